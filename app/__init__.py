@@ -1,0 +1,1 @@
+"""finescale: deep-learning downscaling of gridded Earth-science data."""

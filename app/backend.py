@@ -1,0 +1,63 @@
+"""TensorFlow as the run wants it: quiet, on its device, with its threads, precision and seed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.config import MachineConfig
+from app.distributed import Ranks
+from app.errors import InputError
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def start(machine: MachineConfig, ranks: Ranks, seed: int) -> None:
+    """Import and configure TensorFlow and Keras; to be called before anything imports them."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with _silent_stderr():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    _choose_device(tf, gpus, machine, ranks)
+    threads = machine.threads or max(1, len(os.sched_getaffinity(0)) // ranks.local_size)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+
+    import keras
+
+    import app.models  # noqa: F401  registers the layers that saved models consist of
+
+    keras.config.set_dtype_policy(POLICIES[machine.precision])
+    keras.utils.set_random_seed(seed)
+
+
+def _choose_device(tf: Any, gpus: list[Any], machine: MachineConfig, ranks: Ranks) -> None:
+    """One GPU a rank, by its number on the node; none at all for --device=CPU."""
+    if machine.device == "GPU" and not gpus:
+        raise InputError("--device=GPU: TensorFlow sees no GPU here; leave the flag out or say CPU")
+    if machine.device == "CPU" or not gpus:
+        tf.config.set_visible_devices([], "GPU")
+        return
+    gpu = gpus[ranks.local_rank % len(gpus)]
+    tf.config.set_visible_devices(gpu, "GPU")
+    tf.config.experimental.set_memory_growth(gpu, machine.gpu_memory_growth)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Hide what native libraries write while they load: log levels do not reach all of it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

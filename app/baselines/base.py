@@ -1,0 +1,50 @@
+"""What every baseline can do, and the block-wise reading they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from app.data.transforms import clip
+
+if TYPE_CHECKING:
+    from app.data.description import Variable
+    from app.data.shards import Shards
+
+BLOCK_BYTES = 64 * 2**20  # of float64 working memory per array in one block
+
+
+class Baseline(Protocol):
+    """A fitted reference method."""
+
+    name: str
+
+    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+        """Physical fields (n, y, x, C), float32, on the unpadded fine grid; NaN where unknown."""
+        ...
+
+
+def time_blocks(samples: int, values_per_sample: int) -> Iterator[np.ndarray]:
+    """Consecutive index blocks small enough that memory does not grow with the period."""
+    length = max(1, BLOCK_BYTES // (8 * max(1, values_per_sample)))
+    for start in range(0, samples, length):
+        yield np.arange(start, min(samples, start + length))
+
+
+def clip_fields(fields: np.ndarray, variables: tuple[Variable, ...]) -> np.ndarray:
+    """Hold each channel of (…, C) to its variable's valid range."""
+    clipped = [clip(fields[..., c], variable) for c, variable in enumerate(variables)]
+    return np.stack(clipped, axis=-1).astype(np.float32, copy=False)
+
+
+def fine_values(shards: Shards) -> int:
+    """Values of one fine sample over all predictands."""
+    y, x = shards.geometry.fine_shape
+    return y * x * len(shards.variables["hr"])
+
+
+def split_size(shards: Shards, split: str) -> int:
+    """Samples of a split; 0 where the data have no such split."""
+    return shards.size(split) if split in shards.splits else 0

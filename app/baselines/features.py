@@ -1,0 +1,52 @@
+"""The design matrix of the regression: what a coarse cell knows about its fine cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LR_RADIUS = 1  # coarse cells each side: a 3×3 neighbourhood
+N_HARMONICS = 4
+
+
+def n_features(lr_channels: int, predictors: int, predictor_radius: int) -> int:
+    """K: neighbourhoods, harmonics and the constant."""
+    lr = lr_channels * (2 * LR_RADIUS + 1) ** 2
+    return lr + predictors * (2 * predictor_radius + 1) ** 2 + N_HARMONICS + 1
+
+
+def neighbourhood(fields: np.ndarray, radius: int, rows: slice) -> np.ndarray:
+    """Values around each cell of the given rows; edges are replicated.
+
+    (n, h, w, C) → (n, rows, w, C·(2r+1)²), channel-major, then south to north and west to east.
+    """
+    side = 2 * radius + 1
+    padded = np.pad(fields, ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
+    band = padded[:, rows.start : rows.stop + 2 * radius]
+    n, height, w, channels = band.shape
+    h = height - 2 * radius
+    cells = [band[:, dy : dy + h, dx : w - 2 * radius + dx] for dy, dx in np.ndindex(side, side)]
+    return np.stack(cells, axis=-1).reshape(n, h, w - 2 * radius, channels * side**2)
+
+
+def design(
+    inputs: np.ndarray,
+    harmonics: np.ndarray,
+    lr_channels: int,
+    predictor_radius: int,
+    rows: slice,
+    constant: float = 1.0,
+) -> np.ndarray:
+    """Feature array (n, rows, w, K), float64, from gap-free coarse inputs (n, h, w, Cin).
+
+    Order: low-resolution channels with their 3×3 cells, predictors with theirs, the harmonics
+    (n, 4), the constant.
+    """
+    near = neighbourhood(inputs[..., :lr_channels], LR_RADIUS, rows)
+    beside = neighbourhood(inputs[..., lr_channels:], predictor_radius, rows)
+    n, h, w, n_near = near.shape
+    x = np.empty((n, h, w, n_near + beside.shape[-1] + N_HARMONICS + 1))
+    x[..., :n_near] = near
+    x[..., n_near : -N_HARMONICS - 1] = beside
+    x[..., -N_HARMONICS - 1 : -1] = harmonics[:, None, None]
+    x[..., -1] = constant
+    return x

@@ -1,0 +1,92 @@
+"""Interpolation from the low-resolution source's own grid to the fine grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import logging
+
+from app.baselines.base import clip_fields
+from app.data.grids import Geometry, Grid
+from app.data.regrid import regridder
+
+if TYPE_CHECKING:
+    from app.data.description import Variable
+    from app.data.shards import Shards
+
+METHODS = ("nearest", "bilinear", "bicubic")
+
+
+def match_channels(
+    wanted: tuple[Variable, ...], offered: tuple[Variable, ...], units_known: bool = True
+) -> tuple[int | None, ...]:
+    """For each predictand the low-resolution channel that is its twin, or None.
+
+    A twin has the same name; failing that, the same position and (where they are known) the
+    same units, unless the channel there is another predictand's twin by name.
+    """
+    by_name = {variable.name: channel for channel, variable in enumerate(offered)}
+    taken = {by_name[variable.name] for variable in wanted if variable.name in by_name}
+
+    def twin(position: int, variable: Variable) -> int | None:
+        if variable.name in by_name:
+            return by_name[variable.name]
+        free = position < len(offered) and position not in taken
+        alike = free and (not units_known or offered[position].units == variable.units)
+        return position if alike else None
+
+    return tuple(twin(position, variable) for position, variable in enumerate(wanted))
+
+
+def coarse_view(shards: Shards) -> tuple[Grid, str, int]:
+    """Grid, role and halo (cells to drop on each side) of what is to be interpolated."""
+    if shards.explicit and shards.source_grid is not None:
+        return shards.source_grid, "source", 0
+    geometry = shards.geometry
+    return Geometry.build(geometry.fine, geometry.scale).coarse, "lr", geometry.halo
+
+
+def find_twins(shards: Shards) -> tuple[int | None, ...]:
+    """Twin of each predictand in the fields of `read_coarse`.
+
+    Arrays without real times come from a data module, which gives its inputs no units.
+    """
+    offered = shards.variables[coarse_view(shards)[1]]
+    return match_channels(shards.variables["hr"], offered, units_known=shards.has_times)
+
+
+def read_coarse(shards: Shards, indices: np.ndarray, split: str) -> np.ndarray:
+    """Low-resolution fields (n, ys, xs, C) on the grid of `coarse_view`."""
+    _, role, halo = coarse_view(shards)
+    fields = shards.read(role, split, indices)
+    return fields[:, halo : fields.shape[1] - halo, halo : fields.shape[2] - halo]
+
+
+class Interpolation:
+    """Nearest, bilinear or bicubic (Keys, a = −0.5) interpolation; nothing is fitted.
+
+    Predictands without a low-resolution twin are NaN throughout.
+    """
+
+    def __init__(self, name: str, shards: Shards) -> None:
+        self.name = name
+        self._shards = shards
+        self._variables = shards.variables["hr"]
+        self._twins = find_twins(shards)
+        for variable, twin in zip(self._variables, self._twins, strict=True):
+            if twin is None:
+                logging.info("%s: %s has no low-resolution twin, left out", name, variable.name)
+        fine = shards.geometry.fine
+        self._regrid = regridder(coarse_view(shards)[0], fine.lat, fine.lon, name)
+
+    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+        """Interpolated fields (n, y, x, C), float32, held to each predictand's valid range."""
+        shape = (len(indices), *self._shards.geometry.fine_shape, len(self._twins))
+        fields = np.full(shape, np.nan, dtype=np.float32)
+        known = [c for c, twin in enumerate(self._twins) if twin is not None]
+        if known:
+            channels = [twin for twin in self._twins if twin is not None]
+            coarse = read_coarse(self._shards, indices, split)[..., channels]
+            fields[..., known] = np.moveaxis(self._regrid(np.moveaxis(coarse, -1, 1)), 1, -1)
+        return clip_fields(fields, self._variables)

@@ -1,0 +1,256 @@
+"""Ridge regression per fine cell: the linear method every network is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import logging
+
+from app.baselines.base import clip_fields, split_size, time_blocks
+from app.baselines.features import N_HARMONICS, design, n_features
+from app.baselines.moments import RunningMoments
+from app.baselines.normal_equations import NormalEquations
+
+if TYPE_CHECKING:
+    from app.data.grids import Geometry
+    from app.data.shards import Shards
+
+PENALTIES = np.logspace(-6, 2, 17)  # relative to the variance of a standardised feature
+DEFAULT_PENALTY = 1e-2  # where the validation period cannot choose
+BAND_BYTES = 512 * 2**20  # of Gram matrices held at a time
+CONSTANT_SPREAD = 1e-7  # standard deviation relative to the mean below which a feature is constant
+CYCLE_SPREAD = np.sqrt(0.5)  # standard deviation of a sine over its whole cycle
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeFit:
+    """A fitted regression, laid out for evaluation on the coarse grid and depth-to-space.
+
+    coefficients: (h, w, K, s·s·C) float32 in the features' physical units, offset index
+    sy·s·C + sx·C + c; features as in `features.design`. fill: (h, w, Cin) float32, the training
+    mean that stands in for a missing input. penalty: one per predictand. trained:
+    (h, w, s·s·C), False where no training value was ever valid and all coefficients are 0.
+    """
+
+    coefficients: np.ndarray
+    fill: np.ndarray
+    predictor_radius: int
+    penalty: tuple[float, ...]
+    trained: np.ndarray
+
+
+def coarse_inputs(shards: Shards, indices: np.ndarray, split: str) -> np.ndarray:
+    """Low-resolution channels and predictors side by side: (n, h, w, Cin)."""
+    lr = shards.read("lr", split, indices)
+    if not shards.variables.get("predictors"):
+        return lr
+    return np.concatenate([lr, shards.read("predictors", split, indices)], axis=-1)
+
+
+def to_offsets(fields: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Fine fields (n, y, x, C) → (h, w, n, s·s·C), NaN in the padding."""
+    s = geometry.scale
+    h, w = geometry.coarse_shape
+    padded = geometry.pad_field(fields, axes=(1, 2))
+    n, _, _, c = padded.shape
+    blocks = padded.reshape(n, h, s, w, s, c).transpose(1, 3, 0, 2, 4, 5)
+    return blocks.reshape(h, w, n, s * s * c)
+
+
+def from_offsets(blocks: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The way back: (h, w, n, s·s·C) → (n, y, x, C), padding cropped."""
+    s = geometry.scale
+    h, w, n, offsets = blocks.shape
+    c = offsets // s**2
+    fine = blocks.reshape(h, w, n, s, s, c).transpose(2, 0, 3, 1, 4, 5)
+    return geometry.crop(fine.reshape(n, h * s, w * s, c), axes=(1, 2))
+
+
+class _Fit:
+    """One run of the regression: the statistics first, then bands of coarse rows."""
+
+    def __init__(self, shards: Shards, predictor_radius: int) -> None:
+        self.shards = shards
+        self.radius = predictor_radius
+        self.h, self.w = shards.geometry.coarse_shape
+        self.channels = len(shards.variables["lr"])
+        predictors = len(shards.variables.get("predictors") or ())
+        self.n_inputs = self.channels + predictors
+        self.features = n_features(self.channels, predictors, predictor_radius)
+        self.offsets = shards.geometry.scale**2 * len(shards.variables["hr"])
+        self._measure()
+
+    def _blocks(self, split: str) -> Iterator[np.ndarray]:
+        return time_blocks(
+            split_size(self.shards, split), self.h * self.w * (self.features + self.offsets)
+        )
+
+    def _targets(self, split: str, indices: np.ndarray) -> np.ndarray:
+        return to_offsets(self.shards.read("hr", split, indices), self.shards.geometry)
+
+    def _measure(self) -> None:
+        """Mean and spread of every input, mean and number of targets, on the training period."""
+        inputs = RunningMoments((self.h, self.w, self.n_inputs))
+        targets = RunningMoments((self.h, self.w, self.offsets))
+        for indices in self._blocks("train"):
+            inputs.add(coarse_inputs(self.shards, indices, "train"))
+            targets.add(self._targets("train", indices).transpose(2, 0, 1, 3))
+        self.counts = {"train": targets.count, "validation": np.zeros_like(targets.count)}
+        for indices in self._blocks("validation"):
+            self.counts["validation"] += np.isfinite(self._targets("validation", indices)).sum(2)
+        self.trained = targets.count > 0
+        self.target_mean = np.where(self.trained, targets.mean, 0.0)
+        self.fill = _fill_unseen(inputs.mean).astype(np.float32)
+        time = self.shards.harmonics("train").astype(np.float64)
+        everything = slice(0, self.h)
+        self.mean = self._design(self.fill[None], time.mean(axis=0)[None], everything, 0.0)[0]
+        spread = np.nan_to_num(inputs.std)
+        cycle = np.full((1, N_HARMONICS), CYCLE_SPREAD)
+        std = self._design(spread[None], cycle, everything, 1.0)[0]
+        self.std = np.where(std > CONSTANT_SPREAD * np.abs(self.mean), std, 1.0)
+
+    def _design(
+        self, inputs: np.ndarray, time: np.ndarray, rows: slice, constant: float = 1.0
+    ) -> np.ndarray:
+        return design(inputs, time, self.channels, self.radius, rows, constant)
+
+    def bands(self) -> list[slice]:
+        """Row bands whose Gram matrices fit the memory allowance."""
+        matrices = np.full(self.h, 2 * self.w)
+        for split, counts in self.counts.items():
+            matrices += _partial(counts, split_size(self.shards, split)).sum(axis=(1, 2))
+        cost = 8 * self.features * (self.features * matrices + 2 * self.w * self.offsets)
+        starts, held = [0], 0.0
+        for row, added in enumerate(cost):
+            held += added
+            if held > BAND_BYTES and row > starts[-1]:
+                starts.append(row)
+                held = added
+        return [slice(a, b) for a, b in zip(starts, [*starts[1:], self.h], strict=True)]
+
+    def equations(self, split: str, rows: slice) -> NormalEquations:
+        """Sums of a split over a band, features standardised and targets centred."""
+        cells = (rows.stop - rows.start) * self.w
+        samples = split_size(self.shards, split)
+        if not samples:
+            nothing = np.zeros((0, 2), dtype=np.int64)
+            return NormalEquations(cells, self.features, self.offsets, nothing)
+        partial = _partial(self.counts[split][rows], samples) & self.trained[rows]
+        where = np.argwhere(partial.reshape(cells, self.offsets))
+        sums = NormalEquations(cells, self.features, self.offsets, where)
+        time = self.shards.harmonics(split)
+        for indices in self._blocks(split):
+            inputs = fill_missing(coarse_inputs(self.shards, indices, split), self.fill)
+            x = (self._design(inputs, time[indices], rows) - self.mean[rows]) / self.std[rows]
+            y = self._targets(split, indices)[rows] - self.target_mean[rows][:, :, None]
+            x = np.moveaxis(x, 0, 2).reshape(cells, len(indices), self.features)
+            sums.add(x, y.reshape(cells, len(indices), self.offsets))
+        return sums
+
+    def validation_error(self, rows: slice, train: NormalEquations) -> np.ndarray:
+        """Sum of squared errors per penalty and predictand over a band: (penalties, C)."""
+        validation = self.equations("validation", rows)
+        known = self.trained[rows].reshape(-1, self.offsets)
+        errors = []
+        for penalty in PENALTIES:
+            solution = train.solve(np.full(self.offsets, penalty))
+            error = np.where(known, validation.squared_error(solution), 0.0).sum(axis=0)
+            errors.append(error.reshape(self.shards.geometry.scale**2, -1).sum(axis=0))
+        return np.array(errors)
+
+    def physical(self, solution: np.ndarray, rows: slice) -> np.ndarray:
+        """Coefficients (rows, w, K, J) for features and targets as they are."""
+        scaled = solution.reshape(-1, self.w, self.features, self.offsets)
+        raw = scaled / self.std[rows][..., None]
+        shift = (self.mean[rows][..., None] * raw).sum(axis=2)
+        raw[:, :, -1] += self.target_mean[rows] - shift
+        return np.where(self.trained[rows][:, :, None], raw, 0.0).astype(np.float32)
+
+    def run(self) -> RidgeFit:
+        """Choose the penalties on the validation period, then solve."""
+        bands = self.bands()
+        kept: dict[int, NormalEquations] = {}
+        error = np.zeros((len(PENALTIES), len(self.shards.variables["hr"])))
+        for rows in bands:
+            train = self.equations("train", rows)
+            error += self.validation_error(rows, train)
+            if len(bands) == 1:  # else the sums are made anew rather than held together
+                kept[rows.start] = train
+        penalty = self._choose(error)
+        by_offset = np.tile(penalty, self.shards.geometry.scale**2)
+        coefficients = np.concatenate(
+            [
+                self.physical(
+                    (kept.get(rows.start) or self.equations("train", rows)).solve(by_offset), rows
+                )
+                for rows in bands
+            ]
+        )
+        chosen = tuple(float(p) for p in penalty)
+        return RidgeFit(coefficients, self.fill, self.radius, chosen, self.trained)
+
+    def _choose(self, error: np.ndarray) -> np.ndarray:
+        """Best penalty of each predictand; the default where validation has no values."""
+        values = self.counts["validation"].reshape(-1, error.shape[1]).sum(axis=0)
+        best = np.where(values > 0, PENALTIES[error.argmin(axis=0)], DEFAULT_PENALTY)
+        for variable, penalty in zip(self.shards.variables["hr"], best, strict=True):
+            logging.info("linear: %s penalty %.1e", variable.name, penalty)
+        return best
+
+
+def _partial(counts: np.ndarray, samples: int) -> np.ndarray:
+    return (counts > 0) & (counts < samples)
+
+
+def _fill_unseen(mean: np.ndarray) -> np.ndarray:
+    """Means per cell; cells never seen get their channel's mean, channels never seen 0."""
+    seen = np.isfinite(mean)
+    count = seen.sum(axis=(0, 1))
+    channel = np.where(seen, mean, 0.0).sum(axis=(0, 1)) / np.maximum(count, 1)
+    return np.where(seen, mean, channel)
+
+
+def fill_missing(inputs: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Replace missing inputs (n, h, w, Cin) by the training mean."""
+    return np.where(np.isfinite(inputs), inputs, fill)
+
+
+def fit_ridge(shards: Shards, predictor_radius: int = 0) -> RidgeFit:
+    """Exact ridge regression of every fine cell on its coarse surroundings.
+
+    Features of a cell: the 3×3 coarse neighbourhood of each low-resolution channel, predictors
+    within `predictor_radius` coarse cells, sine and cosine of hour and day of year, a constant
+    (not penalised). Features are standardised on the training period, where missing inputs take
+    the mean; harmonics by their spread over a whole cycle, lest a short training period's trend
+    pass for a season. The penalty with the least squared error over the validation period is
+    taken, one per predictand. The sums run in float64 over blocks of time, so memory does not
+    depend on the length of the training period. Hoerl and Kennard (1970),
+    doi:10.1080/00401706.1970.10488634
+    """
+    return _Fit(shards, predictor_radius).run()
+
+
+class Linear:
+    """The fitted regression as a baseline; NaN in cells without training values."""
+
+    name = "linear"
+
+    def __init__(self, shards: Shards, predictor_radius: int = 0) -> None:
+        self._shards = shards
+        self.fit = fit_ridge(shards, predictor_radius)
+        self._coefficients = np.where(
+            self.fit.trained[:, :, None], self.fit.coefficients, np.nan
+        ).astype(np.float64)
+
+    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+        """Regressed fields (n, y, x, C), float32, held to the valid range."""
+        shards, fit = self._shards, self.fit
+        inputs = fill_missing(coarse_inputs(shards, indices, split), fit.fill)
+        channels, rows = len(shards.variables["lr"]), slice(0, fit.fill.shape[0])
+        time = shards.harmonics(split, indices)
+        x = design(inputs, time, channels, fit.predictor_radius, rows)
+        blocks = np.moveaxis(x, 0, 2) @ self._coefficients
+        return clip_fields(from_offsets(blocks, shards.geometry), shards.variables["hr"])

@@ -1,0 +1,312 @@
+"""The experiment as frozen dataclasses, built once from the flags; nothing below reads flags."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.data.describe import from_files, from_module, from_yaml
+from app.data.description import DataDescription
+from app.errors import InputError
+from app.registry import unknown
+
+STAGES = ("prepare", "train", "test", "metrics", "check", "list")
+STAGE_FLAGS = ("train", "test", "metrics")
+DATA_ROOT_VARIABLE = "FINESCALE_DATA"
+DATA_ROOT_DEFAULT = Path("../shared/data")
+DEBUG_EPOCHS = 2
+DEBUG_STEPS = 6
+SPATIAL_ONLY = ("unet", "convnext")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network: one field per model flag, with the flag's name."""
+
+    backbone: str = "resnet"
+    upsampling: str = "spc"
+    decoder_upsampling: str = "rc"
+    normalization: str | None = None
+    dropout_variant: str = "vanilla"
+    dropout_rate: float = 0.2
+    activation: str = "relu"
+    output_activation: str | None = None
+    attention: bool = False
+    localcon_layer: bool = False
+    n_filters: int = 8
+    n_blocks: int = 6
+    rc_interpolation: str = "bilinear"
+    interpolation: str = "inter_area"
+    first_guess: str = "none"
+    time_features: str = "none"
+
+    def __post_init__(self) -> None:
+        _at_least("n_filters", self.n_filters, 1)
+        _at_least("n_blocks", self.n_blocks, 1)
+        if not 0 <= self.dropout_rate < 1:
+            raise InputError(f"--dropout_rate={self.dropout_rate}: expected 0 <= rate < 1")
+        if self.backbone == "unet" and self.upsampling != "pin":
+            raise InputError(
+                f"--backbone=unet with --upsampling={self.upsampling}: unet works on the fine "
+                "grid and needs --upsampling=pin"
+            )
+        if self.output_activation == "crelu":
+            raise InputError(
+                "--output_activation=crelu doubles the output channels; expected one of "
+                "elu, relu, gelu, leaky_relu, selu or none"
+            )
+        if self.output_activation is not None and self.first_guess != "none":
+            raise InputError(
+                f"--output_activation={self.output_activation} with --first_guess="
+                f"{self.first_guess}: the network's output is a correction, of either sign; "
+                "leave one of them out"
+            )
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How samples are cut from the fields; `max_steps` bounds every pass in debug runs."""
+
+    scale: int = 2
+    halo: int = 0
+    patch_size: int | None = None
+    batch_size: int = 32
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        _at_least("scale", self.scale, 2)
+        _at_least("halo", self.halo, 0)
+        _at_least("batch_size", self.batch_size, 1)
+        if self.patch_size is not None and (
+            self.patch_size < self.scale or self.patch_size % self.scale
+        ):
+            raise InputError(
+                f"--patch_size={self.patch_size}: expected a multiple of --scale={self.scale}"
+            )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the network is trained: one field per training flag, with the flag's name."""
+
+    trainer: str = "SupervisedTrainer"
+    loss: str = "mae"
+    epochs: int = 100
+    learning_rate: tuple[float, ...] = (1e-3,)
+    lr_decay_after: float = 1e5
+    lr_schedule: str = "piecewise"
+    lr_scaling: bool = True
+    warmup_steps: int = -1
+    weight_decay: float = 0.0
+    ema: float = 0.0
+    early_stopping: bool = False
+    patience: int = 6
+    min_delta: float = 0.0
+    checkpoints_frequency: int = 2
+    checkpoint_every: int = 0
+    save: bool = True
+    save_bestmodel: bool = True
+    tensorboard: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        _at_least("patience", self.patience, 1)
+        _at_least("checkpoints_frequency", self.checkpoints_frequency, 0)
+        _at_least("checkpoint_every", self.checkpoint_every, 0)
+        _at_least("seed", self.seed, 0)
+        _at_least("warmup_steps", self.warmup_steps, -1)
+        rates = ",".join(map(str, self.learning_rate))
+        if len(self.learning_rate) not in (1, 2) or min(self.learning_rate) <= 0:
+            raise InputError(f"--learning_rate={rates}: expected one or two rates above 0")
+        if self.lr_schedule == "cosine" and len(self.learning_rate) == 2:
+            raise InputError(
+                f"--lr_schedule=cosine with --learning_rate={rates}: expected one rate"
+            )
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
+        if self.weight_decay < 0:
+            raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """What is predicted, by which model and to which file."""
+
+    model: str | None = None
+    input: tuple[str, ...] = ()
+    inference_save_fname: str | None = None
+    inference_array_in_hr: bool = False
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What the run may use of the machine."""
+
+    device: str | None = None
+    precision: str = "float32"
+    threads: int | None = None
+    gpu_memory_growth: bool = True
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            _at_least("threads", self.threads, 1)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment; `flags` are the resolved values, kept for the run folder."""
+
+    stages: tuple[str, ...]
+    save_path: Path
+    cache_dir: Path
+    stage_to: Path | None
+    data: DataDescription | None
+    sampling: SamplingConfig
+    model: ModelConfig
+    training: TrainingConfig
+    inference: InferenceConfig
+    machine: MachineConfig
+    overwrite: bool
+    verify: bool
+    flags: dict[str, Any]
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether a stage asks for the data description (test --input does not)."""
+        return self.data is not None
+
+
+def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
+    """The experiment of a command line, refused in one line where it cannot work."""
+    stages = _stages(words, values)
+    if values["time_window"] is not None:
+        _refuse_time_window(values)
+    experiment = Experiment(
+        stages=stages,
+        save_path=_path(values["save_path"]),
+        cache_dir=_path(values["cache_dir"]),
+        stage_to=_path(values["stage_to"]) if values["stage_to"] else None,
+        data=None,
+        sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
+        model=_part(ModelConfig, values),
+        training=_part(TrainingConfig, values, **_debug_epochs(values)),
+        inference=_part(InferenceConfig, values, input=_listed(values["input"])),
+        machine=_part(MachineConfig, values),
+        overwrite=values["overwrite"],
+        verify=values["verify"],
+        flags=values,
+    )
+    _check_pairs(experiment)
+    if _data_wanted(stages, values):
+        experiment = replace(experiment, data=_data(values))
+    return experiment
+
+
+def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
+    for word in words:
+        if word not in STAGES:
+            raise InputError(unknown("stage", word, STAGES))
+    chosen = words or tuple(name for name in STAGE_FLAGS if values[name])
+    if not chosen:
+        raise InputError("no stage to run: --train, --test and --metrics are all false")
+    return tuple(stage for stage in STAGES if stage in chosen)
+
+
+def _debug_epochs(values: dict[str, Any]) -> dict[str, int]:
+    return {"epochs": DEBUG_EPOCHS} if values["debug"] else {}
+
+
+def _data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:
+    """Files under --input with a trained model need no description of training data."""
+    if stages == ("list",):
+        return False
+    return not (values["input"] and set(stages) == {"test"})
+
+
+def _data(values: dict[str, Any]) -> DataDescription:
+    """The description from whichever of the three ways was taken."""
+    given = [name for name in ("data_config", "data", "data_module") if values[name]]
+    if len(given) != 1:
+        received = " and ".join(f"--{name}" for name in given) or "none of them"
+        raise InputError(
+            "data: expected exactly one of --data_config=FILE.yml, --data=FILES with --variable, "
+            f"or --data_module=FILE.py; received {received}"
+        )
+    explicit = values["paired_samples"] == "explicit"
+    if values["data_module"]:
+        return from_module(values["data_module"], explicit, values["inference_array_in_hr"])
+    if values["data"]:
+        if explicit:
+            raise InputError(
+                "--paired_samples=explicit with --data: explicit pairs need low-resolution data; "
+                "name it under low_resolution in a --data_config"
+            )
+        return from_files(values["data"], values["variable"], values["static"])
+    description = from_yaml(values["data_config"], data_root(values["data_root"]))
+    if explicit and description.low_resolution is None:
+        raise InputError(
+            f"--paired_samples=explicit: {values['data_config']} has no low_resolution source"
+        )
+    return description if explicit else replace(description, low_resolution=None)
+
+
+def data_root(given: str | None) -> str:
+    """The folder of real data: flag, environment, or the usual place beside the checkout."""
+    return given or os.environ.get(DATA_ROOT_VARIABLE) or str(DATA_ROOT_DEFAULT)
+
+
+def _refuse_time_window(values: dict[str, Any]) -> None:
+    if values["backbone"] in SPATIAL_ONLY:
+        raise InputError(
+            f"--backbone={values['backbone']} with --time_window={values['time_window']}: "
+            "this backbone takes spatial samples only"
+        )
+    raise InputError(
+        f"--time_window={values['time_window']}: spatio-temporal samples are not available; "
+        "leave the flag out"
+    )
+
+
+def _check_pairs(experiment: Experiment) -> None:
+    """Combinations of parts that exclude one another."""
+    model, sampling = experiment.model, experiment.sampling
+    tied = [
+        name
+        for name, used in (
+            ("--localcon_layer", model.localcon_layer),
+            ("--first_guess=linear", model.first_guess == "linear"),
+        )
+        if used
+    ]
+    if sampling.patch_size is not None and tied:
+        raise InputError(
+            f"{' and '.join(tied)} with --patch_size={sampling.patch_size}: weights that belong "
+            "to grid points need the whole domain; leave --patch_size out"
+        )
+    if experiment.inference.input and "metrics" in experiment.stages:
+        raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+Part = TypeVar("Part")
+
+
+def _part(kind: type[Part], values: dict[str, Any], **changed: Any) -> Part:
+    """A config dataclass from the flags of the same names."""
+    names = [field.name for field in fields(kind) if field.name not in changed]  # type: ignore[arg-type]
+    return kind(**{name: values[name] for name in names}, **changed)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expandvars(text)).expanduser()
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"--{name}={value}: expected {least} or more")

@@ -1,0 +1,1 @@
+"""Data: sources of any kind become aligned fields, then shards, then batches."""

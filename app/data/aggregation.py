@@ -1,0 +1,66 @@
+"""Steps gathered into longer ones: "1D:mean" makes days of hours while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from app.data.series import Series
+from app.data.times import duration, modal_step
+from app.errors import InputError
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "mean": np.mean,
+    "sum": np.sum,
+    "max": np.max,
+    "min": np.min,
+}
+
+
+class Aggregated:
+    """A series in whole periods counted from midnight; a period that lacks steps is left out.
+
+    A missing step makes the whole period missing: a sum or an extreme of part of a day is none.
+    """
+
+    def __init__(self, series: Series, option: str, where: str) -> None:
+        text, _, method = option.partition(":")
+        if method not in METHODS:
+            raise InputError(
+                f"{where}: aggregate is {option!r}, expected a duration and one of "
+                f"{', '.join(METHODS)}, such as 1D:mean"
+            )
+        length = duration(text, where)
+        if length <= 0:
+            raise InputError(f"{where}: aggregate {option}: expected a positive duration")
+        self._series, self._reduce = series, METHODS[method]
+        self.calendar = series.calendar
+        periods, starts, counts = np.unique(
+            series.seconds // length, return_index=True, return_counts=True
+        )
+        self.weight = length // max(1, modal_step(series.seconds))
+        whole = counts == self.weight
+        if not whole.any():
+            raise InputError(
+                f"{where}: aggregate {option}: no period has all of its {self.weight} steps"
+            )
+        if not whole.all():
+            logging.info(
+                "%s: %d of %d periods of %s have not %d steps and are left out",
+                where,
+                (~whole).sum(),
+                len(whole),
+                text,
+                self.weight,
+            )
+        self.seconds = periods[whole] * length
+        self._starts = starts[whole]
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        steps = (self._starts[rows][:, None] + np.arange(self.weight)).ravel()
+        fields = self._series.read(steps)
+        periods = fields.reshape(len(rows), self.weight, *fields.shape[1:]).astype(np.float64)
+        return self._reduce(periods, axis=1).astype(np.float32)

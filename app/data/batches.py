@@ -1,0 +1,238 @@
+"""Batches for training and inference, put together by a thread while the last one is used."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+import numpy as np
+
+from app.data.sampler import Sampler
+from app.data.shards import Shards
+from app.errors import InputError
+
+Batch = dict[str, np.ndarray]
+
+
+def batches(
+    shards: Shards,
+    split: str,
+    sampler: Sampler,
+    patch: int | None = None,
+    start_step: int = 0,
+    prefetch: int = 2,
+) -> BatchIterator:
+    """Batches of one epoch from `start_step` on; close the iterator, or use it in `with`.
+
+    Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 4);
+    hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
+    also static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse
+    row and column. InputError for a patch that is no multiple of the scale or exceeds the grid.
+    """
+    make = (
+        PatchMaker(shards, split, sampler, patch) if patch else WholeMaker(shards, split, sampler)
+    )
+    return BatchIterator(make, range(start_step, sampler.steps), prefetch)
+
+
+class WholeMaker:
+    """Whole fields."""
+
+    def __init__(self, shards: Shards, split: str, sampler: Sampler) -> None:
+        self._shards, self._split, self._sampler = shards, split, sampler
+
+    def __call__(self, step: int) -> Batch:
+        indices, weights = self._sampler.batch(step)
+        n, geometry = len(indices), self._shards.geometry
+        channels = len(self._shards.variables["hr"])
+        fine = np.full((n, *geometry.padded_shape, channels), np.nan, np.float32)
+        self._shards.read_into(geometry.crop(fine, axes=(1, 2)), "hr", self._split, indices)
+        return {
+            "coarse": _coarse(self._shards, self._split, indices, geometry.coarse_shape, None),
+            "time": self._shards.harmonics(self._split, indices),
+            "hr": fine,
+            "weight": weights,
+        }
+
+
+class PatchMaker:
+    """Random patches that begin at coarse cells, so that blocks stay whole."""
+
+    def __init__(self, shards: Shards, split: str, sampler: Sampler, patch: int) -> None:
+        self._shards, self._split, self._sampler = shards, split, sampler
+        geometry = shards.geometry
+        self._scale, self._patch, self._cells = geometry.scale, patch, patch // geometry.scale
+        whole = geometry.coarse_shape
+        if patch < 1 or patch % geometry.scale or self._cells > min(whole):
+            raise InputError(
+                f"--patch_size={patch}: expected a multiple of the scale {geometry.scale}, "
+                f"{min(whole) * geometry.scale} at most (grid {geometry.padded_shape})"
+            )
+        # Patches stay within the target where they fit: beyond it there is nothing to learn.
+        inside = [size - 2 * geometry.halo for size in whole]
+        self._first = [geometry.halo if self._cells <= size else 0 for size in inside]
+        rooms = [
+            size if first else full
+            for size, first, full in zip(inside, self._first, whole, strict=True)
+        ]
+        self._choices = (rooms[0] - self._cells + 1, rooms[1] - self._cells + 1)
+        top, bottom, left, right = geometry.pad
+        self._static = np.pad(shards.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
+
+    def __call__(self, step: int) -> Batch:
+        indices, weights = self._sampler.batch(step)
+        origin = self._sampler.offsets(step, self._choices) + self._first
+        windows = [_window(corner, self._cells) for corner in origin]
+        fine = [_window(corner * self._scale, self._patch) for corner in origin]
+        shape = (self._cells, self._cells)
+        return {
+            "coarse": _coarse(self._shards, self._split, indices, shape, windows),
+            "time": self._shards.harmonics(self._split, indices),
+            "hr": self._fine(indices, fine),
+            "weight": weights,
+            "static": np.stack([self._static[window] for window in fine]),
+            "origin": origin.astype(np.int32),
+        }
+
+    def _fine(self, indices: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
+        """Patches (B, patch, patch, C) of the padded fine grid, NaN where it is padding."""
+        top, _, left, _ = self._shards.geometry.pad
+        channels = len(self._shards.variables["hr"])
+        out = np.full((len(indices), self._patch, self._patch, channels), np.nan, np.float32)
+        shape = self._shards.geometry.fine_shape
+        for i, (rows, columns) in enumerate(windows):
+            to_rows, from_rows = _overlap(rows, top, shape[0])
+            to_columns, from_columns = _overlap(columns, left, shape[1])
+            self._shards.read_into(
+                out[i : i + 1, to_rows, to_columns],
+                "hr",
+                self._split,
+                indices[i : i + 1],
+                [(from_rows, from_columns)],
+            )
+        return out
+
+
+def _coarse(
+    shards: Shards,
+    split: str,
+    indices: np.ndarray,
+    shape: tuple[int, int],
+    windows: list[tuple[slice, slice]] | None,
+) -> np.ndarray:
+    """Low resolution and predictors side by side, (B, h, w, C_lr + P)."""
+    counts = [len(shards.variables[role]) for role in ("lr", "predictors")]
+    out = np.empty((len(indices), *shape, sum(counts)), np.float32)
+    shards.read_into(out[..., : counts[0]], "lr", split, indices, windows)
+    if counts[1]:
+        shards.read_into(out[..., counts[0] :], "predictors", split, indices, windows)
+    return out
+
+
+def _window(corner: np.ndarray, size: int) -> tuple[slice, slice]:
+    row, column = (int(value) for value in corner)
+    return slice(row, row + size), slice(column, column + size)
+
+
+def _overlap(part: slice, before: int, size: int) -> tuple[slice, slice]:
+    """A part of a padded axis: where its real cells lie in it, and in the unpadded axis."""
+    first = min(max(part.start - before, 0), size)
+    last = max(min(part.stop - before, size), first)
+    at = min(max(before - part.start, 0), part.stop - part.start)
+    return slice(at, at + last - first), slice(first, last)
+
+
+class _Queue:
+    """Bounded hand-over from one thread to another; closing wakes both."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = max(1, limit)
+        self._items: deque[Batch] = deque()
+        self._change = threading.Condition()
+        self._closed = False
+        self._finished = False
+        self._error: BaseException | None = None
+
+    def put(self, item: Batch) -> bool:
+        """Wait for room; False once nobody takes anything more."""
+        with self._change:
+            self._change.wait_for(lambda: self._closed or len(self._items) < self._limit)
+            if not self._closed:
+                self._items.append(item)
+                self._change.notify_all()
+            return not self._closed
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """No more items follow; an error is raised in the taker after those that wait."""
+        with self._change:
+            self._finished, self._error = True, error
+            self._change.notify_all()
+
+    def take(self) -> Batch | None:
+        """The next item; None at the end."""
+        with self._change:
+            self._change.wait_for(lambda: self._items or self._finished or self._closed)
+            if self._closed:
+                return None
+            if self._items:
+                item = self._items.popleft()
+                self._change.notify_all()
+                return item
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            return None
+
+    def close(self) -> None:
+        with self._change:
+            self._closed = True
+            self._items.clear()
+            self._change.notify_all()
+
+
+class BatchIterator(Iterator[Batch]):
+    """Batches in order; the thread that makes them ends with the iterator."""
+
+    def __init__(self, make: Callable[[int], Batch], steps: range, prefetch: int) -> None:
+        self._queue = _Queue(prefetch)
+        self._thread = threading.Thread(
+            target=_produce, args=(make, steps, self._queue), name="batches", daemon=True
+        )
+        self._finalizer = weakref.finalize(self, self._queue.close)
+        self._thread.start()
+
+    def __next__(self) -> Batch:
+        batch = self._queue.take()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def close(self) -> None:
+        """End the thread; further batches are not made."""
+        self._finalizer()
+        self._thread.join()
+
+    def __enter__(self) -> BatchIterator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _produce(make: Callable[[int], Batch], steps: range, queue: _Queue) -> None:
+    try:
+        for step in steps:
+            if not queue.put(make(step)):
+                return
+    except BaseException as error:
+        queue.finish(error)
+    else:
+        queue.finish()

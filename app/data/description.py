@@ -1,0 +1,142 @@
+"""What the data are: the parts of a data description, checked before any file is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import InputError
+
+TRANSFORMS = ("none", "log1p", "sqrt")
+KINDS = ("interval", "ratio")
+ALIGNMENTS = ("exact", "day")
+REGRIDDINGS = ("auto", "bilinear", "conservative", "nearest")
+SCALINGS = ("standard", "minmax", "none")
+SCALING_AXES = ("domain", "pixel")
+SPLIT_KINDS = ("dates", "fractions", "years", "blocks", "seasons", "folds")
+SPLIT_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One physical variable: where it stands in its file and how it is to be read and scaled.
+
+    `units` are the wanted ones (None: as in the file); `transform_scale` is x0 of
+    log1p(x / x0), in those units; `kind` "ratio" allows relative scores.
+    """
+
+    name: str
+    source_name: str
+    units: str | None = None
+    level: float | None = None
+    transform: str = "none"
+    transform_scale: float = 1.0
+    valid_min: float | None = None
+    valid_max: float | None = None
+    kind: str = "interval"
+
+    def __post_init__(self) -> None:
+        check_choice("transform", self.transform, TRANSFORMS, self.name)
+        check_choice("kind", self.kind, KINDS, self.name)
+        if not self.transform_scale > 0:
+            raise InputError(
+                f"variable {self.name}: transform_scale must be above 0, not {self.transform_scale}"
+            )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of files of one grid and the variables wanted from them.
+
+    `regrid` "auto" averages over cells where the source is clearly finer than the grid that its
+    fields are brought to, and interpolates bilinearly elsewhere.
+    """
+
+    files: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    engine: str | None = None
+    member: int | str | None = None
+    select: dict[str, Any] = field(default_factory=dict)
+    aggregate: str | None = None
+    time_shift: str | None = None
+    align: str = "exact"
+    regrid: str = "auto"
+    lags: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        check_choice("align", self.align, ALIGNMENTS, ", ".join(self.files))
+        check_choice("regrid", self.regrid, REGRIDDINGS, ", ".join(self.files))
+
+
+def source_from_dict(stored: dict[str, Any]) -> Source:
+    """The source that `dataclasses.asdict` has written, also after JSON made lists of tuples."""
+    plain = dict(stored)
+    plain["variables"] = tuple(Variable(**variable) for variable in plain["variables"])
+    for name in ("files", "lags"):
+        plain[name] = tuple(plain[name])
+    return Source(**plain)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Part of the fine grid, in degrees; (south, north) and (west, east)."""
+
+    lat: tuple[float, float]
+    lon: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which times train, validate and test.
+
+    kind "dates": lists of (first, last) ISO stamps, both included; "fractions": three shares in
+    time order; "years": lists of years; "seasons": lists of season names (DJF, MAM, JJA, SON);
+    "blocks": `block` long pieces dealt out by `fractions`; "folds": `folds` contiguous parts,
+    part `fold` tests and the one before it validates. `gap` is left out between splits.
+    """
+
+    kind: str = "fractions"
+    train: tuple[Any, ...] = ()
+    validation: tuple[Any, ...] = ()
+    test: tuple[Any, ...] = ()
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    block: str | None = None
+    folds: int = 5
+    fold: int = 0
+    gap: str | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, SPLIT_KINDS, "splits")
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """Everything `prepare` needs to know of the data.
+
+    `module` is the path of a data module that holds the arrays instead of the sources; with it
+    `module_explicit` tells that it has low-resolution arrays of its own, and
+    `module_inference_in_hr` that its inference_data lies on the fine grid.
+    """
+
+    predictand: Source | None
+    low_resolution: Source | None = None
+    predictors: tuple[Source, ...] = ()
+    static: tuple[Source, ...] = ()
+    region: Region | None = None
+    splits: Splits = field(default_factory=Splits)
+    scaling: str = "standard"
+    scaling_axes: str = "domain"
+    min_valid_fraction: float = 0.5
+    module: str | None = None
+    module_explicit: bool = False
+    module_inference_in_hr: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("scaling", self.scaling, SCALINGS, "data description")
+        check_choice("scaling_axes", self.scaling_axes, SCALING_AXES, "data description")
+
+
+def check_choice(key: str, value: object, choices: tuple[str, ...], where: str) -> None:
+    """Refuse a value that is none of the choices, naming them."""
+    if value not in choices:
+        raise InputError(f"{where}: {key} is {value!r}, expected one of {', '.join(choices)}")

@@ -1,0 +1,49 @@
+"""One short name for data and options: other bytes, other name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from app.data.description import DataDescription, Source
+from app.data.files import expand, identity
+from app.data.shards import FORMAT
+
+LENGTH = 16  # hexadecimal digits
+
+
+def fingerprint(
+    description: DataDescription, scale: int, halo: int, arrays: dict[str, np.ndarray] | None
+) -> str:
+    """Of inputs (paths, sizes, times of modification; arrays by content) and all options."""
+    content = {
+        "format": FORMAT,
+        "description": asdict(description),
+        "inputs": [[identity(p) for p in expand(s.files)] for s in sources_of(description)],
+        "arrays": {name: _array(values) for name, values in sorted((arrays or {}).items())},
+        "scale": scale,
+        "halo": halo,
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def sources_of(description: DataDescription) -> Iterator[Source]:
+    """All sources, in the order in which they are written down."""
+    for source in (description.predictand, description.low_resolution):
+        if source is not None:
+            yield source
+    yield from description.predictors
+    yield from description.static
+
+
+def _array(values: np.ndarray) -> list[Any]:
+    data = np.ascontiguousarray(values)
+    plain = data.dtype.kind in "fiubMm"
+    content = data.ravel().view(np.uint8).data if plain else str(data.tolist()).encode()
+    return [str(data.dtype), list(data.shape), hashlib.blake2b(content).hexdigest()]

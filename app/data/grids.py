@@ -1,0 +1,304 @@
+"""Detecting a file's grid, and the fine grid's coarse partner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from app.data import coordinates, sphere
+from app.data.grid import Grid
+from app.data.sphere import Array
+from app.errors import InputError
+
+__all__ = ["Geometry", "Grid", "detect_grid", "to_canonical"]
+
+Canonicalise = Callable[[xr.DataArray], xr.DataArray]
+
+BLOCK_CELLS = 1 << 22  # fine cells coarsened at once: bounds the float64 working copies
+
+
+def detect_grid(data: xr.DataArray | xr.Dataset, where: str = "") -> tuple[Grid, Canonicalise]:
+    """The grid of a file or variable, and a function that brings its fields to canonical order.
+
+    `where` names the file in messages. Give the Dataset where 2-D latitudes may be plain
+    variables. InputError: no latitude or longitude, unstructured, not monotonic, duplicates.
+    """
+    found = coordinates.find(data, where)
+    build = _rectilinear if found.lat.ndim == 1 else _curvilinear
+    grid = build(found)
+    return grid, partial(to_canonical, grid=grid)
+
+
+def _rectilinear(found: coordinates.Found) -> Grid:
+    flipped = coordinates.descending(found.lat, found.where)
+    lon = coordinates.order_longitudes(found.lon, found.where)
+    grid = Grid(
+        lat=found.lat[::-1] if flipped else found.lat,
+        lon=lon.values,
+        flipped=flipped,
+        flipped_columns=lon.flipped,
+        roll=lon.roll,
+        file_lon=lon.as_in_file,
+        **found.labels(),
+    )
+    return _with_index(grid, found)
+
+
+def _curvilinear(found: coordinates.Found) -> Grid:
+    rows, columns = coordinates.directions(found.lat, found.lon)
+    ordered = (slice(None, None, rows), slice(None, None, columns))
+    grid = Grid(
+        lat=found.lat[ordered],
+        lon=found.lon[ordered],
+        flipped=rows < 0,
+        flipped_columns=columns < 0,
+        **found.labels(),
+    )
+    return _with_index(grid, found)
+
+
+def _with_index(grid: Grid, found: coordinates.Found) -> Grid:
+    y, x = found.y, found.x
+    if y is not None and grid.flipped:
+        y = y[::-1]
+    if x is not None:
+        x = np.roll(x[::-1] if grid.flipped_columns else x, -grid.roll)
+    return replace(grid, y=y, x=x)
+
+
+def to_canonical(data: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """A variable as (..., y, x) in canonical order, lazily; `grid` is that of its own file.
+
+    Other dimensions, singletons included, keep their order. InputError where the sizes differ.
+    """
+    missing = [dim for dim in grid.dims if dim not in data.dims]
+    if missing or tuple(data.sizes[dim] for dim in grid.dims) != grid.shape:
+        raise InputError(
+            f"variable {data.name}: expected dimensions {grid.dims} of sizes {grid.shape}, "
+            f"received {dict(data.sizes)}"
+        )
+    ordered = data.transpose(..., *grid.dims)
+    stale = [name for name in grid.coords(flip=False) if name in ordered.coords]
+    ordered = ordered.drop_vars(stale).isel(_file_indices(grid))
+    return ordered.assign_coords(grid.coords(flip=False))
+
+
+def _file_indices(grid: Grid) -> dict[str, Any]:
+    indices: dict[str, Any] = {}
+    if grid.flipped:
+        indices[grid.dims[0]] = slice(None, None, -1)
+    if grid.roll:
+        columns = np.arange(grid.shape[1])
+        columns = columns[::-1] if grid.flipped_columns else columns
+        indices[grid.dims[1]] = np.roll(columns, -grid.roll)
+    elif grid.flipped_columns:
+        indices[grid.dims[1]] = slice(None, None, -1)
+    return indices
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The fine target grid and its coarse partner: blocks of scale × scale fine cells.
+
+    The fine extent is padded at its end to a multiple of the scale, and by `halo` coarse cells
+    on every side.
+    """
+
+    fine: Grid
+    scale: int
+    halo: int = 0
+
+    @classmethod
+    def build(cls, fine: Grid, scale: int, halo: int = 0) -> Geometry:
+        """Checked against the grid; InputError for a scale below 2 or larger than the grid."""
+        whole = isinstance(scale, int | np.integer) and not isinstance(scale, bool)
+        if not whole or scale < 2:
+            raise InputError(f"scale is {scale!r}, expected a whole number of at least 2")
+        if scale > min(fine.shape):
+            raise InputError(
+                f"scale {scale} is larger than the grid of {fine.shape[0]}×{fine.shape[1]} cells"
+            )
+        if halo < 0:
+            raise InputError(f"halo is {halo}, expected 0 or more coarse cells")
+        return cls(fine, int(scale), int(halo))
+
+    @property
+    def pad(self) -> tuple[int, int, int, int]:
+        """Fine cells added (top, bottom, left, right); "top" is before the first row."""
+        around = self.halo * self.scale
+        rows, columns = (-size % self.scale for size in self.fine.shape)
+        return around, rows + around, around, columns + around
+
+    @property
+    def fine_shape(self) -> tuple[int, int]:
+        return self.fine.shape
+
+    @property
+    def padded_shape(self) -> tuple[int, int]:
+        """Fine cells (H, W) with the padding."""
+        top, bottom, left, right = self.pad
+        return self.fine.shape[0] + top + bottom, self.fine.shape[1] + left + right
+
+    @property
+    def coarse_shape(self) -> tuple[int, int]:
+        """Coarse cells (h, w) with the halo."""
+        return self.padded_shape[0] // self.scale, self.padded_shape[1] // self.scale
+
+    @property
+    def _inner_shape(self) -> tuple[int, int]:
+        """Coarse cells that hold at least one real fine cell."""
+        return self.coarse_shape[0] - 2 * self.halo, self.coarse_shape[1] - 2 * self.halo
+
+    @cached_property
+    def coarse(self) -> Grid:
+        """The coarse grid (h, w), extrapolated beyond the fine one with its edge spacing."""
+        return _coarse_rectilinear(self) if self.fine.rectilinear else _coarse_curvilinear(self)
+
+    def weights(self) -> Array:
+        """Relative cell areas (H, W) of the padded fine grid, 0 in the padding."""
+        return self.pad_field(self.fine.cell_areas(), fill=0.0)
+
+    def pad_field(
+        self, fields: NDArray[Any], fill: float = np.nan, axes: tuple[int, int] = (-2, -1)
+    ) -> NDArray[Any]:
+        """Fields with (y, x) on `axes` → (H, W), `fill` in the padding."""
+        top, bottom, left, right = self.pad
+        widths = [(0, 0)] * fields.ndim
+        widths[axes[0]], widths[axes[1]] = (top, bottom), (left, right)
+        return np.pad(fields, widths, constant_values=fill)
+
+    def crop(self, fields: NDArray[Any], axes: tuple[int, int] = (-2, -1)) -> NDArray[Any]:
+        """Fields with (H, W) on `axes` → (y, x), a view."""
+        top, _, left, _ = self.pad
+        kept: list[slice] = [slice(None)] * fields.ndim
+        kept[axes[0]] = slice(top, top + self.fine.shape[0])
+        kept[axes[1]] = slice(left, left + self.fine.shape[1])
+        return fields[tuple(kept)]
+
+    def coarsen(self, fields: ArrayLike, min_valid_fraction: float = 0.5) -> NDArray[np.float32]:
+        """Area-weighted block means over valid cells: (..., y, x) → (..., h, w) float32.
+
+        NaN where fewer than `min_valid_fraction` of a block's cells within the fine grid are
+        valid. Blocks without any such cell take the value of the nearest block that has one,
+        or across the date line where the grid closes the circle.
+        """
+        values = np.asarray(fields)
+        flat = values.reshape(-1, *self.fine.shape)
+        means = np.empty((len(flat), *self._inner_shape), np.float32)
+        step = max(1, BLOCK_CELLS // (self.fine.shape[0] * self.fine.shape[1]))
+        for start in range(0, len(flat), step):
+            part = slice(start, start + step)
+            means[part] = self._block_means(flat[part], min_valid_fraction)
+        rows, columns = self._nearest_inner
+        shape = (*values.shape[:-2], *self.coarse_shape)
+        return (means if not self.halo else means[:, rows[:, None], columns]).reshape(shape)
+
+    @cached_property
+    def _nearest_inner(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """For every coarse row and column, the inner one that it takes its value from."""
+        (h, w), (inner_h, inner_w) = self.coarse_shape, self._inner_shape
+        rows, columns = np.arange(h) - self.halo, np.arange(w) - self.halo
+        wraps = self.fine.periodic and self.fine.shape[1] % self.scale == 0
+        columns = columns % inner_w if wraps else np.clip(columns, 0, inner_w - 1)
+        return np.clip(rows, 0, inner_h - 1), columns
+
+    @cached_property
+    def _inner_areas(self) -> Array:
+        return self._pad_to_blocks(self.fine.cell_areas()[None], 0.0)[0]
+
+    def _pad_to_blocks(self, fields: NDArray[Any], fill: float) -> NDArray[Any]:
+        rows, columns = (-size % self.scale for size in self.fine.shape)
+        if not rows and not columns:
+            return fields
+        return np.pad(fields, ((0, 0), (0, rows), (0, columns)), constant_values=fill)
+
+    def _block_sums(self, cells: NDArray[Any]) -> Array:
+        """Sums over blocks: (n, inner H, inner W) → (n, inner h, inner w)."""
+        h, w = self._inner_shape
+        bands = cells.reshape(len(cells), h, self.scale, -1).sum(axis=2)
+        return bands.reshape(len(cells), h, w, self.scale).sum(axis=3)
+
+    def _block_means(self, fields: NDArray[Any], min_valid_fraction: float) -> Array:
+        areas = self._inner_areas
+        valid = np.isfinite(fields)
+        if valid.all():
+            sums = self._block_sums(self._pad_to_blocks(fields, 0.0) * areas)
+            return sums / self._block_sums(areas[None])
+        sums = self._block_sums(self._pad_to_blocks(np.where(valid, fields, 0.0), 0.0) * areas)
+        valid = self._pad_to_blocks(valid, False)
+        total = self._block_sums(valid * areas)
+        present = self._block_sums((areas > 0)[None])
+        enough = self._block_sums(valid) >= min_valid_fraction * present
+        enough &= total > 0
+        return np.where(enough, sums / np.where(enough, total, 1.0), np.nan)
+
+    def describe(self) -> str:
+        """One line for the log: sizes, and what is padded and extrapolated."""
+        (y, x), (h, w) = self.fine.shape, self.coarse_shape
+        line = f"fine grid {y}×{x}, scale {self.scale}, coarse grid {h}×{w}"
+        if any(self.pad):
+            top, bottom, left, right = self.pad
+            line += (
+                f"; padded to {self.padded_shape[0]}×{self.padded_shape[1]} by {top} + {bottom} "
+                f"rows and {left} + {right} columns (masked; coarse values extrapolated)"
+            )
+        return line
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"fine": self.fine.to_dict(), "scale": self.scale, "halo": self.halo}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Geometry:
+        """The geometry that `to_dict` came from."""
+        return cls(Grid.from_dict(stored["fine"]), stored["scale"], stored["halo"])
+
+
+def _coarse_rectilinear(geometry: Geometry) -> Grid:
+    fine, scale = geometry.fine, geometry.scale
+    top, bottom, left, right = geometry.pad
+    lat, lon = fine.edges
+    lat = sphere.extended_edges(lat, top, bottom)[::scale]
+    lon = sphere.extended_edges(lon, left, right)[::scale]
+    return Grid(
+        lat=(lat[:-1] + lat[1:]) / 2,
+        lon=(lon[:-1] + lon[1:]) / 2,
+        dims=fine.names,
+        names=fine.names,
+        lat_edges=lat,
+        lon_edges=lon,
+        attrs={name: fine.attrs[name] for name in fine.names if name in fine.attrs},
+    )
+
+
+def _coarse_curvilinear(geometry: Geometry) -> Grid:
+    fine, scale = geometry.fine, geometry.scale
+    top, bottom, left, right = geometry.pad
+    h, w = geometry.coarse_shape
+    points = sphere.unit_vectors(fine.lat, fine.lon)
+    points = sphere.extend(sphere.extend(points, top, bottom, 0), left, right, 1)
+    lat, lon = sphere.lat_lon(points.reshape(h, scale, w, scale, 3).sum(axis=(1, 3)))
+    centre = (fine.lon.min() + fine.lon.max()) / 2
+    lon += sphere.CIRCLE * np.round((centre - lon) / sphere.CIRCLE)
+    return replace(
+        fine,
+        flipped=False,
+        flipped_columns=False,
+        lat=lat,
+        lon=lon,
+        y=_coarse_index(fine.y, top, bottom, scale),
+        x=_coarse_index(fine.x, left, right, scale),
+    )
+
+
+def _coarse_index(index: Array | None, before: int, after: int, scale: int) -> Array | None:
+    if index is None:
+        return None
+    centres = sphere.extended_edges(index, before, after)
+    return centres.reshape(-1, scale).mean(axis=1)

@@ -1,0 +1,76 @@
+"""Which samples each rank sees at each step: a pure function of seed, epoch, step and rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+# Separate the random streams drawn from one seed.
+PERMUTATION_STREAM = 0
+PATCH_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Disjoint slices of one global permutation of n samples, `batch_size` a rank and step.
+
+    All ranks run the same number of steps; short slices are padded with weight 0. With
+    `shuffle=False` the samples come in their own order (validation, inference).
+    """
+
+    n: int
+    seed: int = 0
+    epoch: int = 0
+    rank: int = 0
+    size: int = 1
+    batch_size: int = 32
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.batch_size < 1 or not 0 <= self.rank < self.size:
+            raise ValueError(
+                f"expected n ≥ 1, batch_size ≥ 1 and 0 ≤ rank < size, received n={self.n}, "
+                f"batch_size={self.batch_size}, rank={self.rank}, size={self.size}"
+            )
+
+    @property
+    def global_batch(self) -> int:
+        """Samples a step over all ranks."""
+        return self.batch_size * self.size
+
+    @property
+    def steps(self) -> int:
+        """Steps that pass over every sample once."""
+        return -(-self.n // self.global_batch)
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(self.n)
+        return self._generator(PERMUTATION_STREAM, 0).permutation(self.n)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sample numbers (B,) int64 and weights (B,) float32 of this rank."""
+        start = step * self.global_batch
+        mine = self._order[start : start + self.global_batch][self.rank :: self.size]
+        indices = np.zeros(self.batch_size, np.int64)
+        indices[: len(mine)] = mine
+        weights = np.zeros(self.batch_size, np.float32)
+        weights[: len(mine)] = 1.0
+        return indices, weights
+
+    def offsets(self, step: int, choices: tuple[int, int]) -> np.ndarray:
+        """(B, 2) random row and column below `choices`.
+
+        Drawn for the whole global batch, so that sample and patch belong together however many
+        ranks share the batch.
+        """
+        drawn = self._generator(PATCH_STREAM, step).integers(
+            0, np.asarray(choices), size=(self.global_batch, 2)
+        )
+        return drawn[self.rank :: self.size]
+
+    def _generator(self, stream: int, step: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, self.epoch, stream, step])

@@ -1,0 +1,162 @@
+"""One variable of one file, without the dimensions that are neither time nor space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from app.data.description import Source, Variable
+from app.data.units import normalise_unit
+from app.errors import InputError
+
+TIME_NAMES = ("valid_time", "time", "Time", "t", "date", "forecast_reference_time")
+PRESSURE_NAMES = frozenset(
+    {"level", "lev", "plev", "pressure", "pressure_level", "isobaricInhPa", "isobaricInPa"}
+)
+LEVEL_NAMES = PRESSURE_NAMES | {
+    "height", "heightAboveGround", "depth", "altitude", "z", "model_level", "hybrid", "bottom_top",
+}  # fmt: skip
+MEMBER_NAMES = frozenset(
+    {"member", "number", "realization", "realisation", "ensemble", "ens", "ensemble_member"}
+)
+MERGED = "expver"  # ERA5 and its preliminary version ERA5T, valid at different times
+LEVEL_TOLERANCE = 1e-4  # relative: float32 level coordinates
+PASCAL_PER_HECTOPASCAL = 100.0
+
+
+def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.DataArray:
+    """InputError lists the variables that the file has."""
+    if variable.source_name not in dataset.variables:
+        there = ", ".join(map(str, dataset.data_vars)) or "none"
+        raise InputError(f"{path}: no variable {variable.source_name!r}; there are: {there}")
+    return dataset[variable.source_name]
+
+
+def time_coordinate(field: xr.DataArray) -> tuple[str | None, xr.DataArray] | None:
+    """The time dimension and its stamps; None for the dimension of a single time.
+
+    Valid times go before reference times, those along a dimension before single ones.
+    """
+    stamps = [c for c in field.coords.values() if c.ndim <= 1 and c.size and _is_time(c)]
+    stamps = [c for c in stamps if c.dims] or stamps
+    if not stamps:
+        return None
+    stamps.sort(key=lambda c: TIME_NAMES.index(c.name) if c.name in TIME_NAMES else len(TIME_NAMES))
+    return (str(stamps[0].dims[0]) if stamps[0].dims else None), stamps[0]
+
+
+def _is_time(coord: xr.DataArray) -> bool:
+    if np.issubdtype(coord.dtype, np.datetime64):
+        return True
+    return coord.dtype == object and hasattr(coord.values.ravel()[0], "calendar")
+
+
+def pick(
+    field: xr.DataArray, variable: Variable, source: Source, kept: tuple[str, ...], path: str
+) -> xr.DataArray:
+    """The field with level, member and `select` chosen: dimensions `kept` (and expver) remain."""
+    where = f"{path}: {variable.source_name}"
+    if variable.level is not None:
+        field = _pick_level(field, variable.level, where)
+    if source.member is not None:
+        field = _pick_member(field, source.member, where)
+    for dim, label in source.select.items():
+        field = _pick_label(field, dim, label, where)
+    field = field.squeeze([d for d in field.dims if field.sizes[d] == 1 and d not in kept])
+    extra = [str(d) for d in field.dims if d not in kept and d != MERGED]
+    if extra:
+        dim = extra[0]
+        raise InputError(
+            f"{where}: dimension {dim} has {field.sizes[dim]} entries "
+            f"({_labels(field, dim)}); choose one with {_option_for(dim)}"
+        )
+    return field
+
+
+def _option_for(dim: str) -> str:
+    if dim in LEVEL_NAMES:
+        return f"level: or select: {{{dim}: …}}"
+    return "member:" if dim in MEMBER_NAMES else f"select: {{{dim}: …}}"
+
+
+def _labels(field: xr.DataArray, dim: str) -> str:
+    if dim not in field.coords:
+        return f"0 to {field.sizes[dim] - 1}"
+    values = field[dim].values
+    shown = ", ".join(str(value) for value in values[:12])
+    return shown + (", …" if len(values) > 12 else "")
+
+
+def _is_vertical(coord: xr.DataArray) -> bool:
+    return (
+        coord.name in LEVEL_NAMES
+        or coord.attrs.get("axis") == "Z"
+        or "positive" in coord.attrs
+        or coord.attrs.get("standard_name") == "air_pressure"
+    )
+
+
+def _pick_level(field: xr.DataArray, wanted: float, where: str) -> xr.DataArray:
+    """By value; a pressure level may be given in hPa or Pa whatever the file has."""
+    vertical = [c for c in field.coords.values() if c.ndim <= 1 and _is_vertical(c)]
+    if not vertical:
+        raise InputError(f"{where}: level {wanted:g} asked for, but there is no vertical dimension")
+    level = max(vertical, key=lambda c: c.size)
+    values = np.atleast_1d(np.asarray(level.values, np.float64))
+    for factor in (1.0, PASCAL_PER_HECTOPASCAL, 1 / PASCAL_PER_HECTOPASCAL):
+        if factor != 1.0 and not _is_pressure(level):
+            continue
+        matches = np.isclose(values, wanted * factor, rtol=LEVEL_TOLERANCE, atol=0)
+        if matches.any():
+            return field.isel({level.dims[0]: int(np.argmax(matches))}) if level.ndim else field
+    there = ", ".join(f"{value:g}" for value in values)
+    raise InputError(f"{where}: no level {wanted:g}; {level.name} has {there}")
+
+
+def _is_pressure(level: xr.DataArray) -> bool:
+    units = normalise_unit(str(level.attrs.get("units", "")))
+    return units in ("Pa", "hPa") or (units == "1" and level.name in PRESSURE_NAMES)
+
+
+def _pick_member(field: xr.DataArray, wanted: int | str, where: str) -> xr.DataArray:
+    dims = [str(d) for d in field.dims if d in MEMBER_NAMES]
+    if not dims:
+        if any(name in field.coords for name in MEMBER_NAMES):
+            return field
+        raise InputError(f"{where}: member {wanted} asked for, but there is no ensemble dimension")
+    return _pick_label(field, dims[0], wanted, where)
+
+
+def _pick_label(field: xr.DataArray, dim: str, wanted: Any, where: str) -> xr.DataArray:
+    """By label, or by position along a dimension that has none."""
+    if dim not in field.dims:
+        raise InputError(
+            f"{where}: no dimension {dim} to select {wanted} from; "
+            f"there are: {', '.join(map(str, field.dims))}"
+        )
+    labels = field[dim].values if dim in field.coords else np.arange(field.sizes[dim])
+    value = _as_label(wanted, labels, str(field[dim].attrs.get("units", "")))
+    if np.issubdtype(labels.dtype, np.number) and isinstance(value, (int, float)):
+        matches = np.isclose(labels.astype(np.float64), value, rtol=LEVEL_TOLERANCE, atol=0)
+    else:
+        matches = np.array([str(label) == str(value) for label in labels])
+    if not matches.any():
+        raise InputError(f"{where}: {dim} has no {wanted}; there are: {_labels(field, dim)}")
+    return field.isel({dim: int(np.argmax(matches))})
+
+
+def _as_label(wanted: Any, labels: np.ndarray, units: str) -> Any:
+    """ "6h" as a number in the coordinate's own unit where the labels are numbers."""
+    if not isinstance(wanted, str) or not np.issubdtype(labels.dtype, np.number):
+        return wanted
+    try:
+        return float(wanted)
+    except ValueError:
+        pass
+    try:
+        return pd.Timedelta(wanted) / pd.Timedelta(1, unit=units.split(" ")[0] or "h")
+    except ValueError:
+        return wanted

@@ -1,0 +1,246 @@
+"""Prepared data: memory-mapped fields of every split, with all that is known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from app.data import times
+from app.data.description import Variable
+from app.data.grids import Geometry, Grid
+from app.data.scaling_file import read_scaling
+from app.data.shard_files import FIELD_TYPE, TIME, TIME_TYPE, checksum
+from app.data.times import ENCODING_UNITS, Stamps
+from app.data.transforms import Scaling
+from app.errors import InputError
+
+MANIFEST = "manifest.json"
+SCALING_FILE = "scaling.nc"
+STATIC_FILE = "static.nc"
+FORMAT = 1
+ALL = slice(None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Role:
+    """One role of one split: mapped arrays [shard][variable], and each shard's first row."""
+
+    starts: np.ndarray
+    maps: list[list[np.ndarray]]
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """A finished folder of shards, open for reading; fields are float32 in physical units.
+
+    Roles: hr (fine grid), lr and predictors (coarse grid with halo), source (explicit pairs:
+    the low resolution on its own grid). `static` is (y, x, S) on the fine grid.
+    """
+
+    folder: Path
+    fingerprint: str
+    geometry: Geometry
+    source_grid: Grid | None
+    explicit: bool
+    has_times: bool
+    variables: dict[str, tuple[Variable, ...]]
+    scaling: dict[str, Scaling]
+    static: np.ndarray
+    splits: tuple[str, ...]
+    _stamps: dict[str, Stamps]
+    _roles: dict[tuple[str, str], _Role]
+    _files: dict[str, dict[str, Any]]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Shards:
+        """InputError if the folder is no finished cache, or a file in it has another size."""
+        folder = Path(folder)
+        manifest = _manifest(folder)
+        _check_sizes(folder, manifest["files"])
+        geometry = Geometry.from_dict(manifest["geometry"])
+        source = manifest["source_grid"]
+        variables = {
+            role: tuple(Variable(**stored) for stored in members)
+            for role, members in manifest["variables"].items()
+        }
+        shapes = {role: tuple(shape) for role, shape in manifest["shapes"].items()}
+        roles = {
+            (split, role): _map_role(folder, shards, shapes[role], variables[role])
+            for split, parts in manifest["splits"].items()
+            for role, shards in parts.items()
+        }
+        return cls(
+            folder=folder,
+            fingerprint=manifest["fingerprint"],
+            geometry=geometry,
+            source_grid=Grid.from_dict(source) if source else None,
+            explicit=manifest["explicit"],
+            has_times=manifest["has_times"],
+            variables=variables,
+            scaling=read_scaling(folder / SCALING_FILE),
+            static=_read_static(folder, variables["static"], geometry.fine_shape),
+            splits=tuple(manifest["splits"]),
+            _stamps={
+                split: _read_stamps(folder, parts["hr"], manifest["calendar"])
+                for split, parts in manifest["splits"].items()
+            },
+            _roles=roles,
+            _files=manifest["files"],
+        )
+
+    def size(self, split: str) -> int:
+        """Samples (times) in a split."""
+        return len(self.stamps(split))
+
+    def stamps(self, split: str) -> Stamps:
+        """Times of a split in seconds and calendar."""
+        if split not in self._stamps:
+            raise InputError(
+                f"{self.folder}: the data have no split {split}; there are {', '.join(self.splits)}"
+            )
+        return self._stamps[split]
+
+    def times(self, split: str) -> np.ndarray:
+        """(n,) datetime64[ns], or cftime objects for other calendars."""
+        return self.stamps(split).decode()
+
+    @property
+    def time_encoding(self) -> tuple[str, str]:
+        """CF units and calendar of the times."""
+        return ENCODING_UNITS, next(iter(self._stamps.values())).calendar
+
+    def segments(self, split: str) -> np.ndarray:
+        """(n,) number of the gapless piece of time that each sample belongs to."""
+        return times.segments(self.stamps(split).seconds)
+
+    def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
+        """(n, 4) float32 of hour and day of year; zeros where the data have no real times."""
+        waves = times.harmonics(self.stamps(split).take(indices))
+        return waves if self.has_times else np.zeros_like(waves)
+
+    def shape(self, role: str, split: str | None = None) -> tuple[int, int, int]:
+        """(y, x, C) of a role's fields."""
+        role_of = self._role(role, split or self.splits[0])
+        return (*role_of.shape, len(self.variables[role]))
+
+    def read(self, role: str, split: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Samples in any order → (n, y, x, C)."""
+        out = np.empty((len(indices), *self.shape(role, split)), np.float32)
+        self.read_into(out, role, split, indices)
+        return out
+
+    def read_into(
+        self,
+        out: np.ndarray,
+        role: str,
+        split: str,
+        indices: Sequence[int] | np.ndarray,
+        windows: Sequence[tuple[slice, slice]] | None = None,
+    ) -> None:
+        """Samples into `out` (n, y, x, C), each whole or its own window of rows and columns."""
+        source = self._role(role, split)
+        shards = np.searchsorted(source.starts, indices, side="right") - 1
+        rows = np.asarray(indices) - source.starts[shards]
+        if len(rows) and (np.min(indices) < 0 or np.max(indices) >= self.size(split)):
+            raise IndexError(f"{split} has {self.size(split)} samples, not all of {indices}")
+        for i, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
+            for c, field in enumerate(source.maps[shard]):
+                sample = field[row]
+                out[i, :, :, c] = sample if windows is None else sample[windows[i]]
+
+    def series(self, role: str, split: str, rows: slice) -> np.ndarray:
+        """All times of some grid rows → (n, rows, x, C)."""
+        source = self._role(role, split)
+        return np.concatenate(
+            [np.stack([field[:, rows] for field in shard], axis=-1) for shard in source.maps]
+        )
+
+    def verify(self) -> None:
+        """Compare every file with its checksum; InputError names the first that differs."""
+        for name, entry in self._files.items():
+            if checksum(self.folder / name) != entry["sha256"]:
+                raise InputError(
+                    f"{self.folder / name}: checksum differs from the manifest's; "
+                    "delete the folder and prepare again"
+                )
+
+    def _role(self, role: str, split: str) -> _Role:
+        self.stamps(split)
+        if (split, role) not in self._roles:
+            raise InputError(f"{self.folder}: the data have no {role} fields")
+        return self._roles[split, role]
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no prepared data there ({MANIFEST} is missing)") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); prepare again") from error
+    if manifest.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format {manifest.get('format')}, expected {FORMAT}; prepare again"
+        )
+    return manifest
+
+
+def _check_sizes(folder: Path, files: dict[str, dict[str, Any]]) -> None:
+    for name, entry in files.items():
+        path = folder / name
+        size = path.stat().st_size if path.is_file() else -1
+        if size != entry["bytes"]:
+            state = f"has {size} bytes" if size >= 0 else "is missing"
+            raise InputError(
+                f"{path}: {state}, expected {entry['bytes']} bytes; "
+                "delete the folder and prepare again"
+            )
+
+
+def _map_role(
+    folder: Path,
+    shards: list[dict[str, Any]],
+    shape: tuple[int, ...],
+    variables: Sequence[Variable],
+) -> _Role:
+    maps = [
+        [
+            _map(
+                folder / shard["file"],
+                FIELD_TYPE,
+                shard["offsets"][variable.name],
+                (shard["rows"], *shape),
+            )
+            for variable in variables
+        ]
+        for shard in shards
+    ]
+    starts = np.cumsum([0, *(shard["rows"] for shard in shards[:-1])])
+    return _Role(starts, maps, (shape[0], shape[1]))
+
+
+def _map(path: Path, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A plain array over the file's pages: slicing a memmap itself costs several times more."""
+    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
+
+
+def _read_stamps(folder: Path, shards: list[dict[str, Any]], calendar: str) -> Stamps:
+    parts = [
+        _map(folder / shard["file"], TIME_TYPE, shard["offsets"][TIME], (shard["rows"],))
+        for shard in shards
+    ]
+    return Stamps(np.concatenate(parts), calendar)
+
+
+def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> np.ndarray:
+    with xr.open_dataset(folder / STATIC_FILE, engine="netcdf4") as dataset:
+        fields = [dataset[variable.name].values for variable in variables]
+    return np.stack(fields, axis=-1) if fields else np.zeros((*shape, 0), np.float32)

@@ -1,0 +1,173 @@
+"""Time stamps as whole seconds in their calendar: one arithmetic for every calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cftime
+import numpy as np
+import pandas as pd
+
+from app.errors import InputError
+
+ENCODING_UNITS = "seconds since 1970-01-01 00:00:00"
+DAY = 86400  # seconds
+HOURS_A_DAY = 24.0
+CALENDARS = {
+    "gregorian": "standard",
+    "proleptic_gregorian": "standard",
+    "365_day": "noleap",
+    "366_day": "all_leap",
+}
+# datetime64[ns] ends in 2262; whole years inside it.
+NANOSECOND_YEARS = (1678, 2261)
+
+
+@dataclass(frozen=True, eq=False)
+class Stamps:
+    """Times (n,) as int64 seconds since 1970-01-01 in `calendar` (CF name)."""
+
+    seconds: np.ndarray
+    calendar: str = "standard"
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Stamps:
+        """From datetime64 values, or cftime objects."""
+        values = np.asarray(values)
+        if np.issubdtype(values.dtype, np.datetime64):
+            return cls(values.astype("datetime64[s]").astype(np.int64))
+        if values.size == 0:
+            return cls(np.zeros(0, np.int64))
+        calendar = values.ravel()[0].calendar
+        seconds = np.round(cftime.date2num(values, ENCODING_UNITS, calendar)).astype(np.int64)
+        return cls(seconds, CALENDARS.get(calendar, calendar))
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def take(self, rows: np.ndarray | slice) -> Stamps:
+        return Stamps(self.seconds[rows], self.calendar)
+
+    def decode(self) -> np.ndarray:
+        """datetime64[ns] where the calendar and the years allow it, else cftime objects."""
+        if self.calendar == "standard":
+            instants = self.seconds.astype("datetime64[s]")
+            years = instants.astype("datetime64[Y]").astype(np.int64) + 1970
+            first, last = NANOSECOND_YEARS
+            if not len(years) or (years.min() >= first and years.max() <= last):
+                return instants.astype("datetime64[ns]")
+        dates = cftime.num2date(self.seconds, ENCODING_UNITS, self.calendar)
+        return np.asarray(dates, dtype=object)
+
+    def fields(self) -> tuple[np.ndarray, np.ndarray]:
+        """Year (n,) and month (n,) of each stamp."""
+        if self.calendar == "standard":
+            months = self.seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+            return months // 12 + 1970, months % 12 + 1
+        dates = cftime.num2date(self.seconds, ENCODING_UNITS, self.calendar)
+        return (
+            np.array([date.year for date in dates], np.int64),
+            np.array([date.month for date in dates], np.int64),
+        )
+
+    def text(self, row: int) -> str:
+        """One stamp in ISO form, for messages."""
+        date = cftime.num2date(int(self.seconds[row]), ENCODING_UNITS, self.calendar)
+        return date.isoformat().removesuffix(":00")
+
+    def span(self) -> str:
+        """First and last stamp, for messages."""
+        return f"{self.text(0)} to {self.text(-1)}" if len(self) else "no times"
+
+
+def duration(text: str, where: str) -> int:
+    """Seconds of a duration such as "1D", "12h" or "-30min"."""
+    try:
+        return round(pd.Timedelta(text).total_seconds())
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where}: expected a duration such as 1D or 12h, not {text!r}") from error
+
+
+def modal_step(seconds: np.ndarray) -> int:
+    """The commonest distance of neighbouring stamps, in seconds; 0 for fewer than two."""
+    if len(seconds) < 2:
+        return 0
+    steps, counts = np.unique(np.diff(seconds), return_counts=True)
+    return int(steps[np.argmax(counts)])
+
+
+def segments(seconds: np.ndarray) -> np.ndarray:
+    """(n,) int64 number of the gapless piece each stamp belongs to."""
+    if len(seconds) == 0:
+        return np.zeros(0, np.int64)
+    breaks = np.diff(seconds) != modal_step(seconds)
+    return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int64)
+
+
+def harmonics(times: np.ndarray | Stamps) -> np.ndarray:
+    """(n, 4) float32: sine and cosine of the hour of the day, then of the day of the year."""
+    stamps = times if isinstance(times, Stamps) else Stamps.of(times)
+    day = (stamps.seconds % DAY) / DAY
+    year = _share_of_year(stamps)
+    angles = 2 * np.pi * np.stack([day, day, year, year], axis=-1)
+    waves = np.where([True, False, True, False], np.sin(angles), np.cos(angles))
+    return waves.astype(np.float32)
+
+
+def _share_of_year(stamps: Stamps) -> np.ndarray:
+    """How much of its own year has passed at each stamp, from 0 to 1."""
+    years, _ = stamps.fields()
+    known, where = np.unique(years, return_inverse=True)
+    starts = np.array([_seconds(stamps.calendar, int(year)) for year in known])
+    ends = np.array([_seconds(stamps.calendar, int(year) + 1) for year in known])
+    lengths = ends - starts
+    return (stamps.seconds - starts[where]) / np.maximum(lengths[where], 1)
+
+
+def _seconds(calendar: str, year: int, month: int = 1, day: int = 1, time: int = 0) -> int:
+    date = cftime.datetime(year, month, day, calendar=calendar)
+    return int(np.round(cftime.date2num(date, ENCODING_UNITS, calendar))) + time
+
+
+def period(text: object, calendar: str, where: str) -> tuple[int, int]:
+    """First second of an ISO stamp's period and the first after it.
+
+    "1997" is that year, "1997-12" that month, "1997-12-24" that day, "1997-12-24T06" that hour;
+    days past a month's end count as its last day in calendars that have no such day.
+    """
+    date, _, clock = str(text).strip().replace(" ", "T").partition("T")
+    try:
+        numbers = [int(part) for part in date.split("-")]
+        times = [int(part) for part in clock.split(":")] if clock else []
+        if not 1 <= len(numbers) <= 3 or len(times) > 3 or (times and len(numbers) < 3):
+            raise ValueError
+        return _period(numbers, times, calendar)
+    except ValueError as error:
+        raise InputError(
+            f"{where}: expected an ISO time such as 1997-12 or 1997-12-24T06 "
+            f"of the {calendar} calendar, not {text!r}"
+        ) from error
+
+
+def _period(numbers: Sequence[int], times: Sequence[int], calendar: str) -> tuple[int, int]:
+    year = numbers[0]
+    month = numbers[1] if len(numbers) > 1 else 1
+    start = _seconds(calendar, year, month)
+    if len(numbers) == 1:
+        return start, _seconds(calendar, year + 1)
+    after = _seconds(calendar, year + month // 12, month % 12 + 1)
+    if len(numbers) == 2:
+        return start, after
+    day = numbers[2]
+    days = (after - start) // DAY
+    if not 1 <= day <= 31 or (day > days and calendar == "standard"):
+        raise ValueError
+    start += (min(day, days) - 1) * DAY
+    if not times:
+        return start, start + DAY
+    limits, units = (24, 60, 60), (3600, 60, 1)
+    if any(not 0 <= value < limit for value, limit in zip(times, limits, strict=False)):
+        raise ValueError
+    start += sum(value * unit for value, unit in zip(times, units, strict=False))
+    return start, start + units[len(times) - 1]

@@ -1,0 +1,9 @@
+"""The two ways in which a run ends early for a reason that a user can read."""
+
+
+class InputError(Exception):
+    """Input the program cannot work with; its text is one line: what, where, received, expected."""
+
+
+class RunError(Exception):
+    """A run that began well and cannot go on; its text is one line: what happened, what helps."""

@@ -1,0 +1,350 @@
+"""Every flag, once, by section, and the reader of flagfiles."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from absl import flags as absl_flags
+
+from app.errors import InputError
+from app.registry import REGISTRY, unknown
+
+HELP_WIDTH = 100
+EXPECTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "floats": "numbers with commas between",
+}
+QUOTES = ('"""', "'''")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag: `kind` is bool, int, float, floats, text or enum (then with `choices`)."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+def _enum(name: str, default: str | None, help: str, kind: str | None = None) -> Flag:
+    return Flag(name, "enum", default, help, REGISTRY.names(kind or name))
+
+
+SECTIONS: dict[str, tuple[Flag, ...]] = {
+    "EXPERIMENT": (
+        Flag("train", "bool", True, "Run the stage train, where no stage is named."),
+        Flag("test", "bool", True, "Run the stage test, where no stage is named."),
+        Flag("metrics", "bool", True, "Run the stage metrics, where no stage is named."),
+        Flag("save_path", "text", "./dl4ds_results/", "Run folder: all that the run writes."),
+        Flag("overwrite", "bool", False, "Start anew in a run folder made with other flags."),
+        Flag("save", "bool", True, "Keep the trained model in the run folder."),
+        Flag("save_bestmodel", "bool", True, "Keep the model of the lowest validation loss."),
+        Flag("seed", "int", 0, "Seed of weights, shuffling, patches and dropout."),
+        Flag("debug", "bool", False, "Two epochs of six steps, and six steps of test."),
+        Flag("debug_traceback", "bool", False, "Show Python's traceback of an error."),
+        Flag("verbose", "bool", True, "Log what the run does."),
+    ),
+    "DATA": (
+        Flag("data_config", "text", None, "YAML data description."),
+        Flag("data", "text", None, "NetCDF or Zarr files of the predictand, without any YAML."),
+        Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
+        Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
+        Flag("data_module", "text", None, "Python file that holds the arrays."),
+        Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
+        Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
+        Flag("stage_to", "text", None, "Copy the shards to this node-local folder first."),
+        Flag("verify", "bool", False, "Stage check: also compare the shards' checksums."),
+    ),
+    "DOWNSCALING": (
+        _enum("trainer", "SupervisedTrainer", "Training method."),
+        Flag(
+            "paired_samples",
+            "enum",
+            "implicit",
+            "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
+            "literature perfect-model super-resolution; explicit (MOS): a second source is the "
+            "low resolution, where it is a reanalysis also called perfect prognosis.",
+            ("implicit", "explicit"),
+        ),
+        Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
+        Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
+        Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
+        Flag("time_window", "int", None, "Frames a sample (spatio-temporal samples)."),
+        _enum("interpolation", "inter_area", "Interpolation before the network (pin)."),
+    ),
+    "MODEL": (
+        _enum("backbone", "resnet", "Backbone of the network."),
+        _enum("upsampling", "spc", "How and where the grid is refined."),
+        _enum("decoder_upsampling", "rc", "Upsampling in the decoder of unet.", "upsampling"),
+        _enum("first_guess", "none", "Field that the network corrects."),
+        _enum("time_features", "none", "What the network is told of the time."),
+        Flag("n_filters", "int", 8, "Filters of the first block."),
+        Flag("n_blocks", "int", 6, "Blocks of the backbone."),
+        _enum("normalization", None, "Normalisation within blocks."),
+        _enum("activation", "relu", "Activation within blocks."),
+        _enum("output_activation", None, "Activation of the last layer.", "activation"),
+        Flag("attention", "bool", False, "Channel attention at the end of each block."),
+        Flag(
+            "localcon_layer",
+            "bool",
+            False,
+            "Localized convolutional block; ties the net to its grid.",
+        ),
+        _enum("dropout_variant", "vanilla", "What dropout drops."),
+        Flag("dropout_rate", "float", 0.2, "Share dropped; 0 for none."),
+        _enum(
+            "rc_interpolation", "bilinear", "Interpolation of resize convolution.", "interpolation"
+        ),
+        Flag("n_disc_filters", "int", 32, "Filters of the discriminator (CGANTrainer)."),
+        Flag("n_disc_blocks", "int", 4, "Blocks of the discriminator (CGANTrainer)."),
+    ),
+    "TRAINING": (
+        _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
+        Flag("epochs", "int", 100, "Passes over the training period."),
+        Flag("batch_size", "int", 32, "Samples a step on each rank."),
+        Flag(
+            "learning_rate", "floats", (1e-3,), "One rate, or two: the second after lr_decay_after."
+        ),
+        Flag("lr_decay_after", "float", 1e5, "Steps after which the second rate applies."),
+        Flag(
+            "lr_schedule",
+            "enum",
+            "piecewise",
+            "piecewise, or cosine down to zero.",
+            ("piecewise", "cosine"),
+        ),
+        Flag("lr_scaling", "bool", True, "Multiply the learning rate by the number of ranks."),
+        Flag(
+            "warmup_steps",
+            "int",
+            -1,
+            "Steps of linear warm-up; -1: one epoch if the rate is multiplied.",
+        ),
+        Flag("weight_decay", "float", 0.0, "Decoupled weight decay (AdamW)."),
+        Flag(
+            "ema",
+            "float",
+            0.0,
+            "Decay of the averaged weights that are validated and saved; 0: none.",
+        ),
+        Flag("early_stopping", "bool", False, "Stop when the validation loss no longer falls."),
+        Flag("patience", "int", 6, "Epochs without improvement before stopping."),
+        Flag("min_delta", "float", 0.0, "What counts as an improvement of the validation loss."),
+        Flag(
+            "checkpoints_frequency", "int", 2, "Epochs between checkpoints; 0: none but the last."
+        ),
+        Flag("checkpoint_every", "int", 0, "Steps between checkpoints, besides those; 0: none."),
+        Flag("tensorboard", "bool", True, "Write TensorBoard summaries."),
+    ),
+    "INFERENCE": (
+        Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
+        Flag("input", "text", None, "Low-resolution files to downscale, without truth."),
+        Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
+        Flag(
+            "inference_array_in_hr",
+            "bool",
+            False,
+            "The data module's inference_data is on the fine grid.",
+        ),
+    ),
+    "MACHINE": (
+        Flag("device", "enum", None, "Default: GPU where there is one.", ("GPU", "CPU")),
+        _enum("precision", "float32", "Precision of the network."),
+        Flag("threads", "int", None, "Threads of a rank; default: its share of the cores."),
+        Flag("gpu_memory_growth", "bool", True, "Take GPU memory as it is needed."),
+        Flag(
+            "use_multiprocessing",
+            "bool",
+            True,
+            "Accepted for old flagfiles; batches come from a thread.",
+        ),
+        Flag("show_plot", "bool", False, "Accepted for old flagfiles; figures are written as PNG."),
+    ),
+}
+
+FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
+
+# Flags that may differ between two calls on one run folder: none changes what is learnt.
+FREE_FLAGS = frozenset(
+    {
+        *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
+        *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input"),
+        *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
+        *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
+    }
+)
+
+
+def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Stages and the values of all flags; the command line beats flagfiles in any order."""
+    values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
+    words: list[str] = []
+    given: list[str] = []
+    for argument in _joined(argv):
+        (given if argument.startswith("-") else words).append(argument)
+    from_files = [a for a in given if a.startswith("--flagfile=")]
+    for argument in from_files:
+        _read_flagfile(values, argument.partition("=")[2], Path.cwd(), ())
+    _assign(values, [a for a in given if a not in from_files], "command line")
+    return tuple(words), values
+
+
+def help_text(usage: str) -> str:
+    """All flags by section, each with its choices and default."""
+    lines = [usage.rstrip()]
+    for section, members in SECTIONS.items():
+        lines += ["", section]
+        for flag in members:
+            lines += _help_of(flag)
+    return "\n".join(lines)
+
+
+def as_flagfile(values: dict[str, Any]) -> str:
+    """The values as a flagfile that gives the same values again; None is left out."""
+    lines = []
+    for section, members in SECTIONS.items():
+        lines.append(f'""" {section} """')
+        for flag in members:
+            value = values[flag.name]
+            if value is not None:
+                lines.append(f"--{flag.name}={_written(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _help_of(flag: Flag) -> list[str]:
+    default = "none" if flag.default is None else _written(flag.default)
+    choices = f" [{'|'.join(flag.choices)}]" if flag.choices else ""
+    text = f"{flag.help}{choices} (default: {default})"
+    return textwrap.wrap(
+        text,
+        HELP_WIDTH,
+        initial_indent=f"  --{flag.name:<24}",
+        subsequent_indent=" " * 28,
+    )
+
+
+def _joined(argv: Sequence[str]) -> Iterator[str]:
+    """Arguments with `--name value` written as `--name=value`, `-name` as `--name`."""
+    rest = iter(argv)
+    for argument in rest:
+        if not argument.startswith("-"):
+            yield argument
+            continue
+        name, equals, _ = argument.lstrip("-").partition("=")
+        takes_value = name == "flagfile" or (
+            name in FLAGS_BY_NAME and FLAGS_BY_NAME[name].kind != "bool"
+        )
+        dashed = "--" + argument.lstrip("-")
+        if equals or not takes_value:
+            yield dashed
+            continue
+        value = next(rest, None)
+        if value is None:
+            raise InputError(f"command line: --{name} needs a value")
+        yield f"{dashed}={value}"
+
+
+def _read_flagfile(
+    values: dict[str, Any], name: str, base: Path, parents: tuple[Path, ...]
+) -> None:
+    """Assign a flagfile's flags; a nested flagfile comes before the lines of its parent."""
+    path = (base / Path(name).expanduser()).resolve()
+    if path in parents:
+        raise InputError(f"flagfile {path} includes itself")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--flagfile={name}: cannot read {path} ({error})") from error
+    own: list[str] = []
+    for number, line in _flag_lines(text, path):
+        if not line.startswith("-"):
+            raise InputError(f"{path}, line {number}: expected --flag=value, received {line!r}")
+        argument = "--" + line.lstrip("-")
+        if argument.startswith(("--flagfile=", "--flagfile ")):
+            nested = argument[len("--flagfile") + 1 :].strip()
+            _read_flagfile(values, nested, path.parent, (*parents, path))
+        else:
+            own.append(f"{argument}\n{number}")
+    _assign(values, own, str(path))
+
+
+def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are neither blank, comments, section banners nor within a quoted heading."""
+    closing = ""
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip().lstrip("\ufeff")
+        if closing:
+            closing = "" if closing in line else closing
+        elif line.startswith(QUOTES):
+            quote = line[:3]
+            closing = "" if quote in line[3:] else quote
+        elif line and not line.startswith(("#", "//")):
+            yield number, line
+    if closing:
+        raise InputError(f"{path}: a heading opened with {closing} is never closed")
+
+
+def _assign(values: dict[str, Any], arguments: list[str], source: str) -> None:
+    """Assign `--name=value` arguments of one source; lists start anew with each source."""
+    begun: set[str] = set()
+    for argument in arguments:
+        argument, _, number = argument.partition("\n")
+        where = f"{source}, line {number}" if number else source
+        name, equals, text = argument[2:].partition("=")
+        name = name.strip()
+        if not equals and name.startswith("no") and name not in FLAGS_BY_NAME:
+            name, equals, text = name[2:], "=", "false"
+        flag = FLAGS_BY_NAME.get(name)
+        if flag is None:
+            raise InputError(f"{where}: {_unknown_flag(argument)}")
+        if not equals and flag.kind != "bool":
+            raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
+        value = _value(flag, text.strip() if equals else "true", where)
+        if flag.kind == "floats" and name in begun:
+            value = (*values[name], *value)
+        values[name] = value
+        begun.add(name)
+
+
+def _unknown_flag(argument: str) -> str:
+    name = argument[2:].partition("=")[0]
+    return unknown("flag", name, tuple(FLAGS_BY_NAME)).partition("; known:")[0] + "; see --help"
+
+
+def _value(flag: Flag, text: str, where: str) -> Any:
+    """The text as the flag's value; "None" unsets a flag that has no default."""
+    if text in ("None", "") and flag.default is None:
+        return None
+    if flag.kind == "text":
+        return text
+    try:
+        if flag.kind == "floats":
+            return tuple(float(part) for part in text.strip("[]()").split(","))
+        return _parser(flag).parse(text)
+    except ValueError as error:
+        expected = f"one of {', '.join(flag.choices)}" if flag.choices else EXPECTED[flag.kind]
+        raise InputError(f"{where}: --{flag.name}={text}: expected {expected}") from error
+
+
+def _parser(flag: Flag) -> absl_flags.ArgumentParser[Any]:
+    if flag.kind == "enum":
+        return absl_flags.EnumParser(flag.choices)
+    return {
+        "bool": absl_flags.BooleanParser,
+        "int": absl_flags.IntegerParser,
+        "float": absl_flags.FloatParser,
+    }[flag.kind]()

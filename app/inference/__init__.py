@@ -1,0 +1,1 @@
+"""Inference: from a saved model to fields on disk."""

@@ -1,0 +1,73 @@
+"""From a saved model to fields on disk, the ranks sharing the times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from absl import logging
+
+from app.data.times import Stamps, harmonics
+from app.distributed import Communicator
+from app.inference.writer import Layout, join, new_file, part_path
+
+Read = Callable[[np.ndarray], np.ndarray]
+Undo = Callable[[np.ndarray], np.ndarray]
+
+
+class Predicts(Protocol):
+    """A model that gives physical fields (members, n, y, x, C)."""
+
+    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray: ...
+
+
+def predict(
+    model: Predicts,
+    read: Read,
+    stamps: Stamps,
+    layout: Layout,
+    path: Path,
+    *,
+    communicator: Communicator,
+    batch_size: int,
+    seed: int,
+    has_times: bool = True,
+    undo: Undo | None = None,
+) -> None:
+    """Write the model's fields for all stamps to `path`.
+
+    `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
+    the units of the truth. Memory is bounded by a batch on every rank.
+    """
+    ranks = communicator.ranks
+    share = np.asarray(ranks.share(len(stamps)))
+    part = path if ranks.size == 1 else part_path(path, ranks.rank, ranks.size)
+    time = harmonics(stamps) if has_times else np.zeros((len(stamps), 4), np.float32)
+    with new_file(layout, part, stamps.take(share)) as dataset:
+        for start, indices in _batches(share, batch_size):
+            batch = {"coarse": read(indices), "time": time[indices]}
+            fields = _whole_batch(model, batch, batch_size, seed)
+            layout.write(dataset, start, undo(fields) if undo else fields)
+    communicator.barrier()
+    if ranks.size > 1 and ranks.first:
+        parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
+        join(layout, parts, path, stamps)
+    communicator.barrier()
+    logging.info("%d times predicted: %s", len(stamps), path)
+
+
+def _batches(share: np.ndarray, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+    for start in range(0, len(share), batch_size):
+        yield start, share[start : start + batch_size]
+
+
+def _whole_batch(
+    model: Predicts, batch: dict[str, np.ndarray], batch_size: int, seed: int
+) -> np.ndarray:
+    """Fields (n, y, x, C); a short batch is filled up, since each new size compiles anew."""
+    n = len(batch["coarse"])
+    rows = np.minimum(np.arange(batch_size), n - 1)
+    whole = {name: array[rows] for name, array in batch.items()}
+    return model.predict_fields(whole, seed, 1)[0, :n]

@@ -1,0 +1,82 @@
+"""Parse the command line, run the stages, and turn errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from absl import flags as absl_flags
+from absl import logging
+
+from app import config, flags
+from app.distributed import Ranks
+from app.errors import InputError, RunError
+from app.session import Session
+
+OK, FAILED, REFUSED = 0, 1, 2
+USAGE = """\
+finescale: deep-learning downscaling of gridded Earth-science data.
+
+usage: python -m app [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
+
+Several stages run in that order; train and test prepare the data by themselves. The command
+line beats flagfiles. In flagfiles, blank lines, lines that begin with # and text between
+triple quotes are skipped.\
+"""
+STAGE_MODULES = {"list": "listing"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line (without the program's name); return its exit code."""
+    if {"--help", "-h", "--helpfull", "-help"} & set(argv):
+        print(flags.help_text(USAGE))
+        return OK
+    ranks = Ranks.from_environment()
+    show_traceback = any(a.lstrip("-").startswith("debug_traceback") for a in argv)
+    try:
+        words, values = flags.parse(argv)
+        show_traceback = show_traceback or values["debug_traceback"]
+        experiment = config.build(words, values)
+        _set_up_logging(values["verbose"], ranks)
+        session = Session(experiment, ranks)
+        for stage in experiment.stages:
+            module = STAGE_MODULES.get(stage, stage)
+            import_module(f"app.stages.{module}").run(session)
+    except (InputError, RunError) as error:
+        if show_traceback:
+            traceback.print_exc()
+        _report(error, ranks)
+        return REFUSED if isinstance(error, InputError) else FAILED
+    except KeyboardInterrupt:
+        print("finescale: interrupted", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def console() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def _set_up_logging(verbose: bool, ranks: Ranks) -> None:
+    """The first rank speaks; the others only when something is wrong."""
+    absl_flags.FLAGS.mark_as_parsed()  # absl warns until its own flags, unused here, are
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO if verbose and ranks.first else logging.ERROR)
+    logging.get_absl_handler().setFormatter(_Plain())
+    logging.set_stderrthreshold("debug")
+
+
+class _Plain(logging.PythonFormatter):
+    """The message alone; warnings and errors say what they are."""
+
+    def format(self, record):
+        text = record.getMessage()
+        return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
+
+
+def _report(error: Exception, ranks: Ranks) -> None:
+    where = f"rank {ranks.rank}: " if ranks.size > 1 else ""
+    print(f"finescale: {where}{' '.join(str(error).split())}", file=sys.stderr)

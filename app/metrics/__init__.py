@@ -1,0 +1,1 @@
+"""Streaming scores of a prediction and its baselines against the truth."""

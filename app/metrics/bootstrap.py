@@ -1,0 +1,43 @@
+"""Confidence intervals that respect the dependence of neighbouring samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.data.times import DAY, Stamps, modal_step
+
+RESAMPLES = 1000
+SEED = 20190326
+LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval
+WEEK = 7 * DAY  # seconds: the memory of weather in daily means
+MIN_BLOCKS = 3
+
+
+def block_length(times: np.ndarray) -> int:
+    """Samples in a block: 24 h of sub-daily data, a week of daily data, else one sample."""
+    step = modal_step(Stamps.of(times).seconds)
+    span = DAY if step < DAY else WEEK
+    return max(1, span // step) if step > 0 else 1
+
+
+def resampled_sums(sums: np.ndarray, length: int) -> np.ndarray | None:
+    """Sums over moving-block resamples of per-sample sums (n, k): (RESAMPLES, k).
+
+    Blocks of consecutive samples are drawn with replacement (Künsch 1989,
+    doi:10.1214/aos/1176347265), the same for every column and every call, so that ratios of
+    columns are paired. None where fewer than three blocks fit.
+    """
+    n = len(sums)
+    if n < MIN_BLOCKS * length:
+        return None
+    running = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(sums, axis=0)])
+    blocks = running[length:] - running[:-length]
+    generator = np.random.default_rng(SEED)
+    drawn = generator.integers(0, len(blocks), size=(RESAMPLES, -(-n // length)))
+    return blocks[drawn].sum(axis=1)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % interval of resampled values."""
+    low, high = np.nanpercentile(values, LEVELS)
+    return float(low), float(high)

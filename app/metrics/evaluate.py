@@ -1,0 +1,282 @@
+"""The scores of a prediction and of the baselines against the truth, in two streaming passes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from absl import logging
+
+from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
+from app.baselines.catalogue import BASELINES, fit_baselines
+from app.baselines.interpolation import coarse_view, find_twins, read_coarse
+from app.data.description import Variable
+from app.data.grids import to_canonical
+from app.data.times import Stamps
+from app.errors import InputError
+from app.metrics.accumulate import TruthRange, VariableScores
+from app.metrics.gridpoint import write_gridpoint
+from app.metrics.notes import notes
+from app.metrics.prediction import Prediction
+from app.metrics.summary import sample_rmse, summarise
+from app.metrics.table import Row, Table
+
+if TYPE_CHECKING:
+    from app.data.grids import Grid
+    from app.data.shards import Shards
+
+MODEL = "model"
+INTERPOLATED = (
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "bias_corrected",
+)  # these need a low-resolution twin
+Undo = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The sample whose model error is the median one: what the maps show.
+
+    fields: truth and candidates by name, (y, x); coarse: its low-resolution field on its own
+    grid, None where the predictand has none.
+    """
+
+    time: str
+    fields: dict[str, np.ndarray]
+    coarse: np.ndarray | None
+    coarse_grid: Grid
+
+
+@dataclass(frozen=True, eq=False)
+class VariableResult:
+    """One predictand's results for the figures; arrays lead with the candidates' axis."""
+
+    variable: Variable
+    candidates: tuple[str, ...]
+    label: str  # what its metrics carry in the table: "" or "[name]"
+    sample_rmse: np.ndarray  # (k, n)
+    maps: dict[str, np.ndarray]  # each (k, y, x)
+    example: Example
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The table, and what the figures are drawn from."""
+
+    table: Table
+    variables: tuple[VariableResult, ...]
+    grid: Grid
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+
+class _Scorer:
+    """One evaluation: candidates that give fields, sums that take them."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        prediction: Prediction,
+        baselines: list[Baseline],
+        undo: Undo | None,
+        mask: np.ndarray | None,
+        split: str,
+    ) -> None:
+        self.shards, self.prediction, self.baselines = shards, prediction, baselines
+        self.undo, self.mask, self.split = undo, mask, split
+        self.names = (MODEL, *(baseline.name for baseline in baselines))
+        self.variables = shards.variables["hr"]
+        self.samples = shards.size(split)
+        self.shape = shards.geometry.fine_shape
+        y, x = self.shape
+        # scoring holds some ten arrays per candidate at a time
+        self.blocks = list(time_blocks(self.samples, y * x * len(self.names) * len(self.variables)))
+
+    def truth(self, indices: np.ndarray) -> np.ndarray:
+        """Truth (n, y, x, C), NaN where the mask leaves it out."""
+        truth = self.shards.read("hr", self.split, indices)
+        return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
+
+    def fields(self, indices: np.ndarray) -> np.ndarray:
+        """All candidates: (k, n, y, x, C) float32."""
+        fields = [self.prediction.read(indices)]
+        for baseline in self.baselines:
+            field = baseline.predict(indices, self.split)
+            fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
+        return np.stack(fields)
+
+    def truth_ranges(self) -> list[TruthRange]:
+        """Mean and range of each predictand's truth."""
+        c = len(self.variables)
+        total, count = np.zeros(c), np.zeros(c, dtype=np.int64)
+        low, high = np.full(c, np.inf), np.full(c, -np.inf)
+        for indices in self.blocks:
+            truth = self.truth(indices)
+            valid = np.isfinite(truth)
+            axes = (0, 1, 2)
+            total += np.where(valid, truth, 0.0).sum(axis=axes, dtype=np.float64)
+            count += valid.sum(axis=axes)
+            low = np.minimum(low, np.where(valid, truth, np.inf).min(axis=axes))
+            high = np.maximum(high, np.where(valid, truth, -np.inf).max(axis=axes))
+        for variable, valid_count in zip(self.variables, count, strict=True):
+            if not valid_count:
+                raise InputError(
+                    f"{variable.name}: the {self.split} split holds no valid truth to score against"
+                )
+        return [
+            TruthRange(float(s / n), float(a), float(b))
+            for s, n, a, b in zip(total, count, low, high, strict=True)
+        ]
+
+    def kept(self) -> list[list[int]]:
+        """Candidates of each predictand: those that give it at all."""
+        return [
+            [k for k, name in enumerate(self.names) if twin is not None or name not in INTERPOLATED]
+            for twin in find_twins(self.shards)
+        ]
+
+    def run(self, scratch_folder: Path) -> list[VariableScores]:
+        """Sums of every predictand: blocks of time first, then bands of rows for the ranks."""
+        area = self.shards.geometry.fine.cell_areas()
+        kept = self.kept()
+        scores = [
+            VariableScores(tuple(self.names[k] for k in keep), self.samples, area, found)
+            for keep, found in zip(kept, self.truth_ranges(), strict=True)
+        ]
+        shape = (len(self.names), self.samples, *self.shape, len(self.variables))
+        with tempfile.TemporaryFile(dir=scratch_folder) as file:
+            stored = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+            for indices in self.blocks:
+                truth, fields = self.truth(indices), self.fields(indices)
+                stored[:, indices[0] : indices[-1] + 1] = fields
+                for c, (score, keep) in enumerate(zip(scores, kept, strict=True)):
+                    score.add(indices, truth[..., c], fields[keep, ..., c])
+            self._check(scores)
+            self._rank_over_time(scores, kept, stored)
+        return scores
+
+    def _rank_over_time(
+        self, scores: list[VariableScores], kept: list[list[int]], stored: np.ndarray
+    ) -> None:
+        y, x = self.shape
+        step = max(1, BLOCK_BYTES // (8 * self.samples * x * len(self.names)))
+        for start in range(0, y, step):
+            rows = slice(start, min(y, start + step))
+            truth = self.shards.series("hr", self.split, rows)
+            if self.mask is not None:
+                truth = np.where(self.mask[rows, :, None], truth, np.nan)
+            for c, (score, keep) in enumerate(zip(scores, kept, strict=True)):
+                fields = np.stack([stored[k, :, rows, :, c] for k in keep])
+                score.add_rows(rows, truth[..., c], fields)
+
+    def _check(self, scores: list[VariableScores]) -> None:
+        """Nothing left to score is an error that names the candidate to blame."""
+        for variable, score in zip(self.variables, scores, strict=True):
+            if not score.weight.any():
+                worst = score.candidates[int(score.missing.argmax())]
+                raise InputError(
+                    f"{variable.name}: no value left to score, {worst} is missing at "
+                    f"{score.missing.max()} of {score.offered} valid truth values"
+                    + (f" ({self.prediction.where})" if worst == MODEL else "")
+                )
+            if score.missing[0]:
+                logging.warning(
+                    "%s: %s has no value at %d of %d valid truth values; these are not scored",
+                    variable.name,
+                    self.prediction.where,
+                    score.missing[0],
+                    score.offered,
+                )
+
+    def example(self, c: int, scores: VariableScores, keep: list[int]) -> Example:
+        """The fields of the sample with the median model RMSE."""
+        rmse = sample_rmse(scores)[0]
+        ordered = np.argsort(rmse)[: np.isfinite(rmse).sum()]
+        index = ordered[(len(ordered) - 1) // 2 : (len(ordered) - 1) // 2 + 1]
+        fields = {"truth": self.truth(index)[0, ..., c]}
+        fields |= dict(zip(scores.candidates, self.fields(index)[keep, 0, ..., c], strict=True))
+        twin = find_twins(self.shards)[c]
+        coarse = None
+        if twin is not None and self.undo is None:
+            coarse = read_coarse(self.shards, index, self.split)[0, ..., twin]
+        time = Stamps.of(self.shards.times(self.split)).text(int(index[0])).replace("T", " ")
+        return Example(time, fields, coarse, coarse_view(self.shards)[0])
+
+
+def canonical_mask(mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """Mask (y, x) as True where scored: neither 0 nor NaN.
+
+    It lies as the user's files do (first row north where they run southward).
+    """
+    if np.shape(mask) != grid.shape:
+        raise InputError(
+            f"mask: shape {np.shape(mask)}, expected that of the fine grid {grid.shape}"
+        )
+    given = xr.DataArray(np.asarray(mask, dtype=np.float64), dims=grid.dims)
+    values = to_canonical(given, grid).values
+    return np.isfinite(values) & (values != 0)
+
+
+def evaluate(
+    shards: Shards,
+    prediction: str | Path | xr.Dataset,
+    out_folder: str | Path,
+    *,
+    undo: Undo | None = None,
+    mask: np.ndarray | None = None,
+    candidates: Iterable[str] = tuple(BASELINES),
+    split: str = "test",
+) -> Evaluation:
+    """Score a prediction and the baselines, and write summary.csv, summary.txt, gridpoint.nc.
+
+    `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
+    any orientation, holding all times of the split; members are averaged. `undo` maps baseline
+    fields (n, y, x, C), fitted on scaled data, back to the truth's units. `mask` (y, x): where
+    to score. `candidates`: baselines beside the model. Memory is bounded by a block of time;
+    all candidates' fields pass through a temporary file in `out_folder` once, for the ranks
+    over time. Raises InputError where the prediction does not fit the truth.
+    """
+    if not split_size(shards, split):
+        raise InputError(f"split {split!r} holds no samples to score")
+    folder = Path(out_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    grid, times = shards.geometry.fine, shards.times(split)
+    opened = Prediction(prediction, shards.variables["hr"], grid, times)
+    try:
+        where = None if mask is None else canonical_mask(mask, grid)
+        scorer = _Scorer(shards, opened, fit_baselines(shards, candidates), undo, where, split)
+        scores = scorer.run(folder)
+        evaluation = _assemble(scorer, scores, times)
+    finally:
+        opened.close()
+    evaluation.table.write_csv(folder / "summary.csv")
+    (folder / "summary.txt").write_text(str(evaluation.table), encoding="utf-8")
+    write_gridpoint(folder / "gridpoint.nc", evaluation.variables, grid)
+    return evaluation
+
+
+def _assemble(scorer: _Scorer, scores: list[VariableScores], times: np.ndarray) -> Evaluation:
+    several = len(scorer.variables) > 1
+    rows: list[Row] = []
+    results = []
+    for c, (variable, score) in enumerate(zip(scorer.variables, scores, strict=True)):
+        own_rows, maps = summarise(score, variable, times, several)
+        rows += own_rows
+        keep = [scorer.names.index(name) for name in score.candidates]
+        label = f"[{variable.name}]" if several else ""
+        example = scorer.example(c, score, keep)
+        results.append(
+            VariableResult(variable, score.candidates, label, sample_rmse(score), maps, example)
+        )
+    title = f"Scores on the {scorer.split} period"
+    footer = notes(scorer.shards, scorer.split, scorer.variables, scores, scorer.prediction.members)
+    table = Table(title, scorer.names, tuple(rows), footer)
+    return Evaluation(table, tuple(results), scorer.shards.geometry.fine)

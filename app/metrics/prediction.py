@@ -1,0 +1,107 @@
+"""Opening a prediction and laying it on the truth's times and grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from app.data.grids import detect_grid, to_canonical
+from app.data.times import Stamps
+from app.errors import InputError
+
+if TYPE_CHECKING:
+    from app.data.description import Variable
+    from app.data.grids import Grid
+
+COORDINATE_TOLERANCE = 1e-4  # degrees; coordinates in single precision differ by less
+FULL_CIRCLE = 360.0  # degrees
+
+
+class Prediction:
+    """A prediction read lazily, in the program's own orientation and the truth's time order.
+
+    Raises InputError where a variable, a time or the grid does not match.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | xr.Dataset,
+        variables: tuple[Variable, ...],
+        grid: Grid,
+        times: np.ndarray,
+    ) -> None:
+        self._opened = not isinstance(source, xr.Dataset)
+        self.where = "the prediction" if isinstance(source, xr.Dataset) else str(source)
+        self._dataset = source if isinstance(source, xr.Dataset) else _open(source)
+        self._fields = [self._field(variable.name, grid) for variable in variables]
+        self._positions = self._match(times)
+        self.members = int(self._dataset.sizes.get("member", 1))
+
+    def _field(self, name: str, grid: Grid) -> xr.DataArray:
+        """The variable as (…, y, x) on exactly the truth's cells."""
+        if name not in self._dataset:
+            found = ", ".join(map(str, self._dataset.data_vars)) or "none"
+            raise InputError(f"{self.where}: no variable {name!r}, found {found}")
+        own = detect_grid(self._dataset[[name]], self.where)[0]
+        if own.shape != grid.shape or not _same_cells(own, grid):
+            raise InputError(
+                f"{self.where}: {name} lies on another grid, {own.shape}, {own.extent()}; "
+                f"expected {grid.shape}, {grid.extent()}"
+            )
+        return to_canonical(self._dataset[name], own)
+
+    def _match(self, times: np.ndarray) -> np.ndarray:
+        """Position of each wanted time in the file."""
+        if "time" not in self._dataset.coords:
+            raise InputError(f"{self.where}: no time coordinate")
+        stored, wanted = Stamps.of(self._dataset["time"].values), Stamps.of(times)
+        if len(stored) and stored.calendar != wanted.calendar:
+            raise InputError(
+                f"{self.where}: calendar {stored.calendar}, expected {wanted.calendar}"
+            )
+        where = {second: i for i, second in enumerate(stored.seconds.tolist())}
+        missing = [i for i, second in enumerate(wanted.seconds.tolist()) if second not in where]
+        if missing:
+            raise InputError(
+                f"{self.where}: {len(missing)} of {len(wanted)} times of the truth are missing, "
+                f"the first {wanted.text(missing[0])}"
+            )
+        return np.array([where[second] for second in wanted.seconds.tolist()])
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Fields (n, y, x, C) float32 of the given truth samples; the mean over members."""
+        positions = self._positions[indices]
+        first, last = int(positions.min()), int(positions.max())
+        channels = []
+        for field in self._fields:
+            # one contiguous slab is read far faster than a list of times
+            block = field.isel(time=slice(first, last + 1)).isel(time=positions - first)
+            if "member" in block.dims:
+                block = block.mean("member")
+            channels.append(block.transpose("time", ...).values)
+        return np.stack(channels, axis=-1).astype(np.float32)
+
+    def close(self) -> None:
+        """Close the file if it was opened here."""
+        if self._opened:
+            self._dataset.close()
+
+
+def _open(path: str | Path) -> xr.Dataset:
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such prediction; expected a NetCDF file as `test` writes it")
+    try:
+        return xr.open_dataset(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a prediction: {error}") from error
+
+
+def _same_cells(a: Grid, b: Grid) -> bool:
+    if np.shape(a.lat) != np.shape(b.lat) or np.shape(a.lon) != np.shape(b.lon):
+        return False
+    turn = np.abs(np.asarray(a.lon) - np.asarray(b.lon)) % FULL_CIRCLE
+    east = np.minimum(turn, FULL_CIRCLE - turn).max()
+    return bool(max(np.abs(np.asarray(a.lat) - b.lat).max(), east) < COORDINATE_TOLERANCE)

@@ -1,0 +1,83 @@
+"""The score table: rows of metrics, columns of candidates."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+import numpy as np
+
+GAP = "  "
+MIN_WIDTH = 80  # characters that notes may fill below a narrow table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric: its unit, and mean and standard deviation by candidate."""
+
+    metric: str
+    unit: str
+    values: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores of all candidates with what a reader needs to trust them."""
+
+    title: str
+    candidates: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    def value(self, metric: str, candidate: str = "model") -> float:
+        """One score; NaN where the candidate has none."""
+        row = next(row for row in self.rows if row.metric == metric)
+        return row.values.get(candidate, (np.nan, np.nan))[0]
+
+    def write_csv(self, path: Path) -> None:
+        """One line per metric; columns `metric`, then name and name_std of every candidate."""
+        header = ["metric"]
+        for name in self.candidates:
+            header += [name, f"{name}_std"]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for row in self.rows:
+                pairs = [row.values.get(name, (np.nan, np.nan)) for name in self.candidates]
+                writer.writerow([row.metric, *(_number(v, 8) for pair in pairs for v in pair)])
+
+    def __str__(self) -> str:
+        """Aligned plain text: title, table, notes."""
+        lines = [["metric", "unit", *self.candidates]]
+        for row in self.rows:
+            cells = [_cell(row.values.get(name)) for name in self.candidates]
+            lines.append([row.metric, row.unit, *cells])
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        body = [_aligned(line, widths) for line in lines]
+        rule = "-" * len(body[0])
+        width = max(len(rule), MIN_WIDTH)
+        notes = [wrap(note, width, subsequent_indent=GAP) for note in self.notes]
+        lines_below = [line for note in notes for line in note]
+        return "\n".join([self.title, "", body[0], rule, *body[1:], rule, *lines_below, ""])
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return "" if np.isnan(value) else f"{value:.{digits}g}"
+
+
+def _cell(pair: tuple[float, float] | None) -> str:
+    """`mean ± std`, the mean alone where there is no spread, a dash where there is nothing."""
+    if pair is None or np.isnan(pair[0]):
+        return "–"
+    mean, std = pair
+    return _number(mean) if np.isnan(std) else f"{_number(mean)} ± {_number(std, 3)}"
+
+
+def _aligned(cells: Iterable[str], widths: list[int]) -> str:
+    """Names to the left, numbers to the right."""
+    pairs = list(zip(cells, widths, strict=True))
+    left = [cell.ljust(width) for cell, width in pairs[:2]]
+    return GAP.join([*left, *(cell.rjust(width) for cell, width in pairs[2:])]).rstrip()

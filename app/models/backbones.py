@@ -1,0 +1,9 @@
+"""The backbones by name, as the registry looks them up."""
+
+from app.models.convnet import backbone as convnet
+from app.models.convnext import backbone as convnext
+from app.models.densenet import backbone as densenet
+from app.models.resnet import backbone as resnet
+from app.models.unet import backbone as unet
+
+__all__ = ["convnet", "convnext", "densenet", "resnet", "unet"]

@@ -1,0 +1,83 @@
+"""From the model flags to a network in encoded space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from app.config import ModelConfig
+from app.errors import InputError
+from app.models.layers.upsampling import upsampling_layer
+from app.models.skeleton import head
+from app.registry import REGISTRY, unknown
+
+
+def build_network(
+    model: ModelConfig,
+    *,
+    n_inputs: int,
+    n_static: int,
+    n_outputs: int,
+    scale: int,
+    coarse_shape: tuple[int | None, int | None] = (None, None),
+    zero_output: bool = False,
+    dtype: str | None = None,
+) -> keras.Model:
+    """The network of a configuration: encoded coarse fields to encoded fine fields.
+
+    Example: `build_network(ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, scale=4)`
+
+    Arguments:
+        model: the model flags.
+        n_inputs, n_static, n_outputs: channels of low resolution and predictors together, of
+            the statics, of the target.
+        scale: fine cells per coarse cell and axis.
+        coarse_shape: (h, w), or None where any size is to be served (impossible with an LCB).
+        zero_output: start at zero everywhere, for networks that correct a first guess.
+        dtype: precision policy, "float32", "mixed_bfloat16" or "mixed_float16"; None takes
+            Keras' global one.
+
+    Inputs, by name: "coarse" `(B, h, w, n_inputs + n_static)`, on the fine grid
+    `(B, H, W, …)` with pin; "static" `(B or 1, H, W, n_static)` only if there are statics.
+    Output: float32 `(B, H, W, n_outputs)`.
+
+    Raises InputError for options that do not go together.
+    """
+    check_options(model, coarse_shape)
+    height, width = (None if cells is None else cells * scale for cells in coarse_shape)
+    grid = (height, width) if model.upsampling == "pin" else coarse_shape
+    with precision(dtype):
+        coarse = keras.Input((*grid, n_inputs + n_static), name="coarse")
+        static = keras.Input((height, width, n_static), name="static") if n_static else None
+        y = REGISTRY.resolve("backbone", model.backbone)(coarse, model)
+        if model.upsampling != "pin":
+            y = upsampling_layer(
+                model.upsampling, scale, model.n_filters, model.rc_interpolation, "upsampling"
+            )(y)
+        y = head(y, static, model, n_outputs, zero_output=zero_output)
+        y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
+        inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
+        return keras.Model(inputs, y, name=f"{model.backbone}_{model.upsampling}")
+
+
+def check_options(model: ModelConfig, coarse_shape: tuple[int | None, int | None]) -> None:
+    """Refuse unknown names and a layer of fixed size on grids of any size."""
+    for kind in ("backbone", "upsampling"):
+        name, known = getattr(model, kind), REGISTRY.names(kind)
+        if name not in known:
+            raise InputError(unknown(kind, name, known))
+    if model.localcon_layer and None in coarse_shape:
+        raise InputError("localcon_layer needs one fixed grid: switch it off to train on patches")
+
+
+@contextmanager
+def precision(dtype: str | None) -> Iterator[None]:
+    """Keras' global precision policy for the duration of a block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,15 @@
+"""Plain convolutional backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import ModelConfig
+from app.models.layers import ConvBlock
+from app.models.skeleton import block_options, trunk
+
+
+def backbone(x: Any, config: ModelConfig) -> Any:
+    """Convolutional blocks without any skip. `(B, h, w, Cin)` to `(B, h, w, F)`."""
+    options = block_options(config)
+    return trunk(x, config, lambda f, name: ConvBlock(f, name=name, **options), skip="none")

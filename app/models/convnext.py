@@ -1,0 +1,25 @@
+"""ConvNeXt backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import ModelConfig
+from app.models.layers import ConvNextBlock
+from app.models.skeleton import block_options, trunk
+
+STEM_KERNEL = 7
+
+
+def backbone(x: Any, config: ModelConfig) -> Any:
+    """ConvNeXt blocks behind a 7×7 stem, which is added at the end. `(B, h, w, Cin)` to
+    `(B, h, w, F)`.
+    """
+    options = block_options(config)
+    return trunk(
+        x,
+        config,
+        lambda f, name: ConvNextBlock(f, name=name, **options),
+        skip="add",
+        stem_kernel=STEM_KERNEL,
+    )

@@ -1,0 +1,163 @@
+"""First guesses in physical units, which a network then only has to correct."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from app.models.layers.common import register
+from app.models.layers.resize import Resize, edge_pad
+from app.models.layers.upsampling import depth_to_space
+
+LR_RADIUS = 1  # coarse cells around a cell that the regression sees of the low resolution
+N_HARMONICS = 4
+MIN_WEIGHT = 1e-3  # share of the interpolation weight that must be valid
+
+
+@register
+class InterpolationGuess(keras.layers.Layer):
+    """The predictands' own coarse channels, interpolated to the fine grid.
+
+    Arguments:
+        method: see `Resize`.
+        scale: fine cells per coarse cell and axis.
+        channels: for each predictand the coarse input channel that holds it.
+
+    Input {"coarse": `(B, h, w, Cin)` physical, ...}, output `(B, h·scale, w·scale, C)` physical.
+    Where coarse cells are missing the rest is weighed anew, bilinearly; NaN where none is near.
+    """
+
+    def __init__(self, method: str, scale: int, channels: list[int], **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.method = method
+        self.scale = scale
+        self.channels = list(channels)
+        self.resize = Resize(method, scale=scale, dtype="float32")
+        self.spread = Resize("bilinear", scale=scale, dtype="float32")
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"method": self.method, "scale": self.scale, "channels": list(self.channels)}
+        return {**super().get_config(), **own}
+
+    def call(self, inputs: dict[str, Any]) -> Any:
+        coarse = ops.take(inputs["coarse"], np.array(self.channels), axis=-1)
+        missing = ops.isnan(coarse)
+        filled = ops.where(missing, 0.0, coarse)
+        gaps = ops.cast(missing, "float32")
+        weight = 1.0 - self.spread(gaps)
+        renormalised = self.spread(filled) / ops.maximum(weight, MIN_WEIGHT)
+        renormalised = ops.where(weight > MIN_WEIGHT, renormalised, np.nan)
+        touched = self.resize(ops.max(gaps, axis=-1, keepdims=True)) != 0
+        return ops.where(touched, renormalised, self.resize(filled))
+
+
+@register
+class LinearGuess(keras.layers.Layer):
+    """Linear regression per fine cell on what the coarse grid holds around it.
+
+    Features of a coarse cell, K of them: for each low-resolution channel its 3×3 cells (south
+    to north, west to east, edges replicated), for each predictor the same within
+    `predictor_radius`, four harmonics of hour and day, the constant 1.
+
+    Arguments:
+        coarse_shape: (h, w). n_lr, n_predictors, n_outputs: numbers of channels.
+        scale: fine cells per coarse cell and axis. predictor_radius: 0 or 1 coarse cells.
+
+    Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 4)`}, physical, NaN allowed;
+    output `(B, h·scale, w·scale, n_outputs)` physical.
+    """
+
+    def __init__(
+        self,
+        coarse_shape: tuple[int, int],
+        *,
+        n_lr: int,
+        n_predictors: int,
+        n_outputs: int,
+        scale: int,
+        predictor_radius: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.coarse_shape = tuple(coarse_shape)
+        self.n_lr = n_lr
+        self.n_predictors = n_predictors
+        self.n_outputs = n_outputs
+        self.scale = scale
+        self.predictor_radius = predictor_radius
+        shape = (*self.coarse_shape, self.n_features, scale**2 * n_outputs)
+        self.coefficients = self._constant(shape, "coefficients")
+        self.fill = self._constant((*self.coarse_shape, n_lr + n_predictors), "fill")
+        self.built = True
+
+    @classmethod
+    def from_arrays(
+        cls,
+        coefficients: np.ndarray,
+        fill: np.ndarray,
+        *,
+        n_lr: int,
+        scale: int,
+        predictor_radius: int,
+    ) -> LinearGuess:
+        """A fitted guess: coefficients `(h, w, K, scale² C)`, output (row, column, C) ordered;
+        fill `(h, w, Cin)` stands in for missing inputs.
+        """
+        guess = cls(
+            (coefficients.shape[0], coefficients.shape[1]),
+            n_lr=n_lr,
+            n_predictors=fill.shape[-1] - n_lr,
+            n_outputs=coefficients.shape[-1] // scale**2,
+            scale=scale,
+            predictor_radius=predictor_radius,
+        )
+        guess.coefficients.assign(coefficients)
+        guess.fill.assign(np.nan_to_num(fill))
+        return guess
+
+    def get_config(self) -> dict[str, Any]:
+        names = ["coarse_shape", "n_lr", "n_predictors", "n_outputs", "scale", "predictor_radius"]
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    @property
+    def n_features(self) -> int:
+        near = self.n_lr * (2 * LR_RADIUS + 1) ** 2
+        return near + self.n_predictors * (2 * self.predictor_radius + 1) ** 2 + N_HARMONICS + 1
+
+    def call(self, inputs: dict[str, Any]) -> Any:
+        features = self._features(inputs["coarse"], inputs["time"])
+        fine = ops.einsum("bhwk,hwko->bhwo", features, self.coefficients)
+        return depth_to_space(fine, self.scale)
+
+    def _features(self, coarse: Any, time: Any) -> Any:
+        coarse = ops.where(ops.isnan(coarse), self.fill, coarse)
+        height, width = self.coarse_shape
+        harmonics = ops.broadcast_to(time[:, None, None], (ops.shape(time)[0], height, width, 4))
+        parts = [
+            *neighbours(coarse[..., : self.n_lr], LR_RADIUS),
+            *neighbours(coarse[..., self.n_lr :], self.predictor_radius),
+            harmonics,
+            ops.ones_like(coarse[..., :1]),
+        ]
+        return ops.concatenate(parts, axis=-1)
+
+    def _constant(self, shape: tuple[int, ...], name: str) -> Any:
+        return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
+
+
+def neighbours(fields: Any, radius: int) -> list[Any]:
+    """The cells around each cell, channel by channel: one `(B, h, w, side²)` per channel."""
+    height, width, channels = fields.shape[1:]
+    side = range(2 * radius + 1)
+    padded = edge_pad(edge_pad(fields, 1, radius, radius), 2, radius, radius)
+    shifted = [padded[:, dy : dy + height, dx : dx + width] for dy in side for dx in side]
+    return [
+        ops.concatenate([cells[..., c : c + 1] for cells in shifted], axis=-1)
+        for c in range(channels)
+    ]

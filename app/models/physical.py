@@ -1,0 +1,213 @@
+"""The physical model: coarse physical fields in, fine physical fields out, nothing beside it."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from app.errors import InputError
+from app.models.codec import Codec
+from app.models.layers.common import register
+from app.models.layers.resize import Resize
+from app.models.spec import ModelArrays, ModelSpec
+
+Batch = dict[str, Any]
+
+
+@register
+class PhysicalModel(keras.Model):
+    """A network in encoded space, wrapped so that it maps physical fields to physical fields.
+
+    Everything but the network stays float32, whatever the precision policy, because bfloat16
+    knows 280 K only to the nearest 2 K.
+
+    Arguments:
+        spec: channels, geometry and names.
+        arrays: scaling, statics and mask.
+        network: see `build_network`; its output is float32.
+        first_guess: a layer of physical guesses which the network corrects, or None.
+
+    Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 4)`}, output `(B, H, W, C)`, both physical
+    and on the padded grids. `network` alone holds what is trained.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        arrays: ModelArrays,
+        network: keras.Model,
+        first_guess: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.network = network
+        self.first_guess = first_guess
+        self.shapes = arrays.shapes
+        self.input_codec = Codec(spec.inputs, arrays.input_offset.shape, name="input_codec")
+        self.input_codec.fit(arrays.input_offset, arrays.input_scale)
+        self.output_codec = Codec(spec.outputs, arrays.output_offset.shape, name="output_codec")
+        self.output_codec.fit(arrays.output_offset, arrays.output_scale)
+        for name in ("static", "static_offset", "static_scale", "mask"):
+            setattr(self, name, self._constant(name, getattr(arrays, name)))
+        self.resize = None
+        if spec.interpolation:
+            self.resize = Resize(spec.interpolation, scale=spec.scale, dtype="float32")
+        self.jit_compile = False  # XLA makes CPUs slower
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing is left to be built: all shapes are known from the start."""
+
+    def get_config(self) -> dict[str, Any]:
+        guess = self.first_guess
+        return {
+            "name": self.name,
+            "spec": self.spec.to_dict(),
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "network": keras.saving.serialize_keras_object(self.network),
+            "first_guess": guess and keras.saving.serialize_keras_object(guess),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> PhysicalModel:
+        guess = config["first_guess"]
+        return cls(
+            ModelSpec.from_dict(config["spec"]),
+            ModelArrays.blank(config["shapes"]),
+            keras.saving.deserialize_keras_object(config["network"], custom_objects),
+            guess and keras.saving.deserialize_keras_object(guess, custom_objects),
+            name=config["name"],
+        )
+
+    def call(self, inputs: Batch, training: bool = False) -> Any:
+        return self.decode(self.encoded(inputs, training=training))
+
+    def encoded(self, batch: Batch, training: bool = False) -> Any:
+        """The encoded prediction `(B, H, W, C)`; batch may hold patches of "static"."""
+        inputs = self.encode_inputs(batch["coarse"], batch.get("static"), batch.get("time"))
+        y = self.network(inputs, training=training)
+        guess = self.guess(batch["coarse"], batch.get("time"))
+        return y if guess is None else y + guess
+
+    def encode_inputs(
+        self, coarse: Any, static: Any | None = None, time: Any | None = None
+    ) -> dict[str, Any]:
+        """The network's inputs from physical coarse fields `(B, h, w, Cin)`.
+
+        Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
+        only, in the units of the static array; None takes the model's own, whole field. `time`
+        `(B, 4)` is needed where the spec has time features.
+        """
+        encoded = _zero_missing(self.input_codec.encode(coarse))
+        if self.resize is not None:
+            encoded = self.resize(encoded)
+        encoded = self._with_time(encoded, time)
+        if not self.spec.statics:
+            return {"coarse": encoded}
+        fine = self._encode_static(self.static[None] if static is None else static)
+        beside = fine if self.resize is not None else block_mean(fine, self.spec.scale)
+        shape = (*ops.shape(encoded)[:3], len(self.spec.statics))
+        beside = ops.broadcast_to(_zero_missing(beside), shape)
+        joined = ops.concatenate([encoded, beside], axis=-1)
+        return {"coarse": joined, "static": _zero_missing(fine)}
+
+    def encode_targets(self, hr: Any) -> Any:
+        """Encoded targets of physical ones `(B, H, W, C)`; NaN stays NaN."""
+        return self.output_codec.encode(hr)
+
+    def decode(self, y: Any) -> Any:
+        """Physical fields of encoded ones, within valid_min and valid_max."""
+        return self.output_codec.decode(y)
+
+    def guess(self, coarse: Any, time: Any) -> Any | None:
+        """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
+        if self.first_guess is None:
+            return None
+        physical = self.first_guess({"coarse": coarse, "time": time})
+        return _zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
+
+    def predict_fields(self, batch: Batch, seed: int = 0, members: int = 1) -> np.ndarray:
+        """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
+
+        NaN where no training target was ever valid. Members differ where the network draws at
+        inference (Monte Carlo dropout); the same seed gives the same fields, and the network's
+        own random state is left as it was.
+        """
+        inputs = {name: np.asarray(batch[name], "float32") for name in ("coarse", "time")}
+        states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
+        kept = [np.array(ops.convert_to_numpy(state)) for state in states]
+        fields = []
+        for member in range(members):
+            for i, state in enumerate(states):
+                drawn = np.random.SeedSequence([seed, member, i]).generate_state(2)
+                state.assign(drawn.astype(kept[i].dtype))
+            fields.append(self.predict_on_batch(inputs))
+        for state, value in zip(states, kept, strict=True):
+            state.assign(value)
+        whole = np.where(ops.convert_to_numpy(self.mask) > 0, np.stack(fields), np.float32(np.nan))
+        top, bottom, left, right = self.spec.pad
+        height, width = whole.shape[2:4]
+        return whole[:, :, top : height - bottom, left : width - right]
+
+    def _with_time(self, encoded: Any, time: Any | None) -> Any:
+        """The chosen harmonics `(B, 4)` as further channels, the same in every cell."""
+        channels = self.spec.time_channels
+        if not channels:
+            return encoded
+        waves = ops.take(time, np.array(channels), axis=-1)[:, None, None]
+        shape = (*ops.shape(encoded)[:3], len(channels))
+        return ops.concatenate([encoded, ops.broadcast_to(waves, shape)], axis=-1)
+
+    def _encode_static(self, static: Any) -> Any:
+        return (ops.cast(static, "float32") - self.static_offset) / self.static_scale
+
+    def _constant(self, name: str, values: np.ndarray) -> Any:
+        weight = self.add_weight(
+            shape=values.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(values.astype("float32"))
+        return weight
+
+
+def block_mean(fields: Any, scale: int) -> Any:
+    """Mean of the known cells in each scale×scale block: `(B, H, W, S)` to `(B, h, w, S)`.
+
+    NaN where a block knows none. Statics are features, so that cells of a block weigh the same;
+    patches then see exactly what the whole field sees.
+    """
+    known = ops.logical_not(ops.isnan(fields))
+    batch, height, width, channels = ops.shape(fields)
+    blocks = (batch, height // scale, scale, width // scale, scale, channels)
+    total = ops.sum(ops.reshape(ops.where(known, fields, 0.0), blocks), axis=(2, 4))
+    count = ops.sum(ops.reshape(ops.cast(known, "float32"), blocks), axis=(2, 4))
+    return ops.where(count > 0, total / ops.maximum(count, 1.0), np.nan)
+
+
+def load_physical_model(path: str | Path) -> PhysicalModel:
+    """A saved physical model. Raises InputError, in one line, where there is none to be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"model {path}: no such file, expected a .keras file")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"model {path}: not a .keras file, or one cut short")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the damaged part happens to break
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"model {path}: cannot be read ({reason})") from error
+    if not isinstance(model, PhysicalModel):
+        raise InputError(
+            f"model {path}: holds a {type(model).__name__}, expected a finescale PhysicalModel"
+        )
+    return model
+
+
+def _zero_missing(x: Any) -> Any:
+    return ops.where(ops.isnan(x), 0.0, x)

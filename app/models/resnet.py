@@ -1,0 +1,15 @@
+"""Residual backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import ModelConfig
+from app.models.layers import ResidualBlock
+from app.models.skeleton import block_options, trunk
+
+
+def backbone(x: Any, config: ModelConfig) -> Any:
+    """Residual blocks, the stem added at the end. `(B, h, w, Cin)` to `(B, h, w, F)`."""
+    options = block_options(config)
+    return trunk(x, config, lambda f, name: ResidualBlock(f, name=name, **options), skip="add")

@@ -1,0 +1,96 @@
+"""What all networks share: the trunk on one grid, and the head on the fine grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from app.config import ModelConfig
+from app.models.layers import ConvBlock, LocalizedConvBlock, TransitionBlock
+from app.models.layers.common import register, run_chain
+from app.models.layers.dropout import dropout_layers
+
+MakeBlock = Callable[[int, str], Callable[[Any], Any]]
+
+
+@register
+class JoinStatic(keras.layers.Layer):
+    """Features of the statics put beside those of the samples, repeated along the batch.
+
+    Input shapes `(B, H, W, C)` and `(B or 1, H, W, S)`, output shape `(B, H, W, C + S)`. A static
+    batch of one spares the auxiliary branch from working out the same field for each sample.
+    """
+
+    def call(self, inputs: list[Any]) -> Any:
+        fields, static = inputs
+        shape = (*ops.shape(fields)[:-1], static.shape[-1])
+        return ops.concatenate([fields, ops.broadcast_to(static, shape)], axis=-1)
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
+        fields, static = input_shape
+        return (*fields[:-1], (fields[-1] or 0) + (static[-1] or 0))
+
+
+def block_options(config: ModelConfig) -> dict[str, Any]:
+    """The options every block takes, from the model flags."""
+    return {
+        "activation": config.activation,
+        "normalization": config.normalization,
+        "dropout_variant": config.dropout_variant,
+        "dropout_rate": config.dropout_rate,
+        "attention": config.attention,
+    }
+
+
+def trunk(
+    x: Any, config: ModelConfig, make_block: MakeBlock, *, skip: str, stem_kernel: int = 3
+) -> Any:
+    """Stem, blocks of growing width (block i has i·F filters), 3×3, dropout, skip from the stem.
+
+    `skip` is "none", "add" or "concat" (followed by a transition back to F).
+    """
+    filters = config.n_filters
+    stem = keras.layers.Conv2D(filters, stem_kernel, padding="same", name="stem")(x)
+    y = stem
+    for number in range(1, config.n_blocks + 1):
+        y = make_block(number * filters, f"block_{number}")(y)
+    y = keras.layers.Conv2D(filters, 3, padding="same", name="trunk")(y)
+    y = run_chain(dropout_layers(config.dropout_variant, config.dropout_rate, None), y)
+    if skip == "add":
+        return keras.layers.Add(name="skip")([stem, y])
+    if skip == "concat":
+        joined = keras.layers.Concatenate(name="skip")([stem, y])
+        return TransitionBlock(filters, name="skip_transition")(joined)
+    return y
+
+
+def head(
+    y: Any, static: Any | None, config: ModelConfig, n_outputs: int, *, zero_output: bool
+) -> Any:
+    """[LCB], [auxiliary branch of the statics], transition (F), ConvBlock (F), ConvBlock (C).
+
+    The transition carries the activation: without one, nothing behind the upsampling would be
+    able to let the statics act differently in different weather. The last block is neither
+    normalised nor thinned by dropout, so that its few channels keep their values.
+    """
+    filters = config.n_filters
+    if config.localcon_layer:
+        y = LocalizedConvBlock(name="localized")(y)
+    if static is not None:
+        options = {**block_options(config), "attention": False}
+        branch = ConvBlock(filters, name="auxiliary", **options)(static)
+        y = JoinStatic(name="join_static")([y, branch])
+    y = TransitionBlock(filters, config.activation, name="transition")(y)
+    y = ConvBlock(
+        filters,
+        activation=None,
+        normalization=config.normalization,
+        attention=config.attention,
+        name="refine",
+    )(y)
+    return ConvBlock(
+        n_outputs, activation=config.output_activation, zero_output=zero_output, name="output"
+    )(y)

@@ -1,0 +1,149 @@
+"""What a physical model knows of its fields: channels, geometry, and the fitted arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a field, with what is needed to encode it and to write it.
+
+    `transform_scale` is x0 of log1p(x / x0) and sqrt(x / x0), in `units`.
+    """
+
+    name: str
+    units: str = ""
+    transform: str = "none"
+    transform_scale: float = 1.0
+    valid_min: float | None = None
+    valid_max: float | None = None
+
+    @classmethod
+    def of(cls, variable: Any) -> Channel:
+        """The channel of a data description's Variable."""
+        return cls(
+            name=variable.name,
+            units=variable.units or "",
+            transform=variable.transform,
+            transform_scale=float(variable.transform_scale),
+            valid_min=variable.valid_min,
+            valid_max=variable.valid_max,
+        )
+
+
+# What --time_features adds to the inputs, as channels of the batch's "time": sine and cosine of
+# the hour of the day, then of the day of the year.
+TIME_FEATURES = {"none": (), "hour": (0, 1), "day_of_year": (2, 3), "both": (0, 1, 2, 3)}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything about a physical model that is no array; JSON-able by `to_dict`.
+
+    inputs: low-resolution channels, then predictors. n_lr: how many are low-resolution ones.
+    geometry: at least "scale" and "pad" (top, bottom, left, right in fine cells), beside the
+    coordinates of both grids. interpolation: method of pin, None for networks that upsample
+    themselves. time_features: a key of TIME_FEATURES. domain: free description of the training
+    data.
+    """
+
+    inputs: tuple[Channel, ...]
+    outputs: tuple[Channel, ...]
+    n_lr: int
+    geometry: dict[str, Any]
+    statics: tuple[str, ...] = ()
+    interpolation: str | None = None
+    time_features: str = "none"
+    domain: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
+            object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
+
+    @property
+    def scale(self) -> int:
+        return int(self.geometry["scale"])
+
+    @property
+    def time_channels(self) -> tuple[int, ...]:
+        """Which channels of "time" the network sees."""
+        return TIME_FEATURES[self.time_features]
+
+    @property
+    def pad(self) -> tuple[int, int, int, int]:
+        top, bottom, left, right = (int(cells) for cells in self.geometry["pad"])
+        return top, bottom, left, right
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ModelSpec:
+        """The inverse of `to_dict`, also of what JSON made of it."""
+        plain = dict(stored)
+        for role in ("inputs", "outputs"):
+            plain[role] = tuple(Channel(**channel) for channel in plain[role])
+        plain["statics"] = tuple(plain["statics"])
+        return cls(**plain)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelArrays:
+    """Arrays fitted on the training period; encoded = (transformed - offset) / scale.
+
+    input_offset, input_scale: (Cin,) or (h, w, Cin). output_offset, output_scale: (C,) or
+    (H, W, C). static: (H, W, S) on the padded fine grid, NaN where unknown, and its own
+    static_offset, static_scale (S,), which are 0 and 1 for statics that are standardised
+    already. mask: (H, W, C), True where a training target was ever valid.
+    NaN offsets become 0, NaN or zero scales 1: such cells carry no data.
+    """
+
+    input_offset: np.ndarray
+    input_scale: np.ndarray
+    output_offset: np.ndarray
+    output_scale: np.ndarray
+    mask: np.ndarray
+    static: np.ndarray | None = None
+    static_offset: np.ndarray | None = None
+    static_scale: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        static = self.static
+        if static is None:
+            static = np.zeros((*np.shape(self.mask)[:2], 0))
+        filled = {
+            "static": np.asarray(static, "float32"),
+            "static_offset": _or(self.static_offset, np.zeros(static.shape[-1])),
+            "static_scale": _or(self.static_scale, np.ones(static.shape[-1])),
+            "mask": np.asarray(self.mask, bool),
+        }
+        for name in ("input_offset", "input_scale", "output_offset", "output_scale"):
+            filled[name] = np.asarray(getattr(self, name), "float32")
+        for name, array in filled.items():
+            object.__setattr__(self, name, _sound(name, array))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every array, which is what a saved file needs to make room for them."""
+        return {name: getattr(self, name).shape for name in self.__dataclass_fields__}
+
+    @classmethod
+    def blank(cls, shapes: Mapping[str, Sequence[int]]) -> ModelArrays:
+        """Placeholders of the given shapes, to be read into."""
+        return cls(**{name: np.ones(tuple(shape)) for name, shape in shapes.items()})
+
+
+def _or(array: np.ndarray | None, default: np.ndarray) -> np.ndarray:
+    return np.asarray(default if array is None else array, "float32")
+
+
+def _sound(name: str, array: np.ndarray) -> np.ndarray:
+    if name.endswith("_scale"):
+        return np.where(np.isfinite(array) & (array != 0), array, 1).astype("float32")
+    return np.nan_to_num(array) if name.endswith("_offset") else array

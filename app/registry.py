@@ -1,0 +1,158 @@
+"""What can be named in a flag: kind and name → builder, by import path.
+
+Names are listed without importing what they name, so that `--help` and `list` stay fast.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from app.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name; `path` is "module:attribute", empty where the name says it all."""
+
+    name: str
+    summary: str
+    path: str = ""
+
+
+class Registry:
+    """Entries by kind, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, Entry]] = {}
+
+    def add(self, kind: str, name: str, summary: str, path: str = "") -> None:
+        """Register a name once."""
+        entries = self._entries.setdefault(kind, {})
+        if name in entries:
+            raise ValueError(f"{kind} {name!r} is registered twice")
+        entries[name] = Entry(name, summary, path)
+
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(self._entries)
+
+    def entries(self, kind: str) -> tuple[Entry, ...]:
+        return tuple(self._entries[kind].values())
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        return tuple(self._entries[kind])
+
+    def resolve(self, kind: str, name: str) -> Any:
+        """Import and return what a name stands for; InputError lists the known names."""
+        entries = self._entries[kind]
+        if name not in entries:
+            raise InputError(unknown(kind, name, tuple(entries)))
+        module, _, attribute = entries[name].path.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+    """One line for a name that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {what} {name!r}{hint}; known: {', '.join(known)}"
+
+
+def _builtin() -> Registry:
+    registry = Registry()
+    for kind, entries in _BUILTIN.items():
+        for entry in entries:
+            registry.add(kind, *entry)
+    return registry
+
+
+_BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
+    "trainer": (
+        (
+            "SupervisedTrainer",
+            "pixel, structural or mixed loss",
+            "app.training.supervised:SupervisedTrainer",
+        ),
+    ),
+    "backbone": (
+        ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),
+        ("resnet", "residual blocks", "app.models.backbones:resnet"),
+        ("densenet", "densely connected blocks", "app.models.backbones:densenet"),
+        ("convnext", "depthwise 7×7 blocks; spatial samples", "app.models.backbones:convnext"),
+        ("unet", "encoder and decoder; needs --upsampling=pin", "app.models.backbones:unet"),
+    ),
+    "upsampling": (
+        ("spc", "sub-pixel convolution after the backbone"),
+        ("rc", "resize and convolution after the backbone"),
+        ("dc", "transposed convolution after the backbone"),
+        ("pin", "interpolation before the backbone"),
+    ),
+    "first_guess": (
+        ("none", "the network predicts the whole field"),
+        ("bilinear", "the network corrects the bilinear interpolation"),
+        ("bicubic", "the network corrects the bicubic interpolation"),
+        ("linear", "the network corrects a ridge regression per fine cell"),
+    ),
+    "time_features": (
+        ("none", "the network does not know the time"),
+        ("hour", "sine and cosine of the hour of the day"),
+        ("day_of_year", "sine and cosine of the day of the year"),
+        ("both", "both of these"),
+    ),
+    "normalization": (
+        ("bn", "batch normalisation"),
+        ("ln", "layer normalisation"),
+    ),
+    "dropout_variant": (
+        ("vanilla", "single values"),
+        ("gaussian", "multiplicative Gaussian noise"),
+        ("spatial", "whole channels"),
+        ("mcdrop", "vanilla, on at inference too"),
+        ("mcgaussiandrop", "gaussian, on at inference too"),
+        ("mcspatialdrop", "spatial, on at inference too"),
+    ),
+    "activation": (
+        ("elu", "exponential linear unit"),
+        ("relu", "rectified linear unit"),
+        ("gelu", "Gaussian error linear unit"),
+        ("crelu", "concatenated relu: doubles the channels"),
+        ("leaky_relu", "relu with a small negative slope"),
+        ("selu", "scaled exponential linear unit"),
+    ),
+    "interpolation": (
+        ("inter_area", "area mean; nearest when enlarging"),
+        ("nearest", "nearest cell"),
+        ("bicubic", "Keys' cubic convolution, a = -0.5"),
+        ("bilinear", "bilinear between cell centres"),
+        ("lanczos", "Lanczos, three lobes"),
+    ),
+    "loss": (
+        ("mae", "mean absolute error"),
+        ("mse", "mean squared error"),
+        ("dssim", "structural dissimilarity"),
+        ("dssim_mae", "0.8 dssim + 0.2 mae"),
+        ("dssim_mse", "0.8 dssim + 0.2 mse"),
+        ("dssim_mae_mse", "0.6 dssim + 0.2 mae + 0.2 mse"),
+        ("msdssim", "multi-scale structural dissimilarity"),
+        ("msdssim_mae", "0.8 msdssim + 0.2 mae"),
+        ("msdssim_mse", "0.8 msdssim + 0.2 mse"),
+        ("msdssim_mae_mse", "0.6 msdssim + 0.2 mae + 0.2 mse"),
+    ),
+    "baseline": (
+        ("nearest", "nearest low-resolution cell"),
+        ("bilinear", "bilinear from the low-resolution grid"),
+        ("bicubic", "bicubic from the low-resolution grid"),
+        ("climatology", "mean of the training period"),
+        ("bias_corrected", "bilinear less its mean error in the training period"),
+        ("linear", "ridge regression per fine cell"),
+    ),
+    "precision": (
+        ("float32", "single precision"),
+        ("bfloat16", "mixed; float32 weights"),
+        ("float16", "mixed; float32 weights, scaled loss"),
+    ),
+}
+
+REGISTRY = _builtin()

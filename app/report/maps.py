@@ -1,0 +1,143 @@
+"""Map panels: fields on their own grids, with shared scales and missing cells in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from app.data.grids import Grid
+
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+MISSING_GREY = "0.82"
+ROBUST = (0.5, 99.5)  # percentiles that bound a colour scale; beyond them the bar has arrows
+PANEL_WIDTH = 3.1  # inches
+MAX_STRETCH = 4.0  # a degree of latitude drawn at most so many times a degree of longitude
+MAX_TICKS = 5
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A colour scale shared by several panels."""
+
+    low: float
+    high: float
+    colours: str
+    extend: str
+
+    @property
+    def norm(self) -> Normalize:
+        return Normalize(self.low, self.high)
+
+    @property
+    def colormap(self) -> Colormap:
+        return colormaps[self.colours].with_extremes(bad=MISSING_GREY)
+
+
+def _finite(fields: Iterable[np.ndarray]) -> np.ndarray:
+    values = np.concatenate([np.ravel(field) for field in fields])
+    values = values[np.isfinite(values)]
+    return values if values.size else np.zeros(1)
+
+
+def _extend(values: np.ndarray, low: float, high: float) -> str:
+    below, above = bool(values.min() < low), bool(values.max() > high)
+    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
+
+
+def sequential(fields: Iterable[np.ndarray]) -> Scale:
+    """Scale of values: the bulk of all fields together."""
+    values = _finite(fields)
+    low, high = (float(end) for end in np.percentile(values, ROBUST))
+    high = high if high > low else low + 1.0
+    return Scale(low, high, SEQUENTIAL, _extend(values, low, high))
+
+
+def diverging(fields: Iterable[np.ndarray]) -> Scale:
+    """Scale of errors: symmetric, so that no error is white."""
+    values = _finite(fields)
+    bound = float(np.percentile(np.abs(values), ROBUST[1])) or 1.0
+    return Scale(-bound, bound, DIVERGING, _extend(values, -bound, bound))
+
+
+def _degrees(positive: str, negative: str) -> FuncFormatter:
+    def text(value: float, _: int) -> str:
+        value = (value + 180) % 360 - 180 if positive == "E" else value
+        return f"{abs(value):g}°{positive if value > 0 else negative if value < 0 else ''}"
+
+    return FuncFormatter(text)
+
+
+def draw_field(axes: Axes, field: np.ndarray, grid: Grid, scale: Scale, title: str) -> None:
+    """One map panel in longitude and latitude, a degree of each as long as it is on the ground."""
+    masked = np.ma.masked_invalid(field)
+    style: dict[str, Any] = {"cmap": scale.colormap, "norm": scale.norm, "rasterized": True}
+    if grid.rectilinear:
+        lat, lon = grid.edges
+        axes.pcolormesh(lon, lat, masked, **style)
+    else:
+        axes.pcolormesh(grid.lon, grid.lat, masked, shading="nearest", **style)
+    axes.set_facecolor(MISSING_GREY)
+    axes.set_aspect(stretch(grid))
+    axes.set_title(title, fontsize=9)
+    axes.xaxis.set_major_formatter(_degrees("E", "W"))
+    axes.yaxis.set_major_formatter(_degrees("N", "S"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(MAX_TICKS, steps=[1, 2, 3, 5, 10]))
+    axes.tick_params(labelsize=7, length=2)
+    axes.label_outer()
+
+
+def stretch(grid: Grid) -> float:
+    """Ratio of a degree of latitude to one of longitude at the middle of the domain."""
+    middle = np.radians(float(grid.lat.min() + grid.lat.max()) / 2)
+    return float(min(MAX_STRETCH, 1 / max(np.cos(middle), 1e-9)))
+
+
+def frame(axes: Axes, grid: Grid) -> None:
+    """Cut a panel to the extent of the fine grid, so that all panels show the same area."""
+    if grid.rectilinear:
+        lat, lon = grid.edges
+        axes.set_xlim(lon.min(), lon.max())
+        axes.set_ylim(lat.min(), lat.max())
+    else:
+        half = 0.5 / max(grid.shape)  # of the extent: about half a cell beyond the centres
+        axes.set_xlim(*_widened(grid.lon, half))
+        axes.set_ylim(*_widened(grid.lat, half))
+
+
+def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
+    margin = share * float(np.ptp(values))
+    return float(values.min()) - margin, float(values.max()) + margin
+
+
+def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """A figure whose panels have the shape of the domain; axes (rows, columns)."""
+    lat, lon = grid.edges if grid.rectilinear else (grid.lat, grid.lon)
+    width = float(lon.max() - lon.min())
+    shape = float(lat.max() - lat.min()) * stretch(grid) / width
+    height = PANEL_WIDTH * float(np.clip(shape, 0.3, 1.8))
+    size = (columns * PANEL_WIDTH + 1.2, rows * (0.97 * height + 0.28) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+
+
+def colour_bar(figure: Figure, axes: Iterable[Axes], scale: Scale, label: str) -> None:
+    """One bar for several panels."""
+    mappable = ScalarMappable(norm=scale.norm, cmap=scale.colormap)
+    bar = figure.colorbar(mappable, ax=list(axes), extend=scale.extend, shrink=0.9, pad=0.02)
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
+def pick(fields: Mapping[str, np.ndarray], *names: str) -> list[np.ndarray]:
+    """Those of the named fields that there are."""
+    return [fields[name] for name in names if name in fields]

@@ -1,0 +1,135 @@
+"""The run folder: which flags made it, where it came from and how far it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from app.errors import InputError
+from app.flags import FREE_FLAGS, as_flagfile, parse
+
+PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths within one run folder, and its small files."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.cfg"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best.keras"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics"
+
+    def prediction(self, name: str | None = None) -> Path:
+        """File of the prediction; a name of its own is taken relative to the run folder."""
+        return self.path / (name or "y_hat.nc")
+
+    def check(self, flags: dict[str, Any], overwrite: bool) -> None:
+        """Refuse a folder that other flags have made."""
+        changed = [] if overwrite else self.changed_flags(flags)
+        if changed:
+            raise InputError(
+                f"--save_path={self.path}: made with other flags ({', '.join(changed)}); "
+                "choose another folder, or --overwrite to start anew"
+            )
+
+    def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
+        """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
+        if overwrite and self.experiment.exists():
+            shutil.rmtree(self.path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.experiment, as_flagfile(flags))
+        except OSError as error:
+            raise InputError(f"--save_path={self.path}: cannot be written ({error})") from error
+
+    def changed_flags(self, flags: dict[str, Any]) -> list[str]:
+        """What differs from the flags that made this folder: "name: before → now"."""
+        if not self.experiment.exists():
+            return []
+        _, before = parse([f"--flagfile={self.experiment}"])
+        return [
+            f"{name}: {before[name]} → {value}"
+            for name, value in flags.items()
+            if name not in FREE_FLAGS and before[name] != value
+        ]
+
+    def write_provenance(self, facts: dict[str, Any]) -> None:
+        """Versions, commit and host of this run, with the facts given."""
+        content = {
+            "command": " ".join(sys.argv),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "host": platform.node(),
+            "python": platform.python_version(),
+            "versions": {name: _version(name) for name in PACKAGES},
+            "git_commit": _git_commit(),
+            **facts,
+        }
+        write_text(self.path / "provenance.json", json.dumps(content, indent=2) + "\n")
+
+    def write_status(self, **facts: Any) -> None:
+        """Where the run stands; read by scripts and by a later call."""
+        content = {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts}
+        write_text(self.path / "status.json", json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader sees the old text or the new."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,109 @@
+"""What the stages of one command share: prepared data, the data module, the joined ranks."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import logging
+
+from app import backend
+from app.config import Experiment
+from app.data.describe import SYNTHETIC
+from app.data.description import DataDescription, Source
+from app.distributed import Communicator, Ranks, connect
+from app.errors import InputError
+from app.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from app.data.module import ModuleData
+    from app.data.shards import Shards
+
+
+class Session:
+    """One command on one rank; each part is made when a stage first asks for it."""
+
+    def __init__(self, experiment: Experiment, ranks: Ranks) -> None:
+        self.experiment = experiment
+        self.ranks = ranks
+        self.folder = RunFolder(experiment.save_path)
+
+    @cached_property
+    def description(self) -> DataDescription:
+        """The data, the built-in generator's file made and named where it is asked for."""
+        data = self.experiment.data
+        if data is None:
+            raise InputError("this stage needs a description of the data")
+        return _with_generated(data, self.experiment.cache_dir, self.ranks)
+
+    @cached_property
+    def shards(self) -> Shards:
+        """The prepared data, in the cache or staged to a local disk."""
+        from app.data.prepare import prepare
+        from app.data.shards import Shards
+
+        sampling = self.experiment.sampling
+        folder = prepare(
+            self.description,
+            scale=sampling.scale,
+            halo=sampling.halo,
+            cache_dir=self.experiment.cache_dir,
+            ranks=self.ranks,
+            needs=[stage for stage in ("train", "test") if stage in self.experiment.stages],
+        )
+        if self.experiment.stage_to is not None:
+            folder = _staged(folder, self.experiment.stage_to, self.ranks)
+        return Shards.open(folder)
+
+    @cached_property
+    def module(self) -> ModuleData | None:
+        """The data module, where the experiment has one."""
+        data = self.description
+        if data.module is None:
+            return None
+        from app.data.module import load_module
+
+        return load_module(
+            data.module, explicit=data.module_explicit, inference_in_hr=data.module_inference_in_hr
+        )
+
+    @cached_property
+    def communicator(self) -> Communicator:
+        """All ranks, joined, with TensorFlow started as the run wants it."""
+        backend.start(self.experiment.machine, self.ranks, self.experiment.training.seed)
+        return connect(self.ranks)
+
+
+def _with_generated(data: DataDescription, cache_dir: Path, ranks: Ranks) -> DataDescription:
+    sources = [s for s in (data.predictand, data.low_resolution) if s is not None]
+    if not any(SYNTHETIC in s.files for s in (*sources, *data.predictors, *data.static)):
+        return data
+    from app.data.synthetic import SyntheticConfig, generate
+
+    path = str(generate(SyntheticConfig(), cache_dir / "synthetic.nc"))
+
+    def named(source: Source) -> Source:
+        return replace(source, files=tuple(path if f == SYNTHETIC else f for f in source.files))
+
+    return replace(
+        data,
+        predictand=data.predictand and named(data.predictand),
+        low_resolution=data.low_resolution and named(data.low_resolution),
+        predictors=tuple(named(source) for source in data.predictors),
+        static=tuple(named(source) for source in data.static),
+    )
+
+
+def _staged(folder: Path, target: Path, ranks: Ranks) -> Path:
+    """A copy of the shards on this node's disk, made by the first rank of the node."""
+    staged = target / folder.name
+    if not staged.is_dir() and ranks.local_rank == 0:
+        temporary = target / f".{folder.name}.{ranks.rank}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(folder, temporary)
+        temporary.replace(staged)
+        logging.info("shards copied to %s", staged)
+    return staged

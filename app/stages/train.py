@@ -1,0 +1,48 @@
+"""Stage `train`: shards to a trained model in the run folder."""
+
+from __future__ import annotations
+
+import math
+
+from absl import logging
+
+from app.registry import REGISTRY
+from app.session import Session
+
+
+def run(session: Session) -> None:
+    """Train, resume, or find that there is nothing left to do."""
+    experiment, folder, ranks = session.experiment, session.folder, session.ranks
+    folder.check(experiment.flags, experiment.overwrite)
+
+    from app.training.loop import already_trained
+
+    if not experiment.overwrite and already_trained(folder, experiment.training):
+        logging.info("%s: already trained; more --epochs extend it", folder.path)
+        return
+    shards, communicator = session.shards, session.communicator
+    if ranks.first:
+        folder.begin(experiment.flags, experiment.overwrite)
+        folder.write_provenance(
+            {
+                "ranks": ranks.size,
+                "launcher": ranks.launcher,
+                "seed": experiment.training.seed,
+                "data_fingerprint": shards.fingerprint,
+            }
+        )
+    communicator.barrier()
+
+    from app.training.assemble import build_model
+    from app.training.loop import Loop
+
+    sampling = experiment.sampling
+    steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
+    trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
+        build_model(experiment, shards, ranks),
+        experiment.training,
+        communicator,
+        steps_per_epoch=min(steps, sampling.max_steps or steps),
+        data_range=shards.scaling["hr"].data_range,
+    )
+    Loop(trainer, shards, communicator, folder, experiment.training, sampling).run()

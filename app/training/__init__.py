@@ -1,0 +1,1 @@
+"""Training: one trainer per method, one loop, checkpoints."""

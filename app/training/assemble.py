@@ -1,0 +1,168 @@
+"""From an experiment and its shards to a physical model that is ready to be trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from app.baselines.base import fine_values, time_blocks
+from app.baselines.interpolation import match_channels
+from app.baselines.ridge import fit_ridge
+from app.config import Experiment
+from app.data.description import DataDescription, Source
+from app.data.shards import Shards
+from app.distributed import Ranks
+from app.errors import InputError
+from app.models import (
+    Channel,
+    InterpolationGuess,
+    LinearGuess,
+    ModelArrays,
+    ModelSpec,
+    PhysicalModel,
+    build_network,
+)
+
+PREDICTOR_RADIUS = 0  # coarse cells around a cell that the linear first guess sees of predictors
+
+
+def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
+    """The untrained model; fitted parts come from the first rank, which broadcasts them."""
+    sampling, config = experiment.sampling, experiment.model
+    _check(experiment, shards)
+    spec = _spec(experiment, shards)
+    network = build_network(
+        config,
+        n_inputs=len(spec.inputs) + len(spec.time_channels),
+        n_static=len(spec.statics),
+        n_outputs=len(spec.outputs),
+        scale=sampling.scale,
+        coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
+        zero_output=config.first_guess != "none",
+    )
+    logging.info("network: %d weights", network.count_params())
+    return PhysicalModel(spec, _arrays(shards), network, _first_guess(experiment, shards, ranks))
+
+
+def _check(experiment: Experiment, shards: Shards) -> None:
+    """What can only be refused once the grids are known."""
+    patch = experiment.sampling.patch_size
+    geometry = shards.geometry
+    if patch is None:
+        return
+    if patch > min(geometry.padded_shape):
+        raise InputError(
+            f"--patch_size={patch}: larger than the grid of {geometry.padded_shape} fine cells"
+        )
+    if any(s.offset.ndim > 1 for r, s in shards.scaling.items() if r != "static"):
+        raise InputError(
+            f"--patch_size={patch} with scaling_axes: pixel: scaling that belongs to grid points "
+            "needs the whole domain; use scaling_axes: domain"
+        )
+
+
+def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
+    variables = shards.variables
+    pin = experiment.model.upsampling == "pin"
+    return ModelSpec(
+        inputs=tuple(Channel.of(v) for v in (*variables["lr"], *variables["predictors"])),
+        outputs=tuple(Channel.of(v) for v in variables["hr"]),
+        n_lr=len(variables["lr"]),
+        geometry={**shards.geometry.to_dict(), "pad": list(shards.geometry.pad)},
+        statics=tuple(v.name for v in variables["static"]),
+        interpolation=experiment.model.interpolation if pin else None,
+        time_features=experiment.model.time_features,
+        domain={
+            "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
+            "fingerprint": shards.fingerprint,
+        },
+    )
+
+
+def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]:
+    """How the coarse inputs are read from files, with units, so that other files can follow."""
+    if data is None or data.predictand is None:
+        return []
+    units = {v.name: v.units for role in ("lr", "predictors") for v in shards.variables[role]}
+
+    def with_units(source: Source) -> Source:
+        lagged = f"_lag{source.lags[0]}" if 0 not in source.lags else ""
+        return replace(
+            source,
+            variables=tuple(replace(v, units=units[v.name + lagged]) for v in source.variables),
+        )
+
+    return [with_units(s) for s in (data.low_resolution or data.predictand, *data.predictors)]
+
+
+def _arrays(shards: Shards) -> ModelArrays:
+    geometry, scaling = shards.geometry, shards.scaling
+    inputs = [scaling["lr"]]
+    if shards.variables["predictors"]:
+        inputs.append(scaling["predictors"])
+    fine = scaling["hr"]
+    has_static = bool(shards.variables["static"])
+    static = scaling["static"] if has_static else None
+    return ModelArrays(
+        input_offset=np.concatenate([part.offset for part in inputs], axis=-1),
+        input_scale=np.concatenate([part.scale for part in inputs], axis=-1),
+        output_offset=_padded(fine.offset, geometry),
+        output_scale=_padded(fine.scale, geometry),
+        mask=_ever_valid(shards),
+        static=geometry.pad_field(shards.static, axes=(0, 1)) if has_static else None,
+        static_offset=static.offset if static else None,
+        static_scale=static.scale if static else None,
+    )
+
+
+def _padded(values: np.ndarray, geometry: Any) -> np.ndarray:
+    """Scaling maps on the padded grid; numbers per channel as they are."""
+    return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
+
+
+def _ever_valid(shards: Shards) -> np.ndarray:
+    """(H, W, C) whether a training target was ever valid, read no further than needed."""
+    y, x = shards.geometry.fine_shape
+    seen = np.zeros((y, x, len(shards.variables["hr"])), bool)
+    for indices in time_blocks(shards.size("train"), fine_values(shards)):
+        seen |= np.isfinite(shards.read("hr", "train", indices)).any(axis=0)
+        if seen.all():
+            break
+    return shards.geometry.pad_field(seen.astype(np.float32), fill=0.0, axes=(0, 1)) > 0
+
+
+def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
+    kind, scale = experiment.model.first_guess, experiment.sampling.scale
+    variables = shards.variables
+    if kind == "none":
+        return None
+    if kind in ("bilinear", "bicubic"):
+        twins = match_channels(variables["hr"], variables["lr"])
+        channels = [twin for twin in twins if twin is not None]
+        if len(channels) < len(twins):
+            raise InputError(
+                f"--first_guess={kind}: a predictand has no low-resolution field of its own; "
+                "expected none or linear"
+            )
+        return InterpolationGuess(kind, scale, channels)
+    if ranks.first:
+        fit = fit_ridge(shards, PREDICTOR_RADIUS)
+        return LinearGuess.from_arrays(
+            fit.coefficients,
+            fit.fill,
+            n_lr=len(variables["lr"]),
+            scale=scale,
+            predictor_radius=fit.predictor_radius,
+        )
+    h, w = shards.geometry.coarse_shape
+    return LinearGuess(
+        (h, w),
+        n_lr=len(variables["lr"]),
+        n_predictors=len(variables["predictors"]),
+        n_outputs=len(variables["hr"]),
+        scale=scale,
+        predictor_radius=PREDICTOR_RADIUS,
+    )

@@ -1,0 +1,111 @@
+"""Checkpoints: folders step-N with everything needed to go on, and a pointer to the last.
+
+A folder is written under another name, synced and renamed, then the pointer is replaced in one
+step, so that a run killed at any moment leaves the previous checkpoint readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from absl import logging
+
+from app.errors import RunError
+from app.run_folder import write_text
+
+KEPT = 2
+ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
+UNREADABLE = (OSError, ValueError, KeyError, BadZipFile, EOFError)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What one folder holds: named arrays, and facts such as epoch, step and history."""
+
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+
+
+def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
+    """Write step-N, point to it, and drop all but the newest."""
+    final = folder / f"step-{step:08d}"
+    temporary = folder / f".{final.name}.{os.getpid()}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        with open(temporary / ARRAYS, "wb") as file:
+            np.savez(file, **checkpoint.arrays)
+            _sync(file)
+        with open(temporary / FACTS, "w", encoding="utf-8") as file:
+            json.dump(checkpoint.facts, file)
+            _sync(file)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        _sync_folder(folder)
+        write_text(folder / POINTER, final.name + "\n")
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunError(
+            f"checkpoint {final}: cannot be written ({error}); the last one stays"
+        ) from error
+    for old in _steps(folder)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The newest readable checkpoint, or None where there is none."""
+    for candidate in _candidates(folder):
+        try:
+            with np.load(candidate / ARRAYS) as arrays:
+                content = {name: arrays[name] for name in arrays.files}
+            facts = json.loads((candidate / FACTS).read_text(encoding="utf-8"))
+            return Checkpoint(content, facts)
+        except UNREADABLE as error:
+            logging.warning(
+                "checkpoint %s cannot be read (%s); trying an older one", candidate, error
+            )
+    return None
+
+
+def load_facts(folder: Path) -> dict[str, Any] | None:
+    """The facts alone of the newest checkpoint, or None where there is none to be read."""
+    for candidate in _candidates(folder)[:1]:
+        try:
+            return json.loads((candidate / FACTS).read_text(encoding="utf-8"))
+        except UNREADABLE:
+            return None
+    return None
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """What the pointer names, then the others, the newest first."""
+    steps = _steps(folder)
+    try:
+        named = folder / (folder / POINTER).read_text(encoding="utf-8").strip()
+    except OSError:
+        return steps
+    return [named, *(step for step in steps if step != named)]
+
+
+def _steps(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,39 @@
+"""What training says of itself: a bar on a terminal, a line an epoch in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from absl import logging
+
+
+def shown(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator[Any]:
+    """Pass the items on, with a bar on the first rank's terminal."""
+    if not (first and sys.stderr.isatty()):
+        yield from steps
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(
+        steps, description=title, total=total, transient=True, console=Console(stderr=True)
+    )
+
+
+def epoch_line(row: dict[str, float], epochs: int, remaining_s: float) -> str:
+    """One line on one epoch: losses, rate in samples/s, time to go."""
+    losses = f"loss {row['loss']:.5f}  val_loss {row['val_loss']:.5f}"
+    rate = f"{row['samples_per_s']:.0f} samples/s"
+    return f"epoch {row['epoch']:.0f}/{epochs}  {losses}  {rate}  {_duration(remaining_s)} to go"
+
+
+def log_epoch(row: dict[str, float], epochs: int, seconds: float) -> None:
+    """Log an epoch, the time to go judged by this epoch's."""
+    logging.info(epoch_line(row, epochs, seconds * (epochs - row["epoch"])))
+
+
+def _duration(seconds: float) -> str:
+    return time.strftime("%H:%M:%S" if seconds >= 3600 else "%M:%S", time.gmtime(seconds))

@@ -1,0 +1,415 @@
+"""Grids as files have them, and coarsening, against loops and spherical geometry by hand."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from app.data.grids import Geometry, Grid, detect_grid, to_canonical
+from app.errors import InputError
+
+
+def field(lat, lon, dims=("lat", "lon"), attrs=True):
+    """A variable whose value at every cell is 1000 lat + (lon modulo 360)."""
+    values = 1000 * np.asarray(lat)[:, None] + np.asarray(lon)[None, :] % 360
+    units = ({"units": "degrees_north"}, {"units": "degrees_east"}) if attrs else ({}, {})
+    coords = {d: (d, c, u) for d, c, u in zip(dims, (lat, lon), units, strict=True)}
+    return xr.DataArray(values, coords, dims, name="v")
+
+
+def expected(grid):
+    lat, lon = grid.mesh()
+    return 1000 * lat + lon % 360
+
+
+def rotated(n_rows=12, n_columns=15, spacing=0.5, pole=(39.25, -162.0)):
+    """Latitude and longitude of a rotated-pole grid, by two rotations of the sphere."""
+    rlat = np.radians((np.arange(n_rows) - n_rows / 2) * spacing)[:, None]
+    rlon = np.radians((np.arange(n_columns) - n_columns / 2) * spacing)[None, :]
+    x, y, z = np.cos(rlat) * np.cos(rlon), np.cos(rlat) * np.sin(rlon), np.sin(rlat) + 0 * rlon
+    tilt, turn = np.radians(90 - pole[0]), np.radians(pole[1] + 180)
+    x, z = x * np.cos(tilt) - z * np.sin(tilt), x * np.sin(tilt) + z * np.cos(tilt)
+    lat = np.degrees(np.arcsin(z))
+    lon = np.degrees(np.arctan2(y, x) + turn)
+    return lat, lon, np.degrees(rlat[:, 0]), np.degrees(rlon[0])
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "canonical_lon"),
+    [
+        ([10, 11, 12], [0, 5, 10], [0, 5, 10]),
+        ([12, 11, 10], [0, 5, 10], [0, 5, 10]),
+        ([12, 11, 10], [10, 5, 0], [0, 5, 10]),
+        ([10, 11, 12], [350, 355, 0, 5], [-10, -5, 0, 5]),
+        ([10, 11, 12], [0, 5, 350, 355], [-10, -5, 0, 5]),
+        ([12, 11, 10], [-180, -175, 170, 175], [170, 175, 180, 185]),
+        ([10, 11, 12], [170, 175, -180, -175], [170, 175, 180, 185]),
+        ([10, 11, 12], [5, 0, 355, 350], [-10, -5, 0, 5]),
+        ([10, 11, 12], [200, 210, 220], [200, 210, 220]),
+        ([10, 11, 12], list(range(0, 360, 10)), list(range(0, 360, 10))),
+        ([10, 11, 12], list(range(-180, 180, 10)), list(range(-180, 180, 10))),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_any_order_becomes_canonical_and_comes_back(lat, lon, canonical_lon, turned):
+    data = field(np.array(lat, float), np.array(lon, float))
+    grid, canonicalise = detect_grid(data.transpose() if turned else data)
+    np.testing.assert_array_equal(grid.lat, np.sort(lat))
+    np.testing.assert_array_equal(grid.lon, canonical_lon)
+    canonical = canonicalise(data.transpose() if turned else data)
+    np.testing.assert_array_equal(canonical, expected(grid))
+    np.testing.assert_array_equal(canonical["lon"], canonical_lon)
+    np.testing.assert_array_equal(grid.restore(canonical.values), data)
+    coords = grid.coords()
+    np.testing.assert_array_equal(coords["lat"][1], lat)
+    np.testing.assert_array_equal(coords["lon"][1], lon)
+
+
+@pytest.mark.parametrize(
+    ("names", "attrs"),
+    [
+        (("lat", "lon"), False),
+        (("latitude", "longitude"), False),
+        (("Latitude", "Longitude"), False),
+        (("phi", "lambda"), True),
+    ],
+)
+def test_coordinates_are_found_by_name_or_units(names, attrs):
+    grid, _ = detect_grid(field([1.0, 2.0], [3.0, 4.0, 5.0], names, attrs))
+    assert grid.dims == grid.names == names
+    assert grid.shape == (2, 3)
+
+
+def test_coordinates_are_found_by_standard_name_and_axis_units():
+    data = field([1.0, 2.0], [3.0, 4.0], ("a", "b"), attrs=False)
+    data["a"].attrs.update(standard_name="latitude")
+    data["b"].attrs.update(axis="X", units="degrees")
+    assert detect_grid(data)[0].dims == ("a", "b")
+
+
+def test_latitudes_on_a_dimension_of_another_name():
+    data = xr.Dataset(
+        {"v": (("y", "x"), np.arange(6.0).reshape(2, 3))},
+        {"lat": ("y", [5.0, 4.0]), "lon": ("x", [1.0, 2.0, 3.0]), "y": [10, 20]},
+    )
+    grid, canonicalise = detect_grid(data)
+    assert (grid.dims, grid.names) == (("y", "x"), ("lat", "lon"))
+    np.testing.assert_array_equal(grid.y, [20, 10])
+    np.testing.assert_array_equal(canonicalise(data["v"]), [[3, 4, 5], [0, 1, 2]])
+    again = xr.Dataset(coords=grid.coords())
+    np.testing.assert_array_equal(again["lat"], [5, 4])
+    np.testing.assert_array_equal(again["y"], [10, 20])
+
+
+def test_other_dimensions_keep_their_places():
+    data = field([2.0, 1.0], [1.0, 2.0, 3.0]).expand_dims(member=[7], time=4)
+    grid, canonicalise = detect_grid(data.transpose("lon", "member", "lat", "time"))
+    canonical = canonicalise(data.transpose("lon", "member", "lat", "time"))
+    assert canonical.dims == ("member", "time", "lat", "lon")
+    np.testing.assert_array_equal(canonical[0, 2], expected(grid))
+
+
+def test_canonical_order_is_lazy(tmp_path):
+    lon = np.arange(0.0, 360, 30)
+    data = field([2.0, 1.0], np.roll(lon, 3)).expand_dims(time=3).copy()
+    data.to_netcdf(tmp_path / "f.nc")
+    with xr.open_dataset(tmp_path / "f.nc") as opened:
+        grid, canonicalise = detect_grid(opened)
+        canonical = canonicalise(opened["v"])
+        assert not canonical.variable._in_memory
+        np.testing.assert_array_equal(canonical[1], expected(grid))
+
+
+@pytest.mark.parametrize("flip_rows", [False, True])
+@pytest.mark.parametrize("flip_columns", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+def test_rotated_pole(flip_rows, flip_columns, turned):
+    lat, lon, rlat, rlon = rotated()
+    data = xr.Dataset(
+        {"tas": (("rlat", "rlon"), 1000 * lat + lon % 360), "rotated_pole": ((), 0)},
+        {
+            "lat": (("rlat", "rlon"), lat, {"standard_name": "latitude"}),
+            "lon": (("rlat", "rlon"), lon, {"standard_name": "longitude"}),
+            "rlat": ("rlat", rlat, {"standard_name": "grid_latitude", "units": "degrees"}),
+            "rlon": ("rlon", rlon, {"standard_name": "grid_longitude", "units": "degrees"}),
+        },
+    )
+    attributes = {
+        "grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": np.float32(39.25),
+    }
+    data["rotated_pole"].attrs = attributes
+    data = data.isel(rlat=slice(None, None, -1 if flip_rows else 1))
+    data = data.isel(rlon=slice(None, None, -1 if flip_columns else 1))
+    data = data.transpose("rlon", "rlat") if turned else data
+    grid, canonicalise = detect_grid(data)
+    assert not grid.rectilinear
+    np.testing.assert_array_equal(grid.lat, lat)
+    np.testing.assert_array_equal(grid.y, rlat)
+    np.testing.assert_array_equal(canonicalise(data["tas"]), expected(grid))
+    again = xr.Dataset(coords=grid.coords())
+    for name in ("rlat", "rlon", "lat", "lon"):
+        xr.testing.assert_equal(
+            again[name].variable, data[name].transpose(*again[name].dims).variable
+        )
+    assert again["rotated_pole"].attrs["grid_north_pole_latitude"] == 39.25
+
+
+def test_projected_grid_across_the_date_line_without_index_coordinates():
+    lat = np.repeat(np.linspace(-20, -17, 4)[:, None], 5, axis=1)
+    lon = np.repeat(np.array([[178.0, 179, -180, -179, -178]]), 4, axis=0)
+    data = xr.Dataset(
+        {"v": (("time", "y", "x"), np.zeros((2, 4, 5))), "lat": (("y", "x"), lat)},
+        {"lon": (("y", "x"), lon)},
+    )
+    grid, _ = detect_grid(data)
+    assert (grid.flipped, grid.flipped_columns, grid.dims) == (False, False, ("y", "x"))
+    coarse = Geometry.build(grid, 2).coarse
+    np.testing.assert_allclose(coarse.lon[0] % 360, [178.5, 180.5, 182.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "problem"),
+    [
+        ([1, 2, 2, 3], [1, 2], "repeats after 2"),
+        ([1, 3, 2], [1, 2], "turns after 3"),
+        ([1, 2], [1, 2, 2], "longitude 2 repeats"),
+        ([1, 2], [0, 90, 180, 270, 360], "repeats modulo 360"),
+        ([1, 2], [3, 1, 2, 5], "not in order"),
+        ([1, np.nan], [1, 2], "missing values"),
+        ([1, 95], [1, 2], "between -90 and 90"),
+        ([1], [1, 2], "1×2 cells"),
+    ],
+)
+def test_unusable_coordinates_are_refused(lat, lon, problem):
+    with pytest.raises(InputError, match=problem):
+        detect_grid(field(np.array(lat, float), np.array(lon, float)))
+
+
+def test_errors_name_file_variables_and_dimensions():
+    data = xr.Dataset({"t2m": (("foo", "bar"), np.zeros((2, 3)))}, {"foo": [1, 2]})
+    with pytest.raises(InputError, match=r"a\.nc: no latitude among t2m, foo.*'foo': 2, 'bar': 3"):
+        detect_grid(data, "a.nc")
+    stations = xr.Dataset(coords={"lat": ("cell", [1.0, 2]), "lon": ("cell", [1.0, 2])})
+    with pytest.raises(InputError, match="not a list of points"):
+        detect_grid(stations)
+    with pytest.raises(InputError, match="sizes"):
+        to_canonical(field([1.0, 2.0], [1.0, 2.0]), Grid(np.arange(3), np.arange(2)))
+
+
+def test_cell_boundaries_are_not_taken_for_latitudes():
+    data = xr.Dataset(
+        {"lat_bnds": (("lat", "bnds"), np.zeros((2, 2)), {"units": "degrees_north"})},
+        {"lat": ("lat", [1.0, 2.0], {"bounds": "lat_bnds"}), "lon": ("lon", [1.0, 2.0])},
+    )
+    grid, _ = detect_grid(data)
+    assert grid.dims == ("lat", "lon")
+    assert "bounds" not in grid.coords()["lat"][2]
+
+
+def test_areas_are_spherical():
+    grid = Grid(np.arange(-88.75, 90, 2.5), np.arange(0, 360, 2.5))
+    assert grid.periodic
+    areas = grid.cell_areas()
+    assert areas.mean() == pytest.approx(1, abs=1e-12)
+    by_hand = np.sin(np.radians(60)) - np.sin(np.radians(57.5))
+    share = areas[np.argmin(abs(grid.lat - 58.75)), 0] / areas.sum()
+    assert share == pytest.approx(by_hand * 2.5 / 360 / 2, rel=1e-9)
+
+
+def test_areas_of_quadrilaterals_agree_with_bands():
+    lat, lon = np.meshgrid(np.arange(50, 55, 0.25), np.arange(3, 8, 0.25), indexing="ij")
+    bands = Grid(lat[:, 0], lon[0]).cell_areas()
+    np.testing.assert_allclose(Grid(lat, lon).cell_areas(), bands, rtol=2e-4)
+
+
+def test_gaussian_edges_reach_the_poles():
+    lat = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(32)[0]))
+    edges = Grid(lat, np.arange(0, 360, 5.625)).edges[0]
+    assert (edges[0], edges[-1]) == (-90, 90)
+    assert Grid(np.arange(30, 40.0), np.arange(5.0)).edges[0][0] == 29.5
+
+
+@pytest.mark.parametrize("kind", ["straddling", "rotated"])
+def test_json_round_trip_is_exact(kind):
+    if kind == "straddling":
+        grid, _ = detect_grid(field(np.array([2, 1]) / 3, np.array([0, 5, 350, 355]) + 0.1))
+    else:
+        lat, lon, rlat, rlon = rotated()
+        grid = Grid(lat, lon, ("rlat", "rlon"), y=rlat, x=rlon)
+    geometry = Geometry.build(grid, 2, 1)
+    again = Geometry.from_dict(json.loads(json.dumps(geometry.to_dict())))
+    for name, value in vars(geometry.fine).items():
+        np.testing.assert_equal(getattr(again.fine, name), value)
+    assert (again.scale, again.halo, again.pad) == (2, 1, geometry.pad)
+
+
+def test_window_and_take():
+    grid, _ = detect_grid(field(np.arange(60, 39.0, -1), np.arange(0.0, 360, 10)))
+    rows, columns = grid.window((44.5, 50), (-20, 15))
+    part = grid.take(rows, columns)
+    np.testing.assert_array_equal(part.lat, np.arange(45, 51))
+    np.testing.assert_array_equal(part.lon, [-20, -10, 0, 10])
+    np.testing.assert_array_equal(expected(grid)[rows[:, None], columns], expected(part))
+    np.testing.assert_array_equal(part.coords()["lat"][1], np.arange(50, 44, -1))
+    whole = grid.take(*grid.window((-90, 90), (0, 360)))
+    np.testing.assert_array_equal(whole.coords()["lon"][1], grid.lon)
+    with pytest.raises(InputError, match="region lat 0 to 9"):
+        grid.window((0, 9), (0, 20))
+    lat, lon, *_ = rotated()
+    curved = Grid(lat, lon)
+    rows, columns = curved.window((50, 51), (17, 19))
+    part = curved.take(rows, columns)
+    inside = (lat >= 50) & (lat <= 51) & (lon >= 17) & (lon <= 19)
+    assert (
+        inside.sum()
+        == ((part.lat >= 50) & (part.lat <= 51) & (part.lon >= 17) & (part.lon <= 19)).sum()
+    )
+
+
+def coarse_loop(values, areas, scale, fraction):
+    """Block means one cell at a time."""
+    shape = [-(-size // scale) for size in values.shape]
+    out = np.full(shape, np.nan)
+    for i, j in np.ndindex(*shape):
+        block = np.s_[i * scale : (i + 1) * scale, j * scale : (j + 1) * scale]
+        v, a = values[block].ravel(), areas[block].ravel()
+        good = ~np.isnan(v)
+        if good.any() and good.mean() >= fraction:
+            out[i, j] = sum(v[good] * a[good]) / sum(a[good])
+    return out
+
+
+def iberia():
+    return Grid(np.arange(35.25, 44.5, 0.5), np.arange(-9.75, 4.5, 0.5))
+
+
+def test_iberia_is_padded_as_designed():
+    geometry = Geometry.build(iberia(), 4)
+    assert geometry.fine_shape == (19, 29)
+    assert geometry.pad == (0, 1, 0, 3)
+    assert geometry.padded_shape == (20, 32)
+    assert geometry.coarse_shape == geometry.coarse.shape == (5, 8)
+    np.testing.assert_allclose(geometry.coarse.lat, 36 + 2 * np.arange(5))
+    np.testing.assert_allclose(geometry.coarse.lon, -9 + 2 * np.arange(8))
+    assert "padded to 20×32" in geometry.describe()
+    wide = Geometry.build(iberia(), 4, halo=2)
+    assert wide.pad == (8, 9, 8, 11)
+    np.testing.assert_allclose(wide.coarse.lat, 32 + 2 * np.arange(9))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 5, 19])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_coarsening_agrees_with_a_loop(scale, fraction):
+    rng = np.random.default_rng(scale)
+    values = rng.normal(280, 10, (3, 2, 19, 29)).astype(np.float32)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[0, 0] = 281
+    values[:, :, :6, :6] = np.nan
+    geometry = Geometry.build(iberia(), scale)
+    coarse = geometry.coarsen(values, fraction)
+    assert coarse.dtype == np.float32
+    areas = np.cos(np.radians(geometry.fine.lat))[:, None] * np.ones(29)
+    for index in np.ndindex(3, 2):
+        by_loop = coarse_loop(values[index].astype(float), areas, scale, fraction)
+        np.testing.assert_allclose(coarse[index], by_loop, rtol=3e-7)
+
+
+@pytest.mark.parametrize("halo", [0, 1])
+def test_coarsening_preserves_constants_and_means(halo):
+    rng = np.random.default_rng(0)
+    fine = Grid(np.arange(20.5, 60), np.arange(0.5, 30))
+    geometry = Geometry.build(fine, 5, halo)
+    values = rng.normal(280, 10, (4, 40, 30))
+    coarse = geometry.coarsen(values)
+    inside = coarse[:, halo : halo + 8, halo : halo + 6]
+    bands = np.diff(np.sin(np.radians(np.arange(20, 61, 5))))
+    mean = np.average(inside.mean(axis=2), axis=1, weights=bands)
+    truth = np.average(
+        values.mean(axis=2), axis=1, weights=np.diff(np.sin(np.radians(np.arange(20, 61))))
+    )
+    np.testing.assert_allclose(mean, truth, rtol=1e-7)
+    np.testing.assert_array_equal(geometry.coarsen(np.full((40, 30), 281.5)), np.float32(281.5))
+
+
+def test_coarsening_in_chunks(monkeypatch):
+    values = np.random.default_rng(1).normal(size=(50, 19, 29))
+    geometry = Geometry.build(iberia(), 4, 1)
+    whole = geometry.coarsen(values)
+    monkeypatch.setattr("app.data.grids.BLOCK_CELLS", 3000)
+    np.testing.assert_array_equal(geometry.coarsen(values), whole)
+
+
+def test_blocks_outside_take_the_nearest_value():
+    geometry = Geometry.build(iberia(), 4, halo=1)
+    plain = Geometry.build(iberia(), 4)
+    values = np.random.default_rng(2).normal(size=(19, 29))
+    np.testing.assert_array_equal(
+        geometry.coarsen(values), np.pad(plain.coarsen(values), 1, mode="edge")
+    )
+
+
+def test_the_halo_wraps_around_the_globe():
+    fine = Grid(np.arange(-80.0, 81, 10), np.arange(0.0, 360, 10))
+    values = np.random.default_rng(3).normal(size=fine.shape)
+    coarse = Geometry.build(fine, 2, halo=2).coarsen(values)
+    inner = Geometry.build(fine, 2).coarsen(values)
+    np.testing.assert_array_equal(
+        coarse, np.pad(inner, ((2, 2), (0, 0)), "edge")[:, np.arange(-2, 20) % 18]
+    )
+
+
+def test_coarse_centres_on_a_rotated_grid():
+    lat, lon, rlat, rlon = rotated(12, 15)
+    geometry = Geometry.build(Grid(lat, lon, ("rlat", "rlon"), y=rlat, x=rlon), 3, halo=1)
+    assert geometry.coarse_shape == (6, 7)
+    np.testing.assert_allclose(np.diff(geometry.coarse.y), 1.5)
+    wide_lat, wide_lon, *_ = rotated(36, 45)  # the same grid, carried on by 12 and 15 cells
+    centres = (slice(10, 28, 3), slice(13, 34, 3))
+    np.testing.assert_allclose(geometry.coarse.lat, wide_lat[centres], atol=0.02)
+    np.testing.assert_allclose(geometry.coarse.lon, wide_lon[centres], atol=0.02)
+    inner = geometry.coarsen(lat.astype(np.float32))[1:-1, 1:-1]
+    np.testing.assert_allclose(inner, lat[1::3, 1::3], atol=0.01)
+
+
+def test_padding_and_cropping_are_inverse():
+    geometry = Geometry.build(iberia(), 4, halo=1)
+    values = np.random.default_rng(4).normal(size=(2, 19, 29, 3)).astype(np.float32)
+    padded = geometry.pad_field(values, axes=(1, 2))
+    assert padded.shape == (2, *geometry.padded_shape, 3)
+    assert np.isnan(padded).sum() == 6 * (28 * 40 - 19 * 29)
+    np.testing.assert_array_equal(geometry.crop(padded, axes=(1, 2)), values)
+    weights = geometry.weights()
+    assert weights.sum() == pytest.approx(19 * 29)
+    np.testing.assert_array_equal(geometry.crop(weights) > 0, True)
+
+
+@pytest.mark.parametrize(
+    ("scale", "halo", "problem"),
+    [(1, 0, "at least 2"), (2.5, 0, "whole"), (20, 0, "larger than the grid"), (2, -1, "halo")],
+)
+def test_impossible_geometries_are_refused(scale, halo, problem):
+    with pytest.raises(InputError, match=problem):
+        Geometry.build(iberia(), scale, halo)
+
+
+def test_real_files(real_data):
+    shapes = {
+        "eobs_iberia_djf_1983-2002.nc": (19, 29),
+        "era5_t2m_uk_hourly_201903.nc": (33, 49),
+        "xclim_canesm2_quebec_daily_2095.nc": (36, 36),
+    }
+    for name, shape in shapes.items():
+        with xr.open_dataset(real_data / name) as data:
+            grid, canonicalise = detect_grid(data, name)
+            assert grid.shape == shape
+            assert all(a < b for a, b in pairwise(grid.lat))
+            variable = next(v for v in data.data_vars.values() if v.ndim == 3)
+            fields = canonicalise(variable.isel(time=[0]))
+            np.testing.assert_array_equal(
+                grid.restore(fields.values), variable.isel(time=[0]).values
+            )
+            for label in grid.names:
+                np.testing.assert_array_equal(grid.coords()[label][1], data[label].values)

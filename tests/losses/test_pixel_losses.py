@@ -1,0 +1,75 @@
+"""Pixel losses on fields small enough for paper, and the names of all losses."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from app.errors import InputError
+from app.losses import build_loss, valid_fraction
+from app.losses.build import NAMES
+
+RANGE = np.array([4.0, 6.0])
+
+
+def test_by_hand_with_a_gap():
+    """Errors 1, 2, (gap), 3: mae 2, mse 14/3; three of four values known."""
+    truth = np.array([0.0, 0.0, np.nan, 0.0], "float32").reshape(1, 2, 2, 1)
+    guess = np.array([1.0, -2.0, 9.0, 3.0], "float32").reshape(1, 2, 2, 1)
+    assert float(build_loss("mae", data_range=RANGE[:1])(truth, guess)[0]) == pytest.approx(2)
+    assert float(build_loss("mse", data_range=RANGE[:1])(truth, guess)[0]) == pytest.approx(14 / 3)
+    assert float(valid_fraction(truth)[0]) == 0.75
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gaps_give_neither_loss_nor_gradient(name):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(3, 24, 26, 2)).astype("float32")
+    truth[0, 3:9, 4:20] = np.nan
+    truth[1] = np.nan
+    guess = rng.normal(size=truth.shape).astype("float32")
+    loss = build_loss(name, data_range=RANGE)
+    with tf.GradientTape() as tape:
+        y = tf.constant(guess)
+        tape.watch(y)
+        values = loss(truth, y)
+    slope = np.asarray(tape.gradient(values, y))
+    assert tuple(values.shape) == (3,)
+    assert np.isfinite(slope).all()
+    assert (slope[np.isnan(truth)] == 0).all()
+    assert np.abs(slope[2]).max() > 0
+    assert float(values[1]) == 0
+    moved = loss(truth, np.where(np.isnan(truth), 99, guess).astype("float32"))
+    np.testing.assert_allclose(values, moved, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_perfect_field_has_no_loss(name):
+    truth = np.random.default_rng(0).normal(size=(2, 24, 24, 2)).astype("float32")
+    np.testing.assert_allclose(build_loss(name, data_range=RANGE)(truth, truth), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("dssim_mae", {"dssim": 0.8, "mae": 0.2}),
+        ("dssim_mse", {"dssim": 0.8, "mse": 0.2}),
+        ("dssim_mae_mse", {"dssim": 0.6, "mae": 0.2, "mse": 0.2}),
+        ("msdssim_mae", {"msdssim": 0.8, "mae": 0.2}),
+        ("msdssim_mae_mse", {"msdssim": 0.6, "mae": 0.2, "mse": 0.2}),
+    ],
+)
+def test_mixes(name, parts):
+    rng = np.random.default_rng(1)
+    truth, guess = rng.normal(size=(2, 2, 24, 24, 2)).astype("float32")
+    expected = sum(
+        share * np.asarray(build_loss(part, data_range=RANGE)(truth, guess))
+        for part, share in parts.items()
+    )
+    np.testing.assert_allclose(
+        build_loss(name, data_range=RANGE)(truth, guess), expected, rtol=1e-5
+    )
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError, match="mae, mse, dssim"):
+        build_loss("mea", data_range=RANGE)

@@ -1,0 +1,40 @@
+"""The table as text and as CSV."""
+
+import csv
+
+import numpy as np
+
+from app.metrics.table import Row, Table
+
+TABLE = Table(
+    "Scores",
+    ("model", "linear"),
+    (
+        Row("rmse", "K", {"model": (1.23456789, 0.5), "linear": (2.0, np.nan)}),
+        Row("ssim", "1", {"model": (0.5, 0.01)}),
+    ),
+    ("a note " * 30,),
+)
+
+
+def test_text_is_aligned():
+    lines = str(TABLE).splitlines()
+    assert lines[2].split() == ["metric", "unit", "model", "linear"]
+    assert lines[4].split() == ["rmse", "K", "1.235", "±", "0.5", "2"]
+    assert lines[5].split() == ["ssim", "1", "0.5", "±", "0.01", "–"]
+    assert len({len(line) for line in lines[2:6]}) == 1
+    assert max(map(len, lines)) <= 80
+
+
+def test_csv_leaves_blank_what_is_not_known(tmp_path):
+    TABLE.write_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["metric", "model", "model_std", "linear", "linear_std"]
+    assert rows[1] == ["rmse", "1.2345679", "0.5", "2", ""]
+    assert rows[2] == ["ssim", "0.5", "0.01", "", ""]
+
+
+def test_value():
+    assert TABLE.value("rmse", "linear") == 2.0
+    assert np.isnan(TABLE.value("ssim", "linear"))

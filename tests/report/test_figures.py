@@ -1,0 +1,79 @@
+"""Figures are drawn whatever there is to show."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.image import imread
+from memory_shards import fine_grid, perfect_prog
+
+from app.data.description import Variable
+from app.data.grids import Grid
+from app.metrics.evaluate import evaluate
+from app.report.figures import draw_figures
+from app.report.maps import DIVERGING, diverging, sequential, stretch
+
+
+def evaluation(folder, candidates=("bicubic", "linear"), names=("t",), gaps=False, grid=None):
+    rng = np.random.default_rng(0)
+    hr = 280 + rng.normal(size=(60, 12, 14, len(names)))
+    if gaps:
+        hr[:, :4, :5] = np.nan
+    variables = tuple(Variable(name, name, units="K") for name in names)
+    shards = perfect_prog(hr, variables=variables, grid=grid)
+    fields = shards.read("hr", "test", np.arange(12)) + rng.normal(size=(12, 12, 14, len(names)))
+    grid = shards.geometry.fine
+    data = {name: (("time", *grid.dims), fields[..., c]) for c, name in enumerate(names)}
+    dataset = xr.Dataset(data, {"time": shards.times("test"), **grid.coords()})
+    return evaluate(shards, dataset, folder, candidates=candidates)
+
+
+@pytest.mark.parametrize("candidates", [(), ("bicubic", "linear"), ("climatology",)])
+def test_figures_are_files_with_content(tmp_path, candidates):
+    paths = draw_figures(evaluation(tmp_path, candidates, gaps=True), tmp_path)
+    assert [path.name for path in paths] == ["maps.png", "rmse_map.png", "scores.png"]
+    for path in paths:
+        assert imread(path)[..., :3].std() > 0.05
+
+
+def test_several_predictands_have_their_own(tmp_path):
+    paths = draw_figures(evaluation(tmp_path, names=("tas", "pr")), tmp_path)
+    assert {path.name for path in paths} == {
+        f"{figure}_{name}.png"
+        for figure in ("maps", "rmse_map", "scores")
+        for name in ("tas", "pr")
+    }
+
+
+def test_rotated_grids_are_drawn_and_have_no_bicubic(tmp_path):
+    y, x = np.mgrid[:12, :14].astype(float)
+    turned = Grid(lat=45 + 0.4 * y - 0.1 * x, lon=5 + 0.5 * x + 0.1 * y, dims=("y", "x"))
+    result = evaluation(tmp_path, ("bilinear", "bicubic", "linear"), grid=turned)
+    assert result.table.candidates == ("model", "bilinear", "linear")
+    for path in draw_figures(result, tmp_path):
+        assert imread(path)[..., :3].std() > 0.05
+    with xr.open_dataset(tmp_path / "gridpoint.nc") as maps:
+        assert maps.rmse.dims == ("candidate", "y", "x")
+        np.testing.assert_allclose(maps["lat"], turned.lat)
+
+
+def test_errors_have_a_symmetric_scale():
+    scale = diverging([np.array([-1.0, np.nan, 3.0])])
+    assert scale.low == -scale.high
+    assert scale.colours == DIVERGING
+
+
+def test_scales_mark_what_they_cut_off():
+    values = np.append(np.linspace(0, 1, 1001), 50.0)
+    scale = sequential([values])
+    assert scale.high < 1.01
+    assert scale.extend == "both"
+    flat = sequential([np.full(5, 3.0)])
+    assert flat.low < flat.high
+    assert sequential([np.full(5, np.nan)]).low == 0
+
+
+def test_a_degree_of_longitude_is_half_as_long_at_sixty():
+    at_sixty = fine_grid(3, 4, south=59.5, step=0.5)
+    assert stretch(at_sixty) == pytest.approx(2.0)
+    pole = Grid(lat=np.array([89.0, 89.5, 90.0]), lon=np.array([0.0, 1.0, 2.0]))
+    assert stretch(pole) == 4.0

@@ -1,0 +1,87 @@
+"""Small experiments, run as users run them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TIME_LIMIT_S = 300
+QUICK = ["--n_filters=4", "--n_blocks=1", "--dropout_rate=0", "--batch_size=4", "--threads=1"]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command(argv: list[str], ranks: int = 1) -> list[str]:
+    """The program on one process, or on several under the real launcher."""
+    program = [sys.executable, "-m", "app", *argv]
+    if ranks == 1:
+        return program
+    launcher = str(Path(sys.executable).parent / "horovodrun")
+    return [launcher, "-np", str(ranks), "--gloo", *program]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", **extra}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the program in a folder of its own; the test fails where it fails."""
+
+    def started(
+        *argv: str, ranks: int = 1, expect: int = 0, **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command(list(argv), ranks),
+            cwd=tmp_path,
+            env=environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S,
+        )
+        assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
+        return done
+
+    return started
+
+
+def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:
+    """Waves that move over a slope: temperature (K) every six hours, with orography (m)."""
+    rng = np.random.default_rng(seed)
+    lat, lon = np.linspace(60, 51.5, y), np.linspace(-5, 5.5, x)
+    height = 1500 * np.exp(-((lat[:, None] - 56) ** 2) / 6 - (lon[None] ** 2) / 8)
+    phase = np.arange(n)[:, None, None] / 5
+    waves = 8 * np.sin(phase + lat[:, None] / 2 + lon[None] / 3)
+    t2m = 285 + waves - 0.0065 * height + rng.normal(0, 0.3, (n, y, x))
+    return xr.Dataset(
+        {
+            "t2m": (("time", "lat", "lon"), t2m.astype("float32"), {"units": "K"}),
+            "orography": (("lat", "lon"), height.astype("float32"), {"units": "m"}),
+        },
+        coords={
+            "time": np.datetime64("2020-01-01") + 6 * np.arange(n).astype("timedelta64[h]"),
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+        },
+    )
+
+
+@pytest.fixture
+def data_flags(tmp_path: Path) -> list[str]:
+    """Flags of a small experiment on a file of waves."""
+    path = tmp_path / "waves.nc"
+    fields().to_netcdf(path)
+    return [
+        f"--data={path}",
+        "--variable=t2m",
+        f"--static={path}:orography",
+        "--scale=4",
+        f"--cache_dir={tmp_path / 'cache'}",
+        *QUICK,
+    ]

@@ -1,0 +1,59 @@
+"""Run by the rank tests: some training steps, after which every rank writes what it has.
+
+usage: parallel_steps.py CACHE OUT STEPS BATCH_SIZE [flags]
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from app import config, flags
+from app.data.batches import batches
+from app.data.sampler import Sampler
+from app.distributed import Ranks
+from app.session import Session
+
+
+def main(out: Path, steps: int, argv: list[str]) -> None:
+    experiment = config.build(*flags.parse(["train", *argv]))
+    session = Session(experiment, Ranks.from_environment())
+    shards, communicator, ranks = session.shards, session.communicator, session.ranks
+
+    from app.training.assemble import build_model
+    from app.training.supervised import SupervisedTrainer
+
+    trainer = SupervisedTrainer(
+        build_model(experiment, shards, ranks),
+        experiment.training,
+        communicator,
+        steps_per_epoch=steps,
+        data_range=shards.scaling["hr"].data_range,
+    )
+    sampler = Sampler(
+        n=shards.size("train"),
+        seed=experiment.training.seed,
+        epoch=0,
+        rank=ranks.rank,
+        size=ranks.size,
+        batch_size=experiment.sampling.batch_size,
+    )
+    losses = []
+    for batch in islice(batches(shards, "train", sampler), steps):
+        trainer.train_step(batch)
+        losses.append(trainer.epoch_loss())
+    seen = [sampler.batch(step) for step in range(sampler.steps)]
+    weights = {f"w{i}": np.asarray(v.numpy()) for i, v in enumerate(trainer.model.variables)}
+    seeds = {f"seed{i}": np.asarray(v.numpy()) for i, v in enumerate(trainer.seeds())}
+    np.savez(
+        out / f"rank-{ranks.rank}.npz",
+        losses=losses,
+        seen=np.concatenate([indices[w > 0] for indices, w in seen]),
+        **{k: v for k, v in weights.items() if v.dtype.kind == "f"},
+        **seeds,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

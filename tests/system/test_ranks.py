@@ -1,0 +1,75 @@
+"""Several ranks under the real launcher compute what one would."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.system.conftest import TIME_LIMIT_S, command, environment
+
+pytestmark = pytest.mark.parallel
+SCRIPT = Path(__file__).with_name("parallel_steps.py")
+
+
+def steps(out: Path, ranks: int, argv: list[str], count: int = 10) -> list[dict[str, np.ndarray]]:
+    """What each rank has after some training steps."""
+    out.mkdir()
+    program = command([], ranks)
+    program[program.index("-m") : program.index("-m") + 2] = [str(SCRIPT)]
+    done = subprocess.run(
+        [*program, str(out), str(count), *argv],
+        cwd=out,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+    )
+    assert done.returncode == 0, f"{sys.executable}\n{done.stdout}\n{done.stderr}"
+    return [dict(np.load(out / f"rank-{rank}.npz")) for rank in range(ranks)]
+
+
+def test_two_ranks_equal_one_with_the_doubled_batch(data_flags: list[str], tmp_path: Path) -> None:
+    common = [*data_flags, "--nolr_scaling", "--learning_rate=1e-2"]
+    first, second = steps(tmp_path / "two", 2, [*common, "--batch_size=3"])
+    (one,) = steps(tmp_path / "one", 1, [*common, "--batch_size=6"])
+    names = [name for name in one if name.startswith("w")]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(first[name], second[name])
+        np.testing.assert_allclose(first[name], one[name], atol=1e-5)
+    np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-5)
+    assert one["losses"][0] != one["losses"][-1]
+    together = np.concatenate([first["seen"], second["seen"]])
+    assert sorted(together) == list(range(42))  # 70 % of 60 samples, each exactly once
+
+
+def test_weights_stay_identical_with_dropout_and_normalisation(
+    data_flags: list[str], tmp_path: Path
+) -> None:
+    flags = [*data_flags, "--dropout_rate=0.3", "--ema=0.9", "--loss=dssim_mae"]
+    first, second = steps(tmp_path / "two", 2, flags, count=6)
+    trained = [name for name in first if name.startswith("w")]
+    for name in trained:
+        np.testing.assert_array_equal(first[name], second[name])
+    seeds = [name for name in first if name.startswith("seed")]
+    assert seeds
+    assert any((first[name] != second[name]).any() for name in seeds)
+
+
+def test_stages_under_the_launcher(run, data_flags: list[str], tmp_path: Path) -> None:
+    """Each stage runs on two ranks, and their prediction is that of one rank."""
+    flags = [*data_flags, "--epochs=2", "--normalization=bn"]
+    run("train", "test", "metrics", *flags, "--save_path=two", ranks=2)
+    run("test", *flags, "--save_path=one", "--model=two")
+    import xarray as xr
+
+    with (
+        xr.open_dataset(tmp_path / "two" / "y_hat.nc") as two,
+        xr.open_dataset(tmp_path / "one" / "y_hat.nc") as one,
+    ):
+        np.testing.assert_allclose(two.t2m, one.t2m, atol=1e-4)
+        np.testing.assert_array_equal(two.time, one.time)
+    assert (tmp_path / "two" / "metrics" / "summary.csv").is_file()
+    assert not list((tmp_path / "two").glob(".*part*"))

@@ -1,0 +1,120 @@
+"""What an experiment refuses before any data is read."""
+
+from pathlib import Path
+
+import pytest
+
+from app import config, flags
+from app.errors import InputError
+
+DATA = ["--data=synthetic", "--variable=t2m"]
+
+
+def build(*argv: str) -> config.Experiment:
+    return config.build(*flags.parse(argv))
+
+
+def test_stages_come_in_their_order_and_override_the_booleans() -> None:
+    assert build("metrics", "train", *DATA, "--notrain").stages == ("train", "metrics")
+    assert build("--notest", *DATA).stages == ("train", "metrics")
+
+
+def test_debug_is_two_epochs_of_six_steps() -> None:
+    experiment = build("train", "--debug", "--epochs=50", *DATA)
+    assert experiment.training.epochs == 2
+    assert experiment.sampling.max_steps == 6
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--backbone=unet"], "needs --upsampling=pin"),
+        (["--backbone=unet", "--upsampling=pin", "--time_window=3"], "spatial samples only"),
+        (["--backbone=convnext", "--time_window=3"], "spatial samples only"),
+        (["--paired_samples=explicit"], "need low-resolution data"),
+        (["--output_activation=crelu"], "doubles the output channels"),
+        (["--scale=0"], "--scale=0: expected 2 or more"),
+        (["--epochs=-3"], "--epochs=-3: expected 1 or more"),
+        (["--patch_size=10", "--scale=4"], "expected a multiple of --scale=4"),
+        (["--patch_size=16", "--scale=4", "--localcon_layer"], "need the whole domain"),
+        (["--learning_rate=1e-3,1e-4,1e-5"], "one or two rates"),
+        (["--dropout_rate=1"], "expected 0 <= rate < 1"),
+        (["--data_module=x.py"], "expected exactly one of"),
+    ],
+)
+def test_impossible_experiments_are_refused(argv: list[str], expected: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        build("train", *DATA, *argv)
+    assert expected in str(refusal.value)
+
+
+def test_no_data_and_unknown_stage_are_refused() -> None:
+    with pytest.raises(InputError, match="received none of them"):
+        build("train")
+    with pytest.raises(InputError, match="did you mean 'train'"):
+        build("trian", *DATA)
+    with pytest.raises(InputError, match="expected --variable=NAME"):
+        build("train", "--data=x.nc")
+
+
+YAML = """
+predictand:
+  files: ${DATA_ROOT}/truth_*.nc
+  variables: {tas: {units: degC}, pr: {transform: log1p, transform_scale: 1.0, kind: ratio}}
+low_resolution: {files: [a.nc, /b.nc], variables: [tas]}
+predictors:
+  - {files: c.nc, variables: [ta@850, psl], lags: [0, -1]}
+static: {files: d.nc, variables: orography}
+region: {lat: [60, 50], lon: [-10, 2]}
+splits: {train: ["2000", "2001"], validation: ["2002", "2002"], test: ["2003", "2003-06"], gap: 1D}
+"""
+
+
+def described(tmp_path: Path, text: str, *argv: str) -> config.Experiment:
+    path = tmp_path / "data.yml"
+    path.write_text(text, encoding="utf-8")
+    return build("train", f"--data_config={path}", f"--data_root={tmp_path}", *argv)
+
+
+def test_yaml_is_read_as_written(tmp_path: Path) -> None:
+    data = described(tmp_path, YAML, "--paired_samples=explicit").data
+    assert data is not None
+    assert data.predictand is not None
+    assert data.low_resolution is not None
+    assert data.region is not None
+    assert data.predictand.files == (f"{tmp_path.resolve()}/truth_*.nc",)
+    assert data.predictand.variables[1].transform == "log1p"
+    assert data.low_resolution.files == (f"{tmp_path.resolve()}/a.nc", "/b.nc")
+    level = data.predictors[0].variables[0]
+    assert (level.name, level.source_name, level.level) == ("ta850", "ta", 850.0)
+    assert data.predictors[0].lags == (0, -1)
+    assert data.region.lat == (50.0, 60.0)
+    assert data.splits.train == (("2000", "2001"),)
+    assert data.splits.gap == "1D"
+
+
+def test_perfect_prog_leaves_the_low_resolution_source_out(tmp_path: Path) -> None:
+    data = described(tmp_path, YAML).data
+    assert data is not None
+    assert data.low_resolution is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("predictand:", "predictant:", "unknown key 'predictant' (did you mean 'predictand'?)"),
+        ("units: degC", "unit: degC", "did you mean 'units'"),
+        ("transform: log1p", "transform: log2", "transform is 'log2', expected one of"),
+        ("lat: [60, 50]", "lat: 60", "region: expected lat: [south, north]"),
+        ("${DATA_ROOT}", "${NO_SUCH_NAME}", "${NO_SUCH_NAME} is not set"),
+        ("files: c.nc, ", "", "the key files is missing"),
+        ('["2002", "2002"]', '["2002"]', "splits.validation: expected [first, last]"),
+        ("ta@850", "ta@high", "expected NAME@LEVEL with a number"),
+        ("region: {", "region: {{", "not readable as YAML"),
+    ],
+)
+def test_yaml_mistakes_are_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        described(tmp_path, YAML.replace(old, new), "--paired_samples=explicit")
+    assert expected in str(refusal.value)
+    assert "data.yml" in str(refusal.value)

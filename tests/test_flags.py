@@ -1,0 +1,127 @@
+"""The command line and the flagfile reader."""
+
+from pathlib import Path
+
+import pytest
+
+from app import flags
+from app.errors import InputError
+
+# Defaults of the original application, from its documentation.
+ORIGINAL_DEFAULTS = {
+    "train": True, "test": True, "metrics": True, "debug": False, "attention": False,
+    "localcon_layer": False, "save": True, "gpu_memory_growth": True,
+    "use_multiprocessing": True, "early_stopping": False, "show_plot": False,
+    "save_bestmodel": True, "verbose": True, "inference_array_in_hr": False,
+    "trainer": "SupervisedTrainer", "paired_samples": "implicit", "backbone": "resnet",
+    "upsampling": "spc", "decoder_upsampling": "rc", "normalization": None,
+    "dropout_variant": "vanilla", "activation": "relu", "output_activation": None,
+    "rc_interpolation": "bilinear", "interpolation": "inter_area", "loss": "mae",
+    "time_window": None, "n_filters": 8, "n_blocks": 6, "n_disc_filters": 32,
+    "n_disc_blocks": 4, "scale": 2, "epochs": 100, "patch_size": None, "batch_size": 32,
+    "patience": 6, "checkpoints_frequency": 2, "dropout_rate": 0.2, "lr_decay_after": 1e5,
+    "min_delta": 0.0, "learning_rate": (1e-3,), "data_module": None,
+    "save_path": "./dl4ds_results/", "inference_save_fname": None,
+}  # fmt: skip
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return f"--flagfile={path}"
+
+
+@pytest.mark.parametrize("name", ORIGINAL_DEFAULTS)
+def test_original_flags_keep_their_defaults(name: str) -> None:
+    _, values = flags.parse([])
+    assert values[name] == ORIGINAL_DEFAULTS[name]
+
+
+def test_slide_flagfile_with_banners_comments_blank_lines_and_crlf(tmp_path: Path) -> None:
+    text = (
+        '""" EXPERIMENT """\r\n--data_module=data.py\r\n--train\r\n\r\n# a comment\r\n'
+        '""" MODEL """\r\n--n_filters=16\r\n--localcon_layer\r\n--learning_rate=1e-3\r\n'
+        "--learning_rate=1e-4\r\n--nometrics\r\n"
+    )
+    words, values = flags.parse([write(tmp_path / "slide.cfg", text)])
+    assert words == ()
+    assert values["data_module"] == "data.py"
+    assert values["n_filters"] == 16
+    assert values["localcon_layer"] is True
+    assert values["metrics"] is False
+    assert values["learning_rate"] == (1e-3, 1e-4)
+
+
+def test_heading_over_several_lines_is_skipped(tmp_path: Path) -> None:
+    text = '"""What this trains.\n\n    python -m app --flagfile=x.cfg\n"""\n--scale=4\n'
+    _, values = flags.parse([write(tmp_path / "x.cfg", text)])
+    assert values["scale"] == 4
+
+
+def test_command_line_beats_flagfile_in_any_order(tmp_path: Path) -> None:
+    flagfile = write(tmp_path / "x.cfg", "--scale=4\n--learning_rate=1e-2\n")
+    for argv in ([flagfile, "--scale=8"], ["--scale=8", flagfile], ["--scale", "8", flagfile]):
+        assert flags.parse(argv)[1]["scale"] == 8
+
+
+def test_later_source_replaces_a_list(tmp_path: Path) -> None:
+    flagfile = write(tmp_path / "x.cfg", "--learning_rate=1e-2\n")
+    _, values = flags.parse(["--learning_rate=1e-4", flagfile])
+    assert values["learning_rate"] == (1e-4,)
+
+
+def test_nested_flagfile_is_overridden_by_its_parent(tmp_path: Path) -> None:
+    write(tmp_path / "base.cfg", "--scale=4\n--epochs=7\n")
+    _, values = flags.parse([write(tmp_path / "top.cfg", "--scale=6\n--flagfile=base.cfg\n")])
+    assert (values["scale"], values["epochs"]) == (6, 7)
+
+
+def test_stages_and_none(tmp_path: Path) -> None:
+    words, values = flags.parse(["train", "--normalization=None", "metrics"])
+    assert words == ("train", "metrics")
+    assert values["normalization"] is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--epohcs=3"], "unknown flag 'epohcs' (did you mean 'epochs'?)"),
+        (["--backbone=resnt"], "--backbone=resnt: expected one of convnet, resnet"),
+        (["--epochs=many"], "--epochs=many: expected a whole number"),
+        (["--learning_rate=fast"], "expected numbers with commas"),
+        (["--train=perhaps"], "expected true or false"),
+        (["--epochs"], "--epochs needs a value"),
+        (["--flagfile=nowhere.cfg"], "cannot read"),
+    ],
+)
+def test_refusals_name_flag_value_and_expectation(argv: list[str], expected: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        flags.parse(argv)
+    assert expected in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("--scale=4\nscale 4\n", "line 2: expected --flag=value"),
+        ('""" MODEL\n--scale=4\n', "never closed"),
+        ("--flagfile=self.cfg\n", "includes itself"),
+        ("--scale=4\n\n--n filters=8\n", "line 3: unknown flag"),
+    ],
+)
+def test_flagfile_refusals_name_the_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        flags.parse([write(tmp_path / "self.cfg", text)])
+    assert expected in str(refusal.value)
+
+
+def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:
+    _, values = flags.parse(["--scale=5", "--learning_rate=1e-3,2e-5", "--attention", "--ema=0.9"])
+    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    assert again == values
+
+
+def test_help_lists_every_flag_once() -> None:
+    text = flags.help_text("usage")
+    for name in flags.FLAGS_BY_NAME:
+        assert text.count(f"  --{name} ") == 1

@@ -1,0 +1,35 @@
+"""Names and what they stand for."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app.errors import InputError
+from app.registry import REGISTRY, Registry
+
+
+def test_duplicates_and_unknown_names_are_errors() -> None:
+    registry = Registry()
+    registry.add("shape", "round", "no corners", "math:pi")
+    with pytest.raises(ValueError, match="registered twice"):
+        registry.add("shape", "round", "again")
+    with pytest.raises(InputError, match=r"did you mean 'round'.*known: round"):
+        registry.resolve("shape", "roun")
+    assert registry.resolve("shape", "round") == pytest.approx(3.14159, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [k for k in REGISTRY.kinds() if REGISTRY.entries(k)[0].path])
+def test_every_path_leads_somewhere(kind: str) -> None:
+    for name in REGISTRY.names(kind):
+        assert callable(REGISTRY.resolve(kind, name))
+
+
+def test_listing_names_imports_neither_keras_nor_xarray() -> None:
+    code = (
+        "import sys; from app import main; main.main(['list']);"
+        "sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'xarray', 'scipy')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "resnet" in done.stdout

@@ -1,0 +1,38 @@
+"""Learning rates worked out by hand."""
+
+import pytest
+
+from app.config import TrainingConfig
+from app.training.schedule import learning_rate
+
+
+def rates(config: TrainingConfig, steps: list[int], size: int = 1) -> list[float]:
+    schedule = learning_rate(config, steps_per_epoch=10, size=size)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_one_rate_is_constant() -> None:
+    config = TrainingConfig(learning_rate=(0.01,))
+    assert rates(config, [0, 5, 10**6]) == pytest.approx([0.01] * 3)
+
+
+def test_second_rate_applies_after_the_named_step() -> None:
+    config = TrainingConfig(learning_rate=(0.01, 0.001), lr_decay_after=4)
+    assert rates(config, [3, 4, 5]) == pytest.approx([0.01, 0.001, 0.001])
+
+
+def test_ranks_multiply_the_rate_after_one_epoch_of_warm_up() -> None:
+    config = TrainingConfig(learning_rate=(0.01,))
+    assert rates(config, [0, 4, 9, 10], size=4) == pytest.approx([0.004, 0.02, 0.04, 0.04])
+
+
+def test_scaling_and_warm_up_can_be_left_out() -> None:
+    config = TrainingConfig(learning_rate=(0.01,), lr_scaling=False)
+    assert rates(config, [0, 9], size=4) == pytest.approx([0.01, 0.01])
+    config = TrainingConfig(learning_rate=(0.01,), warmup_steps=0)
+    assert rates(config, [0], size=4) == pytest.approx([0.04])
+
+
+def test_cosine_falls_to_zero_over_all_steps() -> None:
+    config = TrainingConfig(learning_rate=(0.02,), lr_schedule="cosine", epochs=10)
+    assert rates(config, [0, 50, 100]) == pytest.approx([0.02, 0.01, 0.0], abs=1e-8)
