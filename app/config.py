@@ -40,11 +40,13 @@ class ModelConfig:
     rc_interpolation: str = "bilinear"
     interpolation: str = "inter_area"
     first_guess: str = "none"
+    first_guess_radius: int = 1
     time_features: str = "none"
 
     def __post_init__(self) -> None:
         _at_least("n_filters", self.n_filters, 1)
         _at_least("n_blocks", self.n_blocks, 1)
+        _at_least("first_guess_radius", self.first_guess_radius, 1)
         if not 0 <= self.dropout_rate < 1:
             raise InputError(f"--dropout_rate={self.dropout_rate}: expected 0 <= rate < 1")
         if self.backbone == "unet" and self.upsampling != "pin":

@@ -85,6 +85,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum("upsampling", "spc", "How and where the grid is refined."),
         _enum("decoder_upsampling", "rc", "Upsampling in the decoder of unet.", "upsampling"),
         _enum("first_guess", "none", "Field that the network corrects."),
+        Flag(
+            "first_guess_radius",
+            "int",
+            1,
+            "Coarse cells around its own that the linear first guess sees; one less of predictors.",
+        ),
         _enum("time_features", "none", "What the network is told of the time."),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),

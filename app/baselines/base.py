@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,9 +11,24 @@ from app.data.transforms import clip
 
 if TYPE_CHECKING:
     from app.data.description import Variable
+    from app.data.grids import Geometry
     from app.data.shards import Shards
 
 BLOCK_BYTES = 64 * 2**20  # of float64 working memory per array in one block
+
+
+class Fields(Protocol):
+    """What a fit asks of the data: `Shards`, or a view of their encoded values."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def variables(self) -> dict[str, tuple[Variable, ...]]: ...
+    @property
+    def splits(self) -> tuple[str, ...]: ...
+    def size(self, split: str) -> int: ...
+    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray: ...
+    def harmonics(self, split: str, indices: Any = ...) -> np.ndarray: ...
 
 
 class Baseline(Protocol):
@@ -45,6 +60,6 @@ def fine_values(shards: Shards) -> int:
     return y * x * len(shards.variables["hr"])
 
 
-def split_size(shards: Shards, split: str) -> int:
+def split_size(shards: Fields, split: str) -> int:
     """Samples of a split; 0 where the data have no such split."""
     return shards.size(split) if split in shards.splits else 0

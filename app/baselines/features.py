@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-LR_RADIUS = 1  # coarse cells each side: a 3×3 neighbourhood
+LR_RADIUS = 1  # coarse cells each side, where nothing else is said: a 3×3 neighbourhood
 N_HARMONICS = 4
 
 
-def n_features(lr_channels: int, predictors: int, predictor_radius: int) -> int:
+def n_features(
+    lr_channels: int, predictors: int, predictor_radius: int, lr_radius: int = LR_RADIUS
+) -> int:
     """K: neighbourhoods, harmonics and the constant."""
-    lr = lr_channels * (2 * LR_RADIUS + 1) ** 2
+    lr = lr_channels * (2 * lr_radius + 1) ** 2
     return lr + predictors * (2 * predictor_radius + 1) ** 2 + N_HARMONICS + 1
 
 
@@ -35,13 +37,14 @@ def design(
     predictor_radius: int,
     rows: slice,
     constant: float = 1.0,
+    lr_radius: int = LR_RADIUS,
 ) -> np.ndarray:
     """Feature array (n, rows, w, K), float64, from gap-free coarse inputs (n, h, w, Cin).
 
-    Order: low-resolution channels with their 3×3 cells, predictors with theirs, the harmonics
-    (n, 4), the constant.
+    Order: low-resolution channels with the cells around (3×3 at radius 1), predictors with
+    theirs, the harmonics (n, 4), the constant.
     """
-    near = neighbourhood(inputs[..., :lr_channels], LR_RADIUS, rows)
+    near = neighbourhood(inputs[..., :lr_channels], lr_radius, rows)
     beside = neighbourhood(inputs[..., lr_channels:], predictor_radius, rows)
     n, h, w, n_near = near.shape
     x = np.empty((n, h, w, n_near + beside.shape[-1] + N_HARMONICS + 1))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.baselines.base import clip_fields, split_size, time_blocks
-from app.baselines.features import N_HARMONICS, design, n_features
+from app.baselines.base import Fields, clip_fields, split_size, time_blocks
+from app.baselines.features import LR_RADIUS, N_HARMONICS, design, n_features
 from app.baselines.moments import RunningMoments
 from app.baselines.normal_equations import NormalEquations
+from app.data.transforms import forward_all
 
 if TYPE_CHECKING:
     from app.data.grids import Geometry
@@ -37,12 +38,27 @@ class RidgeFit:
 
     coefficients: np.ndarray
     fill: np.ndarray
+    lr_radius: int
     predictor_radius: int
     penalty: tuple[float, ...]
     trained: np.ndarray
 
 
-def coarse_inputs(shards: Shards, indices: np.ndarray, split: str) -> np.ndarray:
+class Encoded:
+    """Shards whose fields are transformed and scaled, as a network sees them."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self.geometry, self.variables = shards.geometry, shards.variables
+        self.splits, self.size, self.harmonics = shards.splits, shards.size, shards.harmonics
+
+    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
+        """Encoded samples (n, y, x, C)."""
+        physical = self._shards.read(role, split, indices)
+        return self._shards.scaling[role].encode(forward_all(physical, self.variables[role]))
+
+
+def coarse_inputs(shards: Fields, indices: np.ndarray, split: str) -> np.ndarray:
     """Low-resolution channels and predictors side by side: (n, h, w, Cin)."""
     lr = shards.read("lr", split, indices)
     if not shards.variables.get("predictors"):
@@ -72,14 +88,14 @@ def from_offsets(blocks: np.ndarray, geometry: Geometry) -> np.ndarray:
 class _Fit:
     """One run of the regression: the statistics first, then bands of coarse rows."""
 
-    def __init__(self, shards: Shards, predictor_radius: int) -> None:
+    def __init__(self, shards: Fields, predictor_radius: int, lr_radius: int) -> None:
         self.shards = shards
-        self.radius = predictor_radius
+        self.radius, self.lr_radius = predictor_radius, lr_radius
         self.h, self.w = shards.geometry.coarse_shape
         self.channels = len(shards.variables["lr"])
         predictors = len(shards.variables.get("predictors") or ())
         self.n_inputs = self.channels + predictors
-        self.features = n_features(self.channels, predictors, predictor_radius)
+        self.features = n_features(self.channels, predictors, predictor_radius, lr_radius)
         self.offsets = shards.geometry.scale**2 * len(shards.variables["hr"])
         self._measure()
 
@@ -115,7 +131,7 @@ class _Fit:
     def _design(
         self, inputs: np.ndarray, time: np.ndarray, rows: slice, constant: float = 1.0
     ) -> np.ndarray:
-        return design(inputs, time, self.channels, self.radius, rows, constant)
+        return design(inputs, time, self.channels, self.radius, rows, constant, self.lr_radius)
 
     def bands(self) -> list[slice]:
         """Row bands whose Gram matrices fit the memory allowance."""
@@ -190,7 +206,7 @@ class _Fit:
             ]
         )
         chosen = tuple(float(p) for p in penalty)
-        return RidgeFit(coefficients, self.fill, self.radius, chosen, self.trained)
+        return RidgeFit(coefficients, self.fill, self.lr_radius, self.radius, chosen, self.trained)
 
     def _choose(self, error: np.ndarray) -> np.ndarray:
         """Best penalty of each predictand; the default where validation has no values."""
@@ -218,10 +234,10 @@ def fill_missing(inputs: np.ndarray, fill: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(inputs), inputs, fill)
 
 
-def fit_ridge(shards: Shards, predictor_radius: int = 0) -> RidgeFit:
+def fit_ridge(shards: Fields, predictor_radius: int = 0, lr_radius: int = LR_RADIUS) -> RidgeFit:
     """Exact ridge regression of every fine cell on its coarse surroundings.
 
-    Features of a cell: the 3×3 coarse neighbourhood of each low-resolution channel, predictors
+    Features of a cell: each low-resolution channel within `lr_radius` coarse cells, predictors
     within `predictor_radius` coarse cells, sine and cosine of hour and day of year, a constant
     (not penalised). Features are standardised on the training period, where missing inputs take
     the mean; harmonics by their spread over a whole cycle, lest a short training period's trend
@@ -230,7 +246,7 @@ def fit_ridge(shards: Shards, predictor_radius: int = 0) -> RidgeFit:
     depend on the length of the training period. Hoerl and Kennard (1970),
     doi:10.1080/00401706.1970.10488634
     """
-    return _Fit(shards, predictor_radius).run()
+    return _Fit(shards, predictor_radius, lr_radius).run()
 
 
 class Linear:

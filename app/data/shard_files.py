@@ -1,4 +1,4 @@
-"""One shard on disk: a CF NetCDF-4 file whose arrays can be mapped into memory."""
+"""Files as the manifest knows them: where their arrays begin, how long they are, their sum."""
 
 from __future__ import annotations
 
@@ -6,93 +6,9 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
-import netCDF4
-import numpy as np
-import xarray as xr
-
-from app.data.description import Variable
-from app.data.grids import Grid
-from app.data.times import ENCODING_UNITS, Stamps
-
-TIME = "time"
-FIELD_TYPE = np.dtype("<f4")
-TIME_TYPE = np.dtype("<i8")
-
-
-class ShardWriter:
-    """Writes fields block by block; `close` syncs and returns the shard's manifest entry."""
-
-    def __init__(
-        self, path: Path, grid: Grid, stamps: Stamps, variables: Sequence[Variable]
-    ) -> None:
-        self._path = path
-        self._names = [variable.name for variable in variables]
-        xr.Dataset(coords=grid.coords(flip=False)).to_netcdf(
-            path, format="NETCDF4", engine="netcdf4"
-        )
-        self._file = netCDF4.Dataset(path, "a")
-        self._file.set_fill_off()  # every value is written, so none need be written twice
-        self._file.setncattr("Conventions", "CF-1.8")
-        self._define_times(stamps)
-        for variable in variables:
-            self._define(variable, grid)
-
-    def __enter__(self) -> ShardWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._file.isopen():
-            self._file.close()
-
-    def _define_times(self, stamps: Stamps) -> None:
-        self._file.createDimension(TIME, len(stamps))
-        time = self._file.createVariable(TIME, TIME_TYPE, (TIME,), contiguous=True)
-        time.setncatts(
-            {
-                "standard_name": "time",
-                "units": ENCODING_UNITS,
-                "calendar": stamps.calendar,
-                "axis": "T",
-            }
-        )
-        time[:] = stamps.seconds
-
-    def _define(self, variable: Variable, grid: Grid) -> None:
-        field = self._file.createVariable(
-            variable.name,
-            FIELD_TYPE,
-            (TIME, *grid.dims),
-            contiguous=True,
-            endian="little",
-            fill_value=np.float32(np.nan),
-        )
-        field.setncattr("units", variable.units or "1")
-        if not grid.rectilinear:
-            field.setncattr("coordinates", " ".join(grid.names))
-        if grid.mapping is not None:
-            field.setncattr("grid_mapping", grid.mapping)
-
-    def write(self, start: int, fields: np.ndarray) -> None:
-        """Fields (C, n, y, x) from row `start` on."""
-        for name, field in zip(self._names, fields, strict=True):
-            self._file.variables[name][start : start + field.shape[0]] = field
-
-    def close(self) -> dict[str, Any]:
-        """Size, checksum, and the byte offset of every array."""
-        self._file.close()
-        return {
-            "offsets": offsets(self._path, [TIME, *self._names]),
-            **seal(self._path),
-        }
 
 
 def offsets(path: Path, names: Sequence[str]) -> dict[str, int]:

@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 
 from app.data.description import Variable
+from app.data.field_file import TIME, FieldWriter
 from app.data.grids import Grid
 from app.data.plan import Plan
-from app.data.shard_files import ShardWriter
+from app.data.shard_files import offsets, seal
 from app.data.transforms import ScalingFit, forward_all
 
 SHARD_BYTES = 256 << 20
@@ -74,7 +75,7 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         writers = {
             role: stack.enter_context(
-                ShardWriter(
+                FieldWriter(
                     folder / DATA / task.file(role),
                     plan.grids[role],
                     part.stamps.take(slice(task.first, task.end)),
@@ -92,10 +93,15 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
                 if role in blocks:
                     _add(fit, blocks[role], plan.variables[role])
             valid += np.isfinite(blocks["hr"]).sum(axis=(1, 2, 3))
-        entries = {role: writer.close() for role, writer in writers.items()}
+    entries = {role: _entry(writer) for role, writer in writers.items()}
     if fitting:
         save_fits(folder / f"{task.name}.npz", fits)
     return {"entries": entries, "valid": valid.tolist()}
+
+
+def _entry(writer: FieldWriter) -> dict[str, Any]:
+    """Manifest entry of a closed file: size, checksum, and the byte offset of every array."""
+    return {"offsets": offsets(writer.path, [TIME, *writer.names]), **seal(writer.path)}
 
 
 def _names(variables: tuple[Variable, ...]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from scipy import ndimage
 Array = np.ndarray
 
 EARTH_RADIUS_KM = 6371.0
+ONE_THREAD_PRODUCT = 2**18  # multiply-adds up to which OpenBLAS stays on one thread
 SEA_SHARE = 0.22  # of the area
 PEAK_PERCENTILE = 99.8
 PEAK_HEIGHT = 1800.0  # m at that percentile
@@ -91,10 +92,13 @@ class Waves:
         rows = state[:, None, :] * np.exp(1j * np.outer(y, self.ky))
         columns = np.exp(1j * np.outer(self.kx, x))
         # Re(AB) = Re A Re B - Im A Im B as one real product; one matrix per time, so that a value
-        # does not depend on how many times are asked for at once.
+        # does not depend on how many times are asked for at once, and bands of rows, because
+        # threads that wait for each other in small products are slow where others use the cores.
         left = np.concatenate([rows.real, -rows.imag], axis=-1).astype(np.float32)
         right = np.concatenate([columns.real, columns.imag]).astype(np.float32)
-        return np.matmul(left, right)
+        band = max(1, ONE_THREAD_PRODUCT // right.size)
+        parts = [left[:, row : row + band] @ right for row in range(0, y.size, band)]
+        return np.concatenate(parts, axis=1)
 
     def still(self, plane: Plane) -> Array:
         """Values (y, x), float64, of a field that does not change."""

@@ -11,7 +11,7 @@ from absl import logging
 
 from app.data.times import Stamps, harmonics
 from app.distributed import Communicator
-from app.inference.writer import Layout, join, new_file, part_path
+from app.inference.writer import Layout, part_path
 
 Read = Callable[[np.ndarray], np.ndarray]
 Undo = Callable[[np.ndarray], np.ndarray]
@@ -43,17 +43,18 @@ def predict(
     """
     ranks = communicator.ranks
     share = np.asarray(ranks.share(len(stamps)))
-    part = path if ranks.size == 1 else part_path(path, ranks.rank, ranks.size)
+    whole = ranks.size == 1
+    part = path if whole else part_path(path, ranks.rank, ranks.size)
     time = harmonics(stamps) if has_times else np.zeros((len(stamps), 4), np.float32)
-    with new_file(layout, part, stamps.take(share)) as dataset:
+    with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
         for start, indices in _batches(share, batch_size):
             batch = {"coarse": read(indices), "time": time[indices]}
             fields = _whole_batch(model, batch, batch_size, seed)
-            layout.write(dataset, start, undo(fields) if undo else fields)
+            writer.write(start, np.moveaxis(undo(fields) if undo else fields, -1, 0))
     communicator.barrier()
-    if ranks.size > 1 and ranks.first:
+    if not whole and ranks.first:
         parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
-        join(layout, parts, path, stamps)
+        layout.join(parts, path, stamps)
     communicator.barrier()
     logging.info("%d times predicted: %s", len(stamps), path)
 

@@ -1,4 +1,4 @@
-"""First guesses in physical units, which a network then only has to correct."""
+"""First guesses, which a network then only has to correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from app.models.layers.common import register
 from app.models.layers.resize import Resize, edge_pad
 from app.models.layers.upsampling import depth_to_space
 
-LR_RADIUS = 1  # coarse cells around a cell that the regression sees of the low resolution
 N_HARMONICS = 4
 MIN_WEIGHT = 1e-3  # share of the interpolation weight that must be valid
 
@@ -29,6 +28,8 @@ class InterpolationGuess(keras.layers.Layer):
     Input {"coarse": `(B, h, w, Cin)` physical, ...}, output `(B, h·scale, w·scale, C)` physical.
     Where coarse cells are missing the rest is weighed anew, bilinearly; NaN where none is near.
     """
+
+    encoded = False  # in which space it works
 
     def __init__(self, method: str, scale: int, channels: list[int], **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
@@ -60,17 +61,19 @@ class InterpolationGuess(keras.layers.Layer):
 class LinearGuess(keras.layers.Layer):
     """Linear regression per fine cell on what the coarse grid holds around it.
 
-    Features of a coarse cell, K of them: for each low-resolution channel its 3×3 cells (south
-    to north, west to east, edges replicated), for each predictor the same within
-    `predictor_radius`, four harmonics of hour and day, the constant 1.
+    Features of a coarse cell, K of them: for each low-resolution channel the cells within
+    `lr_radius` (south to north, west to east, edges replicated), for each predictor those
+    within `predictor_radius`, four harmonics of hour and day, the constant 1.
 
     Arguments:
         coarse_shape: (h, w). n_lr, n_predictors, n_outputs: numbers of channels.
-        scale: fine cells per coarse cell and axis. predictor_radius: 0 or 1 coarse cells.
+        scale: fine cells per coarse cell and axis. lr_radius, predictor_radius: coarse cells.
 
-    Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 4)`}, physical, NaN allowed;
-    output `(B, h·scale, w·scale, n_outputs)` physical.
+    Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 4)`}, encoded, NaN allowed;
+    output `(B, h·scale, w·scale, n_outputs)` encoded.
     """
+
+    encoded = True  # in which space it works
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class LinearGuess(keras.layers.Layer):
         n_predictors: int,
         n_outputs: int,
         scale: int,
+        lr_radius: int = 1,
         predictor_radius: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -90,6 +94,7 @@ class LinearGuess(keras.layers.Layer):
         self.n_predictors = n_predictors
         self.n_outputs = n_outputs
         self.scale = scale
+        self.lr_radius = lr_radius
         self.predictor_radius = predictor_radius
         shape = (*self.coarse_shape, self.n_features, scale**2 * n_outputs)
         self.coefficients = self._constant(shape, "coefficients")
@@ -104,6 +109,7 @@ class LinearGuess(keras.layers.Layer):
         *,
         n_lr: int,
         scale: int,
+        lr_radius: int,
         predictor_radius: int,
     ) -> LinearGuess:
         """A fitted guess: coefficients `(h, w, K, scale² C)`, output (row, column, C) ordered;
@@ -115,6 +121,7 @@ class LinearGuess(keras.layers.Layer):
             n_predictors=fill.shape[-1] - n_lr,
             n_outputs=coefficients.shape[-1] // scale**2,
             scale=scale,
+            lr_radius=lr_radius,
             predictor_radius=predictor_radius,
         )
         guess.coefficients.assign(coefficients)
@@ -122,12 +129,13 @@ class LinearGuess(keras.layers.Layer):
         return guess
 
     def get_config(self) -> dict[str, Any]:
-        names = ["coarse_shape", "n_lr", "n_predictors", "n_outputs", "scale", "predictor_radius"]
+        shape = ("coarse_shape", "n_lr", "n_predictors", "n_outputs", "scale")
+        names = (*shape, "lr_radius", "predictor_radius")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @property
     def n_features(self) -> int:
-        near = self.n_lr * (2 * LR_RADIUS + 1) ** 2
+        near = self.n_lr * (2 * self.lr_radius + 1) ** 2
         return near + self.n_predictors * (2 * self.predictor_radius + 1) ** 2 + N_HARMONICS + 1
 
     def call(self, inputs: dict[str, Any]) -> Any:
@@ -140,7 +148,7 @@ class LinearGuess(keras.layers.Layer):
         height, width = self.coarse_shape
         harmonics = ops.broadcast_to(time[:, None, None], (ops.shape(time)[0], height, width, 4))
         parts = [
-            *neighbours(coarse[..., : self.n_lr], LR_RADIUS),
+            *neighbours(coarse[..., : self.n_lr], self.lr_radius),
             *neighbours(coarse[..., self.n_lr :], self.predictor_radius),
             harmonics,
             ops.ones_like(coarse[..., :1]),

@@ -30,7 +30,7 @@ class PhysicalModel(keras.Model):
         spec: channels, geometry and names.
         arrays: scaling, statics and mask.
         network: see `build_network`; its output is float32.
-        first_guess: a layer of physical guesses which the network corrects, or None.
+        first_guess: a layer of guesses, physical or `encoded`, which the network corrects; or None.
 
     Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 4)`}, output `(B, H, W, C)`, both physical
     and on the padded grids. `network` alone holds what is trained.
@@ -130,6 +130,8 @@ class PhysicalModel(keras.Model):
         """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
         if self.first_guess is None:
             return None
+        if self.first_guess.encoded:
+            return self.first_guess({"coarse": self.input_codec.encode(coarse), "time": time})
         physical = self.first_guess({"coarse": coarse, "time": time})
         return _zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
 

@@ -21,18 +21,6 @@ def run(session: Session) -> None:
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     shards, communicator = session.shards, session.communicator
-    if ranks.first:
-        folder.begin(experiment.flags, experiment.overwrite)
-        folder.write_provenance(
-            {
-                "ranks": ranks.size,
-                "launcher": ranks.launcher,
-                "seed": experiment.training.seed,
-                "data_fingerprint": shards.fingerprint,
-            }
-        )
-    communicator.barrier()
-
     from app.training.assemble import build_model
     from app.training.loop import Loop
 
@@ -45,4 +33,15 @@ def run(session: Session) -> None:
         steps_per_epoch=min(steps, sampling.max_steps or steps),
         data_range=shards.scaling["hr"].data_range,
     )
+    if ranks.first:
+        folder.begin(experiment.flags, experiment.overwrite)
+        folder.write_provenance(
+            {
+                "ranks": ranks.size,
+                "launcher": ranks.launcher,
+                "seed": experiment.training.seed,
+                "data_fingerprint": shards.fingerprint,
+            }
+        )
+    communicator.barrier()
     Loop(trainer, shards, communicator, folder, experiment.training, sampling).run()

@@ -10,7 +10,7 @@ from absl import logging
 
 from app.baselines.base import fine_values, time_blocks
 from app.baselines.interpolation import match_channels
-from app.baselines.ridge import fit_ridge
+from app.baselines.ridge import Encoded, fit_ridge
 from app.config import Experiment
 from app.data.description import DataDescription, Source
 from app.data.shards import Shards
@@ -25,8 +25,6 @@ from app.models import (
     PhysicalModel,
     build_network,
 )
-
-PREDICTOR_RADIUS = 0  # coarse cells around a cell that the linear first guess sees of predictors
 
 
 def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
@@ -148,14 +146,12 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
                 "expected none or linear"
             )
         return InterpolationGuess(kind, scale, channels)
+    radius = experiment.model.first_guess_radius
+    radii = {"lr_radius": radius, "predictor_radius": radius - 1}
     if ranks.first:
-        fit = fit_ridge(shards, PREDICTOR_RADIUS)
+        fit = fit_ridge(Encoded(shards), **radii)
         return LinearGuess.from_arrays(
-            fit.coefficients,
-            fit.fill,
-            n_lr=len(variables["lr"]),
-            scale=scale,
-            predictor_radius=fit.predictor_radius,
+            fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **radii
         )
     h, w = shards.geometry.coarse_shape
     return LinearGuess(
@@ -164,5 +160,5 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
         n_predictors=len(variables["predictors"]),
         n_outputs=len(variables["hr"]),
         scale=scale,
-        predictor_radius=PREDICTOR_RADIUS,
+        **radii,
     )

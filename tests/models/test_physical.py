@@ -89,6 +89,7 @@ def linear_guess() -> LinearGuess:
         np.ones((*COARSE, 3)),
         n_lr=2,
         scale=SCALE,
+        lr_radius=1,
         predictor_radius=0,
     )
 

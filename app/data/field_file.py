@@ -1,0 +1,104 @@
+"""CF NetCDF-4 files of fields in time, written block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from app.data.description import Variable
+from app.data.grids import Grid
+from app.data.times import ENCODING_UNITS, Stamps
+
+CONVENTIONS = "CF-1.8"
+TIME = "time"
+FIELD_TYPE = np.dtype("<f4")
+TIME_TYPE = np.dtype("<i8")
+
+
+class FieldWriter:
+    """One contiguous, uncompressed array (time, y, x) a variable, so that files can be mapped.
+
+    Fields are given in canonical order; `as_in_file` writes them, and the coordinates, in the
+    order of the user's file. Every time must be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        grid: Grid,
+        stamps: Stamps,
+        variables: Sequence[Variable],
+        *,
+        as_in_file: bool = False,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.names = [variable.name for variable in variables]
+        self._grid, self._as_in_file = grid, as_in_file
+        coordinates = xr.Dataset(
+            coords=grid.coords(flip=as_in_file),
+            attrs={"Conventions": CONVENTIONS, **(attributes or {})},
+        )
+        coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
+        self._file = netCDF4.Dataset(path, "a")
+        self._file.set_fill_off()  # every value is written, so none need be written twice
+        self._define_times(stamps)
+        for variable in variables:
+            self._define(variable)
+
+    def __enter__(self) -> FieldWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _define_times(self, stamps: Stamps) -> None:
+        self._file.createDimension(TIME, len(stamps))
+        time = self._file.createVariable(TIME, TIME_TYPE, (TIME,), contiguous=True)
+        time.setncatts(
+            {
+                "standard_name": "time",
+                "units": ENCODING_UNITS,
+                "calendar": stamps.calendar,
+                "axis": "T",
+            }
+        )
+        time[:] = stamps.seconds
+
+    def _define(self, variable: Variable) -> None:
+        field = self._file.createVariable(
+            variable.name,
+            FIELD_TYPE,
+            (TIME, *self._grid.dims),
+            contiguous=True,
+            endian="little",
+            fill_value=np.float32(np.nan),
+        )
+        field.setncattr("units", variable.units or "1")
+        if not self._grid.rectilinear:
+            field.setncattr("coordinates", " ".join(self._grid.names))
+        if self._grid.mapping is not None:
+            field.setncattr("grid_mapping", self._grid.mapping)
+
+    def write(self, start: int, fields: np.ndarray) -> None:
+        """Fields (C, n, y, x) from row `start` on."""
+        for name, field in zip(self.names, fields, strict=True):
+            rows = slice(start, start + field.shape[0])
+            self._file.variables[name][rows] = (
+                self._grid.restore(field) if self._as_in_file else field
+            )
+
+    def close(self) -> None:
+        """Flush and close; nothing happens the second time."""
+        if self._file.isopen():
+            self._file.close()
