@@ -141,12 +141,24 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("msdssim_mae_mse", "0.6 msdssim + 0.2 mae + 0.2 mse"),
     ),
     "baseline": (
-        ("nearest", "nearest low-resolution cell"),
-        ("bilinear", "bilinear from the low-resolution grid"),
-        ("bicubic", "bicubic from the low-resolution grid"),
-        ("climatology", "mean of the training period"),
-        ("bias_corrected", "bilinear less its mean error in the training period"),
-        ("linear", "ridge regression per fine cell"),
+        ("nearest", "nearest low-resolution cell", "app.baselines.interpolation:nearest"),
+        (
+            "bilinear",
+            "bilinear from the low-resolution grid",
+            "app.baselines.interpolation:bilinear",
+        ),
+        (
+            "bicubic",
+            "bicubic from the low-resolution grid",
+            "app.baselines.interpolation:bicubic",
+        ),
+        ("climatology", "mean of the training period", "app.baselines.climatology:Climatology"),
+        (
+            "bias_corrected",
+            "bilinear less its mean error in the training period",
+            "app.baselines.bias:BiasCorrected",
+        ),
+        ("linear", "ridge regression per fine cell", "app.baselines.ridge:Linear"),
     ),
     "precision": (
         ("float32", "single precision"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.atomic import write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
 
@@ -105,13 +105,6 @@ class RunFolder:
         """Where the run stands; read by scripts and by a later call."""
         content = {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts}
         write_text(self.path / "status.json", json.dumps(content, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader sees the old text or the new."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _version(name: str) -> str | None:

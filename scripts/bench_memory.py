@@ -21,10 +21,10 @@ import numpy as np
 CELLS = 128
 STEPS_AT_ONCE = 256
 POLL_S = 0.1
-FLAGS = (
-    "--variable=t2m --scale=4 --backbone=convnet --n_blocks=1 --n_filters=2 --dropout_rate=0 "
-    "--batch_size=64 --epochs=1 --notensorboard --threads=2"
-).split()
+FLAGS = [
+    *("--variable=t2m", "--scale=4", "--backbone=convnet", "--n_blocks=1", "--n_filters=2"),
+    *("--dropout_rate=0", "--batch_size=64", "--epochs=1", "--notensorboard", "--threads=2"),
+]
 
 
 def write_fields(path: Path, mib: int) -> None:

@@ -22,10 +22,10 @@ from app.data.sampler import Sampler
 from app.distributed import Ranks
 from app.session import Session
 
-FLAGS = (
-    "train --data=synthetic --variable=t2m --scale=4 --backbone=resnet --upsampling=spc "
-    "--n_blocks=6 --n_filters=8 --batch_size=32"
-).split()
+FLAGS = [
+    *("train", "--data=synthetic", "--variable=t2m", "--scale=4", "--backbone=resnet"),
+    *("--upsampling=spc", "--n_blocks=6", "--n_filters=8", "--batch_size=32"),
+]
 
 
 def rate(trainer: Any, stream: Iterator[dict[str, Any]], batch_size: int) -> float:

@@ -41,6 +41,14 @@ class Baseline(Protocol):
         ...
 
 
+def coarse_inputs(shards: Fields, indices: np.ndarray, split: str) -> np.ndarray:
+    """Low-resolution channels and predictors side by side: (n, h, w, Cin)."""
+    lr = shards.read("lr", split, indices)
+    if not shards.variables.get("predictors"):
+        return lr
+    return np.concatenate([lr, shards.read("predictors", split, indices)], axis=-1)
+
+
 def time_blocks(samples: int, values_per_sample: int) -> Iterator[np.ndarray]:
     """Consecutive index blocks small enough that memory does not grow with the period."""
     length = max(1, BLOCK_BYTES // (8 * max(1, values_per_sample)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.baselines.base import clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation
-from app.baselines.moments import RunningMoments
+from app.data.moments import RunningMoments
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -25,7 +25,7 @@ class BiasCorrected:
     def __init__(self, shards: Shards) -> None:
         self._variables = shards.variables["hr"]
         self._interpolation = Interpolation("bilinear", shards)
-        error = RunningMoments((*shards.geometry.fine_shape, len(self._variables)))
+        error = RunningMoments()
         for indices in time_blocks(shards.size("train"), fine_values(shards)):
             guess = self._interpolation.predict(indices, "train").astype(np.float64)
             error.add(guess - shards.read("hr", "train", indices))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ from app.data.regrid import regridder
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.data.shards import Shards
-
-METHODS = ("nearest", "bilinear", "bicubic")
 
 
 def match_channels(
@@ -90,3 +89,8 @@ class Interpolation:
             coarse = read_coarse(self._shards, indices, split)[..., channels]
             fields[..., known] = np.moveaxis(self._regrid(np.moveaxis(coarse, -1, 1)), 1, -1)
         return clip_fields(fields, self._variables)
+
+
+nearest = partial(Interpolation, "nearest")
+bilinear = partial(Interpolation, "bilinear")
+bicubic = partial(Interpolation, "bicubic")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.baselines.base import Fields, clip_fields, split_size, time_blocks
+from app.baselines.base import Fields, clip_fields, coarse_inputs, split_size, time_blocks
 from app.baselines.features import LR_RADIUS, N_HARMONICS, design, n_features
-from app.baselines.moments import RunningMoments
 from app.baselines.normal_equations import NormalEquations
+from app.data.moments import RunningMoments
 from app.data.transforms import forward_all
 
 if TYPE_CHECKING:
@@ -58,14 +58,6 @@ class Encoded:
         return self._shards.scaling[role].encode(forward_all(physical, self.variables[role]))
 
 
-def coarse_inputs(shards: Fields, indices: np.ndarray, split: str) -> np.ndarray:
-    """Low-resolution channels and predictors side by side: (n, h, w, Cin)."""
-    lr = shards.read("lr", split, indices)
-    if not shards.variables.get("predictors"):
-        return lr
-    return np.concatenate([lr, shards.read("predictors", split, indices)], axis=-1)
-
-
 def to_offsets(fields: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Fine fields (n, y, x, C) → (h, w, n, s·s·C), NaN in the padding."""
     s = geometry.scale
@@ -109,8 +101,8 @@ class _Fit:
 
     def _measure(self) -> None:
         """Mean and spread of every input, mean and number of targets, on the training period."""
-        inputs = RunningMoments((self.h, self.w, self.n_inputs))
-        targets = RunningMoments((self.h, self.w, self.offsets))
+        inputs = RunningMoments()
+        targets = RunningMoments()
         for indices in self._blocks("train"):
             inputs.add(coarse_inputs(self.shards, indices, "train"))
             targets.add(self._targets("train", indices).transpose(2, 0, 1, 3))

@@ -10,6 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
+from app.data.grids import Geometry
 from app.data.sampler import Sampler
 from app.data.shards import Shards
 from app.errors import InputError
@@ -64,13 +65,9 @@ class PatchMaker:
     def __init__(self, shards: Shards, split: str, sampler: Sampler, patch: int) -> None:
         self._shards, self._split, self._sampler = shards, split, sampler
         geometry = shards.geometry
+        check_patch(patch, geometry)
         self._scale, self._patch, self._cells = geometry.scale, patch, patch // geometry.scale
         whole = geometry.coarse_shape
-        if patch < 1 or patch % geometry.scale or self._cells > min(whole):
-            raise InputError(
-                f"--patch_size={patch}: expected a multiple of the scale {geometry.scale}, "
-                f"{min(whole) * geometry.scale} at most (grid {geometry.padded_shape})"
-            )
         # Patches stay within the target where they fit: beyond it there is nothing to learn.
         inside = [size - 2 * geometry.halo for size in whole]
         self._first = [geometry.halo if self._cells <= size else 0 for size in inside]
@@ -79,8 +76,7 @@ class PatchMaker:
             for size, first, full in zip(inside, self._first, whole, strict=True)
         ]
         self._choices = (rooms[0] - self._cells + 1, rooms[1] - self._cells + 1)
-        top, bottom, left, right = geometry.pad
-        self._static = np.pad(shards.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
+        self._static = shards.padded_static
 
     def __call__(self, step: int) -> Batch:
         indices, weights = self._sampler.batch(step)
@@ -114,6 +110,16 @@ class PatchMaker:
                 [(from_rows, from_columns)],
             )
         return out
+
+
+def check_patch(patch: int, geometry: Geometry) -> None:
+    """InputError for a patch that is no multiple of the scale or exceeds the grid."""
+    largest = min(geometry.padded_shape)
+    if patch < 1 or patch % geometry.scale or patch > largest:
+        raise InputError(
+            f"--patch_size={patch}: expected a multiple of the scale {geometry.scale}, "
+            f"{largest} at most (grid {geometry.padded_shape})"
+        )
 
 
 def _coarse(

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from app.atomic import sync_folder
 from app.data.description import DataDescription, Variable
 from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
 from app.data.module_plan import plan_of_module
 from app.data.plan import Plan, plan_of
 from app.data.scaling_file import write_scaling
-from app.data.shard_files import seal, sync_folder
+from app.data.shard_files import seal
 from app.data.shard_writing import (
     DATA,
     Task,
@@ -236,7 +237,7 @@ def _scaling(job: Job, folder: Path) -> dict[str, Scaling]:
         for role, fit in merge_fits(files, plan.variables).items()
     }
     statics = ScalingFit(tuple(v.name for v in plan.variables["static"]))
-    statics.accumulate(forward_all(np.moveaxis(plan.static, 0, -1), plan.variables["static"])[None])
+    statics.add(forward_all(np.moveaxis(plan.static, 0, -1), plan.variables["static"])[None])
     scaling["static"] = _fitted(statics, plan.variables["static"], kind, "domain")
     return scaling
 
@@ -244,7 +245,7 @@ def _scaling(job: Job, folder: Path) -> dict[str, Scaling]:
 def _fitted(fit: ScalingFit, variables: tuple[Variable, ...], kind: str, axes: str) -> Scaling:
     if not variables:
         fit = ScalingFit()
-        fit.accumulate(np.zeros((1, 1, 1, 0)))
+        fit.add(np.zeros((1, 1, 1, 0)))
     return fit.result(kind, axes)
 
 

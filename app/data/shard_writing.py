@@ -113,7 +113,7 @@ def _add(fit: ScalingFit, fields: np.ndarray, variables: tuple[Variable, ...]) -
     step = max(1, FIT_BYTES // max(1, fields[:, :1].nbytes))
     for start in range(0, fields.shape[1], step):
         block = np.moveaxis(fields[:, start : start + step], 0, -1)
-        fit.accumulate(forward_all(block, variables))
+        fit.add(forward_all(block, variables))
 
 
 def save_fits(path: Path, fits: dict[str, ScalingFit]) -> None:

@@ -163,6 +163,12 @@ class Shards:
             [np.stack([field[:, rows] for field in shard], axis=-1) for shard in source.maps]
         )
 
+    @property
+    def padded_static(self) -> np.ndarray:
+        """Statics (H, W, S) on the padded fine grid, edges extrapolated."""
+        top, bottom, left, right = self.geometry.pad
+        return np.pad(self.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
+
     def verify(self) -> None:
         """Compare every file with its checksum; InputError names the first that differs."""
         for name, entry in self._files.items():

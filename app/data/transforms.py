@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.data.description import SCALING_AXES, SCALINGS, Variable, check_choice
+from app.data.moments import RunningMoments
 from app.errors import InputError
 
 Array = NDArray[np.float64]
@@ -93,54 +94,15 @@ class Scaling:
         return cls(**{p.name: np.asarray(arrays[p.name], np.float64) for p in fields(cls)})
 
 
-class ScalingFit:
-    """Statistics per pixel and channel, one block of time at a time, mergeable over ranks.
+class ScalingFit(RunningMoments):
+    """Statistics (y, x, C) of transformed values, from which a scaling is made.
 
-    Means and squared deviations are combined after Chan, Golub and LeVeque (1979), so that
-    neither order nor offsets cost precision. `names` are the channels', for messages.
+    `names` are the channels', for messages.
     """
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
+        super().__init__()
         self.names = names
-        self.state: dict[str, Array] = {}
-
-    def accumulate(self, block: ArrayLike) -> None:
-        """Add a block (n, y, x, C) of transformed values; NaN and infinities do not count."""
-        values = np.asarray(block, np.float64)
-        valid = np.isfinite(values)
-        count = valid.sum(axis=0).astype(np.float64)
-        mean = values.sum(axis=0, where=valid) / np.maximum(count, 1)
-        deviations = np.where(valid, values - mean, 0.0)
-        self._combine(
-            {
-                "count": count,
-                "mean": mean,
-                "squares": np.square(deviations).sum(axis=0),
-                "minimum": values.min(axis=0, where=valid, initial=np.inf),
-                "maximum": values.max(axis=0, where=valid, initial=-np.inf),
-            }
-        )
-
-    def merge(self, other: ScalingFit) -> None:
-        """Add what another fit (another rank's) has seen."""
-        if other.state:
-            self._combine(other.state)
-
-    def _combine(self, new: dict[str, Array]) -> None:
-        if not self.state:
-            self.state = dict(new)
-            return
-        old = self.state
-        count = old["count"] + new["count"]
-        share = new["count"] / np.maximum(count, 1)
-        delta = new["mean"] - old["mean"]
-        self.state = {
-            "count": count,
-            "mean": old["mean"] + delta * share,
-            "squares": old["squares"] + new["squares"] + np.square(delta) * old["count"] * share,
-            "minimum": np.minimum(old["minimum"], new["minimum"]),
-            "maximum": np.maximum(old["maximum"], new["maximum"]),
-        }
 
     def result(self, kind: str = "standard", axes: str = "domain") -> Scaling:
         """Scaling of `kind` "standard", "minmax" or "none", over the "domain" or per "pixel".

@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from app.atomic import write_text
 from app.errors import InputError
 
 HEARTBEAT = 5.0  # seconds between two touches
@@ -91,9 +92,7 @@ def create_once(path: Path, content: dict[str, Any]) -> bool:
 
 def replace_with(path: Path, content: dict[str, Any]) -> None:
     """Write a file so that readers see all of it or nothing."""
-    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    draft.replace(path)
+    write_text(path, json.dumps(content))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

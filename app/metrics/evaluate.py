@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from absl import logging
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import BASELINES, fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
-from app.data.description import Variable
 from app.data.grids import to_canonical
 from app.data.times import Stamps
 from app.errors import InputError
@@ -23,6 +21,7 @@ from app.metrics.accumulate import TruthRange, VariableScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
+from app.metrics.results import Evaluation, Example, VariableResult
 from app.metrics.summary import sample_rmse, summarise
 from app.metrics.table import Row, Table
 
@@ -38,44 +37,6 @@ INTERPOLATED = (
     "bias_corrected",
 )  # these need a low-resolution twin
 Undo = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """The sample whose model error is the median one: what the maps show.
-
-    fields: truth and candidates by name, (y, x); coarse: its low-resolution field on its own
-    grid, None where the predictand has none.
-    """
-
-    time: str
-    fields: dict[str, np.ndarray]
-    coarse: np.ndarray | None
-    coarse_grid: Grid
-
-
-@dataclass(frozen=True, eq=False)
-class VariableResult:
-    """One predictand's results for the figures; arrays lead with the candidates' axis."""
-
-    variable: Variable
-    candidates: tuple[str, ...]
-    label: str  # what its metrics carry in the table: "" or "[name]"
-    sample_rmse: np.ndarray  # (k, n)
-    maps: dict[str, np.ndarray]  # each (k, y, x)
-    example: Example
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The table, and what the figures are drawn from."""
-
-    table: Table
-    variables: tuple[VariableResult, ...]
-    grid: Grid
-
-    def __str__(self) -> str:
-        return str(self.table)
 
 
 class _Scorer:
@@ -232,7 +193,7 @@ def evaluate(
     *,
     undo: Undo | None = None,
     mask: np.ndarray | None = None,
-    candidates: Iterable[str] = tuple(BASELINES),
+    candidates: Iterable[str] = BASELINES,
     split: str = "test",
 ) -> Evaluation:
     """Score a prediction and the baselines, and write summary.csv, summary.txt, gridpoint.nc.

@@ -11,7 +11,7 @@ import xarray as xr
 
 if TYPE_CHECKING:
     from app.data.grids import Grid
-    from app.metrics.evaluate import VariableResult
+    from app.metrics.results import VariableResult
 
 DEFINITIONS = {
     "mae": ("mean absolute error", "mean over time of |prediction - truth|"),

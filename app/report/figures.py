@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.data.grids import Grid
-from app.metrics.evaluate import MODEL, Evaluation, VariableResult
+from app.metrics.evaluate import MODEL
+from app.metrics.results import Evaluation, VariableResult
 from app.metrics.table import Table
 from app.report.maps import (
     Scale,

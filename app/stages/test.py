@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from absl import logging
 
 from app.errors import InputError
@@ -52,6 +51,7 @@ def _predict_test_period(session: Session, model_path: Path, path: Path) -> None
     attributes = _attributes(model_path, session) | {"data_fingerprint": shards.fingerprint}
     communicator = session.communicator
 
+    from app.baselines.base import coarse_inputs
     from app.inference.predict import predict
     from app.inference.writer import Layout, written_with
     from app.models import load_physical_model
@@ -62,15 +62,9 @@ def _predict_test_period(session: Session, model_path: Path, path: Path) -> None
     model = load_physical_model(model_path)
     _check_fits(model, shards, model_path)
 
-    def read(indices: np.ndarray) -> np.ndarray:
-        fields = [shards.read("lr", SPLIT, indices)]
-        if shards.variables["predictors"]:
-            fields.append(shards.read("predictors", SPLIT, indices))
-        return np.concatenate(fields, axis=-1)
-
     predict(
         model,
-        read,
+        lambda indices: coarse_inputs(shards, indices, SPLIT),
         shards.stamps(SPLIT),
         Layout(shards.geometry.fine, shards.variables["hr"], attributes),
         path,

@@ -9,9 +9,10 @@ import numpy as np
 from absl import logging
 
 from app.baselines.base import fine_values, time_blocks
-from app.baselines.interpolation import match_channels
+from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
 from app.config import Experiment
+from app.data.batches import check_patch
 from app.data.description import DataDescription, Source
 from app.data.shards import Shards
 from app.distributed import Ranks
@@ -48,13 +49,9 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
 def _check(experiment: Experiment, shards: Shards) -> None:
     """What can only be refused once the grids are known."""
     patch = experiment.sampling.patch_size
-    geometry = shards.geometry
     if patch is None:
         return
-    if patch > min(geometry.padded_shape):
-        raise InputError(
-            f"--patch_size={patch}: larger than the grid of {geometry.padded_shape} fine cells"
-        )
+    check_patch(patch, shards.geometry)
     if any(s.offset.ndim > 1 for r, s in shards.scaling.items() if r != "static"):
         raise InputError(
             f"--patch_size={patch} with scaling_axes: pixel: scaling that belongs to grid points "
@@ -110,7 +107,7 @@ def _arrays(shards: Shards) -> ModelArrays:
         output_offset=_padded(fine.offset, geometry),
         output_scale=_padded(fine.scale, geometry),
         mask=_ever_valid(shards),
-        static=geometry.pad_field(shards.static, axes=(0, 1)) if has_static else None,
+        static=shards.padded_static if has_static else None,
         static_offset=static.offset if static else None,
         static_scale=static.scale if static else None,
     )
@@ -138,7 +135,7 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
     if kind == "none":
         return None
     if kind in ("bilinear", "bicubic"):
-        twins = match_channels(variables["hr"], variables["lr"])
+        twins = find_twins(shards)
         channels = [twin for twin in twins if twin is not None]
         if len(channels) < len(twins):
             raise InputError(

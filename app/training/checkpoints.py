@@ -17,8 +17,8 @@ from zipfile import BadZipFile
 import numpy as np
 from absl import logging
 
+from app.atomic import sync_folder, write_text
 from app.errors import RunError
-from app.run_folder import write_text
 
 KEPT = 2
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
@@ -48,7 +48,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
             _sync(file)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
-        _sync_folder(folder)
+        sync_folder(folder)
         write_text(folder / POINTER, final.name + "\n")
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -101,11 +101,3 @@ def _steps(folder: Path) -> list[Path]:
 def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,39 +7,25 @@ import io
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from absl import logging
 
+from app.atomic import write_text
 from app.config import SamplingConfig, TrainingConfig
 from app.data.batches import batches
 from app.data.sampler import Sampler
 from app.data.shards import Shards
 from app.distributed import Communicator
 from app.errors import InputError, RunError
-from app.run_folder import RunFolder, write_text
+from app.run_folder import RunFolder
 from app.training import checkpoints
 from app.training.progress import log_epoch, shown
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
-
-
-class Trainer(Protocol):
-    """What a training method gives to the loop."""
-
-    def train_step(self, batch: dict[str, Any]) -> None: ...
-    def validate(self, batches: Iterator[dict[str, Any]]) -> float: ...
-    def epoch_loss(self) -> float: ...
-    def start_epoch(self) -> None: ...
-    def synchronise(self) -> None: ...
-    def averaged(self) -> AbstractContextManager[None]: ...
-    def save(self, path: Any) -> None: ...
-    def variables(self) -> dict[str, Any]: ...
-    def seeds(self) -> list[Any]: ...
-    def rate(self) -> float: ...
+from app.training.trainer import Trainer
 
 
 @dataclass

@@ -11,7 +11,7 @@ from app.distributed import Communicator, Ranks
 from app.errors import InputError
 
 if TYPE_CHECKING:
-    from app.training.loop import Trainer
+    from app.training.trainer import Trainer
 
 SEEDS = "seeds/"
 

@@ -16,9 +16,9 @@ from app.distributed import Communicator
 from app.losses import build_loss, valid_fraction
 from app.models.physical import PhysicalModel
 from app.training.schedule import learning_rate
+from app.training.trainer import Batch
 
 TINY_WEIGHT = 1e-12
-Batch = dict[str, Any]
 
 
 class SupervisedTrainer:

@@ -6,7 +6,7 @@ import pytest
 from memory_shards import perfect_prog
 
 from app.baselines.climatology import MIN_CLASS_SAMPLES, Climatology, month_hour
-from app.baselines.moments import RunningMoments
+from app.data.moments import RunningMoments
 
 
 def test_monthly_means_of_daily_data():
@@ -60,7 +60,7 @@ def test_running_moments_match_numpy_with_gaps():
     values = 280 + 0.01 * rng.normal(size=(50, 3, 2))
     values[rng.random(values.shape) < 0.3] = np.nan
     values[:, 2, 1] = np.nan
-    moments = RunningMoments((3, 2))
+    moments = RunningMoments()
     for block in np.array_split(values, 7):
         moments.add(block)
     with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning):

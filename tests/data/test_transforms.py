@@ -70,7 +70,7 @@ def fitted(values, pieces):
     """Blocks of uneven length dealt out to two fits, then merged."""
     first, second = ScalingFit(), ScalingFit()
     for number, block in enumerate(np.split(values, pieces)):
-        (first if number % 2 else second).accumulate(block)
+        (first if number % 2 else second).add(block)
     first.merge(second)
     return first
 
@@ -115,7 +115,7 @@ def test_order_and_offset_cost_no_precision():
     values = 1e8 + rng.normal(size=(1000, 1, 1, 1))
     fit = ScalingFit()
     for block in np.split(values, 200):
-        fit.accumulate(block)
+        fit.add(block)
     np.testing.assert_allclose(fit.result().std, values.std(), rtol=1e-7)
 
 
@@ -143,14 +143,14 @@ def test_all_missing_or_nothing_is_refused():
         fit.result()
     values = sample()
     values[..., 1] = np.nan
-    fit.accumulate(values)
+    fit.add(values)
     with pytest.raises(InputError, match="variable pr: no valid value"):
         fit.result()
 
 
 def test_no_channels():
     fit = ScalingFit()
-    fit.accumulate(np.zeros((1, 3, 4, 0)))
+    fit.add(np.zeros((1, 3, 4, 0)))
     assert fit.result().encode(np.zeros((3, 4, 0))).shape == (3, 4, 0)
 
 

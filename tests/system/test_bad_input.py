@@ -48,7 +48,7 @@ def config(**changes: object) -> str:
     return "--data_config=data.yml"
 
 
-GOOD = "--data=good.nc --variable=t2m --scale=2".split()
+GOOD = ["--data=good.nc", "--variable=t2m", "--scale=2"]
 LATE = {"train": ["2019-01-01", "2019-06-30"], "test": ["2020-01-08", "2020-01-10"]}
 SECOND = {"files": "elsewhere.nc", "variables": ["t2m"]}
 

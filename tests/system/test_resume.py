@@ -13,7 +13,10 @@ import pytest
 
 from tests.system.conftest import TIME_LIMIT_S, command, environment
 
-FLAGS = "--epochs=6 --checkpoint_every=3 --dropout_rate=0.2 --normalization=bn --ema=0.9".split()
+FLAGS = [
+    *("--epochs=6", "--checkpoint_every=3", "--dropout_rate=0.2"),
+    *("--normalization=bn", "--ema=0.9"),
+]
 STEPS = 66  # of the whole run: 42 samples, 4 a step
 
 

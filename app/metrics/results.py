@@ -1,0 +1,52 @@
+"""What an evaluation comes to: the table, and what the figures are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.data.description import Variable
+from app.metrics.table import Table
+
+if TYPE_CHECKING:
+    from app.data.grids import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The sample whose model error is the median one: what the maps show.
+
+    fields: truth and candidates by name, (y, x); coarse: its low-resolution field on its own
+    grid, None where the predictand has none.
+    """
+
+    time: str
+    fields: dict[str, np.ndarray]
+    coarse: np.ndarray | None
+    coarse_grid: Grid
+
+
+@dataclass(frozen=True, eq=False)
+class VariableResult:
+    """One predictand's results for the figures; arrays lead with the candidates' axis."""
+
+    variable: Variable
+    candidates: tuple[str, ...]
+    label: str  # what its metrics carry in the table: "" or "[name]"
+    sample_rmse: np.ndarray  # (k, n)
+    maps: dict[str, np.ndarray]  # each (k, y, x)
+    example: Example
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The table, and what the figures are drawn from."""
+
+    table: Table
+    variables: tuple[VariableResult, ...]
+    grid: Grid
+
+    def __str__(self) -> str:
+        return str(self.table)

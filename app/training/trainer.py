@@ -1,0 +1,44 @@
+"""What the loop asks of a training method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+Batch = dict[str, Any]
+
+
+class Trainer(Protocol):
+    """What a training method gives to the loop."""
+
+    def start_epoch(self) -> None:
+        """Forget the losses of the epoch before."""
+
+    def train_step(self, batch: Batch) -> None:
+        """One step of all ranks, each on its batch."""
+
+    def epoch_loss(self) -> float:
+        """Mean training loss since the epoch began, the same on every rank."""
+
+    def validate(self, batches: Iterator[Batch]) -> float:
+        """Mean loss over all ranks' batches, the same on every rank."""
+
+    def synchronise(self) -> None:
+        """Make what ranks gather on their own the same on all of them."""
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within it the networks have the weights that are validated and saved."""
+
+    def save(self, path: Path) -> None:
+        """Write the trained model."""
+
+    def variables(self) -> dict[str, Any]:
+        """All state but the seeds, by names that a resumed run finds again."""
+
+    def seeds(self) -> list[Any]:
+        """States of the random generators, each rank's own."""
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
