@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from absl import logging
+
 from app.config import MachineConfig
 from app.distributed import Ranks
 from app.errors import InputError
@@ -24,9 +26,7 @@ def start(machine: MachineConfig, ranks: Ranks, seed: int) -> None:
 
         gpus = tf.config.list_physical_devices("GPU")
     _choose_device(tf, gpus, machine, ranks)
-    threads = machine.threads or max(1, len(os.sched_getaffinity(0)) // ranks.local_size)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    _set_threads(tf, machine.threads or max(1, len(os.sched_getaffinity(0)) // ranks.local_size))
     tf.config.experimental.enable_op_determinism()
 
     import keras
@@ -35,6 +35,14 @@ def start(machine: MachineConfig, ranks: Ranks, seed: int) -> None:
 
     keras.config.set_dtype_policy(POLICIES[machine.precision])
     keras.utils.set_random_seed(seed)
+
+
+def _set_threads(tf: Any, threads: int) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:  # a second run within one process, as in a notebook
+        logging.warning("TensorFlow runs already; its threads stay as they are")
 
 
 def _choose_device(tf: Any, gpus: list[Any], machine: MachineConfig, ranks: Ranks) -> None:

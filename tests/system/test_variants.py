@@ -1,0 +1,89 @@
+"""Other ways through the whole path: patches, halo, several variables, explicit pairs, pin."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from app.main import main
+from tests.system.conftest import QUICK, fields
+
+VARIANTS = {
+    "patches": ["--patch_size=8"],
+    "halo": ["--halo=1"],
+    "unet": ["--backbone=unet", "--upsampling=pin", "--interpolation=bicubic"],
+    "localized": ["--localcon_layer", "--time_features=both", "--upsampling=rc"],
+    "linear guess": ["--first_guess=linear", "--upsampling=dc", "--attention"],
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two variables on an odd, not square grid with a hole, and a coarse twin elsewhere."""
+    fine = fields(n=48, y=13, x=18)
+    fine["dew"] = (fine.t2m - 4).assign_attrs(units="K")
+    coarse = fine[["t2m", "dew"]].interp(
+        lat=np.arange(61, 50, -1.5),
+        lon=np.arange(-6, 8, 1.4),
+        kwargs={"fill_value": "extrapolate"},
+    )
+    fine["t2m"] = fine.t2m.where(~((fine.lat > 58) & (fine.lon > 4)))
+    fine.to_netcdf(tmp_path / "fine.nc")
+    coarse.to_netcdf(tmp_path / "coarse.nc")
+    return tmp_path
+
+
+def scores(folder: Path) -> dict[str, float]:
+    lines = (folder / "metrics" / "summary.csv").read_text().splitlines()[1:]
+    return {line.split(",")[0]: float(line.split(",")[1] or "nan") for line in lines}
+
+
+def run_all(data: Path, *argv: str) -> dict[str, float]:
+    code = main(
+        [
+            *("train", "test", "metrics", "--scale=4", "--epochs=2", "--noverbose"),
+            *(f"--cache_dir={data / 'cache'}", f"--save_path={data / 'out'}", "--notensorboard"),
+            *QUICK,
+            *argv,
+        ]
+    )
+    assert code == 0
+    return scores(data / "out")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
+    file = data / "fine.nc"
+    found = run_all(
+        data,
+        f"--data={file}",
+        "--variable=t2m,dew",
+        f"--static={file}:orography",
+        *VARIANTS[name],
+    )
+    assert 0 < found["rmse[t2m]"] < 30
+    assert 0 < found["rmse[dew]"] < 30
+    with xr.open_dataset(data / "out" / "y_hat.nc") as predicted:
+        hole = (predicted.lat > 58) & (predicted.lon > 4)
+        assert predicted.t2m.where(hole).isnull().all()  # never seen, hence never predicted
+        assert predicted.t2m.where(~hole, 0).notnull().all()
+        assert predicted.dew.notnull().all()
+
+
+def test_explicit_pairs_with_predictors(data: Path) -> None:
+    description = {
+        "predictand": {"files": "fine.nc", "variables": ["t2m"]},
+        "low_resolution": {"files": "coarse.nc", "variables": ["t2m"]},
+        "predictors": [{"files": "coarse.nc", "variables": ["dew"], "lags": [0, 1]}],
+        "static": [{"files": "fine.nc", "variables": ["orography"]}],
+    }
+    (data / "data.yml").write_text(yaml.safe_dump(description))
+    found = run_all(
+        data,
+        f"--data_config={data / 'data.yml'}",
+        "--paired_samples=explicit",
+        "--first_guess=linear",
+    )
+    assert 0 < found["rmse"] < 5

@@ -1,0 +1,121 @@
+"""One step of supervised training: what counts, what does not, and in which precision."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from app.config import ModelConfig, TrainingConfig
+from app.distributed import Communicator, Ranks
+from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.training.supervised import SupervisedTrainer
+
+SCALE, CELLS = 2, (6, 4)
+FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)
+
+
+@pytest.fixture(autouse=True)
+def _float32_afterwards() -> Iterator[None]:
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def trainer(loss: str = "mse", **options: Any) -> SupervisedTrainer:
+    keras.utils.set_random_seed(3)
+    channel = Channel("t2m", "K")
+    spec = ModelSpec((channel,), (channel,), 1, {"scale": SCALE, "pad": [0, 0, 0, 0]})
+    one = np.ones(1)
+    arrays = ModelArrays(280 * one, 5 * one, 280 * one, 5 * one, np.ones((*FINE, 1), bool))
+    config = ModelConfig(n_filters=8, n_blocks=1, dropout_rate=0)
+    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=SCALE)
+    return SupervisedTrainer(
+        PhysicalModel(spec, arrays, network),
+        TrainingConfig(loss=loss, learning_rate=(1e-2,), **options),
+        Communicator(Ranks()),
+        steps_per_epoch=10,
+        data_range=np.array([6.0]),
+    )
+
+
+def batch(n: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    coarse = rng.normal(280, 5, (n, *CELLS, 1)).astype("float32")
+    fine = coarse.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
+    time = np.zeros((n, 4), "float32")
+    return {"coarse": coarse, "time": time, "hr": fine, "weight": np.ones(n, "float32")}
+
+
+def weights(trained: SupervisedTrainer) -> list[np.ndarray]:
+    return [np.asarray(w.numpy()) for w in trained.model.trainable_variables]
+
+
+@pytest.mark.parametrize("loss", ["mse", "dssim_mae"])
+def test_zero_weight_samples_do_not_count(loss: str) -> None:
+    padded = {name: np.concatenate([a, a[:2] + 7]) for name, a in batch().items()}
+    padded["weight"][4:] = 0
+    alone, beside = trainer(loss), trainer(loss)
+    alone.train_step(batch())
+    beside.train_step(padded)
+    for a, b in zip(weights(alone), weights(beside), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)  # Adam's first step is 1e-2 for all
+    assert alone.epoch_loss() == pytest.approx(beside.epoch_loss(), rel=1e-6)
+
+
+def test_missing_targets_are_masked_and_weigh_their_sample_less() -> None:
+    """Loss by hand: the mean of squared errors over all valid cells of the batch."""
+    holes = batch()
+    holes["hr"][0, :9] = np.nan
+    holes["hr"][1, 2:5, 3] = np.nan
+    trained = trainer()
+    predicted = np.asarray(trained.model.encoded(holes))
+    error = predicted - (holes["hr"] - 280) / 5
+    trained.train_step(holes)
+    assert trained.epoch_loss() == pytest.approx(np.nanmean(error**2), rel=1e-5)
+    assert all(np.isfinite(w).all() for w in weights(trained))
+
+
+def test_batch_without_any_target_changes_nothing_to_nan() -> None:
+    empty = batch()
+    empty["hr"][:] = np.nan
+    trained = trainer()
+    trained.train_step(empty)
+    assert all(np.isfinite(w).all() for w in weights(trained))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_loss_falls_in_each_precision(policy: str) -> None:
+    keras.config.set_dtype_policy(policy)
+    trained = trainer(weight_decay=1e-4)
+    losses = []
+    for _ in range(30):
+        trained.start_epoch()
+        trained.train_step(batch())
+        losses.append(trained.epoch_loss())
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(w.dtype == np.float32 for w in weights(trained))
+
+
+def test_validation_is_the_weighted_mean_over_batches() -> None:
+    trained = trainer()
+    both, first, second = batch(6), batch(6), batch(6)
+    first = {name: a[:4] for name, a in first.items()}
+    second = {name: a[4:] for name, a in second.items()}
+    split = trained.validate(iter([first, second]))
+    assert split == pytest.approx(trained.validate(iter([both])), rel=1e-6)
+
+
+def test_averaged_weights_are_the_exponential_mean_and_are_put_back() -> None:
+    decay, trained = 0.5, trainer(ema=0.5)
+    mean: list[np.ndarray] = []
+    for _ in range(3):
+        trained.train_step(batch())
+        now = weights(trained)
+        before = mean or now
+        mean = [decay * m + (1 - decay) * w for m, w in zip(before, now, strict=True)]
+    with trained.averaged():
+        for ours, by_hand in zip(weights(trained), mean, strict=True):
+            np.testing.assert_allclose(ours, by_hand, atol=1e-6)
+    for before, after in zip(now, weights(trained), strict=True):
+        np.testing.assert_array_equal(before, after)
