@@ -11,7 +11,7 @@ from textwrap import wrap
 import numpy as np
 
 GAP = "  "
-MIN_WIDTH = 80  # characters that notes may fill below a narrow table
+NOTES_WIDTH = 100  # characters of a line of notes
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Table:
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         body = [_aligned(line, widths) for line in lines]
         rule = "-" * len(body[0])
-        width = max(len(rule), MIN_WIDTH)
-        notes = [wrap(note, width, subsequent_indent=GAP) for note in self.notes]
+        notes = [wrap(note, NOTES_WIDTH, subsequent_indent=GAP) for note in self.notes]
         lines_below = [line for note in notes for line in note]
         return "\n".join([self.title, "", body[0], rule, *body[1:], rule, *lines_below, ""])
 
@@ -69,11 +68,11 @@ def _number(value: float, digits: int = 4) -> str:
 
 
 def _cell(pair: tuple[float, float] | None) -> str:
-    """`mean ± std`, the mean alone where there is no spread, a dash where there is nothing."""
+    """`mean±std`, the mean alone where there is no spread, a dash where there is nothing."""
     if pair is None or np.isnan(pair[0]):
         return "–"
     mean, std = pair
-    return _number(mean) if np.isnan(std) else f"{_number(mean)} ± {_number(std, 3)}"
+    return _number(mean) if np.isnan(std) else f"{_number(mean)}±{_number(std, 2)}"
 
 
 def _aligned(cells: Iterable[str], widths: list[int]) -> str:
