@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.data.describe import from_files, from_module, from_yaml
 from app.data.description import DataDescription
+from app.data.read_description import from_files, from_module, from_yaml
 from app.errors import InputError
 from app.registry import unknown
 

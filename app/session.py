@@ -12,8 +12,8 @@ from absl import logging
 
 from app import backend
 from app.config import Experiment
-from app.data.describe import SYNTHETIC
 from app.data.description import DataDescription, Source
+from app.data.read_description import SYNTHETIC
 from app.distributed import Communicator, Ranks, connect
 from app.errors import InputError
 from app.run_folder import RunFolder
@@ -81,7 +81,7 @@ def _with_generated(data: DataDescription, cache_dir: Path, ranks: Ranks) -> Dat
     sources = [s for s in (data.predictand, data.low_resolution) if s is not None]
     if not any(SYNTHETIC in s.files for s in (*sources, *data.predictors, *data.static)):
         return data
-    from app.data.synthetic import SyntheticConfig, generate
+    from app.synthetic import SyntheticConfig, generate
 
     path = str(generate(SyntheticConfig(), cache_dir / "synthetic.nc"))
 

@@ -11,8 +11,8 @@ from app.data.transforms import clip
 
 if TYPE_CHECKING:
     from app.data.description import Variable
-    from app.data.grids import Geometry
     from app.data.shards import Shards
+    from app.grids import Geometry
 
 BLOCK_BYTES = 64 * 2**20  # of float64 working memory per array in one block
 

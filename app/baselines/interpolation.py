@@ -9,8 +9,8 @@ import numpy as np
 from absl import logging
 
 from app.baselines.base import clip_fields
-from app.data.grids import Geometry, Grid
-from app.data.regrid import regridder
+from app.grids import Geometry, Grid
+from app.grids.regrid import regridder
 
 if TYPE_CHECKING:
     from app.data.description import Variable

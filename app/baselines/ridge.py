@@ -16,8 +16,8 @@ from app.data.moments import RunningMoments
 from app.data.transforms import forward_all
 
 if TYPE_CHECKING:
-    from app.data.grids import Geometry
     from app.data.shards import Shards
+    from app.grids import Geometry
 
 PENALTIES = np.logspace(-6, 2, 17)  # relative to the variance of a standardised feature
 DEFAULT_PENALTY = 1e-2  # where the validation period cannot choose

@@ -10,10 +10,10 @@ from types import TracebackType
 
 import numpy as np
 
-from app.data.grids import Geometry
 from app.data.sampler import Sampler
 from app.data.shards import Shards
 from app.errors import InputError
+from app.grids import Geometry
 
 Batch = dict[str, np.ndarray]
 

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from app.data.description import Variable
-from app.data.grids import Grid
 from app.data.times import ENCODING_UNITS, Stamps
+from app.grids import Grid
 
 CONVENTIONS = "CF-1.8"
 TIME = "time"

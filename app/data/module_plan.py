@@ -9,13 +9,13 @@ import xarray as xr
 from absl import logging
 
 from app.data.description import DataDescription, Variable
-from app.data.grids import Geometry, Grid, detect_grid
 from app.data.module import ModuleData, ModuleSplit
 from app.data.plan import Blocks, Plan, SplitPlan
 from app.data.selection import time_coordinate
 from app.data.series import Window
 from app.data.times import Stamps, period
 from app.errors import InputError
+from app.grids import Geometry, Grid, detect_grid
 
 HOUR = 3600  # seconds
 INDEX_SPACING = 1e-3  # degrees between rows without coordinates: near the equator, equal areas

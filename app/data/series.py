@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
-from app.data.grids import Grid
 from app.data.selection import MERGED
 from app.data.times import Stamps
 from app.errors import InputError
+from app.grids import Grid
 
 READ_THROUGH = 4  # rows between two wanted ones that are read along rather than skipped
 

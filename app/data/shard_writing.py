@@ -12,10 +12,10 @@ import xarray as xr
 
 from app.data.description import Variable
 from app.data.field_file import TIME, FieldWriter
-from app.data.grids import Grid
 from app.data.plan import Plan
 from app.data.shard_files import offsets, seal
 from app.data.transforms import ScalingFit, forward_all
+from app.grids import Grid
 
 SHARD_BYTES = 256 << 20
 MOST_SHARDS = 8  # per split: more would only be more files

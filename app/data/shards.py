@@ -14,12 +14,12 @@ import xarray as xr
 from app.data import times
 from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
-from app.data.grids import Geometry, Grid
 from app.data.scaling_file import read_scaling
 from app.data.shard_files import checksum
 from app.data.times import ENCODING_UNITS, Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
+from app.grids import Geometry, Grid
 
 MANIFEST = "manifest.json"
 SCALING_FILE = "scaling.nc"

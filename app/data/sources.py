@@ -12,13 +12,13 @@ import xarray as xr
 from app.data.aggregation import Aggregated
 from app.data.description import Region, Source, Variable
 from app.data.files import expand, open_lazily
-from app.data.grids import Grid, detect_grid
 from app.data.selection import find_variable, pick, time_coordinate
 from app.data.series import FileSeries, Part, Series, Window
 from app.data.times import Stamps, duration
 from app.data.transforms import clip
 from app.data.units import Conversion, conversion
 from app.errors import InputError
+from app.grids import Grid, detect_grid
 
 SAME_PLACE = 1e-3  # share of a cell by which coordinates of one grid may differ
 DIMENSIONLESS = "1"

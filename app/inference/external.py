@@ -11,10 +11,10 @@ from absl import logging
 
 from app.data.alignment import align
 from app.data.description import Source, Variable, source_from_dict
-from app.data.grids import Geometry, Grid
 from app.data.plan import coarse_input
 from app.data.times import Stamps
 from app.errors import InputError
+from app.grids import Geometry, Grid
 
 if TYPE_CHECKING:
     from app.models.spec import ModelSpec

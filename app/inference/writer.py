@@ -14,9 +14,9 @@ import numpy as np
 
 from app.data.description import Variable
 from app.data.field_file import FieldWriter
-from app.data.grids import Grid
 from app.data.times import Stamps
 from app.errors import RunError
+from app.grids import Grid
 
 IDENTITY = ("model_sha256", "data_fingerprint", "seed")  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined

@@ -14,9 +14,9 @@ from absl import logging
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import BASELINES, fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
-from app.data.grids import to_canonical
 from app.data.times import Stamps
 from app.errors import InputError
+from app.grids import to_canonical
 from app.metrics.accumulate import TruthRange, VariableScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
@@ -26,8 +26,8 @@ from app.metrics.summary import sample_rmse, summarise
 from app.metrics.table import Row, Table
 
 if TYPE_CHECKING:
-    from app.data.grids import Grid
     from app.data.shards import Shards
+    from app.grids import Grid
 
 MODEL = "model"
 INTERPOLATED = (

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 if TYPE_CHECKING:
-    from app.data.grids import Grid
+    from app.grids import Grid
     from app.metrics.results import VariableResult
 
 DEFINITIONS = {

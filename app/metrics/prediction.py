@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from app.data.grids import detect_grid, to_canonical
 from app.data.times import Stamps
 from app.errors import InputError
+from app.grids import detect_grid, to_canonical
 
 if TYPE_CHECKING:
     from app.data.description import Variable
-    from app.data.grids import Grid
+    from app.grids import Grid
 
 COORDINATE_TOLERANCE = 1e-4  # degrees; coordinates in single precision differ by less
 FULL_CIRCLE = 360.0  # degrees

@@ -11,7 +11,7 @@ from app.data.description import Variable
 from app.metrics.table import Table
 
 if TYPE_CHECKING:
-    from app.data.grids import Grid
+    from app.grids import Grid
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.data.grids import Grid
+from app.grids import Grid
 from app.metrics.evaluate import MODEL
 from app.metrics.results import Evaluation, VariableResult
 from app.metrics.table import Table

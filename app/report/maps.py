@@ -14,7 +14,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from app.data.grids import Grid
+from app.grids import Grid
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 MISSING_GREY = "0.82"

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.data import times
 from app.data.description import Variable
-from app.data.grids import Geometry, Grid
+from app.grids import Geometry, Grid
 
 
 class MemoryShards:

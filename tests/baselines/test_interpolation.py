@@ -9,8 +9,8 @@ from app.baselines.bias import BiasCorrected
 from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import Interpolation, match_channels
 from app.data.description import Variable
-from app.data.grids import Geometry, Grid
 from app.errors import InputError
+from app.grids import Geometry, Grid
 
 ALL = np.arange(2)
 

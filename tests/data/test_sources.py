@@ -8,9 +8,9 @@ from shard_helpers import LAT, LON, field, source, write
 
 from app.data.description import Region, Source, Variable
 from app.data.files import identity
-from app.data.grids import detect_grid
 from app.data.sources import open_source, open_static, same_grid
 from app.errors import InputError
+from app.grids import detect_grid
 
 
 def whole(opened):

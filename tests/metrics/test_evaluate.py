@@ -8,8 +8,8 @@ import xarray as xr
 from memory_shards import fine_grid, perfect_prog
 
 from app.data.description import Variable
-from app.data.grids import Grid
 from app.errors import InputError
+from app.grids import Grid
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import Prediction
 

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 from memory_shards import fine_grid, perfect_prog
 
 from app.data.description import Variable
-from app.data.grids import Grid
+from app.grids import Grid
 from app.metrics.evaluate import evaluate
 from app.report.figures import draw_figures
 from app.report.maps import DIVERGING, diverging, sequential, stretch

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.data import coordinates, sphere
-from app.data.sphere import Array
 from app.errors import InputError
+from app.grids import coordinates, sphere
+from app.grids.sphere import Array
 
 CLOSING_GAP = 1.5  # a circle is closed where its last gap is at most this many spacings
 ANGLE_TOLERANCE = 1e-6  # degrees: wide enough for sums of float64 coordinates

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
-from app.data.synthetic_terrain import Array, Plane, Terrain, Waves, build_terrain
+from app.synthetic.terrain import Array, Plane, Terrain, Waves, build_terrain
 
 EPOCH = datetime(2000, 1, 1)  # phases count from here: other starts see the same weather
 HOURS_PER_DAY = 24.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app.data.grids import Geometry, Grid, detect_grid, to_canonical
 from app.errors import InputError
+from app.grids import Geometry, Grid, detect_grid, to_canonical
 
 
 def field(lat, lon, dims=("lat", "lon"), attrs=True):
@@ -338,7 +338,7 @@ def test_coarsening_in_chunks(monkeypatch):
     values = np.random.default_rng(1).normal(size=(50, 19, 29))
     geometry = Geometry.build(iberia(), 4, 1)
     whole = geometry.coarsen(values)
-    monkeypatch.setattr("app.data.grids.BLOCK_CELLS", 3000)
+    monkeypatch.setattr("app.grids.geometry.BLOCK_CELLS", 3000)
     np.testing.assert_array_equal(geometry.coarsen(values), whole)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app.data.synthetic import CONFIG_ATTRIBUTE, SyntheticConfig, describe, generate
-from app.data.synthetic_terrain import Plane, Waves, build_terrain
-from app.data.synthetic_weather import Weather, vertical_motion
 from app.errors import InputError
+from app.synthetic.generator import CONFIG_ATTRIBUTE, SyntheticConfig, describe, generate
+from app.synthetic.terrain import Plane, Waves, build_terrain
+from app.synthetic.weather import Weather, vertical_motion
 
 SMALL = SyntheticConfig(shape=(13, 18), steps=9, step_hours=3.0)
 YEAR = SyntheticConfig(shape=(48, 40), steps=400, step_hours=21.0)  # every hour of the day

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.data.sphere import CIRCLE, POLE, Array
 from app.errors import InputError
+from app.grids.sphere import CIRCLE, POLE, Array
 
 CF_ATTRIBUTES = (
     {"standard_name": "latitude", "units": "degrees_north"},

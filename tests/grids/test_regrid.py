@@ -7,10 +7,10 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import zoom
 from scipy.spatial import Delaunay
 
-from app.data.grids import Geometry, Grid, detect_grid
-from app.data.interpolation import locate
-from app.data.regrid import regridder, regridder_between
 from app.errors import InputError
+from app.grids import Geometry, Grid, detect_grid
+from app.grids.interpolation import locate
+from app.grids.regrid import regridder, regridder_between
 
 SOURCE = Grid(np.array([30.0, 31.5, 33.5, 36.0, 38.0]), np.array([-5.0, -3.0, -1.5, 0.0, 2.0, 5.0]))
 
@@ -295,7 +295,7 @@ def test_any_leading_dimensions_in_chunks(monkeypatch):
     fields[2, 1, 0, 0] = np.nan
     whole = apply(fields)
     assert whole.shape == (4, 3, 9, 8)
-    monkeypatch.setattr("app.data.regrid.BLOCK_VALUES", 100)
+    monkeypatch.setattr("app.grids.regrid.BLOCK_VALUES", 100)
     np.testing.assert_array_equal(apply(fields), whole)
     np.testing.assert_array_equal(apply(fields[0, 0]), whole[0, 0])
 

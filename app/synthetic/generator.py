@@ -14,9 +14,9 @@ import netCDF4
 import numpy as np
 from absl import logging
 
-from app.data.synthetic_terrain import Array, Plane
-from app.data.synthetic_weather import EPOCH, SECONDS_PER_HOUR, Weather
 from app.errors import InputError
+from app.synthetic.terrain import Array, Plane
+from app.synthetic.weather import EPOCH, SECONDS_PER_HOUR, Weather
 
 VERSION = 1  # of the generator; another number makes files anew
 CONFIG_ATTRIBUTE = "finescale_synthetic"

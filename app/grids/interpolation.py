@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from app.data import sphere
-from app.data.grid import Grid
-from app.data.sphere import CIRCLE, POLE, Array
 from app.errors import InputError
+from app.grids import sphere
+from app.grids.grid import Grid
+from app.grids.sphere import CIRCLE, POLE, Array
 
 KEYS_A = -0.5  # Keys (1981): the one value that reproduces quadratics
 EDGE_TOLERANCE = 1e-6  # degrees: a point this far beyond the outer edge is still inside

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from app.data import interpolation
-from app.data.grids import Grid
 from app.errors import InputError
+from app.grids import interpolation
+from app.grids.grid import Grid
 
 METHODS = ("nearest", "bilinear", "bicubic", "conservative")
 MIN_WEIGHT = 0.5  # share of a target cell's weight that must be valid

@@ -1,0 +1,7 @@
+"""Horizontal grids: found in files, paired fine and coarse, and regridded from one to another."""
+
+from app.grids.detection import detect_grid, to_canonical
+from app.grids.geometry import Geometry
+from app.grids.grid import Grid
+
+__all__ = ["Geometry", "Grid", "detect_grid", "to_canonical"]
