@@ -138,9 +138,17 @@ class InferenceConfig:
     """What is predicted, by which model and to which file."""
 
     model: str | None = None
+    ensemble: tuple[str, ...] = ()
+    members: int = 1
+    write_members: bool = True
     input: tuple[str, ...] = ()
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least("members", self.members, 1)
+        if self.model and self.ensemble:
+            raise InputError("--model and --ensemble: expected one of them")
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,12 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
         model=_part(ModelConfig, values),
         training=_part(TrainingConfig, values, **_debug_epochs(values)),
-        inference=_part(InferenceConfig, values, input=_listed(values["input"])),
+        inference=_part(
+            InferenceConfig,
+            values,
+            input=_listed(values["input"]),
+            ensemble=_listed(values["ensemble"]),
+        ),
         machine=_part(MachineConfig, values),
         overwrite=values["overwrite"],
         verify=values["verify"],

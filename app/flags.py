@@ -152,6 +152,9 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     ),
     "INFERENCE": (
         Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
+        Flag("ensemble", "text", None, "Run folders, with commas, whose models form an ensemble."),
+        Flag("members", "int", 1, "Members drawn of each model (Monte Carlo dropout)."),
+        Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
         Flag("input", "text", None, "Low-resolution files to downscale, without truth."),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
@@ -182,7 +185,8 @@ FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() 
 FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
-        *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input"),
+        *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
+        *("members", "write_members"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +16,7 @@ from app.grids import Grid
 
 CONVENTIONS = "CF-1.8"
 TIME = "time"
+MEMBER = "member"
 FIELD_TYPE = np.dtype("<f4")
 TIME_TYPE = np.dtype("<i8")
 
@@ -24,7 +25,8 @@ class FieldWriter:
     """One contiguous, uncompressed array (time, y, x) a variable, so that files can be mapped.
 
     Fields are given in canonical order; `as_in_file` writes them, and the coordinates, in the
-    order of the user's file. Every time must be written.
+    order of the user's file. With `members` the variables begin with a dimension of that name,
+    but for those in `summaries`. Every time must be written.
     """
 
     def __init__(
@@ -36,9 +38,11 @@ class FieldWriter:
         *,
         as_in_file: bool = False,
         attributes: Mapping[str, str] | None = None,
+        members: int | None = None,
+        summaries: Sequence[Variable] = (),
     ) -> None:
         self.path = path
-        self.names = [variable.name for variable in variables]
+        self.names = [variable.name for variable in (*variables, *summaries)]
         self._grid, self._as_in_file = grid, as_in_file
         coordinates = xr.Dataset(
             coords=grid.coords(flip=as_in_file),
@@ -48,8 +52,14 @@ class FieldWriter:
         self._file = netCDF4.Dataset(path, "a")
         self._file.set_fill_off()  # every value is written, so none need be written twice
         self._define_times(stamps)
+        if members is not None:
+            self._file.createDimension(MEMBER, members)
+            self._file.createVariable(MEMBER, "i4", (MEMBER,))[:] = np.arange(members)
+        leading = (MEMBER, TIME) if members is not None else (TIME,)
         for variable in variables:
-            self._define(variable)
+            self._define(variable, leading)
+        for variable in summaries:
+            self._define(variable, (TIME,))
 
     def __enter__(self) -> FieldWriter:
         return self
@@ -75,11 +85,11 @@ class FieldWriter:
         )
         time[:] = stamps.seconds
 
-    def _define(self, variable: Variable) -> None:
+    def _define(self, variable: Variable, leading: tuple[str, ...]) -> None:
         field = self._file.createVariable(
             variable.name,
             FIELD_TYPE,
-            (TIME, *self._grid.dims),
+            (*leading, *self._grid.dims),
             contiguous=True,
             endian="little",
             fill_value=np.float32(np.nan),
@@ -90,11 +100,11 @@ class FieldWriter:
         if self._grid.mapping is not None:
             field.setncattr("grid_mapping", self._grid.mapping)
 
-    def write(self, start: int, fields: np.ndarray) -> None:
-        """Fields (C, n, y, x) from row `start` on."""
+    def write(self, start: int, fields: Iterable[np.ndarray]) -> None:
+        """One field (n, y, x), or (member, n, y, x), a variable, from row `start` on."""
         for name, field in zip(self.names, fields, strict=True):
-            rows = slice(start, start + field.shape[0])
-            self._file.variables[name][rows] = (
+            rows = slice(start, start + field.shape[-3])
+            self._file.variables[name][..., rows, :, :] = (
                 self._grid.restore(field) if self._as_in_file else field
             )
 

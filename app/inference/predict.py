@@ -11,6 +11,7 @@ from absl import logging
 
 from app.data.times import Stamps, harmonics
 from app.distributed import Communicator
+from app.errors import InputError
 from app.inference.writer import Layout, part_path
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -33,11 +34,13 @@ def predict(
     communicator: Communicator,
     batch_size: int,
     seed: int,
+    members: int = 1,
     has_times: bool = True,
     undo: Undo | None = None,
 ) -> None:
     """Write the model's fields for all stamps to `path`.
 
+    `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
     the units of the truth. Memory is bounded by a batch on every rank.
     """
@@ -49,8 +52,12 @@ def predict(
     with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
         for start, indices in _batches(share, batch_size):
             batch = {"coarse": read(indices), "time": time[indices]}
-            fields = _whole_batch(model, batch, batch_size, seed)
-            writer.write(start, np.moveaxis(undo(fields) if undo else fields, -1, 0))
+            drawn = _seed(seed, int(stamps.seconds[indices[0]]))
+            fields = _whole_batch(model, batch, batch_size, drawn, members)
+            _refuse_copies(fields, members)
+            if undo:
+                fields = np.stack([undo(member) for member in fields])
+            writer.write(start, layout.fields_of(fields))
     communicator.barrier()
     if not whole and ranks.first:
         parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
@@ -64,11 +71,25 @@ def _batches(share: np.ndarray, batch_size: int) -> Iterator[tuple[int, np.ndarr
         yield start, share[start : start + batch_size]
 
 
+def _refuse_copies(fields: np.ndarray, members: int) -> None:
+    """An ensemble of equal members would look certain of everything."""
+    if members > 1 and np.array_equal(fields[0], fields[1], equal_nan=True):
+        raise InputError(
+            f"--members={members}: the model draws nothing at inference, all members are equal; "
+            "expected one trained with --dropout_variant=mcdrop, mcgaussiandrop or mcspatialdrop"
+        )
+
+
+def _seed(seed: int, first_second: int) -> int:
+    """A seed for one batch, so that batches do not repeat each other's random numbers."""
+    return int(np.random.SeedSequence([seed, first_second % 2**63]).generate_state(1)[0])
+
+
 def _whole_batch(
-    model: Predicts, batch: dict[str, np.ndarray], batch_size: int, seed: int
+    model: Predicts, batch: dict[str, np.ndarray], batch_size: int, seed: int, members: int
 ) -> np.ndarray:
-    """Fields (n, y, x, C); a short batch is filled up, since each new size compiles anew."""
+    """Fields (member, n, y, x, C); a short batch is filled up: a new size compiles anew."""
     n = len(batch["coarse"])
     rows = np.minimum(np.arange(batch_size), n - 1)
     whole = {name: array[rows] for name, array in batch.items()}
-    return model.predict_fields(whole, seed, 1)[0, :n]
+    return model.predict_fields(whole, seed, members)[:, :n]

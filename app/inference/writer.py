@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import netCDF4
@@ -18,7 +18,12 @@ from app.data.times import Stamps
 from app.errors import RunError
 from app.grids import Grid
 
-IDENTITY = ("model_sha256", "data_fingerprint", "seed")  # attributes that say what a file is
+IDENTITY = (
+    "model_sha256",
+    "data_fingerprint",
+    "seed",
+    "members",
+)  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined
 
 
@@ -29,6 +34,30 @@ class Layout:
     grid: Grid
     variables: tuple[Variable, ...]
     attributes: Mapping[str, str]
+    members: int = 1
+    write_members: bool = True
+
+    @property
+    def _spreads(self) -> tuple[Variable, ...]:
+        return tuple(replace(v, name=f"{v.name}_spread") for v in self.variables)
+
+    @property
+    def _means(self) -> tuple[Variable, ...]:
+        return tuple(replace(v, name=f"{v.name}_mean") for v in self.variables)
+
+    def fields_of(self, members: np.ndarray) -> list[np.ndarray]:
+        """What is written of (member, n, y, x, C): each variable's own, or its statistics.
+
+        One member: the fields. Several: the members with mean and spread beside them, or, where
+        members are not wanted, the mean under the variable's name and the spread. The spread is
+        the standard deviation with M - 1 in the denominator.
+        """
+        channels = list(np.moveaxis(members, -1, 0))
+        if self.members == 1:
+            return [channel[0] for channel in channels]
+        means = [channel.mean(axis=0) for channel in channels]
+        spreads = [channel.std(axis=0, ddof=1) for channel in channels]
+        return [*channels, *means, *spreads] if self.write_members else [*means, *spreads]
 
     @contextmanager
     def new_file(
@@ -38,6 +67,7 @@ class Layout:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            several = self.members > 1
             with FieldWriter(
                 temporary,
                 self.grid,
@@ -45,6 +75,11 @@ class Layout:
                 self.variables,
                 as_in_file=as_in_file,
                 attributes=self.attributes,
+                members=self.members if several and self.write_members else None,
+                summaries=(
+                    *(self._means if several and self.write_members else ()),
+                    *(self._spreads if several else ()),
+                ),
             ) as writer:
                 yield writer
             temporary.replace(path)
@@ -62,7 +97,7 @@ class Layout:
                     source.set_auto_mask(False)
                     for block in _blocks(source, writer.names):
                         writer.write(start, block)
-                        start += block.shape[1]
+                        start += block[0].shape[-3]
         for part in parts:
             part.unlink()
 
@@ -72,10 +107,10 @@ def part_path(path: Path, rank: int, size: int) -> Path:
     return path.with_name(f".{path.stem}.part-{rank:05d}-of-{size:05d}.nc")
 
 
-def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[np.ndarray]:
-    """Fields (C, n, y, x) of a part, some time steps at once."""
+def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[list[np.ndarray]]:
+    """One array (…, n, y, x) a variable of a part, some time steps at once."""
     for first in range(0, len(source.dimensions["time"]), COPY_STEPS):
-        yield np.stack([source[name][first : first + COPY_STEPS] for name in names])
+        yield [source[name][..., first : first + COPY_STEPS, :, :] for name in names]
 
 
 def history_line(command: str) -> str:

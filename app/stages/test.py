@@ -1,4 +1,4 @@
-"""Stage `test`: a trained model to predicted fields."""
+"""Stage `test`: a trained model, or several, to predicted fields."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from absl import logging
 
 from app.errors import InputError
-from app.inference.writer import history_line
+from app.inference.writer import Layout, history_line, written_with
 from app.session import Session
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
-    from app.models import PhysicalModel
+    from app.inference.predict import Predicts
+    from app.models import ModelSpec
 
 SPLIT = "test"
 
@@ -25,82 +26,109 @@ SPLIT = "test"
 def run(session: Session) -> None:
     """Predict the test period, or the files under --input."""
     inference = session.experiment.inference
-    model_path = trained_model(session)
+    paths = trained_models(session)
     path = session.folder.prediction(inference.inference_save_fname)
     if inference.input:
-        _predict_input(session, model_path, path)
+        _predict_input(session, paths, path)
     else:
-        _predict_test_period(session, model_path, path)
+        _predict_test_period(session, paths, path)
 
 
-def trained_model(session: Session) -> Path:
-    """The model of --model, which is a run folder or a file, or of this run."""
-    given = session.experiment.inference.model
-    if given is None:
-        path, flag = session.folder.model, f"--save_path={session.folder.path}"
+def trained_models(session: Session) -> list[Path]:
+    """The models of --ensemble, that of --model (run folders or files), or this run's own."""
+    inference = session.experiment.inference
+    if inference.ensemble:
+        given = [(f"--ensemble={name}", Path(name)) for name in inference.ensemble]
+    elif inference.model is not None:
+        given = [(f"--model={inference.model}", Path(inference.model))]
     else:
-        path, flag = Path(given).expanduser(), f"--model={given}"
-        path = path / "model.keras" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"{flag}: no trained model at {path}; run the stage train first")
-    return path
+        given = [(f"--save_path={session.folder.path}", session.folder.model)]
+    found = []
+    for flag, path in given:
+        path = path.expanduser()
+        path = path / session.folder.model.name if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(f"{flag}: no trained model at {path}; run the stage train first")
+        found.append(path)
+    return found
 
 
-def _predict_test_period(session: Session, model_path: Path, path: Path) -> None:
+def _predict_test_period(session: Session, paths: list[Path], path: Path) -> None:
     shards, module = session.shards, session.module
-    attributes = _attributes(model_path, session) | {"data_fingerprint": shards.fingerprint}
+    attributes = _attributes(paths, session) | {"data_fingerprint": shards.fingerprint}
     communicator = session.communicator
-
-    from app.baselines.base import coarse_inputs
-    from app.inference.predict import predict
-    from app.inference.writer import Layout, written_with
-    from app.models import load_physical_model
-
     if written_with(path, attributes):
         logging.info("%s: already predicted with this model", path)
         return
-    model = load_physical_model(model_path)
-    _check_fits(model, shards, model_path)
 
+    from app.baselines.base import coarse_inputs
+    from app.inference.predict import predict
+
+    model, spec = _load(paths)
+    _check_fits(spec, shards, paths[0])
+    inference = session.experiment.inference
     predict(
         model,
         lambda indices: coarse_inputs(shards, indices, SPLIT),
         shards.stamps(SPLIT),
-        Layout(shards.geometry.fine, shards.variables["hr"], attributes),
+        Layout(
+            shards.geometry.fine,
+            shards.variables["hr"],
+            attributes,
+            members=inference.members * len(paths),
+            write_members=inference.write_members,
+        ),
         path,
         communicator=communicator,
         batch_size=session.experiment.sampling.batch_size,
         seed=session.experiment.training.seed,
+        members=inference.members,
         has_times=shards.has_times,
         undo=module.undo if module else None,
     )
 
 
-def _predict_input(session: Session, model_path: Path, path: Path) -> None:
+def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     communicator = session.communicator
 
     from app.inference.external import open_input
     from app.inference.predict import predict
-    from app.inference.writer import Layout
-    from app.models import load_physical_model
 
-    model = load_physical_model(model_path)
-    data = open_input(model.spec, session.experiment.inference.input)
+    model, spec = _load(paths)
+    inference = session.experiment.inference
+    data = open_input(spec, inference.input)
     predict(
         model,
         data.read,
         data.stamps,
-        Layout(data.fine, data.variables, _attributes(model_path, session)),
+        Layout(
+            data.fine,
+            data.variables,
+            _attributes(paths, session),
+            members=inference.members * len(paths),
+            write_members=inference.write_members,
+        ),
         path,
         communicator=communicator,
         batch_size=session.experiment.sampling.batch_size,
         seed=session.experiment.training.seed,
+        members=inference.members,
     )
 
 
-def _check_fits(model: PhysicalModel, shards: Shards, path: Path) -> None:
+def _load(paths: list[Path]) -> tuple[Predicts, ModelSpec]:
+    """One model, or the ensemble of several that were trained on the same data."""
+    from app.inference.ensemble import DeepEnsemble, check_alike
+    from app.models import load_physical_model
+
+    models = [load_physical_model(path) for path in paths]
+    check_alike([model.spec for model in models], [str(path) for path in paths])
+    return (models[0] if len(models) == 1 else DeepEnsemble(list(models))), models[0].spec
+
+
+def _check_fits(spec: ModelSpec, shards: Shards, path: Path) -> None:
     """A model serves the grids and inputs that it was trained on."""
-    expected = [channel.name for channel in model.spec.inputs]
+    expected = [channel.name for channel in spec.inputs]
     received = [v.name for role in ("lr", "predictors") for v in shards.variables[role]]
     if expected != received:
         raise InputError(
@@ -108,20 +136,21 @@ def _check_fits(model: PhysicalModel, shards: Shards, path: Path) -> None:
             f"{', '.join(received)}"
         )
     received_on = json.loads(json.dumps(shards.geometry.to_dict()))
-    if any(model.spec.geometry.get(key) != value for key, value in received_on.items()):
+    if any(spec.geometry.get(key) != value for key, value in received_on.items()):
         raise InputError(
             f"model {path}: trained on another grid than that of the data "
             f"({shards.geometry.describe()})"
         )
 
 
-def _attributes(model_path: Path, session: Session) -> dict[str, str]:
+def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
     """Where the fields come from, as attributes of the file."""
-    digest = hashlib.sha256(model_path.read_bytes()).hexdigest()
+    inference = session.experiment.inference
     return {
         "title": "downscaled fields",
         "source": f"finescale {version('finescale')}",
-        "model_sha256": digest,
+        "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
+        "members": f"{inference.members} of each model, written: {inference.write_members}",
         "history": history_line(" ".join(sys.argv)),
     }

@@ -87,3 +87,49 @@ def test_explicit_pairs_with_predictors(data: Path) -> None:
         "--first_guess=linear",
     )
     assert 0 < found["rmse"] < 5
+
+
+def flags_of(data: Path, *argv: str) -> list[str]:
+    file = data / "fine.nc"
+    return [
+        *(f"--data={file}", "--variable=t2m", "--scale=4", "--epochs=1", "--noverbose"),
+        *(f"--cache_dir={data / 'cache'}", "--notensorboard"),
+        *QUICK,
+        *argv,
+    ]
+
+
+def test_members_of_dropout_and_of_several_runs(data: Path) -> None:
+    """Mean and spread by hand from the members; a deep ensemble joins the runs' members."""
+    for name, seed in (("one", 1), ("two", 2)):
+        flags = ["--dropout_variant=mcdrop", "--dropout_rate=0.4", f"--seed={seed}"]
+        assert main(["train", *flags_of(data, *flags, f"--save_path={data / name}")]) == 0
+    drawn = [f"--save_path={data / 'drawn'}", f"--model={data / 'one'}", "--members=4"]
+    assert main(["test", *flags_of(data, *drawn)]) == 0
+    with xr.open_dataset(data / "drawn" / "y_hat.nc") as fields:
+        assert fields.t2m.dims == ("member", "time", "lat", "lon")
+        assert fields.sizes["member"] == 4
+        np.testing.assert_allclose(fields.t2m_mean, fields.t2m.mean("member"), rtol=1e-5)
+        np.testing.assert_allclose(fields.t2m_spread, fields.t2m.std("member", ddof=1), atol=1e-3)
+        assert float(fields.t2m_spread.mean()) > 0.01
+        drawn_members = fields.t2m.values
+    both = f"--ensemble={data / 'one'},{data / 'two'}"
+    joined = [f"--save_path={data / 'joined'}", both, "--members=4"]
+    assert main(["test", "metrics", *flags_of(data, *joined)]) == 0
+    with xr.open_dataset(data / "joined" / "y_hat.nc") as fields:
+        assert fields.sizes["member"] == 8
+        np.testing.assert_array_equal(fields.t2m.values[:4], drawn_members)
+    summary = [f"--save_path={data / 'summary'}", both, "--nowrite_members"]
+    assert main(["test", *flags_of(data, *summary)]) == 0
+    with xr.open_dataset(data / "summary" / "y_hat.nc") as fields:
+        assert fields.t2m.dims == ("time", "lat", "lon")
+        assert set(fields.data_vars) == {"t2m", "t2m_spread"}
+
+
+def test_members_of_a_model_that_draws_nothing_are_refused(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = flags_of(data, f"--save_path={data / 'plain'}")
+    assert main(["train", *flags]) == 0
+    assert main(["test", *flags, "--members=2"]) == 2
+    assert "all members are equal" in capfd.readouterr().err

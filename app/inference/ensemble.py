@@ -1,0 +1,35 @@
+"""Several trained models as one, each giving members of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.errors import InputError
+
+if TYPE_CHECKING:
+    from app.inference.predict import Predicts
+    from app.models import ModelSpec
+
+
+class DeepEnsemble:
+    """Members of all models side by side (Lakshminarayanan et al. 2017, arXiv:1612.01474)."""
+
+    def __init__(self, models: list[Predicts]) -> None:
+        self.models = models
+
+    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+        """Fields (len(models) · members, n, y, x, C)."""
+        return np.concatenate([m.predict_fields(batch, seed, members) for m in self.models])
+
+
+def check_alike(specs: list[ModelSpec], names: list[str]) -> None:
+    """InputError unless all models have the same inputs, outputs and grid."""
+    for spec, name in zip(specs[1:], names[1:], strict=True):
+        for part in ("inputs", "outputs", "geometry"):
+            if getattr(spec, part) != getattr(specs[0], part):
+                raise InputError(
+                    f"--ensemble: {name} has other {part} than {names[0]}; expected models that "
+                    "were trained on the same data"
+                )
