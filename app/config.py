@@ -141,12 +141,20 @@ class InferenceConfig:
     ensemble: tuple[str, ...] = ()
     members: int = 1
     write_members: bool = True
+    tile_size: int | None = None
+    tile_overlap: int = 32
     input: tuple[str, ...] = ()
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
 
     def __post_init__(self) -> None:
         _at_least("members", self.members, 1)
+        _at_least("tile_overlap", self.tile_overlap, 0)
+        if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
+            raise InputError(
+                f"--tile_size={self.tile_size} with --tile_overlap={self.tile_overlap}: expected "
+                "tiles larger than twice their overlap"
+            )
         if self.model and self.ensemble:
             raise InputError("--model and --ensemble: expected one of them")
 

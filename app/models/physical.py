@@ -12,6 +12,7 @@ from keras import ops
 
 from app.errors import InputError
 from app.models.codec import Codec
+from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.resize import Resize
 from app.models.spec import ModelArrays, ModelSpec
@@ -86,6 +87,12 @@ class PhysicalModel(keras.Model):
             name=config["name"],
         )
 
+    @property
+    def tied_to_grid(self) -> bool:
+        """Whether weights belong to grid points, so that it serves its whole grid only."""
+        localized = None not in self.network.inputs[0].shape[1:3]
+        return localized or isinstance(self.first_guess, LinearGuess)
+
     def call(self, inputs: Batch, training: bool = False) -> Any:
         return self.decode(self.encoded(inputs, training=training))
 
@@ -142,7 +149,15 @@ class PhysicalModel(keras.Model):
         inference (Monte Carlo dropout); the same seed gives the same fields, and the network's
         own random state is left as it was.
         """
-        inputs = {name: np.asarray(batch[name], "float32") for name in ("coarse", "time")}
+        whole = {name: batch[name] for name in ("coarse", "time")}
+        return self.finished(self.draw(whole, seed, members))
+
+    def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
+        """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
+
+        The batch is as `encoded` takes it: with "static" and "origin" where it is a part.
+        """
+        inputs = {name: np.asarray(values, "float32") for name, values in batch.items()}
         states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
         kept = [np.array(ops.convert_to_numpy(state)) for state in states]
         fields = []
@@ -153,7 +168,11 @@ class PhysicalModel(keras.Model):
             fields.append(self.predict_on_batch(inputs))
         for state, value in zip(states, kept, strict=True):
             state.assign(value)
-        whole = np.where(ops.convert_to_numpy(self.mask) > 0, np.stack(fields), np.float32(np.nan))
+        return np.stack(fields)
+
+    def finished(self, fields: np.ndarray) -> np.ndarray:
+        """Whole fields `(members, B, H, W, C)` masked and cropped to the fine grid."""
+        whole = np.where(ops.convert_to_numpy(self.mask) > 0, fields, np.float32(np.nan))
         top, bottom, left, right = self.spec.pad
         height, width = whole.shape[2:4]
         return whole[:, :, top : height - bottom, left : width - right]

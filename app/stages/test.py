@@ -64,7 +64,7 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
     from app.baselines.base import coarse_inputs
     from app.inference.predict import predict
 
-    model, spec = _load(paths)
+    model, spec = _load(session, paths)
     _check_fits(spec, shards, paths[0])
     inference = session.experiment.inference
     predict(
@@ -94,7 +94,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     from app.inference.external import open_input
     from app.inference.predict import predict
 
-    model, spec = _load(paths)
+    model, spec = _load(session, paths)
     inference = session.experiment.inference
     data = open_input(spec, inference.input)
     predict(
@@ -116,14 +116,19 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     )
 
 
-def _load(paths: list[Path]) -> tuple[Predicts, ModelSpec]:
-    """One model, or the ensemble of several that were trained on the same data."""
+def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
+    """One model, or the ensemble of several that were trained on the same data; in tiles."""
     from app.inference.ensemble import DeepEnsemble, check_alike
+    from app.inference.tiles import TiledModel
     from app.models import load_physical_model
 
     models = [load_physical_model(path) for path in paths]
     check_alike([model.spec for model in models], [str(path) for path in paths])
-    return (models[0] if len(models) == 1 else DeepEnsemble(list(models))), models[0].spec
+    spec, inference = models[0].spec, session.experiment.inference
+    parts: list[Predicts] = list(models)
+    if inference.tile_size is not None:
+        parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
+    return (parts[0] if len(parts) == 1 else DeepEnsemble(parts)), spec
 
 
 def _check_fits(spec: ModelSpec, shards: Shards, path: Path) -> None:

@@ -11,7 +11,7 @@ from app.main import main
 from tests.system.conftest import QUICK, fields
 
 VARIANTS = {
-    "patches": ["--patch_size=8"],
+    "patches": ["--patch_size=8", "--tile_size=12", "--tile_overlap=4"],
     "halo": ["--halo=1"],
     "unet": ["--backbone=unet", "--upsampling=pin", "--interpolation=bicubic"],
     "localized": ["--localcon_layer", "--time_features=both", "--upsampling=rc"],
