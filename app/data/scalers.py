@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from app.errors import InputError
 Field = TypeVar("Field", np.ndarray, xr.DataArray)
 
 
-class Scaler:
+class Scaler(ABC):
     """y = (x - offset) / scale, both fitted over `axis` (None: over everything).
 
     Statistics keep the reduced axes, so that they fit any array that differs along these alone.
@@ -24,8 +25,9 @@ class Scaler:
         self.offset: np.ndarray | None = None
         self.scale: np.ndarray | None = None
 
+    @abstractmethod
     def _statistics(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        """Offset and scale of the values."""
 
     def fit(self, data: Field) -> Scaler:
         """Learn offset and scale; a constant gets scale 1, so that it becomes 0."""

@@ -7,7 +7,7 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
@@ -16,7 +16,9 @@ from app.inference.writer import Layout, history_line, written_with
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.description import Variable
     from app.data.shards import Shards
+    from app.grids import Grid
     from app.inference.predict import Predicts
     from app.models import ModelSpec
 
@@ -66,23 +68,14 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
 
     model, spec = _load(session, paths)
     _check_fits(spec, shards, paths[0])
-    inference = session.experiment.inference
     predict(
         model,
         lambda indices: coarse_inputs(shards, indices, SPLIT),
         shards.stamps(SPLIT),
-        Layout(
-            shards.geometry.fine,
-            shards.variables["hr"],
-            attributes,
-            members=inference.members * len(paths),
-            write_members=inference.write_members,
-        ),
+        _layout(session, len(paths), shards.geometry.fine, shards.variables["hr"], attributes),
         path,
         communicator=communicator,
-        batch_size=session.experiment.sampling.batch_size,
-        seed=session.experiment.training.seed,
-        members=inference.members,
+        **_options(session),
         has_times=shards.has_times,
         undo=module.undo if module else None,
     )
@@ -95,25 +88,43 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     from app.inference.predict import predict
 
     model, spec = _load(session, paths)
-    inference = session.experiment.inference
-    data = open_input(spec, inference.input)
+    data = open_input(spec, session.experiment.inference.input)
     predict(
         model,
         data.read,
         data.stamps,
-        Layout(
-            data.fine,
-            data.variables,
-            _attributes(paths, session),
-            members=inference.members * len(paths),
-            write_members=inference.write_members,
-        ),
+        _layout(session, len(paths), data.fine, data.variables, _attributes(paths, session)),
         path,
         communicator=communicator,
-        batch_size=session.experiment.sampling.batch_size,
-        seed=session.experiment.training.seed,
-        members=inference.members,
+        **_options(session),
     )
+
+
+def _layout(
+    session: Session,
+    models: int,
+    grid: Grid,
+    variables: tuple[Variable, ...],
+    attributes: dict[str, str],
+) -> Layout:
+    inference = session.experiment.inference
+    return Layout(
+        grid,
+        variables,
+        attributes,
+        members=inference.members * models,
+        write_members=inference.write_members,
+    )
+
+
+def _options(session: Session) -> dict[str, Any]:
+    """How `predict` draws, the same for every kind of input."""
+    experiment = session.experiment
+    return {
+        "batch_size": experiment.sampling.batch_size,
+        "seed": experiment.training.seed,
+        "members": experiment.inference.members,
+    }
 
 
 def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -89,8 +90,9 @@ class Upsampling(keras.layers.Layer):
         self.chain = self._chain()
         build_chain(self.chain, input_shape)
 
+    @abstractmethod
     def _chain(self) -> list[keras.layers.Layer]:
-        raise NotImplementedError
+        """The layers that refine the grid, one after another."""
 
     def call(self, inputs: Any) -> Any:
         return run_chain(self.chain, inputs)
