@@ -42,6 +42,7 @@ class ModelConfig:
     first_guess: str = "none"
     first_guess_radius: int = 1
     time_features: str = "none"
+    constraint: str = "none"
 
     def __post_init__(self) -> None:
         _at_least("n_filters", self.n_filters, 1)
@@ -57,7 +58,7 @@ class ModelConfig:
         if self.output_activation == "crelu":
             raise InputError(
                 "--output_activation=crelu doubles the output channels; expected one of "
-                "elu, relu, gelu, leaky_relu, selu or none"
+                "elu, relu, gelu, leaky_relu, selu, softplus or none"
             )
         if self.output_activation is not None and self.first_guess != "none":
             raise InputError(

@@ -91,6 +91,9 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             1,
             "Coarse cells around its own that the linear first guess sees; one less of predictors.",
         ),
+        _enum(
+            "constraint", "none", "How block means of the output are brought to the coarse field."
+        ),
         _enum("time_features", "none", "What the network is told of the time."),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),

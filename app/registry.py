@@ -95,6 +95,12 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("bicubic", "the network corrects the bicubic interpolation"),
         ("linear", "the network corrects a ridge regression per fine cell"),
     ),
+    "constraint": (
+        ("none", "block means of the output are free"),
+        ("additive", "the missing difference is added to every cell of a block"),
+        ("multiplicative", "every cell of a block is multiplied by the missing factor"),
+        ("softmax", "the coarse value is shared out by the exponentials of the network's output"),
+    ),
     "time_features": (
         ("none", "the network does not know the time"),
         ("hour", "sine and cosine of the hour of the day"),
@@ -120,6 +126,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("crelu", "concatenated relu: doubles the channels"),
         ("leaky_relu", "relu with a small negative slope"),
         ("selu", "scaled exponential linear unit"),
+        ("softplus", "log(1 + exp x); as output activation it keeps fields above valid_min"),
     ),
     "interpolation": (
         ("inter_area", "area mean; nearest when enlarging"),

@@ -1,11 +1,13 @@
 """Networks and the physical model around them; importing this registers all of it with Keras."""
 
 from app.models.build import build_network
+from app.models.constraint import BlockConstraint
 from app.models.first_guess import InterpolationGuess, LinearGuess
 from app.models.physical import PhysicalModel, load_physical_model
 from app.models.spec import Channel, ModelArrays, ModelSpec
 
 __all__ = [
+    "BlockConstraint",
     "Channel",
     "InterpolationGuess",
     "LinearGuess",

@@ -12,6 +12,7 @@ from keras import ops
 
 from app.errors import InputError
 from app.models.codec import Codec
+from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.resize import Resize
@@ -60,6 +61,7 @@ class PhysicalModel(keras.Model):
         self.resize = None
         if spec.interpolation:
             self.resize = Resize(spec.interpolation, scale=spec.scale, dtype="float32")
+        self.constraint = _constraint(spec, arrays)
         self.jit_compile = False  # XLA makes CPUs slower
         self.built = True
 
@@ -94,14 +96,38 @@ class PhysicalModel(keras.Model):
         return localized or isinstance(self.first_guess, LinearGuess)
 
     def call(self, inputs: Batch, training: bool = False) -> Any:
-        return self.decode(self.encoded(inputs, training=training))
+        return self.constrain(inputs, self.unconstrained(inputs, training=training))
 
     def encoded(self, batch: Batch, training: bool = False) -> Any:
-        """The encoded prediction `(B, H, W, C)`; batch may hold patches of "static"."""
+        """The code `(B, H, W, C)` of the prediction, the constraint included.
+
+        Patches are to come with their own "static" and, under a constraint, "origin".
+        """
+        y = self.unconstrained(batch, training=training)
+        if self.constraint is None:
+            return y
+        return self.output_codec.encode(self.constrain(batch, y))
+
+    def unconstrained(self, batch: Batch, training: bool = False) -> Any:
+        """The encoded field `(B, H, W, C)` of network and first guess."""
         inputs = self.encode_inputs(batch["coarse"], batch.get("static"), batch.get("time"))
         y = self.network(inputs, training=training)
         guess = self.guess(batch["coarse"], batch.get("time"))
-        return y if guess is None else y + guess
+        y = y if guess is None else y + guess
+        if not self.spec.lower_bounds:
+            return y
+        floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
+        return floor + ops.softplus(y - floor)
+
+    def constrain(self, batch: Batch, y: Any) -> Any:
+        """The physical prediction of an encoded field: its valid range first, then its means."""
+        fine = self.decode(y)
+        if self.constraint is None:
+            return fine
+        inputs = {"fine": fine, "encoded": y, "coarse": batch["coarse"]}
+        if "origin" in batch:
+            inputs["origin"] = batch["origin"]
+        return self.constraint(inputs)
 
     def encode_inputs(
         self, coarse: Any, static: Any | None = None, time: Any | None = None
@@ -195,6 +221,15 @@ class PhysicalModel(keras.Model):
         )
         weight.assign(values.astype("float32"))
         return weight
+
+
+def _constraint(spec: ModelSpec, arrays: ModelArrays) -> BlockConstraint | None:
+    if spec.constraint == "none":
+        return None
+    layer = BlockConstraint(spec.constraint, spec.scale, spec.twins, arrays.mask.shape)
+    assert arrays.areas is not None  # filled in when the arrays were made
+    layer.fit(arrays.areas, arrays.mask)
+    return layer
 
 
 def block_mean(fields: Any, scale: int) -> Any:

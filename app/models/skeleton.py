@@ -74,9 +74,11 @@ def head(
 
     The transition carries the activation: without one, nothing behind the upsampling would be
     able to let the statics act differently in different weather. The last block is neither
-    normalised nor thinned by dropout, so that its few channels keep their values.
+    normalised nor thinned by dropout, so that its few channels keep their values. softplus is
+    left to the physical model, which knows where the code of 0 lies.
     """
     filters = config.n_filters
+    last = None if config.output_activation == "softplus" else config.output_activation
     if config.localcon_layer:
         y = LocalizedConvBlock(name="localized")(y)
     if static is not None:
@@ -91,6 +93,4 @@ def head(
         attention=config.attention,
         name="refine",
     )(y)
-    return ConvBlock(
-        n_outputs, activation=config.output_activation, zero_output=zero_output, name="output"
-    )(y)
+    return ConvBlock(n_outputs, activation=last, zero_output=zero_output, name="output")(y)

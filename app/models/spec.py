@@ -50,7 +50,9 @@ class ModelSpec:
     geometry: at least "scale" and "pad" (top, bottom, left, right in fine cells), beside the
     coordinates of both grids. interpolation: method of pin, None for networks that upsample
     themselves. time_features: a key of TIME_FEATURES. domain: free description of the training
-    data.
+    data. constraint: kind of `BlockConstraint` or "none"; twins: for each output the input
+    channel that its block means are to equal. lower_bounds: physical values that softplus keeps
+    each output above; none of them, no softplus.
     """
 
     inputs: tuple[Channel, ...]
@@ -61,6 +63,9 @@ class ModelSpec:
     interpolation: str | None = None
     time_features: str = "none"
     domain: dict[str, Any] = field(default_factory=dict)
+    constraint: str = "none"
+    twins: tuple[int, ...] = ()
+    lower_bounds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -89,7 +94,8 @@ class ModelSpec:
         plain = dict(stored)
         for role in ("inputs", "outputs"):
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
-        plain["statics"] = tuple(plain["statics"])
+        for name in ("statics", "twins", "lower_bounds"):
+            plain[name] = tuple(plain.get(name, ()))
         return cls(**plain)
 
 
@@ -100,7 +106,8 @@ class ModelArrays:
     input_offset, input_scale: (Cin,) or (h, w, Cin). output_offset, output_scale: (C,) or
     (H, W, C). static: (H, W, S) on the padded fine grid, NaN where unknown, and its own
     static_offset, static_scale (S,), which are 0 and 1 for statics that are standardised
-    already. mask: (H, W, C), True where a training target was ever valid.
+    already. mask: (H, W, C), True where a training target was ever valid. areas: (H, W) of the
+    cells, to any unit, 0 in the padding; None takes them as equal.
     NaN offsets become 0, NaN or zero scales 1: such cells carry no data.
     """
 
@@ -112,6 +119,7 @@ class ModelArrays:
     static: np.ndarray | None = None
     static_offset: np.ndarray | None = None
     static_scale: np.ndarray | None = None
+    areas: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         static = self.static
@@ -122,6 +130,7 @@ class ModelArrays:
             "static_offset": _or(self.static_offset, np.zeros(static.shape[-1])),
             "static_scale": _or(self.static_scale, np.ones(static.shape[-1])),
             "mask": np.asarray(self.mask, bool),
+            "areas": _or(self.areas, np.ones(np.shape(self.mask)[:2])),
         }
         for name in ("input_offset", "input_scale", "output_offset", "output_scale"):
             filled[name] = np.asarray(getattr(self, name), "float32")

@@ -13,7 +13,7 @@ from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
 from app.config import Experiment
 from app.data.batches import check_patch
-from app.data.description import DataDescription, Source
+from app.data.description import DataDescription, Source, Variable
 from app.data.shards import Shards
 from app.distributed import Ranks
 from app.errors import InputError
@@ -32,6 +32,12 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
     """The untrained model; fitted parts come from the first rank, which broadcasts them."""
     sampling, config = experiment.sampling, experiment.model
     _check(experiment, shards)
+    if config.constraint != "none" and shards.explicit and ranks.first:
+        logging.warning(
+            "--constraint=%s with explicit pairs: block means become those of the low-resolution "
+            "source, its bias included",
+            config.constraint,
+        )
     spec = _spec(experiment, shards)
     network = build_network(
         config,
@@ -70,11 +76,63 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         statics=tuple(v.name for v in variables["static"]),
         interpolation=experiment.model.interpolation if pin else None,
         time_features=experiment.model.time_features,
+        constraint=experiment.model.constraint,
+        twins=constraint_twins(experiment.model.constraint, shards),
+        lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,
         },
     )
+
+
+def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:
+    """For each predictand the low-resolution channel whose values its block means are to be.
+
+    Raises InputError where there is none, or where the constraint does not suit the variable.
+    """
+    if constraint == "none":
+        return ()
+    known = shards.has_times  # else from a data module, whose arrays have no units
+    found = []
+    for variable, twin in zip(shards.variables["hr"], find_twins(shards), strict=True):
+        if twin is None:
+            raise InputError(
+                f"--constraint={constraint}: {variable.name} has no low-resolution field of its "
+                "own; expected one of the same name, or none"
+            )
+        offered = shards.variables["lr"][twin]
+        if known and offered.units != variable.units:
+            raise InputError(
+                f"--constraint={constraint}: {variable.name} is in {variable.units}, its "
+                f"low-resolution field in {offered.units}; expected the same units"
+            )
+        if constraint != "additive" and not _never_negative(variable):
+            raise InputError(
+                f"--constraint={constraint}: {variable.name} ({variable.units}) has kind "
+                f"{variable.kind} and valid_min {variable.valid_min}; expected kind ratio and "
+                "valid_min 0 or more in the data description, or --constraint=additive"
+            )
+        found.append(twin)
+    return tuple(found)
+
+
+def _never_negative(variable: Variable) -> bool:
+    low = variable.valid_min
+    return variable.kind == "ratio" and low is not None and low >= 0
+
+
+def _lower_bounds(activation: str | None, variables: tuple[Variable, ...]) -> tuple[float, ...]:
+    """What softplus as output activation keeps each predictand above; () without it."""
+    if activation != "softplus":
+        return ()
+    for variable in variables:
+        if variable.valid_min is None and variable.kind != "ratio":
+            raise InputError(
+                f"--output_activation=softplus: {variable.name} has kind {variable.kind} and no "
+                "lower bound; expected valid_min or kind ratio in the data description"
+            )
+    return tuple(float(variable.valid_min or 0.0) for variable in variables)
 
 
 def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]:
@@ -110,6 +168,7 @@ def _arrays(shards: Shards) -> ModelArrays:
         static=shards.padded_static if has_static else None,
         static_offset=static.offset if static else None,
         static_scale=static.scale if static else None,
+        areas=geometry.weights(),
     )
 
 

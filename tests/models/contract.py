@@ -78,12 +78,18 @@ def _check_serialisation(layer: Any, x: Any, path: Path) -> None:
     """Saved and loaded again, the outputs are the same to the last bit."""
     model = layer
     if not isinstance(layer, keras.Model):
-        inputs = keras.tree.map_structure(lambda part: keras.Input(part.shape[1:]), x)
+        inputs = _placeholders(x)
         model = keras.Model(inputs, layer(inputs))
     model.save(path)
     loaded = keras.saving.load_model(path)
     assert loaded.count_params() == model.count_params()
     np.testing.assert_array_equal(np.asarray(model(x), "float32"), np.asarray(loaded(x), "float32"))
+
+
+def _placeholders(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {name: keras.Input(part.shape[1:], name=name) for name, part in x.items()}
+    return keras.Input(x.shape[1:])
 
 
 def _check_close(values: np.ndarray, reference: np.ndarray, tolerance: float) -> None:

@@ -154,6 +154,14 @@ def test_output_activation_shuts_the_last_block_only():
     assert (np.asarray(network(random_inputs({"coarse": (2, 4, 5, 1)}))) >= 0).all()
 
 
+def test_softplus_is_left_to_the_physical_model():
+    config = ModelConfig(output_activation="softplus", activation="softplus", **TINY)
+    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=2)
+    kinds = {layer.name: layer for layer in network.layers}
+    assert kinds["output"].activation is None
+    assert kinds["block_1"].activation == "softplus"
+
+
 @pytest.mark.parametrize("normalization", ["bn", "ln"])
 def test_output_block_is_never_normalised(normalization):
     config = ModelConfig(normalization=normalization, **TINY)

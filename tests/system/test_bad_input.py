@@ -20,6 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     good = fields(n=40, y=8, x=12)
     good.to_netcdf("good.nc")
     good.isel(time=slice(30, None)).to_netcdf("late.nc")
+    good.t2m.rename("v").assign_attrs(units="m s-1").to_netcdf("good_v.nc")
     good[["t2m"]].assign_coords(lon=good.lon + 90).to_netcdf("elsewhere.nc")
     good.where(good.time < good.time[20]).to_netcdf("half_missing.nc")
     good[["t2m"]].isel(time=[0, 1, 1, 2]).to_netcdf("twice.nc")
@@ -103,6 +104,21 @@ CASES: dict[str, tuple[Callable[[], list[str]], str]] = {
     "patch larger than the grid": (
         lambda: ["train", *GOOD, "--patch_size=64", "--epochs=1"],
         "--patch_size=64",
+    ),
+    "constraint that needs amounts": (
+        lambda: ["train", *GOOD, "--constraint=softmax", "--epochs=1"],
+        "--constraint=softmax: t2m (K) has kind interval and valid_min None; expected kind ratio",
+    ),
+    "constraint without a twin": (
+        lambda: [
+            *("train", "--constraint=additive", "--paired_samples=explicit", "--epochs=1"),
+            config(low_resolution={"files": "good_v.nc", "variables": ["v"]}),
+        ],
+        "--constraint=additive: t2m has no low-resolution field of its own",
+    ),
+    "softplus without a lower bound": (
+        lambda: ["train", *GOOD, "--output_activation=softplus", "--epochs=1"],
+        "--output_activation=softplus: t2m has kind interval and no lower bound",
     ),
     "save path that is a file": (
         lambda: ["train", *GOOD, "--save_path=good.nc", "--epochs=1"],

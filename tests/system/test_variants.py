@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 import yaml
 
+from app.grids import Geometry, Grid
 from app.main import main
 from tests.system.conftest import QUICK, fields
 
@@ -16,7 +17,10 @@ VARIANTS = {
     "unet": ["--backbone=unet", "--upsampling=pin", "--interpolation=bicubic"],
     "localized": ["--localcon_layer", "--time_features=both", "--upsampling=rc"],
     "linear guess": ["--first_guess=linear", "--upsampling=dc", "--attention"],
+    "constraint": ["--constraint=additive", "--halo=1", "--precision=bfloat16"],
+    "constraint on patches": ["--constraint=additive", "--patch_size=8"],
 }
+LARGEST_VIOLATION = 1e-4  # of the coarse field's standard deviation
 
 
 @pytest.fixture
@@ -38,6 +42,14 @@ def data(tmp_path: Path) -> Path:
 def scores(folder: Path) -> dict[str, float]:
     lines = (folder / "metrics" / "summary.csv").read_text().splitlines()[1:]
     return {line.split(",")[0]: float(line.split(",")[1] or "nan") for line in lines}
+
+
+def violation(predicted: xr.DataArray, truth: xr.DataArray) -> float:
+    """Largest deviation of block means from the coarsened truth, in its standard deviations."""
+    predicted, truth = predicted.sortby("lat"), truth.sortby("lat")  # as blocks are counted
+    grid = Geometry.build(Grid(lat=truth.lat.values, lon=truth.lon.values), 4)
+    coarse = grid.coarsen(truth.sel(time=predicted.time).values)
+    return float(np.nanmax(np.abs(grid.coarsen(predicted.values) - coarse)) / np.nanstd(coarse))
 
 
 def run_all(data: Path, *argv: str) -> dict[str, float]:
@@ -70,9 +82,40 @@ def test_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
         assert predicted.t2m.where(hole).isnull().all()  # never seen, hence never predicted
         assert predicted.t2m.where(~hole, 0).notnull().all()
         assert predicted.dew.notnull().all()
+        with xr.open_dataset(file) as truth:
+            found = {v: violation(predicted[v], truth[v]) for v in ("t2m", "dew")}
+    held = [value < LARGEST_VIOLATION for value in found.values()]
+    assert held == 2 * ["--constraint=additive" in VARIANTS[name]]
 
 
-def test_explicit_pairs_with_predictors(data: Path) -> None:
+RAIN = {
+    "multiplicative": ["--constraint=multiplicative"],
+    "softmax": ["--constraint=softmax"],
+    "softplus": ["--output_activation=softplus"],
+}
+
+
+@pytest.mark.parametrize("name", RAIN)
+def test_rain_stays_rain(name: str, data: Path) -> None:
+    """Never negative and, under a constraint, as much as the coarse field has of it."""
+    file = data / "fine.nc"
+    with xr.open_dataset(file) as fine:
+        rain = (fine.dew - 281).clip(min=0).assign_attrs(units="mm").to_dataset(name="rain")
+    rain.to_netcdf(data / "rain.nc")
+    variable = {"kind": "ratio", "valid_min": 0, "transform": "sqrt"}
+    description = {"predictand": {"files": "rain.nc", "variables": {"rain": variable}}}
+    (data / "data.yml").write_text(yaml.safe_dump(description))
+    run_all(data, f"--data_config={data / 'data.yml'}", *RAIN[name])
+    with xr.open_dataset(data / "out" / "y_hat.nc") as predicted:
+        assert predicted.rain.min() >= 0
+        held = violation(predicted.rain, rain.rain) < LARGEST_VIOLATION
+    assert held == (name != "softplus")
+
+
+@pytest.mark.parametrize("argv", [[], ["--constraint=additive"]])
+def test_explicit_pairs_with_predictors(
+    argv: list[str], data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     description = {
         "predictand": {"files": "fine.nc", "variables": ["t2m"]},
         "low_resolution": {"files": "coarse.nc", "variables": ["t2m"]},
@@ -85,8 +128,11 @@ def test_explicit_pairs_with_predictors(data: Path) -> None:
         f"--data_config={data / 'data.yml'}",
         "--paired_samples=explicit",
         "--first_guess=linear",
+        "--verbose",
+        *argv,
     )
     assert 0 < found["rmse"] < 5
+    assert ("its bias included" in caplog.text) == bool(argv)
 
 
 def flags_of(data: Path, *argv: str) -> list[str]:
