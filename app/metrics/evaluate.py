@@ -18,14 +18,18 @@ from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.accumulate import TruthRange, VariableScores
+from app.metrics.distribution import DistributionScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
-from app.metrics.prediction import Prediction
+from app.metrics.precipitation import wet_limit
+from app.metrics.prediction import Prediction, mean_member
 from app.metrics.results import Evaluation, Example, VariableResult
+from app.metrics.spectra import Bands
 from app.metrics.summary import sample_rmse, summarise
 from app.metrics.table import Row, Table
 
 if TYPE_CHECKING:
+    from app.data.description import Variable
     from app.data.shards import Shards
     from app.grids import Grid
 
@@ -37,6 +41,7 @@ INTERPOLATED = (
     "bias_corrected",
 )  # these need a low-resolution twin
 Undo = Callable[[np.ndarray], np.ndarray]
+Sums = tuple[VariableScores, DistributionScores]
 
 
 class _Scorer:
@@ -50,16 +55,20 @@ class _Scorer:
         undo: Undo | None,
         mask: np.ndarray | None,
         split: str,
+        accumulation: int | None,
     ) -> None:
         self.shards, self.prediction, self.baselines = shards, prediction, baselines
+        self.accumulation = accumulation
         self.undo, self.mask, self.split = undo, mask, split
         self.names = (MODEL, *(baseline.name for baseline in baselines))
+        self.members = prediction.members if prediction.members > 1 else 0
+        self.layers = len(self.names) + self.members  # fields held of every sample and predictand
         self.variables = shards.variables["hr"]
         self.samples = shards.size(split)
         self.shape = shards.geometry.fine_shape
         y, x = self.shape
-        # scoring holds some ten arrays per candidate at a time
-        self.blocks = list(time_blocks(self.samples, y * x * len(self.names) * len(self.variables)))
+        # scoring holds some ten arrays per candidate, and fewer per member, at a time
+        self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
 
     def truth(self, indices: np.ndarray) -> np.ndarray:
         """Truth (n, y, x, C), NaN where the mask leaves it out."""
@@ -67,12 +76,20 @@ class _Scorer:
         return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
 
     def fields(self, indices: np.ndarray) -> np.ndarray:
-        """All candidates: (k, n, y, x, C) float32."""
-        fields = [self.prediction.read(indices)]
+        """All candidates, then the members where there are several: (k + M, n, y, x, C) float32."""
+        members = self.prediction.read_members(indices)
+        fields = [mean_member(members)]
         for baseline in self.baselines:
             field = baseline.predict(indices, self.split)
             fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
-        return np.stack(fields)
+        return np.stack([*fields, *(members if self.members else ())])
+
+    def parted(
+        self, layers: np.ndarray, keep: list[int], c: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """A predictand's own candidates (k, n, y, x), and the members (M, n, y, x) if several."""
+        members = layers[len(self.names) :, ..., c] if self.members else None
+        return layers[keep, ..., c], members
 
     def truth_ranges(self) -> list[TruthRange]:
         """Mean and range of each predictand's truth."""
@@ -104,39 +121,56 @@ class _Scorer:
             for twin in find_twins(self.shards)
         ]
 
-    def run(self, scratch_folder: Path) -> list[VariableScores]:
+    def run(self, scratch_folder: Path) -> list[Sums]:
         """Sums of every predictand: blocks of time first, then bands of rows for the ranks."""
-        area = self.shards.geometry.fine.cell_areas()
-        kept = self.kept()
-        scores = [
-            VariableScores(tuple(self.names[k] for k in keep), self.samples, area, found)
-            for keep, found in zip(kept, self.truth_ranges(), strict=True)
-        ]
-        shape = (len(self.names), self.samples, *self.shape, len(self.variables))
+        kept, sums = self.kept(), self._empty_sums()
+        shape = (self.layers, self.samples, *self.shape, len(self.variables))
         with tempfile.TemporaryFile(dir=scratch_folder) as file:
             stored = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
             for indices in self.blocks:
-                truth, fields = self.truth(indices), self.fields(indices)
-                stored[:, indices[0] : indices[-1] + 1] = fields
-                for c, (score, keep) in enumerate(zip(scores, kept, strict=True)):
-                    score.add(indices, truth[..., c], fields[keep, ..., c])
-            self._check(scores)
-            self._rank_over_time(scores, kept, stored)
-        return scores
+                truth, layers = self.truth(indices), self.fields(indices)
+                stored[:, indices[0] : indices[-1] + 1] = layers
+                for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
+                    fields, members = self.parted(layers, keep, c)
+                    score.add(indices, truth[..., c], fields)
+                    distribution.add(indices, truth[..., c], fields, members)
+            self._check([score for score, _ in sums])
+            self._add_series(sums, kept, stored)
+        return sums
 
-    def _rank_over_time(
-        self, scores: list[VariableScores], kept: list[list[int]], stored: np.ndarray
-    ) -> None:
+    def _empty_sums(self) -> list[Sums]:
+        area = self.shards.geometry.fine.cell_areas()
+        bands = Bands.of(self.shards.geometry.fine)
+        sums = []
+        for variable, keep, found in zip(
+            self.variables, self.kept(), self.truth_ranges(), strict=True
+        ):
+            names = tuple(self.names[k] for k in keep)
+            distribution = DistributionScores(
+                names,
+                self.samples,
+                area,
+                bands=bands,
+                origin=found.mean,
+                members=self.members,
+                wet=wet_limit(variable, self.accumulation),
+            )
+            sums.append((VariableScores(names, self.samples, area, found), distribution))
+        return sums
+
+    def _add_series(self, sums: list[Sums], kept: list[list[int]], stored: np.ndarray) -> None:
+        """Scores that need the whole period of a grid point: ranks and extremes over time."""
         y, x = self.shape
-        step = max(1, BLOCK_BYTES // (8 * self.samples * x * len(self.names)))
+        step = max(1, BLOCK_BYTES // (8 * self.samples * x * self.layers))
         for start in range(0, y, step):
             rows = slice(start, min(y, start + step))
             truth = self.shards.series("hr", self.split, rows)
             if self.mask is not None:
                 truth = np.where(self.mask[rows, :, None], truth, np.nan)
-            for c, (score, keep) in enumerate(zip(scores, kept, strict=True)):
-                fields = np.stack([stored[k, :, rows, :, c] for k in keep])
+            for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
+                fields, members = self.parted(stored[:, :, rows], keep, c)
                 score.add_rows(rows, truth[..., c], fields)
+                distribution.add_rows(rows, truth[..., c], fields, members)
 
     def _check(self, scores: list[VariableScores]) -> None:
         """Nothing left to score is an error that names the candidate to blame."""
@@ -195,15 +229,18 @@ def evaluate(
     mask: np.ndarray | None = None,
     candidates: Iterable[str] = BASELINES,
     split: str = "test",
+    accumulation: int | None = None,
 ) -> Evaluation:
     """Score a prediction and the baselines, and write summary.csv, summary.txt, gridpoint.nc.
 
     `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
-    any orientation, holding all times of the split; members are averaged. `undo` maps baseline
-    fields (n, y, x, C), fitted on scaled data, back to the truth's units. `mask` (y, x): where
-    to score. `candidates`: baselines beside the model. Memory is bounded by a block of time;
-    all candidates' fields pass through a temporary file in `out_folder` once, for the ranks
-    over time. Raises InputError where the prediction does not fit the truth.
+    any orientation, holding all times of the split; of members the mean is scored as a field,
+    and all of them as an ensemble. `undo` maps baseline fields (n, y, x, C), fitted on scaled
+    data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
+    beside the model. `accumulation`: seconds over which amounts of precipitation are summed.
+    Memory is bounded by a block of time; all candidates' fields and members pass through a
+    temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
+    prediction does not fit the truth.
     """
     if not split_size(shards, split):
         raise InputError(f"split {split!r} holds no samples to score")
@@ -213,9 +250,9 @@ def evaluate(
     opened = Prediction(prediction, shards.variables["hr"], grid, times)
     try:
         where = None if mask is None else canonical_mask(mask, grid)
-        scorer = _Scorer(shards, opened, fit_baselines(shards, candidates), undo, where, split)
-        scores = scorer.run(folder)
-        evaluation = _assemble(scorer, scores, times)
+        baselines = fit_baselines(shards, candidates)
+        scorer = _Scorer(shards, opened, baselines, undo, where, split, accumulation)
+        evaluation = _assemble(scorer, scorer.run(folder), times)
     finally:
         opened.close()
     evaluation.table.write_csv(folder / "summary.csv")
@@ -224,20 +261,39 @@ def evaluate(
     return evaluation
 
 
-def _assemble(scorer: _Scorer, scores: list[VariableScores], times: np.ndarray) -> Evaluation:
+def _assemble(scorer: _Scorer, sums: list[Sums], times: np.ndarray) -> Evaluation:
     several = len(scorer.variables) > 1
     rows: list[Row] = []
     results = []
-    for c, (variable, score) in enumerate(zip(scorer.variables, scores, strict=True)):
-        own_rows, maps = summarise(score, variable, times, several)
+    for c, (variable, (score, distribution)) in enumerate(zip(scorer.variables, sums, strict=True)):
+        own_rows, maps = summarise(score, variable, times, several, distribution)
         rows += own_rows
-        keep = [scorer.names.index(name) for name in score.candidates]
-        label = f"[{variable.name}]" if several else ""
-        example = scorer.example(c, score, keep)
-        results.append(
-            VariableResult(variable, score.candidates, label, sample_rmse(score), maps, example)
-        )
+        results.append(_result(scorer, c, variable, several, (score, distribution), maps))
     title = f"Scores on the {scorer.split} period"
-    footer = notes(scorer.shards, scorer.split, scorer.variables, scores, scorer.prediction.members)
+    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction.members)
     table = Table(title, scorer.names, tuple(rows), footer)
     return Evaluation(table, tuple(results), scorer.shards.geometry.fine)
+
+
+def _result(
+    scorer: _Scorer,
+    c: int,
+    variable: Variable,
+    several: bool,
+    sums: Sums,
+    maps: dict[str, np.ndarray],
+) -> VariableResult:
+    """What the figures of one predictand need."""
+    score, distribution = sums
+    keep = [scorer.names.index(name) for name in score.candidates]
+    ensemble = distribution.ensemble
+    return VariableResult(
+        variable,
+        score.candidates,
+        f"[{variable.name}]" if several else "",
+        sample_rmse(score),
+        maps,
+        scorer.example(c, score, keep),
+        spectra=distribution.spectrum.result(),
+        rank_histogram=None if ensemble is None else ensemble.shares,
+    )

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from app.baselines.base import split_size
 from app.data.description import Variable
 from app.data.times import Stamps
+from app.data.units import HOUR
 from app.metrics.accumulate import VariableScores
 from app.metrics.bootstrap import MIN_BLOCKS, RESAMPLES, block_length
+from app.metrics.distribution import DistributionScores
+from app.metrics.spectra import MIN_BANDS
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -28,33 +31,94 @@ DEFINITIONS = (
     " Gaussian window 11 cells, σ 1.5, k1 0.01, k2 0.03, population moments, renormalised over"
     " valid cells, at centres with at least half the weight valid. range: of the truth over the"
     " period scored.",
-    "skill_vs_X: 1 - rmse / rmse of X. _low, _high: 95 % interval",
 )
+ENSEMBLE = (
+    "crps: mean |x - y| - sum |x - x'| / (2M(M - 1)) over members x, x' and truth y (fair"
+    " estimator); that of a single field is its mae, so that the row compares.",
+    "spread_skill: sqrt((M + 1)/M · area-weighted mean of the members' unbiased variance) / rmse"
+    " of their mean; 1 for a reliable ensemble, below 1 too little spread. reliability_index:"
+    " Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members, in %, 0 where all are"
+    " as frequent; shares f area-weighted, ties at random.",
+)
+SPECTRA = (
+    "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
+    " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the shortest"
+    " waves, below 0 too smooth. P: mean over samples of the variance in each band of isotropic"
+    " wavenumber, from the discrete cosine transform (Denis et al. 2002) of samples where truth and"
+    " all candidates have every value; bands as wide as the wavenumber of twice the shorter side,"
+    " up to the Nyquist wavenumber of the coarser spacing."
+)
+WET = "wet_frequency: area-weighted share of values that are wet; ± over samples."
+EXTREMES = (
+    "p99_bias: area-weighted mean ± standard deviation over grid points of the 99th percentile"
+    " over time (linear between order statistics) less that of the truth."
+)
+INTERVALS = "skill_vs_X: 1 - rmse / rmse of X. _low, _high: 95 % interval"
 
 
 def notes(
     shards: Shards,
     split: str,
     variables: tuple[Variable, ...],
-    scores: list[VariableScores],
+    sums: list[tuple[VariableScores, DistributionScores]],
     members: int,
 ) -> tuple[str, ...]:
     """Footer lines."""
     lines = [_period(shards, name) for name in ("train", "validation", split)]
-    for variable, score in zip(variables, scores, strict=True):
+    for variable, (score, distribution) in zip(variables, sums, strict=True):
         lines.append(
             f"{variable.name} ({variable.units or '1'}): {int(score.count.sum())} of "
             f"{score.offered} valid truth values scored, {int((score.count > 0).sum())} grid "
             f"points; ssim at {int(score.centres.sum())} window centres; truth from "
             f"{score.range.low:.5g} to {score.range.high:.5g}"
         )
+        lines.append(_spectra_note(variable, distribution))
+        lines += _wet_note(variable, distribution)
     if members > 1:
-        lines.append(f"model: mean of {members} members")
+        lines.append(
+            f"model: mean of {members} members, valid where all are; crps, spread_skill and"
+            " reliability_index are of the members, spectra, wet_frequency and p99_bias means of"
+            " theirs"
+        )
     length = block_length(shards.times(split))
     blocks = f" of {RESAMPLES} moving-block resamples, blocks of {length} samples"
     if shards.size(split) < MIN_BLOCKS * length:
         blocks = f": none, the period is shorter than {MIN_BLOCKS} blocks of {length} samples"
-    return (*lines, *DEFINITIONS[:-1], f"{DEFINITIONS[-1]}{blocks}.")
+    definitions = [*DEFINITIONS, *(ENSEMBLE if members > 1 else ()), SPECTRA]
+    if any(distribution.wet_limit is not None for _, distribution in sums):
+        definitions.append(WET)
+    return (*lines, *definitions, EXTREMES, f"{INTERVALS}{blocks}.")
+
+
+def _spectra_note(variable: Variable, distribution: DistributionScores) -> str:
+    spectrum = distribution.spectrum
+    waves = spectrum.bands.wavelengths
+    if len(waves) < MIN_BANDS:
+        return f"{variable.name}: no spectra, the grid is too small"
+    if not spectrum.samples:
+        return f"{variable.name}: no spectra, no sample has all values of the domain"
+    return (
+        f"{variable.name}: spectra of the {spectrum.samples} of {len(distribution.weight)} samples"
+        f" that are complete, {len(waves)} bands of wavelength {waves[0]:.4g} to {waves[-1]:.4g} km"
+    )
+
+
+def _wet_note(variable: Variable, distribution: DistributionScores) -> list[str]:
+    """What counts as wet and how much of the truth does, or why nothing can be said."""
+    limit, unit = distribution.wet_limit, variable.units or "1"
+    if limit is None:
+        return []
+    if distribution.wet is None:
+        return [
+            f"{variable.name}: no wet_frequency, the period that its amounts in {unit} are summed"
+            " over is not known; a rate such as mm day-1 needs none"
+        ]
+    share = distribution.wet.truth.sum() / distribution.weight.sum()
+    summed = "" if limit.accumulation is None else f" in {limit.accumulation / HOUR:g} h"
+    return [
+        f"{variable.name}: wet from {limit.value:.4g} {unit}{summed} (1 mm day-1) up; of the truth"
+        f" a share of {share:.4g}"
+    ]
 
 
 def _period(shards: Shards, split: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COORDINATE_TOLERANCE = 1e-4  # degrees; coordinates in single precision differ by less
 FULL_CIRCLE = 360.0  # degrees
+MEMBER = "member"  # dimension
 
 
 class Prediction:
@@ -38,7 +39,7 @@ class Prediction:
         self._dataset = source if isinstance(source, xr.Dataset) else _open(source)
         self._fields = [self._field(variable.name, grid) for variable in variables]
         self._positions = self._match(times)
-        self.members = int(self._dataset.sizes.get("member", 1))
+        self.members = self._count_members()
 
     def _field(self, name: str, grid: Grid) -> xr.DataArray:
         """The variable as (…, y, x) on exactly the truth's cells."""
@@ -52,6 +53,16 @@ class Prediction:
                 f"expected {grid.shape}, {grid.extent()}"
             )
         return to_canonical(self._dataset[name], own)
+
+    def _count_members(self) -> int:
+        """Members of every predictand; one where there is no such dimension."""
+        sizes = {str(field.name): field.sizes.get(MEMBER, 1) for field in self._fields}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise InputError(
+                f"{self.where}: expected as many members of every predictand, found {found}"
+            )
+        return next(iter(sizes.values()))
 
     def _match(self, times: np.ndarray) -> np.ndarray:
         """Position of each wanted time in the file."""
@@ -71,23 +82,34 @@ class Prediction:
             )
         return np.array([where[second] for second in wanted.seconds.tolist()])
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """Fields (n, y, x, C) float32 of the given truth samples; the mean over members."""
+    def read_members(self, indices: np.ndarray) -> np.ndarray:
+        """Members' fields (M, n, y, x, C) float32 of the given truth samples."""
         positions = self._positions[indices]
         first, last = int(positions.min()), int(positions.max())
         channels = []
         for field in self._fields:
             # one contiguous slab is read far faster than a list of times
             block = field.isel(time=slice(first, last + 1)).isel(time=positions - first)
-            if "member" in block.dims:
-                block = block.mean("member")
-            channels.append(block.transpose("time", ...).values)
-        return np.stack(channels, axis=-1).astype(np.float32)
+            if MEMBER not in block.dims:
+                block = block.expand_dims(MEMBER)
+            channels.append(block.transpose(MEMBER, "time", ...).values)
+        return np.stack(channels, axis=-1).astype(np.float32, copy=False)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Fields (n, y, x, C) float32 of the given truth samples; the mean over members."""
+        return mean_member(self.read_members(indices))
 
     def close(self) -> None:
         """Close the file if it was opened here."""
         if self._opened:
             self._dataset.close()
+
+
+def mean_member(members: np.ndarray) -> np.ndarray:
+    """Mean (…) float32 of members (M, …), NaN where any member is."""
+    if len(members) == 1:
+        return members[0]
+    return members.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def _open(path: str | Path) -> xr.Dataset:

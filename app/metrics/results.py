@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.data.description import Variable
+from app.metrics.spectra import Spectra
 from app.metrics.table import Table
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class VariableResult:
     sample_rmse: np.ndarray  # (k, n)
     maps: dict[str, np.ndarray]  # each (k, y, x)
     example: Example
+    spectra: Spectra | None = None  # None where no sample's fields are complete
+    rank_histogram: np.ndarray | None = None  # (M + 1,) shares; None without members
 
 
 @dataclass(frozen=True, eq=False)

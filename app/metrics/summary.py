@@ -8,31 +8,21 @@ import numpy as np
 
 from app.data.description import Variable
 from app.metrics.accumulate import SPREAD_FLOOR, VariableScores
+from app.metrics.arithmetic import centre, divide, over_space, spread
 from app.metrics.bootstrap import block_length, interval, resampled_sums
+from app.metrics.distribution import DistributionScores
+from app.metrics.distribution_rows import (
+    ensemble_rows,
+    extreme_rows,
+    spectrum_rows,
+    wet_rows,
+)
 from app.metrics.table import Row
 
 REFERENCES = ("bicubic", "linear")
 PERCENT = 100.0
 
 Values = dict[str, tuple[float, float]]
-
-
-def divide(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
-    """a / b, NaN where b is 0."""
-    b = np.asarray(b, dtype=np.float64)
-    return np.where(b != 0, a / np.where(b != 0, b, 1.0), np.nan)
-
-
-def spread(values: np.ndarray) -> float:
-    """Population standard deviation of the finite values."""
-    finite = values[np.isfinite(values)]
-    return float(finite.std()) if finite.size else np.nan
-
-
-def centre(values: np.ndarray) -> float:
-    """Mean of the finite values."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else np.nan
 
 
 def truth_spread(scores: VariableScores) -> float:
@@ -73,16 +63,6 @@ def gridpoint_maps(scores: VariableScores) -> dict[str, np.ndarray]:
         "pearson": divide(covariance, np.sqrt(np.where(varies, variance * own, 0.0))),
         "spearman": scores.spearman,
     }
-
-
-def over_space(scores: VariableScores, field: np.ndarray) -> tuple[float, float]:
-    """Area-weighted mean and standard deviation of a map's finite cells."""
-    weights = np.where(np.isfinite(field), scores.area, 0.0)
-    if not weights.any():
-        return np.nan, np.nan
-    values = np.nan_to_num(field)
-    mean = np.average(values, weights=weights)
-    return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
 
 
 def error_rows(scores: VariableScores, variable: Variable, label: str) -> Iterator[Row]:
@@ -126,7 +106,7 @@ def similarity_rows(
         yield Row(metric + label, unit, values)
         if metric in maps:
             temporal = {
-                name: over_space(scores, field)
+                name: over_space(scores.area, field)
                 for name, field in zip(scores.candidates, maps[metric], strict=True)
             }
             yield Row(f"{metric}_time{label}", "1", temporal)
@@ -177,13 +157,24 @@ def _with_interval(
 
 
 def summarise(
-    scores: VariableScores, variable: Variable, times: np.ndarray, several: bool
+    scores: VariableScores,
+    variable: Variable,
+    times: np.ndarray,
+    several: bool,
+    distribution: DistributionScores | None = None,
 ) -> tuple[list[Row], dict[str, np.ndarray]]:
     """All rows of one predictand, and its maps."""
     label = f"[{variable.name}]" if several else ""
     maps = gridpoint_maps(scores)
     errors = list(error_rows(scores, variable, label))
+    similarity = list(similarity_rows(scores, maps, label))
     intervals = interval_rows(scores, times, variable.units or "1", label)
     ends = [row for row in intervals if row.metric.startswith("rmse")]
     skill = [row for row in intervals if row.metric.startswith("skill")]
-    return [*errors[:2], *ends, *errors[2:], *similarity_rows(scores, maps, label), *skill], maps
+    probabilistic: list[Row] = []
+    if distribution is not None:
+        probabilistic = ensemble_rows(scores, distribution, variable, label)
+        similarity += spectrum_rows(distribution, label)
+        similarity += wet_rows(distribution, label)
+        similarity += extreme_rows(distribution, variable, label)
+    return [*errors[:2], *ends, *errors[2:], *probabilistic, *similarity, *skill], maps

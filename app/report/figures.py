@@ -13,6 +13,7 @@ from app.grids import Grid
 from app.metrics.evaluate import MODEL
 from app.metrics.results import Evaluation, VariableResult
 from app.metrics.table import Table
+from app.report.distribution import rank_chart, spectra_chart
 from app.report.maps import (
     Scale,
     colour_bar,
@@ -23,16 +24,16 @@ from app.report.maps import (
     pick,
     sequential,
 )
+from app.report.style import colour, open_frame, title
 
 DPI = 160
-MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
-TITLES = {MODEL: "prediction", "linear": "linear regression"}
 
 
 def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """Draw maps.png, rmse_map.png and scores.png into the folder.
 
-    With several predictands each has its own, maps_tas.png and so on. Returns the paths.
+    With them spectra.png where any sample is complete and rank_histogram.png where there are
+    members. With several predictands each has its own, maps_tas.png and so on. Returns the paths.
     """
     paths = []
     for result in evaluation.variables:
@@ -42,6 +43,10 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
             "rmse_map": rmse_maps(result, evaluation.grid, evaluation.table),
             "scores": score_chart(result, evaluation.table),
         }
+        if result.spectra is not None:
+            drawn["spectra"] = spectra_chart(result, result.spectra, evaluation.table)
+        if result.rank_histogram is not None:
+            drawn["rank_histogram"] = rank_chart(result, result.rank_histogram, evaluation.table)
         for name, figure in drawn.items():
             path = Path(folder) / f"{name}{suffix}.png"
             figure.savefig(path, dpi=DPI)
@@ -65,10 +70,9 @@ def example_maps(result: VariableResult, grid: Grid) -> Figure:
     draw_field(axes[0, 0], fields["truth"], grid, values, "truth")
     _draw_coarse(axes[1, 0], result, values)
     for column, name in enumerate(shown, start=1):
-        title = TITLES.get(name, name)
-        draw_field(axes[0, column], fields[name], grid, values, title)
+        draw_field(axes[0, column], fields[name], grid, values, title(name))
         rmse = _area_rmse(errors[name], grid)
-        text = f"{title} − truth (RMSE {rmse:.3g})"
+        text = f"{title(name)} − truth (RMSE {rmse:.3g})"
         draw_field(axes[1, column], errors[name], grid, error_scale, text)
     for panel in axes.flat:
         frame(panel, grid)
@@ -106,7 +110,7 @@ def rmse_maps(result: VariableResult, grid: Grid, table: Table) -> Figure:
     scale = sequential(pick(rmse, *shown))
     for panel, name in zip(axes[0], shown, strict=False):
         overall = table.value(f"rmse{result.label}", name)
-        draw_field(panel, rmse[name], grid, scale, f"{TITLES[name]} (overall {overall:.3g})")
+        draw_field(panel, rmse[name], grid, scale, f"{title(name)} (overall {overall:.3g})")
         frame(panel, grid)
     unit = _units(result)
     colour_bar(figure, axes[0, : len(shown)], scale, f"RMSE [{unit}]")
@@ -125,37 +129,30 @@ def score_chart(result: VariableResult, table: Table) -> Figure:
     figure = Figure(figsize=(8.2, 0.42 * len(result.candidates) + 1.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     positions = np.arange(len(result.candidates))[::-1]
-    colours = [_colour(name) for name in result.candidates]
+    colours = [colour(name) for name in result.candidates]
     _bars(left, result, table, positions, colours)
     _violins(right, result.sample_rmse, positions, colours)
-    names = [TITLES.get(name, name.replace("_", " ")) for name in result.candidates]
-    left.set_yticks(positions, names, fontsize=8)
+    names = [title(name) for name in result.candidates]
     left.set_title("over the period, with 95 % interval", fontsize=9)
     right.set_title("of each sample, with quartiles", fontsize=9)
     for axes in (left, right):
         axes.set_xlabel(f"RMSE [{_units(result)}]", fontsize=8)
         axes.set_xlim(left=0)
-        axes.tick_params(axis="x", labelsize=7)
-        axes.grid(axis="x", color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        open_frame(axes, "x")
+    left.set_yticks(positions, names, fontsize=8)
     figure.suptitle(f"{result.variable.name}: root mean square error", fontsize=10)
     return figure
-
-
-def _colour(name: str) -> str:
-    return {MODEL: MODEL_COLOUR, "linear": LINEAR_COLOUR}.get(name, OTHER_COLOUR)
 
 
 def _bars(
     axes: Axes, result: VariableResult, table: Table, positions: np.ndarray, colours: list[str]
 ) -> None:
-    for position, name, colour in zip(positions, result.candidates, colours, strict=True):
+    for position, name, paint in zip(positions, result.candidates, colours, strict=True):
         rmse, low, high = (
             table.value(f"{metric}{result.label}", name)
             for metric in ("rmse", "rmse_low", "rmse_high")
         )
-        axes.barh(position, rmse, color=colour, height=0.62)
+        axes.barh(position, rmse, color=paint, height=0.62)
         if np.isfinite(low):
             spread = np.maximum([[rmse - low], [high - rmse]], 0.0)
             axes.errorbar(rmse, position, xerr=spread, color="black", capsize=2.5, lw=1)
@@ -175,7 +172,7 @@ def _violins(
     axes: Axes, sample_rmse: np.ndarray, positions: np.ndarray, colours: list[str]
 ) -> None:
     """Densities of the per-sample RMSE; a line where all samples are alike."""
-    for position, series, colour in zip(positions, sample_rmse, colours, strict=True):
+    for position, series, paint in zip(positions, sample_rmse, colours, strict=True):
         values = series[np.isfinite(series)]
         if len(values) > 1 and np.ptp(values) > 0:
             parts = axes.violinplot(
@@ -183,7 +180,7 @@ def _violins(
             )
             bodies: Any = parts["bodies"]
             for body in bodies:
-                body.set(facecolor=colour, alpha=0.55, edgecolor="none")
+                body.set(facecolor=paint, alpha=0.55, edgecolor="none")
         low, middle, high = np.percentile(values, (25, 50, 75))
         axes.plot([low, high], [position, position], color="black", lw=2.5, solid_capstyle="butt")
         axes.plot(middle, position, "o", color="white", markeredgecolor="black", markersize=4)

@@ -21,9 +21,17 @@ def run(session: Session) -> None:
         return
 
     from app.metrics.evaluate import evaluate
+    from app.metrics.precipitation import summed_over
     from app.report.figures import draw_figures
 
-    evaluation = evaluate(shards, path, folder.metrics, undo=module.undo if module else None)
+    source = session.description.predictand
+    evaluation = evaluate(
+        shards,
+        path,
+        folder.metrics,
+        undo=module.undo if module else None,
+        accumulation=summed_over(source.aggregate if source else None),
+    )
     draw_figures(evaluation, folder.metrics)
     print(evaluation)
     logging.info("tables and figures: %s", folder.metrics)

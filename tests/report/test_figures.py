@@ -1,5 +1,7 @@
 """Figures are drawn whatever there is to show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,7 +15,9 @@ from app.report.figures import draw_figures
 from app.report.maps import DIVERGING, diverging, sequential, stretch
 
 
-def evaluation(folder, candidates=("bicubic", "linear"), names=("t",), gaps=False, grid=None):
+def evaluation(
+    folder, candidates=("bicubic", "linear"), names=("t",), gaps=False, grid=None, members=None
+):
     rng = np.random.default_rng(0)
     hr = 280 + rng.normal(size=(60, 12, 14, len(names)))
     if gaps:
@@ -24,6 +28,9 @@ def evaluation(folder, candidates=("bicubic", "linear"), names=("t",), gaps=Fals
     grid = shards.geometry.fine
     data = {name: (("time", *grid.dims), fields[..., c]) for c, name in enumerate(names)}
     dataset = xr.Dataset(data, {"time": shards.times("test"), **grid.coords()})
+    if members:
+        scale = xr.DataArray(np.linspace(0.99, 1.01, members), dims="member")
+        dataset = (dataset * scale).transpose("member", ...)
     return evaluate(shards, dataset, folder, candidates=candidates)
 
 
@@ -35,11 +42,27 @@ def test_figures_are_files_with_content(tmp_path, candidates):
         assert imread(path)[..., :3].std() > 0.05
 
 
+@pytest.mark.parametrize("members", [2, 16])
+def test_members_have_a_rank_histogram(tmp_path, members):
+    paths = draw_figures(evaluation(tmp_path, members=members), tmp_path)
+    assert [path.name for path in paths[3:]] == ["spectra.png", "rank_histogram.png"]
+    for path in paths[3:]:
+        assert imread(path)[..., :3].std() > 0.05
+
+
+def test_a_truth_without_variance_still_gives_figures(tmp_path):
+    found = evaluation(tmp_path)
+    result = found.variables[0]
+    flat = np.full_like(result.spectra.truth, np.nan)
+    blank = replace(result, spectra=replace(result.spectra, truth=flat))
+    assert len(draw_figures(replace(found, variables=(blank,)), tmp_path)) == 4
+
+
 def test_several_predictands_have_their_own(tmp_path):
     paths = draw_figures(evaluation(tmp_path, names=("tas", "pr")), tmp_path)
     assert {path.name for path in paths} == {
         f"{figure}_{name}.png"
-        for figure in ("maps", "rmse_map", "scores")
+        for figure in ("maps", "rmse_map", "scores", "spectra")
         for name in ("tas", "pr")
     }
 

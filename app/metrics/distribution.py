@@ -1,0 +1,85 @@
+"""Running sums of one predictand for the scores of distributions: members, scales, wet cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.metrics.ensemble import EnsembleSums
+from app.metrics.precipitation import WetLimit, WetSums
+from app.metrics.quantiles import last_axis_quantile
+from app.metrics.spectra import Bands, SpectrumSums
+
+EXTREME = 0.99  # the quantile over time that is compared
+
+
+def versions_of(fields: np.ndarray, members: np.ndarray | None) -> list[np.ndarray]:
+    """Each candidate's equally likely fields (m, n, y, x): the members of the first, if any."""
+    rest = [field[None] for field in fields[1:]]
+    return [fields[:1] if members is None else members, *rest]
+
+
+class DistributionScores:
+    """Sums on the values that all scores use: truth and all candidates valid.
+
+    The first candidate is the mean of the members, where there are any.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[str],
+        samples: int,
+        area: np.ndarray,
+        *,
+        bands: Bands,
+        origin: float = 0.0,
+        members: int = 1,
+        wet: WetLimit | None = None,
+    ) -> None:
+        self.candidates, self.area, self.wet_limit = tuple(candidates), area, wet
+        k = len(self.candidates)
+        self.weight = np.zeros(samples)
+        self.ensemble = EnsembleSums(members, samples) if members > 1 else None
+        self.spectrum = SpectrumSums(k, bands, origin)
+        limit = None if wet is None else wet.value
+        self.wet = None if limit is None else WetSums(k, samples, limit)
+        self.truth_extreme = np.full(area.shape, np.nan)
+        self.extreme = np.full((k, *area.shape), np.nan)
+
+    def add(
+        self,
+        indices: np.ndarray,
+        truth: np.ndarray,
+        fields: np.ndarray,
+        members: np.ndarray | None = None,
+    ) -> None:
+        """Take in truth (n, y, x), fields (k, n, y, x) and the model's members (M, n, y, x)."""
+        valid = np.isfinite(truth) & np.isfinite(fields).all(axis=0)
+        weights = self.area * valid
+        self.weight[indices] = weights.sum(axis=(1, 2))
+        versions = versions_of(fields, members)
+        self.spectrum.add(truth, versions, valid)
+        if self.ensemble is not None:
+            self.ensemble.add(indices, truth, versions[0], weights)
+        if self.wet is not None:
+            self.wet.add(indices, truth, versions, weights)
+
+    def add_rows(
+        self,
+        rows: slice,
+        truth: np.ndarray,
+        fields: np.ndarray,
+        members: np.ndarray | None = None,
+    ) -> None:
+        """Extremes over time of whole series: truth (n, r, x), the others lead with an axis."""
+        valid = np.isfinite(truth) & np.isfinite(fields).all(axis=0)
+
+        def extreme(series: np.ndarray) -> np.ndarray:
+            kept = np.where(valid, series, np.nan)
+            return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
+
+        self.truth_extreme[rows] = extreme(truth)
+        for k, stack in enumerate(versions_of(fields, members)):
+            # a pool of members would reach further into the tail than the truth's one series
+            self.extreme[k, rows] = np.mean([extreme(series) for series in stack], axis=0)

@@ -1,0 +1,74 @@
+"""The table's rows on members, scales, wet cells and extremes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.data.description import Variable
+from app.metrics.accumulate import VariableScores
+from app.metrics.arithmetic import divide, over_space, spread
+from app.metrics.distribution import DistributionScores
+from app.metrics.table import Row
+
+
+def ensemble_rows(
+    scores: VariableScores, distribution: DistributionScores, variable: Variable, label: str
+) -> list[Row]:
+    """CRPS of all candidates, spread and reliability of the members; none without members."""
+    ensemble = distribution.ensemble
+    if ensemble is None:
+        return []
+    # the CRPS of a single field is its absolute error
+    crps = np.vstack([ensemble.crps, scores.sample["absolute"][1:]])
+    total = scores.weight.sum()
+    values = {
+        name: (float(series.sum() / total), spread(divide(series, scores.weight)))
+        for name, series in zip(scores.candidates, crps, strict=True)
+    }
+    model = scores.candidates[0]
+    return [
+        Row(f"crps{label}", variable.units or "1", values),
+        Row(f"spread_skill{label}", "1", {model: (ensemble.spread_skill, np.nan)}),
+        Row(f"reliability_index{label}", "%", {model: (ensemble.reliability_index, np.nan)}),
+    ]
+
+
+def spectrum_rows(distribution: DistributionScores, label: str) -> list[Row]:
+    """Distances of the spectra; blank where no field is complete."""
+    spectra = distribution.spectrum.result()
+    columns = {"log_spectral_distance": None, "power_ratio_high": None}
+    if spectra is not None:
+        columns = {name: getattr(spectra, name)() for name in columns}
+    return [
+        Row(name + label, "dB", {} if values is None else _plain(distribution, values))
+        for name, values in columns.items()
+    ]
+
+
+def _plain(distribution: DistributionScores, values: np.ndarray) -> dict[str, tuple[float, float]]:
+    pairs = zip(distribution.candidates, values, strict=True)
+    return {name: (float(value), np.nan) for name, value in pairs}
+
+
+def wet_rows(distribution: DistributionScores, label: str) -> list[Row]:
+    """Share of wet cells of precipitation; blank where the unit does not tell what is wet."""
+    if distribution.wet_limit is None:
+        return []
+    values = {}
+    if distribution.wet is not None:
+        weight = distribution.weight
+        values = {
+            name: (float(area.sum() / weight.sum()), spread(divide(area, weight)))
+            for name, area in zip(distribution.candidates, distribution.wet.candidates, strict=True)
+        }
+    return [Row(f"wet_frequency{label}", "1", values)]
+
+
+def extreme_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:
+    """Error of the 99th percentile over time, mean over grid points."""
+    errors = distribution.extreme - distribution.truth_extreme
+    values = {
+        name: over_space(distribution.area, field)
+        for name, field in zip(distribution.candidates, errors, strict=True)
+    }
+    return [Row(f"p99_bias{label}", variable.units or "1", values)]

@@ -1,0 +1,78 @@
+"""Scores of an ensemble: how near its members are to the truth, and whether it knows its error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TIES_SEED = 20060101  # ranks of tied values are drawn, the same in every evaluation
+PERCENT = 100.0
+
+
+def fair_crps(distances: np.ndarray) -> np.ndarray:
+    """CRPS (…) of the distribution that members (M, …) were drawn from; `distances`: less truth.
+
+    E|X - Y| - Σᵢⱼ|Xᵢ - Xⱼ| / (2M(M - 1)), in the variable's unit; the double sum is twice
+    Σᵢ(2i - M - 1)X₍ᵢ₎ over the sorted members.
+    Ferro (2014), doi:10.1002/qj.2270
+    """
+    m = len(distances)
+    weights = (2.0 * np.arange(1, m + 1) - m - 1) / (m * (m - 1))
+    ranked = np.sort(np.moveaxis(distances, 0, -1), axis=-1)
+    return np.abs(ranked).mean(axis=-1) - ranked @ weights
+
+
+def truth_ranks(distances: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Number of members (M, …) below the truth, among tied ones a random number: 0 … M."""
+    below, tied = (distances < 0).sum(axis=0), (distances == 0).sum(axis=0)
+    return below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
+
+
+class EnsembleSums:
+    """Area-weighted sums over the cells of each sample, and the rank histogram of all."""
+
+    def __init__(self, members: int, samples: int) -> None:
+        self.members = members
+        self.crps, self.variance, self.squares = np.zeros((3, samples))
+        self.histogram = np.zeros(members + 1)
+        self._generator = np.random.default_rng(TIES_SEED)
+
+    def add(
+        self, indices: np.ndarray, truth: np.ndarray, members: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Take in truth and weights (n, y, x), 0 where not scored, and members (M, n, y, x)."""
+        valid = weights > 0
+        distances = np.where(valid, members - truth.astype(np.float64), 0.0)
+        squares = np.square(distances.mean(axis=0))
+        for sums, values in (
+            (self.crps, fair_crps(distances)),
+            (self.variance, distances.var(axis=0, ddof=1)),
+            (self.squares, squares),
+        ):
+            sums[indices] = np.einsum("nyx,nyx->n", weights, values)
+        ranks = truth_ranks(distances, self._generator)
+        self.histogram += np.bincount(
+            ranks[valid], weights=weights[valid], minlength=self.members + 1
+        )
+
+    @property
+    def spread_skill(self) -> float:
+        """sqrt((M + 1)/M · mean unbiased variance) / RMSE of the mean; 1 if members are reliable.
+
+        Fortin et al. (2014), doi:10.1175/JHM-D-14-0008.1
+        """
+        squares = self.squares.sum()
+        inflation = (self.members + 1) / self.members
+        return float(np.sqrt(inflation * self.variance.sum() / squares)) if squares else np.nan
+
+    @property
+    def reliability_index(self) -> float:
+        """Deviation of the rank histogram from flat: Σ|f - 1/(M + 1)|, in %; 0 where flat.
+
+        Delle Monache et al. (2006), doi:10.1029/2005JD006917
+        """
+        return float(PERCENT * np.abs(self.shares - 1 / len(self.shares)).sum())
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Rank histogram (M + 1,): shares of the area-weighted values."""
+        return self.histogram / self.histogram.sum()

@@ -1,0 +1,20 @@
+"""Quantiles of many series at once, with gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def last_axis_quantile(values: np.ndarray, share: float) -> np.ndarray:
+    """Quantile (…) of the values (…, n) that are no NaN, NaN where all are.
+
+    Linear between order statistics, at (n - 1)·share + 1: type 7 of Hyndman and Fan (1996),
+    doi:10.1080/00031305.1996.10473566
+    """
+    ranked = np.sort(values, axis=-1)  # NaN last
+    count = np.isfinite(ranked).sum(axis=-1, keepdims=True)
+    position = share * np.maximum(count - 1, 0)
+    lower = np.floor(position).astype(np.int64)
+    upper = np.ceil(position).astype(np.int64)
+    low, high = (np.take_along_axis(ranked, i, axis=-1).astype(np.float64) for i in (lower, upper))
+    return (low + (position - lower) * (high - low))[..., 0]

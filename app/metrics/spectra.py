@@ -1,0 +1,135 @@
+"""Variance by scale of fields on a limited area, and how candidates differ from the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.fft import dctn
+
+from app.grids.sphere import unit_vectors
+
+if TYPE_CHECKING:
+    from app.grids import Grid
+
+EARTH_RADIUS = 6371.0  # km
+MIN_BANDS = 3  # fewer say nothing of a spectrum
+ROUNDING = 1e-7  # of the values: float32 cannot tell a smaller standard deviation from none
+DECIBEL = 10.0
+
+
+def spacing(grid: Grid) -> tuple[float, float]:
+    """Mean great-circle distance of neighbouring rows and columns, km."""
+    points = unit_vectors(*grid.mesh())
+
+    def mean_step(axis: int) -> float:
+        chord = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
+        return float(EARTH_RADIUS * 2 * np.arcsin(chord / 2).mean()) if chord.size else np.nan
+
+    return mean_step(0), mean_step(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Annuli of two-dimensional wavenumber: the band (y, x) of each mode, and wavelengths in km.
+
+    The mode (m, n) of a cosine transform has the wavenumber κ = ½·sqrt((m/Ly)² + (n/Lx)²).
+    Band k holds |2Lκ - k| < ½, L the shorter side; wavelength 2L/k. Modes outside all bands,
+    longer than the shorter side allows or beyond the Nyquist wavenumber of the coarser spacing,
+    are in band 0.
+    """
+
+    number: np.ndarray
+    wavelengths: np.ndarray
+
+    @classmethod
+    def of(cls, grid: Grid) -> Bands:
+        steps, shape = np.array(spacing(grid)), np.array(grid.shape)
+        if min(shape) < 2:
+            return cls(np.zeros(shape, dtype=np.int64), np.zeros(0))
+        sides = steps * shape
+        shorter = sides.min()
+        m, n = np.ogrid[: shape[0], : shape[1]]
+        scaled = shorter * np.hypot(m / sides[0], n / sides[1])
+        number = np.floor(scaled + 0.5).astype(np.int64)
+        count = max(0, int(shorter / steps.max() - 0.5 + 1e-9))
+        number[number > count] = 0
+        return cls(number, 2 * shorter / np.arange(1, count + 1))
+
+    def gather(self, power: np.ndarray) -> np.ndarray:
+        """Sums of (…, y, x) over the modes of each band: (…, K)."""
+        count, flat = len(self.wavelengths), self.number.ravel()
+        modes = power.reshape(-1, flat.size)
+        sums = [np.bincount(flat, weights=row, minlength=count + 1)[1:] for row in modes]
+        return np.array(sums).reshape(*power.shape[:-2], count)
+
+
+def mode_variance(fields: np.ndarray) -> np.ndarray:
+    """Variance of each cosine mode (y, x), summed over fields (n, y, x), in units squared.
+
+    F²/(Ny·Nx), F the orthonormal DCT-II, which takes a limited area as mirrored at its borders:
+    no trend has to be removed and no window hides the borders. All modes but the mean add up to
+    the variance of the field.
+    Denis, Côté and Laprise (2002),
+    doi:10.1175/1520-0493(2002)130<1812:SDOTDA>2.0.CO;2
+    """
+    modes = dctn(fields.astype(np.float64), axes=(-2, -1), norm="ortho")
+    return np.einsum("nyx,nyx->yx", modes, modes) / fields[0].size
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Mean variance spectra: of the truth (K,), of the candidates (k, K), units squared."""
+
+    wavelengths: np.ndarray
+    truth: np.ndarray
+    candidates: np.ndarray
+
+    @property
+    def ratios(self) -> np.ndarray:
+        """10·log10(P / P_truth) in dB (k, K)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return DECIBEL * np.log10(self.candidates / self.truth)
+
+    @property
+    def high(self) -> slice:
+        """The third of the bands with the shortest waves."""
+        return slice(len(self.wavelengths) - len(self.wavelengths) // 3, None)
+
+    def log_spectral_distance(self) -> np.ndarray:
+        """Root over bands of the mean of (10·log10(P_truth / P))², dB (k,)."""
+        return np.sqrt(np.square(self.ratios).mean(axis=-1))
+
+    def power_ratio_high(self) -> np.ndarray:
+        """Mean of 10·log10(P / P_truth) over the shortest third of the bands, dB (k,)."""
+        return self.ratios[:, self.high].mean(axis=-1)
+
+
+class SpectrumSums:
+    """Sums of the modes' variance over the samples whose fields are complete."""
+
+    def __init__(self, candidates: int, bands: Bands, origin: float) -> None:
+        self.bands, self.origin = bands, origin
+        self.power = np.zeros((1 + candidates, *bands.number.shape))
+        self.samples = 0
+
+    def add(self, truth: np.ndarray, versions: Sequence[np.ndarray], valid: np.ndarray) -> None:
+        """Take in truth (n, y, x) and each candidate's versions (m, n, y, x), weighted alike."""
+        complete = valid.all(axis=(1, 2))
+        if not complete.any() or len(self.bands.wavelengths) < MIN_BANDS:
+            return
+        self.samples += int(complete.sum())
+        for total, stack in zip(self.power, (truth[None], *versions), strict=True):
+            for fields in stack:
+                total += mode_variance(fields[complete] - np.float64(self.origin)) / len(stack)
+
+    def result(self) -> Spectra | None:
+        """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
+        if not self.samples:
+            return None
+        power = self.bands.gather(self.power) / self.samples
+        floor = ROUNDING**2 * (self.origin**2 + power[0].sum())
+        power = np.where(power > floor, power, np.nan)
+        return Spectra(self.bands.wavelengths, power[0], power[1:])

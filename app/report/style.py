@@ -1,0 +1,30 @@
+"""How candidates look in all figures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from matplotlib.axes import Axes
+
+from app.metrics.evaluate import MODEL
+
+MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
+TITLES = {MODEL: "prediction", "linear": "linear regression"}
+
+
+def colour(name: str) -> str:
+    """Colour of a candidate: the prediction and its rival stand out."""
+    return {MODEL: MODEL_COLOUR, "linear": LINEAR_COLOUR}.get(name, OTHER_COLOUR)
+
+
+def title(name: str) -> str:
+    """A candidate's name for readers."""
+    return TITLES.get(name, name.replace("_", " "))
+
+
+def open_frame(axes: Axes, grid_axis: Literal["x", "y", "both"]) -> None:
+    """Grid lines along one axis ("x", "y" or "both") under the data, no lines above and right."""
+    axes.grid(axis=grid_axis, color="0.9")
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,93 @@
+"""Wet cells and extremes."""
+
+import numpy as np
+import pytest
+
+from app.data.description import Variable
+from app.metrics.precipitation import WetSums, summed_over, wet_limit
+from app.metrics.quantiles import last_axis_quantile
+
+
+def ratio(units):
+    return Variable("pr", "pr", units=units, kind="ratio")
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ("mm day-1", 1.0),
+        ("mm/d", 1.0),
+        ("kg m-2 s-1", 1 / 86400),
+        ("kg m**-2 s**-1", 1 / 86400),
+        ("mm h-1", 1 / 24),
+        ("m day-1", 1e-3),
+    ],
+)
+def test_the_limit_of_a_rate_is_a_millimetre_a_day(units, expected):
+    assert wet_limit(ratio(units)).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("units", "hours", "expected"), [("mm", 24, 1.0), ("m", 24, 1e-3), ("kg m-2", 6, 0.25)]
+)
+def test_an_amount_needs_its_period(units, hours, expected):
+    assert wet_limit(ratio(units)).value is None
+    limit = wet_limit(ratio(units), hours * 3600)
+    assert limit.value == pytest.approx(expected)
+    assert limit.accumulation == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [("1D:sum", 86400), ("6h:sum", 21600), ("1D:mean", None), (None, None)],
+)
+def test_sums_tell_their_period(aggregate, expected):
+    assert summed_over(aggregate) == expected
+
+
+@pytest.mark.parametrize("units", ["K", "1", "%", "m s-1", "W m-2", None])
+def test_other_units_are_no_precipitation(units):
+    assert wet_limit(ratio(units)) is None
+
+
+def test_kinds_other_than_ratio_are_no_precipitation():
+    assert wet_limit(Variable("pr", "pr", units="mm day-1")) is None
+
+
+def test_shares_on_paper():
+    weights = np.array([[[0.5, 1.5]], [[0.5, 0.0]]])  # the last value is not scored
+    truth = np.array([[[1.0, 0.9]], [[0.0, np.nan]]], dtype=np.float32)
+    members = np.array([[[[2.0, 1.0]], [[0, 9]]], [[[0.0, 3.0]], [[1, 9]]]], dtype=np.float32)
+    sums = WetSums(2, 2, 1.0)
+    sums.add(np.arange(2), truth, [members, members[:1]], weights)
+    np.testing.assert_allclose(sums.truth, [0.5, 0])
+    np.testing.assert_allclose(sums.candidates, [[1.75, 0.25], [2.0, 0]])
+
+
+def test_a_value_of_the_limit_is_wet_in_single_precision():
+    limit = wet_limit(ratio("kg m-2 s-1")).value
+    sums = WetSums(1, 1, limit)
+    field = np.full((1, 1, 1), 1 / 86400, dtype=np.float32)
+    sums.add(np.arange(1), field, [field[None]], np.ones((1, 1, 1)))
+    assert sums.truth[0] == 1
+
+
+def test_an_all_dry_sample_has_no_wet_cell():
+    sums = WetSums(1, 2, 1.0)
+    dry = np.zeros((2, 3, 3))
+    sums.add(np.arange(2), dry, [dry[None]], np.ones(dry.shape))
+    assert sums.truth.sum() == sums.candidates.sum() == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 1.0])
+def test_quantiles_match_numpy_with_gaps(share):
+    values = np.random.default_rng(0).gamma(0.5, size=(6, 5, 101))
+    values[np.random.default_rng(1).random(values.shape) < 0.3] = np.nan
+    values[2, 2, :-1], values[2, 2, -1] = np.nan, 3.0
+    np.testing.assert_allclose(
+        last_axis_quantile(values, share), np.nanquantile(values, share, axis=-1)
+    )
+
+
+def test_no_values_no_quantile():
+    assert np.isnan(last_axis_quantile(np.full((2, 4), np.nan), 0.99)).all()
