@@ -49,8 +49,8 @@ class ModelSpec:
     inputs: low-resolution channels, then predictors. n_lr: how many are low-resolution ones.
     geometry: at least "scale" and "pad" (top, bottom, left, right in fine cells), beside the
     coordinates of both grids. interpolation: method of pin, None for networks that upsample
-    themselves. time_features: a key of TIME_FEATURES. domain: free description of the training
-    data.
+    themselves. time_features: a key of TIME_FEATURES. input_noise: standard deviation of the noise
+    on encoded coarse inputs in training. domain: free description of the training data.
     """
 
     inputs: tuple[Channel, ...]
@@ -60,6 +60,7 @@ class ModelSpec:
     statics: tuple[str, ...] = ()
     interpolation: str | None = None
     time_features: str = "none"
+    input_noise: float = 0.0
     domain: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

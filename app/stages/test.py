@@ -13,6 +13,7 @@ from absl import logging
 
 from app.errors import InputError
 from app.inference.writer import history_line
+from app.run_folder import model_file
 from app.session import Session
 
 if TYPE_CHECKING:
@@ -37,13 +38,8 @@ def trained_model(session: Session) -> Path:
     """The model of --model, which is a run folder or a file, or of this run."""
     given = session.experiment.inference.model
     if given is None:
-        path, flag = session.folder.model, f"--save_path={session.folder.path}"
-    else:
-        path, flag = Path(given).expanduser(), f"--model={given}"
-        path = path / "model.keras" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"{flag}: no trained model at {path}; run the stage train first")
-    return path
+        return model_file(session.folder.model, f"--save_path={session.folder.path}")
+    return model_file(Path(given).expanduser(), f"--model={given}")
 
 
 def _predict_test_period(session: Session, model_path: Path, path: Path) -> None:

@@ -70,6 +70,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         statics=tuple(v.name for v in variables["static"]),
         interpolation=experiment.model.interpolation if pin else None,
         time_features=experiment.model.time_features,
+        input_noise=experiment.training.input_noise,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,
