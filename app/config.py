@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -96,7 +97,10 @@ class TrainingConfig:
 
     trainer: str = "SupervisedTrainer"
     loss: str = "mae"
+    huber_delta: float = 1.0
+    input_noise: float = 0.0
     epochs: int = 100
+    trained_epochs: int = 0
     learning_rate: tuple[float, ...] = (1e-3,)
     lr_decay_after: float = 1e5
     lr_schedule: str = "piecewise"
@@ -116,6 +120,15 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
+        if not 0 <= self.trained_epochs < self.epochs:
+            raise InputError(
+                f"--trained_epochs={self.trained_epochs} with --epochs={self.epochs}: expected "
+                "0 <= trained_epochs < epochs, which counts them in"
+            )
+        if not 0 < self.huber_delta < math.inf:
+            raise InputError(f"--huber_delta={self.huber_delta}: expected a number above 0")
+        if not 0 <= self.input_noise < math.inf:
+            raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
         _at_least("patience", self.patience, 1)
         _at_least("checkpoints_frequency", self.checkpoints_frequency, 0)
         _at_least("checkpoint_every", self.checkpoint_every, 0)
@@ -132,6 +145,22 @@ class TrainingConfig:
             raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
         if self.weight_decay < 0:
             raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Which weights a fresh run takes from a trained model, and which it never changes."""
+
+    init_from: str | None = None
+    init_parts: str = "all"
+    freeze: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.freeze != "none" and self.init_from is None:
+            raise InputError(
+                f"--freeze={self.freeze} without --init_from: random weights would stay as they "
+                "are; name a trained model, or leave --freeze out"
+            )
 
 
 @dataclass(frozen=True)
@@ -186,6 +215,7 @@ class Experiment:
     sampling: SamplingConfig
     model: ModelConfig
     training: TrainingConfig
+    transfer: TransferConfig
     inference: InferenceConfig
     machine: MachineConfig
     overwrite: bool
@@ -212,6 +242,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
         model=_part(ModelConfig, values),
         training=_part(TrainingConfig, values, **_debug_epochs(values)),
+        transfer=_part(TransferConfig, values),
         inference=_part(
             InferenceConfig,
             values,
@@ -240,7 +271,7 @@ def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _debug_epochs(values: dict[str, Any]) -> dict[str, int]:
-    return {"epochs": DEBUG_EPOCHS} if values["debug"] else {}
+    return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
 
 
 def _data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:
@@ -310,8 +341,19 @@ def _check_pairs(experiment: Experiment) -> None:
             f"{' and '.join(tied)} with --patch_size={sampling.patch_size}: weights that belong "
             "to grid points need the whole domain; leave --patch_size out"
         )
+    _check_source(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_source(experiment: Experiment) -> None:
+    """The model to start from must outlive the run folder, which --overwrite empties."""
+    given, folder = experiment.transfer.init_from, experiment.save_path.resolve()
+    if given is not None and _path(given).resolve().is_relative_to(folder):
+        raise InputError(
+            f"--init_from={given}: lies in --save_path={experiment.save_path}; expected a run "
+            "folder of its own for the new run"
+        )
 
 
 Part = TypeVar("Part")

@@ -117,7 +117,29 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     ),
     "TRAINING": (
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
+        Flag("huber_delta", "float", 1.0, "Encoded error beyond which the loss huber is linear."),
+        Flag(
+            "input_noise",
+            "float",
+            0.0,
+            "Standard deviation of Gaussian noise on the scaled coarse inputs, in training only.",
+        ),
         Flag("epochs", "int", 100, "Passes over the training period."),
+        Flag(
+            "trained_epochs",
+            "int",
+            0,
+            "Epochs trained before, counted off --epochs; the learning rate goes on from there.",
+        ),
+        Flag("init_from", "text", None, "Run folder or .keras file whose weights to start from."),
+        Flag(
+            "init_parts",
+            "enum",
+            "all",
+            "What --init_from gives: all weights, or those before the upsampling and the head.",
+            ("all", "backbone"),
+        ),
+        Flag("freeze", "enum", "none", "Layers that keep their weights.", ("none", "backbone")),
         Flag("batch_size", "int", 32, "Samples a step on each rank."),
         Flag(
             "learning_rate", "floats", (1e-3,), "One rate, or two: the second after lr_decay_after."

@@ -44,12 +44,15 @@ class Registry:
     def names(self, kind: str) -> tuple[str, ...]:
         return tuple(self._entries[kind])
 
+    def check(self, kind: str, name: str) -> None:
+        """Refuse a name that is not known; InputError lists the known ones."""
+        if name not in self._entries[kind]:
+            raise InputError(unknown(kind, name, self.names(kind)))
+
     def resolve(self, kind: str, name: str) -> Any:
         """Import and return what a name stands for; InputError lists the known names."""
-        entries = self._entries[kind]
-        if name not in entries:
-            raise InputError(unknown(kind, name, tuple(entries)))
-        module, _, attribute = entries[name].path.partition(":")
+        self.check(kind, name)
+        module, _, attribute = self._entries[kind][name].path.partition(":")
         return getattr(import_module(module), attribute)
 
 
@@ -136,13 +139,20 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lanczos", "Lanczos, three lobes"),
     ),
     "loss": (
-        ("mae", "mean absolute error"),
-        ("mse", "mean squared error"),
-        ("dssim", "structural dissimilarity"),
+        # A name without a path mixes the parts between its underscores.
+        ("mae", "mean absolute error", "app.losses.pixel:mae"),
+        ("mse", "mean squared error", "app.losses.pixel:mse"),
+        ("huber", "squared errors, absolute beyond --huber_delta", "app.losses.pixel:huber"),
+        ("charbonnier", "smooth absolute error", "app.losses.pixel:charbonnier"),
+        ("dssim", "structural dissimilarity", "app.losses.structural:dssim"),
         ("dssim_mae", "0.8 dssim + 0.2 mae"),
         ("dssim_mse", "0.8 dssim + 0.2 mse"),
         ("dssim_mae_mse", "0.6 dssim + 0.2 mae + 0.2 mse"),
-        ("msdssim", "multi-scale structural dissimilarity"),
+        (
+            "msdssim",
+            "multi-scale structural dissimilarity",
+            "app.losses.structural:msdssim",
+        ),
         ("msdssim_mae", "0.8 msdssim + 0.2 mae"),
         ("msdssim_mse", "0.8 msdssim + 0.2 mse"),
         ("msdssim_mae_mse", "0.6 msdssim + 0.2 mae + 0.2 mse"),

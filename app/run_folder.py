@@ -20,6 +20,14 @@ from app.flags import FREE_FLAGS, as_flagfile, parse
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
 
+def model_file(path: Path, flag: str) -> Path:
+    """The trained model of a run folder, or the file itself; a refusal names the flag."""
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{flag}: no trained model at {file}; run the stage train first")
+    return file
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths within one run folder, and its small files."""

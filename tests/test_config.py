@@ -25,6 +25,10 @@ def test_debug_is_two_epochs_of_six_steps() -> None:
     assert experiment.sampling.max_steps == 6
 
 
+def test_debug_comes_on_top_of_the_epochs_trained_before() -> None:
+    assert build("train", "--debug", "--trained_epochs=5", *DATA).training.epochs == 7
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
@@ -38,6 +42,14 @@ def test_debug_is_two_epochs_of_six_steps() -> None:
         (["--patch_size=10", "--scale=4"], "expected a multiple of --scale=4"),
         (["--patch_size=16", "--scale=4", "--localcon_layer"], "need the whole domain"),
         (["--learning_rate=1e-3,1e-4,1e-5"], "one or two rates"),
+        (["--trained_epochs=5", "--epochs=5"], "expected 0 <= trained_epochs < epochs"),
+        (["--trained_epochs=-1"], "--trained_epochs=-1"),
+        (["--huber_delta=0"], "--huber_delta=0.0: expected a number above 0"),
+        (["--huber_delta=nan"], "--huber_delta=nan: expected"),
+        (["--input_noise=-0.1"], "--input_noise=-0.1: expected 0 or more"),
+        (["--input_noise=nan"], "--input_noise=nan: expected 0 or more"),
+        (["--freeze=backbone"], "--freeze=backbone without --init_from"),
+        (["--save_path=runs/a", "--init_from=runs/a/model.keras"], "lies in --save_path=runs/a"),
         (["--dropout_rate=1"], "expected 0 <= rate < 1"),
         (["--data_module=x.py"], "expected exactly one of"),
     ],

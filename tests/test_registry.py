@@ -21,8 +21,16 @@ def test_duplicates_and_unknown_names_are_errors() -> None:
 
 @pytest.mark.parametrize("kind", [k for k in REGISTRY.kinds() if REGISTRY.entries(k)[0].path])
 def test_every_path_leads_somewhere(kind: str) -> None:
-    for name in REGISTRY.names(kind):
-        assert callable(REGISTRY.resolve(kind, name))
+    for entry in REGISTRY.entries(kind):
+        if entry.path:
+            assert callable(REGISTRY.resolve(kind, entry.name))
+
+
+def test_losses_without_a_path_mix_those_that_have_one() -> None:
+    paths = {entry.name: entry.path for entry in REGISTRY.entries("loss")}
+    mixes = [name for name, path in paths.items() if not path]
+    assert mixes
+    assert all(paths[part] for name in mixes for part in name.split("_"))
 
 
 def test_listing_names_imports_neither_keras_nor_xarray() -> None:

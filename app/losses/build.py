@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from app.errors import InputError
-from app.losses.pixel import mae, mse
-from app.losses.structural import dssim, msdssim
+from app.registry import REGISTRY
 
 Loss = Callable[[Any, Any], Any]
 WEIGHTS = {1: (1.0,), 2: (0.8, 0.2), 3: (0.6, 0.2, 0.2)}
-MIXES = ("", "_mae", "_mse", "_mae_mse")
-NAMES = ("mae", "mse", *("dssim" + mix for mix in MIXES), *("msdssim" + mix for mix in MIXES))
 
 
-def build_loss(name: str, *, data_range: np.ndarray) -> Loss:
+def build_loss(name: str, *, data_range: np.ndarray, huber_delta: float = 1.0) -> Loss:
     """The loss of a flag: encoded `(y_true, y_pred)`, both `(B, H, W, C)`, to `(B,)`.
 
     A name of two parts weighs them 0.8 and 0.2, one of three 0.6, 0.2 and 0.2. NaN in y_true
-    is left out. `data_range` (C,): range of the encoded training targets.
-    Raises InputError for an unknown name.
+    is left out. `data_range` (C,): range of the encoded training targets. `huber_delta`, in
+    encoded units: see `huber`. Raises InputError for an unknown name.
     """
-    if name not in NAMES:
-        raise InputError(f"loss is {name!r}, expected one of {', '.join(NAMES)}")
-    spans = np.maximum(np.asarray(data_range, "float32"), np.finfo("float32").tiny)
-    known: dict[str, Loss] = {
-        "mae": mae,
-        "mse": mse,
-        "dssim": partial(dssim, data_range=spans),
-        "msdssim": partial(msdssim, data_range=spans),
+    REGISTRY.check("loss", name)
+    settings = {
+        "data_range": np.maximum(np.asarray(data_range, "float32"), np.finfo("float32").tiny),
+        "delta": huber_delta,
     }
-    parts = [known[part] for part in name.split("_")]
+    parts = [_part(part, settings) for part in name.split("_")]
     weights = WEIGHTS[len(parts)]
 
     def loss(y_true: Any, y_pred: Any) -> Any:
@@ -42,3 +35,10 @@ def build_loss(name: str, *, data_range: np.ndarray) -> Loss:
         return sum(terms[1:], start=terms[0])
 
     return loss
+
+
+def _part(name: str, settings: dict[str, Any]) -> Loss:
+    """A registered loss, given those settings that it has parameters for."""
+    function = REGISTRY.resolve("loss", name)
+    taken = signature(function).parameters.keys() & settings.keys()
+    return partial(function, **{key: settings[key] for key in taken})

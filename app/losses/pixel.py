@@ -8,6 +8,8 @@ from keras import ops
 
 from app.losses.masked import masked_mean, split_missing
 
+CHARBONNIER_EPSILON = 1e-3  # encoded units: below it the loss is round, above it absolute
+
 
 def mse(y_true: Any, y_pred: Any) -> Any:
     """Mean squared error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
@@ -19,3 +21,27 @@ def mae(y_true: Any, y_pred: Any) -> Any:
     """Mean absolute error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
     truth, weight = split_missing(y_true)
     return masked_mean(ops.abs(y_pred - truth), weight)
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+    """Mean Huber loss over the known cells of each sample, `(B, H, W, C)` to `(B,)`.
+
+    e² / 2 of errors |e| ≤ δ, δ (|e| - δ / 2) of larger ones; δ in encoded units.
+    Reference: Huber 1964, doi:10.1214/aoms/1177703732.
+    """
+    truth, weight = split_missing(y_true)
+    error = ops.abs(y_pred - truth)
+    inner = ops.minimum(error, delta)
+    return masked_mean(inner * (error - inner / 2), weight)
+
+
+def charbonnier(y_true: Any, y_pred: Any) -> Any:
+    """Mean Charbonnier loss over the known cells of each sample, `(B, H, W, C)` to `(B,)`.
+
+    sqrt(e² + ε²) - ε with ε = 1e-3 in encoded units, the absolute error with a round bottom;
+    less ε, so that a perfect field has none.
+    Reference: Charbonnier et al. 1994, doi:10.1109/ICIP.1994.413553.
+    """
+    truth, weight = split_missing(y_true)
+    error = ops.sqrt(ops.square(y_pred - truth) + CHARBONNIER_EPSILON**2)
+    return masked_mean(error - CHARBONNIER_EPSILON, weight)

@@ -11,7 +11,7 @@ from app.config import ModelConfig
 from app.errors import InputError
 from app.models.layers.upsampling import upsampling_layer
 from app.models.skeleton import head
-from app.registry import REGISTRY, unknown
+from app.registry import REGISTRY
 
 
 def build_network(
@@ -65,9 +65,7 @@ def build_network(
 def check_options(model: ModelConfig, coarse_shape: tuple[int | None, int | None]) -> None:
     """Refuse unknown names and a layer of fixed size on grids of any size."""
     for kind in ("backbone", "upsampling"):
-        name, known = getattr(model, kind), REGISTRY.names(kind)
-        if name not in known:
-            raise InputError(unknown(kind, name, known))
+        REGISTRY.check(kind, getattr(model, kind))
     if model.localcon_layer and None in coarse_shape:
         raise InputError("localcon_layer needs one fixed grid: switch it off to train on patches")
 

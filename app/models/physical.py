@@ -62,6 +62,7 @@ class PhysicalModel(keras.Model):
         if spec.interpolation:
             self.resize = Resize(spec.interpolation, scale=spec.scale, dtype="float32")
         self.constraint = _constraint(spec, arrays)
+        self.noise = keras.random.SeedGenerator(name="input_noise") if spec.input_noise else None
         self.jit_compile = False  # XLA makes CPUs slower
         self.built = True
 
@@ -110,7 +111,9 @@ class PhysicalModel(keras.Model):
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
         """The encoded field `(B, H, W, C)` of network and first guess."""
-        inputs = self.encode_inputs(batch["coarse"], batch.get("static"), batch.get("time"))
+        inputs = self.encode_inputs(
+            batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
+        )
         y = self.network(inputs, training=training)
         guess = self.guess(batch["coarse"], batch.get("time"))
         y = y if guess is None else y + guess
@@ -130,15 +133,24 @@ class PhysicalModel(keras.Model):
         return self.constraint(inputs)
 
     def encode_inputs(
-        self, coarse: Any, static: Any | None = None, time: Any | None = None
+        self,
+        coarse: Any,
+        static: Any | None = None,
+        time: Any | None = None,
+        *,
+        noisy: bool = False,
     ) -> dict[str, Any]:
         """The network's inputs from physical coarse fields `(B, h, w, Cin)`.
 
         Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
         only, in the units of the static array; None takes the model's own, whole field. `time`
-        `(B, 4)` is needed where the spec has time features.
+        `(B, 4)` is needed where the spec has time features. `noisy` adds the spec's input noise to
+        the coarse fields, and neither to statics nor to time features.
         """
         encoded = _zero_missing(self.input_codec.encode(coarse))
+        if noisy and self.noise is not None:
+            deviation = self.spec.input_noise
+            encoded += keras.random.normal(ops.shape(encoded), 0.0, deviation, seed=self.noise)
         if self.resize is not None:
             encoded = self.resize(encoded)
         encoded = self._with_time(encoded, time)

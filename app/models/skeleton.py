@@ -13,6 +13,12 @@ from app.models.layers import ConvBlock, LocalizedConvBlock, TransitionBlock
 from app.models.layers.common import register, run_chain
 from app.models.layers.dropout import dropout_layers
 
+# What `build_network` and `head` put behind a backbone, by layer names.
+BEHIND_BACKBONE = frozenset(
+    {"upsampling", "localized", "static", "auxiliary", "join_static", "transition"}
+    | {"refine", "output", "encoded"}
+)
+
 MakeBlock = Callable[[int, str], Callable[[Any], Any]]
 
 
@@ -94,3 +100,8 @@ def head(
         name="refine",
     )(y)
     return ConvBlock(n_outputs, activation=last, zero_output=zero_output, name="output")(y)
+
+
+def backbone_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """The layers before the upsampling and the head: stem, blocks, trunk and skip, or a U-Net."""
+    return [layer for layer in network.layers if layer.name not in BEHIND_BACKBONE]

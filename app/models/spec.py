@@ -49,10 +49,11 @@ class ModelSpec:
     inputs: low-resolution channels, then predictors. n_lr: how many are low-resolution ones.
     geometry: at least "scale" and "pad" (top, bottom, left, right in fine cells), beside the
     coordinates of both grids. interpolation: method of pin, None for networks that upsample
-    themselves. time_features: a key of TIME_FEATURES. domain: free description of the training
-    data. constraint: kind of `BlockConstraint` or "none"; twins: for each output the input
-    channel that its block means are to equal. lower_bounds: physical values that softplus keeps
-    each output above; none of them, no softplus.
+    themselves. time_features: a key of TIME_FEATURES. input_noise: standard deviation of the noise
+    on encoded coarse inputs in training. domain: free description of the training data.
+    constraint: kind of `BlockConstraint` or "none"; twins: for each output the input channel that
+    its block means are to equal. lower_bounds: physical values that softplus keeps each output
+    above; none of them, no softplus.
     """
 
     inputs: tuple[Channel, ...]
@@ -62,6 +63,7 @@ class ModelSpec:
     statics: tuple[str, ...] = ()
     interpolation: str | None = None
     time_features: str = "none"
+    input_noise: float = 0.0
     domain: dict[str, Any] = field(default_factory=dict)
     constraint: str = "none"
     twins: tuple[int, ...] = ()

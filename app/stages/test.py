@@ -13,6 +13,7 @@ from absl import logging
 
 from app.errors import InputError
 from app.inference.writer import Layout, history_line, written_with
+from app.run_folder import model_file
 from app.session import Session
 
 if TYPE_CHECKING:
@@ -40,19 +41,10 @@ def trained_models(session: Session) -> list[Path]:
     """The models of --ensemble, that of --model (run folders or files), or this run's own."""
     inference = session.experiment.inference
     if inference.ensemble:
-        given = [(f"--ensemble={name}", Path(name)) for name in inference.ensemble]
-    elif inference.model is not None:
-        given = [(f"--model={inference.model}", Path(inference.model))]
-    else:
-        given = [(f"--save_path={session.folder.path}", session.folder.model)]
-    found = []
-    for flag, path in given:
-        path = path.expanduser()
-        path = path / session.folder.model.name if path.is_dir() else path
-        if not path.is_file():
-            raise InputError(f"{flag}: no trained model at {path}; run the stage train first")
-        found.append(path)
-    return found
+        return [model_file(Path(n).expanduser(), f"--ensemble={n}") for n in inference.ensemble]
+    if inference.model is not None:
+        return [model_file(Path(inference.model).expanduser(), f"--model={inference.model}")]
+    return [model_file(session.folder.model, f"--save_path={session.folder.path}")]
 
 
 def _predict_test_period(session: Session, paths: list[Path], path: Path) -> None:

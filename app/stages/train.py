@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from absl import logging
 
 from app.registry import REGISTRY
 from app.session import Session
+
+if TYPE_CHECKING:
+    from app.models import PhysicalModel
 
 
 def run(session: Session) -> None:
@@ -15,19 +19,16 @@ def run(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.training.loop import already_trained
+    from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     shards, communicator = session.shards, session.communicator
-    from app.training.assemble import build_model
-    from app.training.loop import Loop
-
     sampling = experiment.sampling
     steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
-        build_model(experiment, shards, ranks),
+        _model(session),
         experiment.training,
         communicator,
         steps_per_epoch=min(steps, sampling.max_steps or steps),
@@ -45,3 +46,19 @@ def run(session: Session) -> None:
         )
     communicator.barrier()
     Loop(trainer, shards, communicator, folder, experiment.training, sampling).run()
+
+
+def _model(session: Session) -> PhysicalModel:
+    """The model to be trained; a fresh run may begin with the weights of another one."""
+    from app.training.assemble import build_model
+    from app.training.checkpoints import load
+    from app.training.transfer import freeze, initialise
+
+    experiment = session.experiment
+    model = build_model(experiment, session.shards, session.ranks)
+    transfer = experiment.transfer
+    if transfer.init_from and (experiment.overwrite or not load(session.folder.checkpoints)):
+        # Before the run folder is begun, so that a refusal leaves no trace in it.
+        initialise(model, transfer)
+    freeze(model, transfer.freeze)
+    return model

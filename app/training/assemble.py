@@ -79,6 +79,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         constraint=experiment.model.constraint,
         twins=constraint_twins(experiment.model.constraint, shards),
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
+        input_noise=experiment.training.input_noise,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,

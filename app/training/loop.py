@@ -66,7 +66,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.ranks = self.communicator.ranks
-        self.position = Position()
+        self.position = Position(epoch=self.training.trained_epochs)
         self.summaries = Summaries(
             self.folder.tensorboard if self.training.tensorboard and self.ranks.first else None
         )

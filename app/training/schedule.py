@@ -14,19 +14,26 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then a constant rate, one drop, or a cosine down to zero.
 
     Arguments: rates, one or two; decay_after, steps before the second; total_steps of a cosine,
-    0 for none; warmup_steps. Step n of the warm-up takes (n + 1) / warmup_steps of the rate.
+    0 for none; warmup_steps; first_step, steps trained before this optimiser's first one. Step n
+    of the warm-up takes (n + 1) / warmup_steps of the rate.
     """
 
     def __init__(
-        self, rates: tuple[float, ...], decay_after: float, total_steps: int, warmup_steps: int
+        self,
+        rates: tuple[float, ...],
+        decay_after: float,
+        total_steps: int,
+        warmup_steps: int,
+        first_step: int = 0,
     ) -> None:
         self.rates = rates
         self.decay_after = decay_after
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
+        self.first_step = first_step
 
     def __call__(self, step: Any) -> Any:
-        step = ops.cast(step, "float32")
+        step = ops.cast(step, "float32") + self.first_step
         rate = ops.where(step < self.decay_after, self.rates[0], self.rates[-1])
         if self.total_steps:
             progress = ops.clip(step / self.total_steps, 0.0, 1.0)
@@ -41,6 +48,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
             "decay_after": self.decay_after,
             "total_steps": self.total_steps,
             "warmup_steps": self.warmup_steps,
+            "first_step": self.first_step,
         }
 
 
@@ -56,4 +64,5 @@ def learning_rate(config: TrainingConfig, steps_per_epoch: int, size: int) -> Ra
         decay_after=config.lr_decay_after,
         total_steps=steps_per_epoch * config.epochs if cosine else 0,
         warmup_steps=warmup,
+        first_step=steps_per_epoch * config.trained_epochs,
     )

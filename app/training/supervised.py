@@ -41,7 +41,7 @@ class SupervisedTrainer:
         self.model = model
         self.config = config
         self.communicator = communicator
-        self.loss = build_loss(config.loss, data_range=data_range)
+        self.loss = build_loss(config.loss, data_range=data_range, huber_delta=config.huber_delta)
         self.optimizer = _optimizer(config, steps_per_epoch, communicator.ranks.size)
         self.optimizer.build(model.trainable_variables)
         self._sums = tf.Variable(tf.zeros(2, "float64"), trainable=False)  # loss, weight
@@ -77,10 +77,14 @@ class SupervisedTrainer:
         return float(self._inner_optimizer().learning_rate)
 
     def synchronise(self) -> None:
-        """Average what ranks gather on their own: batch normalisation's moving statistics."""
+        """Average what ranks gather on their own: batch normalisation's moving statistics.
+
+        Those of frozen layers never change, and an average could round them.
+        """
         if self.communicator.ranks.size == 1:
             return
-        own = [v for v in self.model.network.non_trainable_variables if _is_float(v)]
+        layers = [layer for layer in self.model.network.layers if layer.trainable]
+        own = [v for layer in layers for v in layer.non_trainable_variables if _is_float(v)]
         if own:
             sums = self.communicator.sum([variable.value for variable in own])
             for variable, total in zip(own, sums, strict=True):
@@ -116,13 +120,13 @@ class SupervisedTrainer:
 
     def seeds(self) -> list[Any]:
         """The seed generators' states, each rank's own."""
-        return [v for v in self.model.network.non_trainable_variables if not _is_float(v)]
+        return [v for v in self.model.variables if not _is_float(v)]
 
     def _inner_optimizer(self) -> Any:
         return getattr(self.optimizer, "inner_optimizer", self.optimizer)
 
     def _offset_seeds(self, rank: int) -> None:
-        """Ranks drop different values: move every seed generator's seed by the rank."""
+        """Ranks draw different values: move every seed generator's seed by the rank."""
         for state in self.seeds():
             seed, counter = np.asarray(state.numpy())
             state.assign(np.array([seed + rank, counter], dtype=np.asarray(state.numpy()).dtype))

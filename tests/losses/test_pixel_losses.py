@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from app.errors import InputError
 from app.losses import build_loss, valid_fraction
-from app.losses.build import NAMES
+from app.registry import REGISTRY
 
+NAMES = REGISTRY.names("loss")
 RANGE = np.array([4.0, 6.0])
 
 
@@ -70,6 +71,31 @@ def test_mixes(name, parts):
     )
 
 
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [
+        (1.0, (0.5**2 / 2 + (2 - 0.5) + (3 - 0.5)) / 3),  # squared up to 1, then 1 |e| - 1/2
+        (2.5, (0.5**2 / 2 + 2**2 / 2 + 2.5 * (3 - 1.25)) / 3),
+        (100.0, (0.5**2 + 2**2 + 3**2) / 6),  # half the squared error
+    ],
+)
+def test_huber_by_hand_with_a_gap(delta, expected):
+    """Errors 0.5, -2, (gap), 3."""
+    truth = np.array([0.0, 0.0, np.nan, 0.0], "float32").reshape(1, 2, 2, 1)
+    guess = np.array([0.5, -2.0, 9.0, 3.0], "float32").reshape(1, 2, 2, 1)
+    loss = build_loss("huber", data_range=RANGE[:1], huber_delta=delta)
+    assert float(loss(truth, guess)[0]) == pytest.approx(expected)
+
+
+def test_charbonnier_by_hand_with_a_gap():
+    """Errors 0.0024, (gap): sqrt(2.4² + 1²) = 2.6, less 1, in units of ε = 0.001."""
+    truth = np.array([0.0, np.nan], "float32").reshape(1, 1, 2, 1)
+    guess = np.array([-0.0024, 9.0], "float32").reshape(1, 1, 2, 1)
+    loss = build_loss("charbonnier", data_range=RANGE[:1])
+    assert float(loss(truth, guess)[0]) == pytest.approx(1.6e-3, rel=1e-5)
+    assert float(loss(truth, guess * 1e4)[0]) == pytest.approx(24 - 1e-3, rel=1e-5)
+
+
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match="mae, mse, dssim"):
-        build_loss("mea", data_range=RANGE)
+    with pytest.raises(InputError, match=r"did you mean 'huber'.*mae, mse, huber, charbonnier, ds"):
+        build_loss("hubber", data_range=RANGE)

@@ -34,7 +34,15 @@ CONFIG = {"n_filters": 4, "n_blocks": 1, "dropout_rate": 0.0}
 
 
 def make_model(
-    *, upsampling="spc", zero=False, guess=None, statics=1, maps=False, dtype=None, **options
+    *,
+    upsampling="spc",
+    zero=False,
+    guess=None,
+    statics=1,
+    maps=False,
+    dtype=None,
+    noise=0.0,
+    **options,
 ) -> PhysicalModel:
     """Temperature, rain and wind to temperature and rain, 4 × 5×6 cells, of which 19×21 count."""
     rng = np.random.default_rng(0)
@@ -47,6 +55,7 @@ def make_model(
         statics=("z",) * statics,
         domain={"sources": [{"files": ("a.nc", "b.nc"), "select": {}, "lags": (0, -1)}]},
         interpolation="bilinear" if upsampling == "pin" else None,
+        input_noise=noise,
     )
     mask = np.ones((*FINE, 2))
     mask[3, 7, 1] = 0
@@ -176,6 +185,33 @@ def test_gradients_of_transforms_are_finite_everywhere():
     assert np.isfinite(tape.gradient(total, coarse)).all()
 
 
+def test_noise_has_its_deviation_on_the_coarse_fields_alone():
+    """Of 5×6×3×600 draws the mean is within 5 / sqrt(54000) of 0, the deviation within 2 %."""
+    model, batch = make_model(noise=0.3), make_batch(600)
+    clean = model.encode_inputs(batch["coarse"])
+    noisy = model.encode_inputs(batch["coarse"], noisy=True)
+    noise = np.asarray(noisy["coarse"] - clean["coarse"])
+    assert abs(noise[..., :3].mean()) < 0.3 * 5 / 54000**0.5
+    assert noise[..., :3].std() == pytest.approx(0.3, rel=0.02)
+    assert np.abs(np.corrcoef(noise[:300, ..., 0].ravel(), noise[300:, ..., 0].ravel())[0, 1]) < 0.1
+    np.testing.assert_array_equal(noise[..., 3], 0)
+    np.testing.assert_array_equal(noisy["static"], clean["static"])
+
+
+def test_noise_differs_from_step_to_step_and_is_off_in_prediction():
+    noisy, plain, batch = make_model(noise=0.3), make_model(), make_batch()
+    plain.network.set_weights(noisy.network.get_weights())
+    steps = [np.asarray(noisy.encode_inputs(batch["coarse"], noisy=True)["coarse"]) for _ in "ab"]
+    assert (steps[0][..., :3] != steps[1][..., :3]).all()
+    before = np.array(noisy.noise.state)
+    assert np.abs(noisy.encoded(batch, training=True) - plain.encoded(batch)).max() > 0
+    assert (np.array(noisy.noise.state) != before).any()
+    before = np.array(noisy.noise.state)
+    np.testing.assert_array_equal(noisy.encoded(batch), plain.encoded(batch))
+    np.testing.assert_array_equal(noisy.predict_fields(batch), plain.predict_fields(batch))
+    np.testing.assert_array_equal(noisy.noise.state, before)
+
+
 def test_zero_network_predicts_the_training_mean():
     """decode(0) is 281 K and x0 · (exp(0.7) − 1)."""
     y = np.asarray(make_model(zero=True)(make_batch()))
@@ -235,7 +271,7 @@ def test_ordinary_dropout_is_off_in_prediction():
         {},
         {"upsampling": "pin", "normalization": "bn", "dtype": "mixed_bfloat16"},
         {"maps": True, "statics": 0, "dtype": "mixed_float16"},
-        {"guess": "bicubic", "zero": True},
+        {"guess": "bicubic", "zero": True, "noise": 0.2},
         {"guess": "linear", "dropout_rate": 0.3, "dropout_variant": "mcgaussiandrop"},
     ],
 )

@@ -49,6 +49,7 @@ def test_weights_stay_identical_with_dropout_and_normalisation(
     data_flags: list[str], tmp_path: Path
 ) -> None:
     flags = [*data_flags, "--dropout_rate=0.3", "--ema=0.9", "--loss=dssim_mae"]
+    flags.append("--input_noise=0.1")
     first, second = steps(tmp_path / "two", 2, flags, count=6)
     trained = [name for name in first if name.startswith("w")]
     for name in trained:

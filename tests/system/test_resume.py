@@ -15,7 +15,7 @@ from tests.system.conftest import TIME_LIMIT_S, command, environment
 
 FLAGS = [
     *("--epochs=6", "--checkpoint_every=3", "--dropout_rate=0.2"),
-    *("--normalization=bn", "--ema=0.9"),
+    *("--normalization=bn", "--ema=0.9", "--input_noise=0.05"),
 ]
 STEPS = 66  # of the whole run: 42 samples, 4 a step
 

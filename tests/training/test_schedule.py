@@ -36,3 +36,15 @@ def test_scaling_and_warm_up_can_be_left_out() -> None:
 def test_cosine_falls_to_zero_over_all_steps() -> None:
     config = TrainingConfig(learning_rate=(0.02,), lr_schedule="cosine", epochs=10)
     assert rates(config, [0, 50, 100]) == pytest.approx([0.02, 0.01, 0.0], abs=1e-8)
+
+
+def test_epochs_trained_before_count_for_every_schedule() -> None:
+    """Three epochs of ten steps are behind: the optimiser's step 0 is the schedule's step 30."""
+    config = TrainingConfig(learning_rate=(0.02,), lr_schedule="cosine", epochs=10)
+    later = TrainingConfig(
+        learning_rate=(0.02,), lr_schedule="cosine", epochs=10, trained_epochs=3, warmup_steps=40
+    )
+    assert rates(later, [20, 70]) == pytest.approx([0.01, 0.0], abs=1e-8)
+    assert rates(later, [0])[0] == pytest.approx(rates(config, [30])[0] * 31 / 40)
+    two = TrainingConfig(learning_rate=(0.01, 0.001), lr_decay_after=35, trained_epochs=3)
+    assert rates(two, [4, 5]) == pytest.approx([0.01, 0.001])

@@ -10,6 +10,7 @@ import pytest
 from app.config import ModelConfig, TrainingConfig
 from app.distributed import Communicator, Ranks
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.training.state import capture, restore
 from app.training.supervised import SupervisedTrainer
 
 SCALE, CELLS = 2, (6, 4)
@@ -22,10 +23,13 @@ def _float32_afterwards() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
 
 
-def trainer(loss: str = "mse", **options: Any) -> SupervisedTrainer:
+def trainer(
+    loss: str = "mse", ranks: Ranks | None = None, noise: float = 0.0, **options: Any
+) -> SupervisedTrainer:
     keras.utils.set_random_seed(3)
     channel = Channel("t2m", "K")
-    spec = ModelSpec((channel,), (channel,), 1, {"scale": SCALE, "pad": [0, 0, 0, 0]})
+    geometry = {"scale": SCALE, "pad": [0, 0, 0, 0]}
+    spec = ModelSpec((channel,), (channel,), 1, geometry, input_noise=noise)
     one = np.ones(1)
     arrays = ModelArrays(280 * one, 5 * one, 280 * one, 5 * one, np.ones((*FINE, 1), bool))
     config = ModelConfig(n_filters=8, n_blocks=1, dropout_rate=0)
@@ -33,7 +37,7 @@ def trainer(loss: str = "mse", **options: Any) -> SupervisedTrainer:
     return SupervisedTrainer(
         PhysicalModel(spec, arrays, network),
         TrainingConfig(loss=loss, learning_rate=(1e-2,), **options),
-        Communicator(Ranks()),
+        Communicator(ranks or Ranks()),
         steps_per_epoch=10,
         data_range=np.array([6.0]),
     )
@@ -119,3 +123,27 @@ def test_averaged_weights_are_the_exponential_mean_and_are_put_back() -> None:
             np.testing.assert_allclose(ours, by_hand, atol=1e-6)
     for before, after in zip(now, weights(trained), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_input_noise_differs_between_ranks_and_goes_on_from_a_captured_state() -> None:
+    first, second = (trainer(noise=0.2, ranks=Ranks(rank, 2)) for rank in (0, 1))
+    (one,), (two,) = ([np.array(s.value) for s in t.seeds()] for t in (first, second))
+    np.testing.assert_array_equal(two - one, [1, 0])  # the network itself draws nothing here
+    trained, resumed = trainer(noise=0.2), trainer(noise=0.2)
+    trained.train_step(batch())
+    restore(resumed, capture(trained, trained.communicator), Ranks())
+    for each in (trained, resumed):
+        each.train_step(batch())
+    for a, b in zip(weights(trained), weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert trained.epoch_loss() == resumed.epoch_loss() > 0
+
+
+def test_huber_delta_reaches_the_loss() -> None:
+    """Below both deltas the loss is e² / 2; a tiny delta makes it δ |e|, to a relative δ / e."""
+    sample = batch()
+    wide, narrow = (trainer("huber", huber_delta=delta) for delta in (1e3, 1e-4))
+    error = np.asarray(wide.model.encoded(sample)) - (sample["hr"] - 280) / 5
+    assert wide.validate(iter([sample])) == pytest.approx((error**2).mean() / 2, rel=1e-5)
+    by_hand = 1e-4 * np.abs(error).mean()
+    assert narrow.validate(iter([sample])) == pytest.approx(by_hand, rel=1e-3)
