@@ -68,7 +68,7 @@ class EnsembleSums:
     def reliability_index(self) -> float:
         """Deviation of the rank histogram from flat: Σ|f - 1/(M + 1)|, in %; 0 where flat.
 
-        Delle Monache et al. (2006), doi:10.1029/2005JD006917
+        Delle Monache et al. (2006), reliability index of ensemble rank histograms
         """
         return float(PERCENT * np.abs(self.shares - 1 / len(self.shares)).sum())
 
