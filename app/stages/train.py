@@ -51,13 +51,15 @@ def run(session: Session) -> None:
 def _model(session: Session) -> PhysicalModel:
     """The model to be trained; a fresh run may begin with the weights of another one."""
     from app.training.assemble import build_model
-    from app.training.checkpoints import load
+    from app.training.checkpoints import load_facts
     from app.training.transfer import freeze, initialise
 
     experiment = session.experiment
     model = build_model(experiment, session.shards, session.ranks)
     transfer = experiment.transfer
-    if transfer.init_from and (experiment.overwrite or not load(session.folder.checkpoints)):
+    if transfer.init_from and (
+        experiment.overwrite or load_facts(session.folder.checkpoints) is None
+    ):
         # Before the run folder is begun, so that a refusal leaves no trace in it.
         initialise(model, transfer)
     freeze(model, transfer.freeze)

@@ -1,0 +1,53 @@
+"""What the README shows works: its YAML is read, its commands parse, its files exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from app import config, flags
+from app.data.read_description import from_yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, flags=re.DOTALL)
+COMMANDS = [
+    line.split("python -m app", 1)[1]
+    for language, block in BLOCKS
+    if language == "bash"
+    for line in block.splitlines()
+    if "python -m app" in line
+]
+
+
+def test_yaml_example_is_a_valid_description(tmp_path: Path) -> None:
+    (example,) = [block for language, block in BLOCKS if language == "yaml"]
+    path = tmp_path / "example.yml"
+    path.write_text(example, encoding="utf-8")
+    data = from_yaml(str(path), "/data")
+    assert data.predictand is not None
+    assert [v.name for v in data.predictand.variables] == ["tas", "pr"]
+    assert data.predictand.variables[1].source_name == "rr"
+    assert data.predictors[0].variables[0].level == 850
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    config.build(*flags.parse(shlex.split(command)))
+
+
+def test_there_are_commands_and_every_flag_named_exists() -> None:
+    assert len(COMMANDS) >= 4
+    named = set(re.findall(r"`--(\w+)", TEXT)) - {"extra"}
+    for name in named:
+        known = name in flags.FLAGS_BY_NAME or name.removeprefix("no") in flags.FLAGS_BY_NAME
+        assert known, name
+
+
+def test_flagfiles_and_folders_named_exist() -> None:
+    for name in re.findall(r"`(\w+\.cfg)`", TEXT):
+        assert (REPOSITORY / "flagfiles" / name).is_file() or name == "experiment.cfg"
+    for name in re.findall(r"\| `(app/\w+/)", TEXT):
+        assert (REPOSITORY / name).is_dir()
