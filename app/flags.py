@@ -94,7 +94,9 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum(
             "constraint", "none", "How block means of the output are brought to the coarse field."
         ),
-        _enum("time_features", "none", "What the network is told of the time."),
+        _enum(
+            "time_features", "none", "What the network and a linear first guess know of the time."
+        ),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),
         _enum("normalization", None, "Normalisation within blocks."),

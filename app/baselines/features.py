@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 LR_RADIUS = 1  # coarse cells each side, where nothing else is said: a 3×3 neighbourhood
-N_HARMONICS = 4
+N_HARMONICS = 4  # hour of the day and day of the year, where nothing else is said
 
 
 def n_features(
-    lr_channels: int, predictors: int, predictor_radius: int, lr_radius: int = LR_RADIUS
+    lr_channels: int,
+    predictors: int,
+    predictor_radius: int,
+    lr_radius: int = LR_RADIUS,
+    n_harmonics: int = N_HARMONICS,
 ) -> int:
     """K: neighbourhoods, harmonics and the constant."""
     lr = lr_channels * (2 * lr_radius + 1) ** 2
-    return lr + predictors * (2 * predictor_radius + 1) ** 2 + N_HARMONICS + 1
+    return lr + predictors * (2 * predictor_radius + 1) ** 2 + n_harmonics + 1
 
 
 def neighbourhood(fields: np.ndarray, radius: int, rows: slice) -> np.ndarray:
@@ -42,14 +46,15 @@ def design(
     """Feature array (n, rows, w, K), float64, from gap-free coarse inputs (n, h, w, Cin).
 
     Order: low-resolution channels with the cells around (3×3 at radius 1), predictors with
-    theirs, the harmonics (n, 4), the constant.
+    theirs, the harmonics (n, T), the constant.
     """
     near = neighbourhood(inputs[..., :lr_channels], lr_radius, rows)
     beside = neighbourhood(inputs[..., lr_channels:], predictor_radius, rows)
     n, h, w, n_near = near.shape
-    x = np.empty((n, h, w, n_near + beside.shape[-1] + N_HARMONICS + 1))
+    behind = n_near + beside.shape[-1]
+    x = np.empty((n, h, w, behind + harmonics.shape[-1] + 1))
     x[..., :n_near] = near
-    x[..., n_near : -N_HARMONICS - 1] = beside
-    x[..., -N_HARMONICS - 1 : -1] = harmonics[:, None, None]
+    x[..., n_near:behind] = beside
+    x[..., behind:-1] = harmonics[:, None, None]
     x[..., -1] = constant
     return x

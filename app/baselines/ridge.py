@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import logging
 
 from app.baselines.base import Fields, clip_fields, coarse_inputs, split_size, time_blocks
-from app.baselines.features import LR_RADIUS, N_HARMONICS, design, n_features
+from app.baselines.features import LR_RADIUS, design, n_features
 from app.baselines.normal_equations import NormalEquations
 from app.data.moments import RunningMoments
 from app.data.transforms import forward_all
@@ -23,6 +23,7 @@ PENALTIES = np.logspace(-6, 2, 17)  # relative to the variance of a standardised
 DEFAULT_PENALTY = 1e-2  # where the validation period cannot choose
 BAND_BYTES = 512 * 2**20  # of Gram matrices held at a time
 CONSTANT_SPREAD = 1e-7  # standard deviation relative to the mean below which a feature is constant
+ALL = slice(None)
 CYCLE_SPREAD = np.sqrt(0.5)  # standard deviation of a sine over its whole cycle
 
 
@@ -45,12 +46,16 @@ class RidgeFit:
 
 
 class Encoded:
-    """Shards whose fields are transformed and scaled, as a network sees them."""
+    """Shards as a network sees them: fields transformed and scaled, some of the harmonics."""
 
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+    def __init__(self, shards: Shards, time_channels: tuple[int, ...]) -> None:
+        self._shards, self._time_channels = shards, list(time_channels)
         self.geometry, self.variables = shards.geometry, shards.variables
-        self.splits, self.size, self.harmonics = shards.splits, shards.size, shards.harmonics
+        self.splits, self.size = shards.splits, shards.size
+
+    def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
+        """(n, T) of the chosen harmonics."""
+        return self._shards.harmonics(split, indices)[:, self._time_channels]
 
     def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
         """Encoded samples (n, y, x, C)."""
@@ -87,7 +92,10 @@ class _Fit:
         self.channels = len(shards.variables["lr"])
         predictors = len(shards.variables.get("predictors") or ())
         self.n_inputs = self.channels + predictors
-        self.features = n_features(self.channels, predictors, predictor_radius, lr_radius)
+        n_harmonics = shards.harmonics("train", slice(0, 1)).shape[-1]
+        self.features = n_features(
+            self.channels, predictors, predictor_radius, lr_radius, n_harmonics
+        )
         self.offsets = shards.geometry.scale**2 * len(shards.variables["hr"])
         self._measure()
 
@@ -116,7 +124,7 @@ class _Fit:
         everything = slice(0, self.h)
         self.mean = self._design(self.fill[None], time.mean(axis=0)[None], everything, 0.0)[0]
         spread = np.nan_to_num(inputs.std)
-        cycle = np.full((1, N_HARMONICS), CYCLE_SPREAD)
+        cycle = np.full((1, time.shape[-1]), CYCLE_SPREAD)
         std = self._design(spread[None], cycle, everything, 1.0)[0]
         self.std = np.where(std > CONSTANT_SPREAD * np.abs(self.mean), std, 1.0)
 

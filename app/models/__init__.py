@@ -4,9 +4,10 @@ from app.models.build import build_network
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import InterpolationGuess, LinearGuess
 from app.models.physical import PhysicalModel, load_physical_model
-from app.models.spec import Channel, ModelArrays, ModelSpec
+from app.models.spec import TIME_FEATURES, Channel, ModelArrays, ModelSpec
 
 __all__ = [
+    "TIME_FEATURES",
     "BlockConstraint",
     "Channel",
     "InterpolationGuess",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,7 +13,6 @@ from app.models.layers.common import register
 from app.models.layers.resize import Resize, edge_pad
 from app.models.layers.upsampling import depth_to_space
 
-N_HARMONICS = 4
 MIN_WEIGHT = 1e-3  # share of the interpolation weight that must be valid
 
 
@@ -63,11 +63,12 @@ class LinearGuess(keras.layers.Layer):
 
     Features of a coarse cell, K of them: for each low-resolution channel the cells within
     `lr_radius` (south to north, west to east, edges replicated), for each predictor those
-    within `predictor_radius`, four harmonics of hour and day, the constant 1.
+    within `predictor_radius`, the chosen harmonics of hour and day, the constant 1.
 
     Arguments:
         coarse_shape: (h, w). n_lr, n_predictors, n_outputs: numbers of channels.
         scale: fine cells per coarse cell and axis. lr_radius, predictor_radius: coarse cells.
+        time_channels: which of the four harmonics in "time" it sees.
 
     Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 4)`}, encoded, NaN allowed;
     output `(B, h·scale, w·scale, n_outputs)` encoded.
@@ -85,6 +86,7 @@ class LinearGuess(keras.layers.Layer):
         scale: int,
         lr_radius: int = 1,
         predictor_radius: int = 0,
+        time_channels: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         kwargs["dtype"] = "float32"
@@ -96,6 +98,7 @@ class LinearGuess(keras.layers.Layer):
         self.scale = scale
         self.lr_radius = lr_radius
         self.predictor_radius = predictor_radius
+        self.time_channels = list(time_channels)
         shape = (*self.coarse_shape, self.n_features, scale**2 * n_outputs)
         self.coefficients = self._constant(shape, "coefficients")
         self.fill = self._constant((*self.coarse_shape, n_lr + n_predictors), "fill")
@@ -111,6 +114,7 @@ class LinearGuess(keras.layers.Layer):
         scale: int,
         lr_radius: int,
         predictor_radius: int,
+        time_channels: Sequence[int] = (),
     ) -> LinearGuess:
         """A fitted guess: coefficients `(h, w, K, scale² C)`, output (row, column, C) ordered;
         fill `(h, w, Cin)` stands in for missing inputs.
@@ -123,6 +127,7 @@ class LinearGuess(keras.layers.Layer):
             scale=scale,
             lr_radius=lr_radius,
             predictor_radius=predictor_radius,
+            time_channels=time_channels,
         )
         guess.coefficients.assign(coefficients)
         guess.fill.assign(np.nan_to_num(fill))
@@ -130,13 +135,18 @@ class LinearGuess(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         shape = ("coarse_shape", "n_lr", "n_predictors", "n_outputs", "scale")
-        names = (*shape, "lr_radius", "predictor_radius")
+        names = (*shape, "lr_radius", "predictor_radius", "time_channels")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @property
     def n_features(self) -> int:
         near = self.n_lr * (2 * self.lr_radius + 1) ** 2
-        return near + self.n_predictors * (2 * self.predictor_radius + 1) ** 2 + N_HARMONICS + 1
+        return (
+            near
+            + self.n_predictors * (2 * self.predictor_radius + 1) ** 2
+            + len(self.time_channels)
+            + 1
+        )
 
     def call(self, inputs: dict[str, Any]) -> Any:
         features = self._features(inputs["coarse"], inputs["time"])
@@ -146,11 +156,12 @@ class LinearGuess(keras.layers.Layer):
     def _features(self, coarse: Any, time: Any) -> Any:
         coarse = ops.where(ops.isnan(coarse), self.fill, coarse)
         height, width = self.coarse_shape
-        harmonics = ops.broadcast_to(time[:, None, None], (ops.shape(time)[0], height, width, 4))
+        waves = ops.take(time, np.array(self.time_channels, "int32"), axis=-1)[:, None, None]
+        shape = (ops.shape(time)[0], height, width, len(self.time_channels))
         parts = [
             *neighbours(coarse[..., : self.n_lr], self.lr_radius),
             *neighbours(coarse[..., self.n_lr :], self.predictor_radius),
-            harmonics,
+            ops.broadcast_to(waves, shape),
             ops.ones_like(coarse[..., :1]),
         ]
         return ops.concatenate(parts, axis=-1)

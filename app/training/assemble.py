@@ -18,6 +18,7 @@ from app.data.shards import Shards
 from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
+    TIME_FEATURES,
     Channel,
     InterpolationGuess,
     LinearGuess,
@@ -204,11 +205,16 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
             )
         return InterpolationGuess(kind, scale, channels)
     radius = experiment.model.first_guess_radius
-    radii = {"lr_radius": radius, "predictor_radius": radius - 1}
+    time_channels = TIME_FEATURES[experiment.model.time_features]
+    sight: dict[str, Any] = {
+        "lr_radius": radius,
+        "predictor_radius": radius - 1,
+        "time_channels": time_channels,
+    }
     if ranks.first:
-        fit = fit_ridge(Encoded(shards), **radii)
+        fit = fit_ridge(Encoded(shards, time_channels), radius - 1, radius)
         return LinearGuess.from_arrays(
-            fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **radii
+            fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **sight
         )
     h, w = shards.geometry.coarse_shape
     return LinearGuess(
@@ -217,5 +223,5 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
         n_predictors=len(variables["predictors"]),
         n_outputs=len(variables["hr"]),
         scale=scale,
-        **radii,
+        **sight,
     )

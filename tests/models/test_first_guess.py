@@ -41,7 +41,13 @@ def test_linear_guess_is_a_regression_per_cell(n_lr, predictors, outputs, radius
     inputs = random_inputs({"coarse": (3, H, W, n_lr + predictors), "time": (3, 4)})
     inputs["coarse"][0, 2, 1, 0] = np.nan
     guess = LinearGuess.from_arrays(
-        coefficients, fill, n_lr=n_lr, scale=SCALE, lr_radius=1, predictor_radius=radius
+        coefficients,
+        fill,
+        n_lr=n_lr,
+        scale=SCALE,
+        lr_radius=1,
+        predictor_radius=radius,
+        time_channels=(0, 1, 2, 3),
     )
     expected = expected_linear(inputs["coarse"], inputs["time"], coefficients, fill, n_lr, radius)
     np.testing.assert_allclose(guess(inputs), expected, rtol=1e-4, atol=1e-4)

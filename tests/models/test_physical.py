@@ -100,6 +100,7 @@ def linear_guess() -> LinearGuess:
         scale=SCALE,
         lr_radius=1,
         predictor_radius=0,
+        time_channels=(0, 1, 2, 3),
     )
 
 
