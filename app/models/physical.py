@@ -112,14 +112,27 @@ class PhysicalModel(keras.Model):
         only, in the units of the static array; None takes the model's own, whole field. `time`
         `(B, 4)` is needed where the spec has time features.
         """
+        return self._encode_inputs(coarse, static, time, self.resize)
+
+    def condition(self, batch: Batch) -> Any:
+        """What the network is told, on the coarse grid whatever its upsampling: `(B, h, w, …)`.
+
+        The channels are those of the network's "coarse" input; the batch is as for `encoded`.
+        """
+        parts = (batch["coarse"], batch.get("static"), batch.get("time"))
+        return self._encode_inputs(*parts, resize=None)["coarse"]
+
+    def _encode_inputs(
+        self, coarse: Any, static: Any | None, time: Any | None, resize: Resize | None
+    ) -> dict[str, Any]:
         encoded = _zero_missing(self.input_codec.encode(coarse))
-        if self.resize is not None:
-            encoded = self.resize(encoded)
+        if resize is not None:
+            encoded = resize(encoded)
         encoded = self._with_time(encoded, time)
         if not self.spec.statics:
             return {"coarse": encoded}
         fine = self._encode_static(self.static[None] if static is None else static)
-        beside = fine if self.resize is not None else block_mean(fine, self.spec.scale)
+        beside = block_mean(fine, self.spec.scale) if resize is None else fine
         shape = (*ops.shape(encoded)[:3], len(self.spec.statics))
         beside = ops.broadcast_to(_zero_missing(beside), shape)
         joined = ops.concatenate([encoded, beside], axis=-1)
