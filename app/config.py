@@ -102,6 +102,11 @@ class TrainingConfig:
     epochs: int = 100
     trained_epochs: int = 0
     learning_rate: tuple[float, ...] = (1e-3,)
+    disc_learning_rate: tuple[float, ...] | None = None
+    pixel_loss_weight: float = 100.0
+    n_disc_filters: int = 32
+    n_disc_blocks: int = 4
+    disc_dropout_rate: float = 0.4
     lr_decay_after: float = 1e5
     lr_schedule: str = "piecewise"
     lr_scaling: bool = True
@@ -134,17 +139,31 @@ class TrainingConfig:
         _at_least("checkpoint_every", self.checkpoint_every, 0)
         _at_least("seed", self.seed, 0)
         _at_least("warmup_steps", self.warmup_steps, -1)
-        rates = ",".join(map(str, self.learning_rate))
-        if len(self.learning_rate) not in (1, 2) or min(self.learning_rate) <= 0:
-            raise InputError(f"--learning_rate={rates}: expected one or two rates above 0")
-        if self.lr_schedule == "cosine" and len(self.learning_rate) == 2:
-            raise InputError(
-                f"--lr_schedule=cosine with --learning_rate={rates}: expected one rate"
-            )
+        self._check_rates("learning_rate", self.learning_rate)
+        self._check_discriminator()
         if not 0 <= self.ema < 1:
             raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
         if self.weight_decay < 0:
             raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+
+    def _check_rates(self, name: str, values: tuple[float, ...]) -> None:
+        rates = ",".join(map(str, values))
+        if len(values) not in (1, 2) or min(values) <= 0:
+            raise InputError(f"--{name}={rates}: expected one or two rates above 0")
+        if self.lr_schedule == "cosine" and len(values) == 2:
+            raise InputError(f"--lr_schedule=cosine with --{name}={rates}: expected one rate")
+
+    def _check_discriminator(self) -> None:
+        _at_least("n_disc_filters", self.n_disc_filters, 1)
+        _at_least("n_disc_blocks", self.n_disc_blocks, 1)
+        if self.disc_learning_rate is not None:
+            self._check_rates("disc_learning_rate", self.disc_learning_rate)
+        if not 0 <= self.disc_dropout_rate < 1:
+            raise InputError(
+                f"--disc_dropout_rate={self.disc_dropout_rate}: expected 0 <= rate < 1"
+            )
+        if self.pixel_loss_weight < 0:
+            raise InputError(f"--pixel_loss_weight={self.pixel_loss_weight}: expected 0 or more")
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,10 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "rc_interpolation", "bilinear", "Interpolation of resize convolution.", "interpolation"
         ),
         Flag("n_disc_filters", "int", 32, "Filters of the discriminator (CGANTrainer)."),
-        Flag("n_disc_blocks", "int", 4, "Blocks of the discriminator (CGANTrainer)."),
+        Flag(
+            "n_disc_blocks", "int", 4, "Blocks in each branch of the discriminator (CGANTrainer)."
+        ),
+        Flag("disc_dropout_rate", "float", 0.4, "Share dropped in the discriminator; 0 for none."),
     ),
     "TRAINING": (
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
@@ -145,6 +148,18 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("batch_size", "int", 32, "Samples a step on each rank."),
         Flag(
             "learning_rate", "floats", (1e-3,), "One rate, or two: the second after lr_decay_after."
+        ),
+        Flag(
+            "disc_learning_rate",
+            "floats",
+            None,
+            "Rate or rates of the discriminator (CGANTrainer), if not those of learning_rate.",
+        ),
+        Flag(
+            "pixel_loss_weight",
+            "float",
+            100.0,
+            "Weight of the loss beside the adversarial one of weight 1 (CGANTrainer).",
         ),
         Flag("lr_decay_after", "float", 1e5, "Steps after which the second rate applies."),
         Flag(

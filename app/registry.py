@@ -78,6 +78,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "pixel, structural or mixed loss",
             "app.training.supervised:SupervisedTrainer",
         ),
+        (
+            "CGANTrainer",
+            "that loss and a discriminator's judgement",
+            "app.training.cgan:CGANTrainer",
+        ),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),

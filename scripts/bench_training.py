@@ -34,7 +34,7 @@ def rate(trainer: Any, stream: Iterator[dict[str, Any]], batch_size: int) -> flo
     for batch in stream:
         trainer.train_step(batch)
         steps += 1
-    trainer.epoch_loss()  # waits for the device
+    trainer.epoch_losses()  # waits for the device
     return steps * batch_size / (time.perf_counter() - begun)
 
 

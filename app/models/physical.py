@@ -147,17 +147,35 @@ class PhysicalModel(keras.Model):
         `(B, 4)` is needed where the spec has time features. `noisy` adds the spec's input noise to
         the coarse fields, and neither to statics nor to time features.
         """
+        return self._encode_inputs(coarse, static, time, self.resize, noisy)
+
+    def condition(self, batch: Batch) -> Any:
+        """What the network is told, on the coarse grid whatever its upsampling: `(B, h, w, …)`.
+
+        The channels are those of the network's "coarse" input; the batch is as for `encoded`.
+        """
+        parts = (batch["coarse"], batch.get("static"), batch.get("time"))
+        return self._encode_inputs(*parts, resize=None, noisy=False)["coarse"]
+
+    def _encode_inputs(
+        self,
+        coarse: Any,
+        static: Any | None,
+        time: Any | None,
+        resize: Resize | None,
+        noisy: bool,
+    ) -> dict[str, Any]:
         encoded = _zero_missing(self.input_codec.encode(coarse))
         if noisy and self.noise is not None:
             deviation = self.spec.input_noise
             encoded += keras.random.normal(ops.shape(encoded), 0.0, deviation, seed=self.noise)
-        if self.resize is not None:
-            encoded = self.resize(encoded)
+        if resize is not None:
+            encoded = resize(encoded)
         encoded = self._with_time(encoded, time)
         if not self.spec.statics:
             return {"coarse": encoded}
         fine = self._encode_static(self.static[None] if static is None else static)
-        beside = fine if self.resize is not None else block_mean(fine, self.spec.scale)
+        beside = block_mean(fine, self.spec.scale) if resize is None else fine
         shape = (*ops.shape(encoded)[:3], len(self.spec.statics))
         beside = ops.broadcast_to(_zero_missing(beside), shape)
         joined = ops.concatenate([encoded, beside], axis=-1)

@@ -111,11 +111,11 @@ class Loop:
             every = self.training.checkpoint_every
             if every and position.total_steps % every == 0 and position.step < steps:
                 self._checkpoint()
-        loss = self._finite(self.trainer.epoch_loss())
+        losses = self._finite(self.trainer.epoch_losses())
         seconds = time.monotonic() - begun
-        self._end_epoch(loss, (steps - first_step) / max(seconds, 1e-9), begun)
+        self._end_epoch(losses, (steps - first_step) / max(seconds, 1e-9), begun)
 
-    def _end_epoch(self, loss: float, steps_per_second: float, begun: float) -> None:
+    def _end_epoch(self, losses: dict[str, float], steps_per_second: float, begun: float) -> None:
         position = self.position
         self.trainer.synchronise()
         with self.trainer.averaged():
@@ -124,7 +124,7 @@ class Loop:
         position.epoch, position.step = position.epoch + 1, 0
         row = {
             "epoch": float(position.epoch),
-            "loss": loss,
+            **losses,
             "val_loss": val_loss,
             "learning_rate": self.trainer.rate(),
             "samples_per_s": steps_per_second * self.sampling.batch_size * self.ranks.size,
@@ -221,13 +221,14 @@ class Loop:
     def _bounded(self, steps: int) -> int:
         return min(steps, self.sampling.max_steps or steps)
 
-    def _finite(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise RunError(
-                f"training loss is {loss} in epoch {self.position.epoch + 1}; a lower "
-                f"--learning_rate than {self.training.learning_rate[0]} may help"
-            )
-        return loss
+    def _finite(self, losses: dict[str, float]) -> dict[str, float]:
+        for name, loss in losses.items():
+            if not math.isfinite(loss):
+                raise RunError(
+                    f"training {name} is {loss} in epoch {self.position.epoch + 1}; a lower "
+                    f"--learning_rate than {self.training.learning_rate[0]} may help"
+                )
+        return losses
 
 
 def _as_csv(rows: list[dict[str, float]]) -> str:

@@ -25,7 +25,7 @@ def shown(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator
 
 def epoch_line(row: dict[str, float], epochs: int, remaining_s: float) -> str:
     """One line on one epoch: losses, rate in samples/s, time to go."""
-    losses = f"loss {row['loss']:.5f}  val_loss {row['val_loss']:.5f}"
+    losses = "  ".join(f"{name} {row[name]:.5f}" for name in row if name.endswith("loss"))
     rate = f"{row['samples_per_s']:.0f} samples/s"
     return f"epoch {row['epoch']:.0f}/{epochs}  {losses}  {rate}  {_duration(remaining_s)} to go"
 

@@ -19,8 +19,8 @@ class Trainer(Protocol):
     def train_step(self, batch: Batch) -> None:
         """One step of all ranks, each on its batch."""
 
-    def epoch_loss(self) -> float:
-        """Mean training loss since the epoch began, the same on every rank."""
+    def epoch_losses(self) -> dict[str, float]:
+        """Mean training losses since the epoch began, "loss" first, the same on every rank."""
 
     def validate(self, batches: Iterator[Batch]) -> float:
         """Mean loss over all ranks' batches, the same on every rank."""

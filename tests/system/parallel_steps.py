@@ -13,6 +13,7 @@ from app import config, flags
 from app.data.batches import batches
 from app.data.sampler import Sampler
 from app.distributed import Ranks
+from app.registry import REGISTRY
 from app.session import Session
 
 
@@ -22,9 +23,8 @@ def main(out: Path, steps: int, argv: list[str]) -> None:
     shards, communicator, ranks = session.shards, session.communicator, session.ranks
 
     from app.training.assemble import build_model
-    from app.training.supervised import SupervisedTrainer
 
-    trainer = SupervisedTrainer(
+    trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         build_model(experiment, shards, ranks),
         experiment.training,
         communicator,
@@ -42,9 +42,10 @@ def main(out: Path, steps: int, argv: list[str]) -> None:
     losses = []
     for batch in islice(batches(shards, "train", sampler), steps):
         trainer.train_step(batch)
-        losses.append(trainer.epoch_loss())
+        losses.append(list(trainer.epoch_losses().values()))
     seen = [sampler.batch(step) for step in range(sampler.steps)]
-    weights = {f"w{i}": np.asarray(v.numpy()) for i, v in enumerate(trainer.model.variables)}
+    variables = [v for learner in trainer.learners for v in learner.model.variables]
+    weights = {f"w{i}": np.asarray(v.numpy()) for i, v in enumerate(variables)}
     seeds = {f"seed{i}": np.asarray(v.numpy()) for i, v in enumerate(trainer.seeds())}
     np.savez(
         out / f"rank-{ranks.rank}.npz",

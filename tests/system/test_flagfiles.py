@@ -8,7 +8,8 @@ from app import config, flags
 
 FOLDER = Path(__file__).resolve().parents[2] / "flagfiles"
 FLAGFILES = sorted(path.name for path in FOLDER.glob("*.cfg"))
-NEED_DATA = [name for name in FLAGFILES if name != "quickstart.cfg"]
+BUILT_IN = [name for name in FLAGFILES if name.endswith("quickstart.cfg")]
+NEED_DATA = [name for name in FLAGFILES if name not in BUILT_IN]
 
 
 @pytest.mark.parametrize("name", FLAGFILES)
@@ -36,5 +37,6 @@ def test_flagfile_runs_on_its_data(name: str, run, real_data: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_quickstart_runs(run, tmp_path: Path) -> None:
-    smoke(run, "quickstart.cfg", tmp_path)
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_flagfile_runs_on_built_in_data(name: str, run, tmp_path: Path) -> None:
+    smoke(run, name, tmp_path)

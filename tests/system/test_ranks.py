@@ -30,8 +30,18 @@ def steps(out: Path, ranks: int, argv: list[str], count: int = 10) -> list[dict[
     return [dict(np.load(out / f"rank-{rank}.npz")) for rank in range(ranks)]
 
 
-def test_two_ranks_equal_one_with_the_doubled_batch(data_flags: list[str], tmp_path: Path) -> None:
-    common = [*data_flags, "--nolr_scaling", "--learning_rate=1e-2"]
+CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
+METHODS = {
+    "supervised": ["--learning_rate=1e-2"],
+    "cgan": [*CGAN, "--disc_dropout_rate=0", "--learning_rate=1e-3"],
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ranks_equal_one_with_the_doubled_batch(
+    method: str, data_flags: list[str], tmp_path: Path
+) -> None:
+    common = [*data_flags, "--nolr_scaling", *METHODS[method]]
     first, second = steps(tmp_path / "two", 2, [*common, "--batch_size=3"])
     (one,) = steps(tmp_path / "one", 1, [*common, "--batch_size=6"])
     names = [name for name in one if name.startswith("w")]
@@ -40,15 +50,16 @@ def test_two_ranks_equal_one_with_the_doubled_batch(data_flags: list[str], tmp_p
         np.testing.assert_array_equal(first[name], second[name])
         np.testing.assert_allclose(first[name], one[name], atol=1e-5)
     np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-5)
-    assert one["losses"][0] != one["losses"][-1]
+    assert (one["losses"][0] != one["losses"][-1]).all()
     together = np.concatenate([first["seen"], second["seen"]])
     assert sorted(together) == list(range(42))  # 70 % of 60 samples, each exactly once
 
 
+@pytest.mark.parametrize("method", [["--trainer=SupervisedTrainer"], CGAN], ids=list(METHODS))
 def test_weights_stay_identical_with_dropout_and_normalisation(
-    data_flags: list[str], tmp_path: Path
+    method: list[str], data_flags: list[str], tmp_path: Path
 ) -> None:
-    flags = [*data_flags, "--dropout_rate=0.3", "--ema=0.9", "--loss=dssim_mae"]
+    flags = [*data_flags, "--dropout_rate=0.3", "--ema=0.9", "--loss=dssim_mae", *method]
     flags.append("--input_noise=0.1")
     first, second = steps(tmp_path / "two", 2, flags, count=6)
     trained = [name for name in first if name.startswith("w")]

@@ -17,6 +17,7 @@ FLAGS = [
     *("--epochs=6", "--checkpoint_every=3", "--dropout_rate=0.2"),
     *("--normalization=bn", "--ema=0.9", "--input_noise=0.05"),
 ]
+CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 STEPS = 66  # of the whole run: 42 samples, 4 a step
 
 
@@ -52,11 +53,11 @@ def kill_during_training(argv: list[str], folder: Path, ranks: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parallel
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(("method", "ranks"), [([], 1), ([], 2), (CGAN, 2)])
 def test_killed_run_ends_like_an_uninterrupted_one(
-    run, data_flags: list[str], tmp_path: Path, ranks: int
+    run, data_flags: list[str], tmp_path: Path, method: list[str], ranks: int
 ) -> None:
-    flags = [*data_flags, *FLAGS, f"--batch_size={4 // ranks}"]
+    flags = [*data_flags, *FLAGS, *method, f"--batch_size={4 // ranks}"]
     run("train", *flags, f"--save_path={tmp_path / 'whole'}", ranks=ranks)
     argv = ["train", *flags, f"--save_path={tmp_path / 'killed'}"]
     kill_during_training(argv, tmp_path, ranks)

@@ -64,7 +64,7 @@ def test_zero_weight_samples_do_not_count(loss: str) -> None:
     beside.train_step(padded)
     for a, b in zip(weights(alone), weights(beside), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)  # Adam's first step is 1e-2 for all
-    assert alone.epoch_loss() == pytest.approx(beside.epoch_loss(), rel=1e-6)
+    assert alone.epoch_losses()["loss"] == pytest.approx(beside.epoch_losses()["loss"], rel=1e-6)
 
 
 def test_missing_targets_are_masked_and_weigh_their_sample_less() -> None:
@@ -76,7 +76,7 @@ def test_missing_targets_are_masked_and_weigh_their_sample_less() -> None:
     predicted = np.asarray(trained.model.encoded(holes))
     error = predicted - (holes["hr"] - 280) / 5
     trained.train_step(holes)
-    assert trained.epoch_loss() == pytest.approx(np.nanmean(error**2), rel=1e-5)
+    assert trained.epoch_losses()["loss"] == pytest.approx(np.nanmean(error**2), rel=1e-5)
     assert all(np.isfinite(w).all() for w in weights(trained))
 
 
@@ -96,7 +96,7 @@ def test_loss_falls_in_each_precision(policy: str) -> None:
     for _ in range(30):
         trained.start_epoch()
         trained.train_step(batch())
-        losses.append(trained.epoch_loss())
+        losses.append(trained.epoch_losses()["loss"])
     assert losses[-1] < 0.5 * losses[0]
     assert all(w.dtype == np.float32 for w in weights(trained))
 
@@ -136,7 +136,7 @@ def test_input_noise_differs_between_ranks_and_goes_on_from_a_captured_state() -
         each.train_step(batch())
     for a, b in zip(weights(trained), weights(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert trained.epoch_loss() == resumed.epoch_loss() > 0
+    assert trained.epoch_losses()["loss"] == resumed.epoch_loss() > 0
 
 
 def test_huber_delta_reaches_the_loss() -> None:

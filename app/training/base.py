@@ -1,0 +1,235 @@
+"""What trainers of physical models share: networks, their optimisers, and steps over ranks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from app.config import TrainingConfig
+from app.distributed import Communicator
+from app.losses import build_loss, valid_fraction
+from app.models.physical import PhysicalModel
+from app.training.schedule import learning_rate
+from app.training.trainer import Batch
+
+TINY_WEIGHT = 1e-12
+ADAM_BETA_1 = 0.9
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network with its optimiser and the name of the loss that it lowers.
+
+    `model` is all that a checkpoint holds of it, under names that begin with `prefix`.
+    """
+
+    network: keras.Model
+    model: keras.Model
+    optimizer: Any
+    loss: str = "loss"
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        self.optimizer.build(self.weights)
+
+    @property
+    def weights(self) -> list[Any]:
+        return self.network.trainable_variables
+
+    @property
+    def seeds(self) -> list[Any]:
+        return [v for v in self.model.variables if not _is_float(v)]
+
+    @property
+    def moving_statistics(self) -> list[Any]:
+        """Those of layers in training: frozen ones never change, and an average could round."""
+        layers = [layer for layer in self.network.layers if layer.trainable]
+        return [v for layer in layers for v in layer.non_trainable_variables if _is_float(v)]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Variables by name, seeds aside."""
+        floats = [v for v in self.model.variables if _is_float(v)]
+        named = {f"{self.prefix}model/{i}": v for i, v in enumerate(floats)}
+        optimizer = enumerate(self.optimizer.variables)
+        return named | {f"{self.prefix}optimizer/{i}": v for i, v in optimizer}
+
+
+class NetworkTrainer(ABC):
+    """Trains a physical model's network, and any networks beside it, in encoded space.
+
+    A sample weighs by its share of valid cells. Every rank sums its own weighted losses; sums
+    and gradients are added over the ranks and divided by the global weight, so that N ranks
+    compute what one rank with the whole batch would.
+
+    Subclasses give the learners, that of the model first, and `_loss_sums`.
+    """
+
+    losses: tuple[str, ...] = ("loss",)
+
+    def __init__(
+        self,
+        model: PhysicalModel,
+        config: TrainingConfig,
+        communicator: Communicator,
+        *,
+        data_range: np.ndarray,
+        learners: Sequence[Learner],
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.communicator = communicator
+        self.learners = tuple(learners)
+        self.loss = build_loss(config.loss, data_range=data_range, huber_delta=config.huber_delta)
+        self._sums = tf.Variable(tf.zeros(len(self.losses) + 1, "float64"), trainable=False)
+        self._offset_seeds(communicator.ranks.rank)
+        for learner in self.learners:
+            communicator.broadcast(list(learner.state.values()))
+        self._train_step = tf.function(self._step)
+        self._validation_step = tf.function(self._validation_sums)
+
+    def train_step(self, batch: Batch) -> None:
+        """One step of all ranks on their batches."""
+        self._train_step(batch)
+
+    def start_epoch(self) -> None:
+        self._sums.assign(tf.zeros_like(self._sums))
+
+    def epoch_losses(self) -> dict[str, float]:
+        """Weighted means of the losses since the epoch began, over all ranks."""
+        *sums, weight = self._sums.numpy()
+        means = [float(total / max(weight, TINY_WEIGHT)) for total in sums]
+        return dict(zip(self.losses, means, strict=True))
+
+    def validate(self, batches: Iterator[Batch]) -> float:
+        """Weighted mean of the loss of --loss over all ranks' batches, dropout off."""
+        total = np.zeros(2)
+        for batch in batches:
+            loss, weight = self._validation_step(batch)
+            total += [float(loss), float(weight)]
+        loss, weight = (float(part) for part in self.communicator.sum([tf.constant(total)])[0])
+        return loss / max(weight, TINY_WEIGHT)
+
+    def rate(self) -> float:
+        """Learning rate of the model's next step."""
+        return float(self._inner_optimizer().learning_rate)
+
+    def synchronise(self) -> None:
+        """Average what ranks gather on their own: batch normalisation's moving statistics."""
+        if self.communicator.ranks.size == 1:
+            return
+        own = [v for learner in self.learners for v in learner.moving_statistics]
+        if own:
+            sums = self.communicator.sum([variable.value for variable in own])
+            for variable, total in zip(own, sums, strict=True):
+                variable.assign(total / self.communicator.ranks.size)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the model has its averaged weights, where --ema asks for them."""
+        if not self.config.ema:
+            yield
+            return
+        weights = self.learners[0].weights
+        kept = [np.asarray(weight.numpy()) for weight in weights]
+        self._inner_optimizer().finalize_variable_values(weights)
+        try:
+            yield
+        finally:
+            for weight, value in zip(weights, kept, strict=True):
+                weight.assign(value)
+
+    def save(self, path: Path) -> None:
+        """Write the model, and nothing of the networks beside it, as one .keras file."""
+        temporary = path.with_name(f".{path.stem}.part.keras")
+        self.model.save(temporary)
+        temporary.replace(path)
+
+    def variables(self) -> dict[str, Any]:
+        """All state but the seed generators', by names that a resumed run finds again."""
+        named = {name: v for learner in self.learners for name, v in learner.state.items()}
+        return {**named, "sums": self._sums}
+
+    def seeds(self) -> list[Any]:
+        """The seed generators' states, each rank's own."""
+        return [state for learner in self.learners for state in learner.seeds]
+
+    @abstractmethod
+    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+        """This rank's sums of weight × loss, for each of `losses`, and of the weights."""
+
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+        """Encoded truth and prediction `(B, H, W, C)`, and the samples' weights `(B,)`."""
+        truth = self.model.encode_targets(batch["hr"])
+        predicted = self.model.encoded(batch, training=training)
+        return truth, predicted, batch["weight"] * valid_fraction(truth)
+
+    def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
+        truth, predicted, weights = self._predicted(batch, training=False)
+        return tf.reduce_sum(weights * self.loss(truth, predicted)), tf.reduce_sum(weights)
+
+    def _step(self, batch: Batch) -> None:
+        batch_size = tf.cast(tf.shape(batch["weight"])[0], "float32")
+        with tf.GradientTape(persistent=True) as tape:
+            sums, weight = self._loss_sums(batch)
+            objectives = [
+                learner.optimizer.scale_loss(sums[learner.loss] / batch_size)
+                for learner in self.learners
+            ]
+        gradients = [
+            tape.gradient(objective, [variable.value for variable in learner.weights])
+            for objective, learner in zip(objectives, self.learners, strict=True)
+        ]
+        totals = [sums[name] for name in self.losses]
+        # One reduction for everything: all networks step from the same forward pass.
+        *gradients, totals, weight = self._over_ranks([*gradients, totals, [weight]])
+        share = batch_size / tf.maximum(weight[0], TINY_WEIGHT)
+        for learner, own in zip(self.learners, gradients, strict=True):
+            learner.optimizer.apply([gradient * share for gradient in own], learner.weights)
+        self._sums.assign_add(tf.cast(tf.stack([*totals, *weight]), "float64"))
+
+    def _over_ranks(self, groups: list[list[Any]]) -> list[list[Any]]:
+        """Groups of tensors, each summed over the ranks."""
+        summed = iter(self.communicator.sum([tensor for group in groups for tensor in group]))
+        return [[next(summed) for _ in group] for group in groups]
+
+    def _inner_optimizer(self) -> Any:
+        optimizer = self.learners[0].optimizer
+        return getattr(optimizer, "inner_optimizer", optimizer)
+
+    def _offset_seeds(self, rank: int) -> None:
+        """Ranks draw different values: move every seed generator's seed by the rank."""
+        for state in self.seeds():
+            seed, counter = np.asarray(state.numpy())
+            state.assign(np.array([seed + rank, counter], dtype=np.asarray(state.numpy()).dtype))
+
+
+def build_optimizer(
+    config: TrainingConfig, steps_per_epoch: int, size: int, beta_1: float = ADAM_BETA_1
+) -> Any:
+    """Adam or, with weight decay, AdamW; with a loss scale under float16."""
+    common = {
+        "learning_rate": learning_rate(config, steps_per_epoch, size),
+        "beta_1": beta_1,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema,
+    }
+    if config.weight_decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **common)
+    else:
+        optimizer = keras.optimizers.Adam(**common)
+    if keras.config.dtype_policy().compute_dtype == "float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _is_float(variable: Any) -> bool:
+    return "float" in str(variable.dtype)
