@@ -241,11 +241,6 @@ class Experiment:
     verify: bool
     flags: dict[str, Any]
 
-    @property
-    def needs_data(self) -> bool:
-        """Whether a stage asks for the data description (test --input does not)."""
-        return self.data is not None
-
 
 def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     """The experiment of a command line, refused in one line where it cannot work."""

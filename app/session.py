@@ -37,7 +37,7 @@ class Session:
         data = self.experiment.data
         if data is None:
             raise InputError("this stage needs a description of the data")
-        return _with_generated(data, self.experiment.cache_dir, self.ranks)
+        return _with_generated(data, self.experiment.cache_dir)
 
     @cached_property
     def shards(self) -> Shards:
@@ -77,7 +77,7 @@ class Session:
         return connect(self.ranks)
 
 
-def _with_generated(data: DataDescription, cache_dir: Path, ranks: Ranks) -> DataDescription:
+def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
     sources = [s for s in (data.predictand, data.low_resolution) if s is not None]
     if not any(SYNTHETIC in s.files for s in (*sources, *data.predictors, *data.static)):
         return data

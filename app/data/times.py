@@ -13,7 +13,6 @@ from app.errors import InputError
 
 ENCODING_UNITS = "seconds since 1970-01-01 00:00:00"
 DAY = 86400  # seconds
-HOURS_A_DAY = 24.0
 CALENDARS = {
     "gregorian": "standard",
     "proleptic_gregorian": "standard",
