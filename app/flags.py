@@ -124,6 +124,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
         Flag("huber_delta", "float", 1.0, "Encoded error beyond which the loss huber is linear."),
         Flag(
+            "quantiles",
+            "floats",
+            (0.1, 0.5, 0.9),
+            "Levels that the loss quantile predicts of every predictand (SupervisedTrainer).",
+        ),
+        Flag(
             "input_noise",
             "float",
             0.0,

@@ -149,6 +149,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("mse", "mean squared error", "app.losses.pixel:mse"),
         ("huber", "squared errors, absolute beyond --huber_delta", "app.losses.pixel:huber"),
         ("charbonnier", "smooth absolute error", "app.losses.pixel:charbonnier"),
+        ("quantile", "pinball loss of --quantiles", "app.losses.pixel:pinball"),
         ("dssim", "structural dissimilarity", "app.losses.structural:dssim"),
         ("dssim_mae", "0.8 dssim + 0.2 mae"),
         ("dssim_mse", "0.8 dssim + 0.2 mse"),

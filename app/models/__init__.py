@@ -3,6 +3,7 @@
 from app.models.build import build_network
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import InterpolationGuess, LinearGuess
+from app.models.output import FieldOutput, QuantileOutput, output_of
 from app.models.physical import PhysicalModel, load_physical_model
 from app.models.spec import TIME_FEATURES, Channel, ModelArrays, ModelSpec
 
@@ -10,11 +11,14 @@ __all__ = [
     "TIME_FEATURES",
     "BlockConstraint",
     "Channel",
+    "FieldOutput",
     "InterpolationGuess",
     "LinearGuess",
     "ModelArrays",
     "ModelSpec",
     "PhysicalModel",
+    "QuantileOutput",
     "build_network",
     "load_physical_model",
+    "output_of",
 ]

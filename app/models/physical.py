@@ -16,6 +16,7 @@ from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.resize import Resize
+from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
 
 Batch = dict[str, Any]
@@ -35,7 +36,8 @@ class PhysicalModel(keras.Model):
         first_guess: a layer of guesses, physical or `encoded`, which the network corrects; or None.
 
     Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 4)`}, output `(B, H, W, C)`, both physical
-    and on the padded grids. `network` alone holds what is trained.
+    and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. `network` alone holds
+    what is trained.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class PhysicalModel(keras.Model):
         super().__init__(**kwargs)
         self.spec = spec
         self.network = network
+        self.output_kind = output_of(spec.quantiles)
         self.first_guess = first_guess
         self.shapes = arrays.shapes
         self.input_codec = Codec(spec.inputs, arrays.input_offset.shape, name="input_codec")
@@ -100,7 +103,7 @@ class PhysicalModel(keras.Model):
         return self.constrain(inputs, self.unconstrained(inputs, training=training))
 
     def encoded(self, batch: Batch, training: bool = False) -> Any:
-        """The code `(B, H, W, C)` of the prediction, the constraint included.
+        """The code of the prediction, the constraint included; its shape is that of the output.
 
         Patches are to come with their own "static" and, under a constraint, "origin".
         """
@@ -110,13 +113,13 @@ class PhysicalModel(keras.Model):
         return self.output_codec.encode(self.constrain(batch, y))
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
-        """The encoded field `(B, H, W, C)` of network and first guess."""
+        """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are."""
         inputs = self.encode_inputs(
             batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
         )
         y = self.network(inputs, training=training)
         guess = self.guess(batch["coarse"], batch.get("time"))
-        y = y if guess is None else y + guess
+        y = self.output_kind.combine(y, guess)
         if not self.spec.lower_bounds:
             return y
         floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
@@ -187,7 +190,7 @@ class PhysicalModel(keras.Model):
 
     def decode(self, y: Any) -> Any:
         """Physical fields of encoded ones, within valid_min and valid_max."""
-        return self.output_codec.decode(y)
+        return self.output_kind.decode(y, self.output_codec)
 
     def guess(self, coarse: Any, time: Any) -> Any | None:
         """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
@@ -201,9 +204,10 @@ class PhysicalModel(keras.Model):
     def predict_fields(self, batch: Batch, seed: int = 0, members: int = 1) -> np.ndarray:
         """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
 
-        NaN where no training target was ever valid. Members differ where the network draws at
-        inference (Monte Carlo dropout); the same seed gives the same fields, and the network's
-        own random state is left as it was.
+        The spec's quantiles, where there are any, stand in the place of the members. NaN where no
+        training target was ever valid. Members differ where the network draws at inference (Monte
+        Carlo dropout); the same seed gives the same fields, and the network's own random state is
+        left as it was.
         """
         whole = {name: batch[name] for name in ("coarse", "time")}
         return self.finished(self.draw(whole, seed, members))
@@ -211,8 +215,14 @@ class PhysicalModel(keras.Model):
     def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
-        The batch is as `encoded` takes it: with "static" and "origin" where it is a part.
+        The batch is as `encoded` takes it: with "static" and "origin" where it is a part. Several
+        fields of each predictand, its quantiles, stand in the place of the members.
         """
+        layers = self.output_kind.layers
+        if members > 1 and layers > 1:
+            raise InputError(
+                f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
+            )
         inputs = {name: np.asarray(values, "float32") for name, values in batch.items()}
         states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
         kept = [np.array(ops.convert_to_numpy(state)) for state in states]
@@ -224,7 +234,7 @@ class PhysicalModel(keras.Model):
             fields.append(self.predict_on_batch(inputs))
         for state, value in zip(states, kept, strict=True):
             state.assign(value)
-        return np.stack(fields)
+        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], 1, 0)
 
     def finished(self, fields: np.ndarray) -> np.ndarray:
         """Whole fields `(members, B, H, W, C)` masked and cropped to the fine grid."""

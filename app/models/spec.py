@@ -53,7 +53,8 @@ class ModelSpec:
     on encoded coarse inputs in training. domain: free description of the training data.
     constraint: kind of `BlockConstraint` or "none"; twins: for each output the input channel that
     its block means are to equal. lower_bounds: physical values that softplus keeps each output
-    above; none of them, no softplus.
+    above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
+    none of them, one field of each.
     """
 
     inputs: tuple[Channel, ...]
@@ -68,6 +69,7 @@ class ModelSpec:
     constraint: str = "none"
     twins: tuple[int, ...] = ()
     lower_bounds: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -96,7 +98,7 @@ class ModelSpec:
         plain = dict(stored)
         for role in ("inputs", "outputs"):
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
-        for name in ("statics", "twins", "lower_bounds"):
+        for name in ("statics", "twins", "lower_bounds", "quantiles"):
             plain[name] = tuple(plain.get(name, ()))
         return cls(**plain)
 

@@ -26,6 +26,7 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
+    output_of,
 )
 
 
@@ -40,11 +41,12 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
             config.constraint,
         )
     spec = _spec(experiment, shards)
+    output = output_of(spec.quantiles)
     network = build_network(
         config,
         n_inputs=len(spec.inputs) + len(spec.time_channels),
         n_static=len(spec.statics),
-        n_outputs=len(spec.outputs),
+        n_outputs=len(spec.outputs) * output.n_parameters,
         scale=sampling.scale,
         coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
         zero_output=config.first_guess != "none",
@@ -80,6 +82,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         constraint=experiment.model.constraint,
         twins=constraint_twins(experiment.model.constraint, shards),
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
+        quantiles=experiment.training.predicted_quantiles,
         input_noise=experiment.training.input_noise,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
