@@ -97,7 +97,9 @@ def test_charbonnier_by_hand_with_a_gap():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match=r"did you mean 'huber'.*mae, mse, huber, charbonnier, quantile, ds"):
+    with pytest.raises(
+        InputError, match=r"did you mean 'huber'.*mae, mse, huber, charbonnier, quantile, ds"
+    ):
         build_loss("hubber", data_range=RANGE)
 
 

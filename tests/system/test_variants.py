@@ -90,10 +90,56 @@ def test_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
     assert held == 2 * ["--constraint=additive" in VARIANTS[name]]
 
 
+QUANTILES = {
+    "patches and tiles": ["--patch_size=8", "--tile_size=12", "--tile_overlap=4"],
+    "first guess and halo": ["--first_guess=bilinear", "--halo=1", "--upsampling=pin"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUANTILES)
+def test_quantiles_of_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
+    """In order wherever there is truth, CF, and scored by hand."""
+    file = data / "fine.nc"
+    found = run_all(
+        data,
+        *(f"--data={file}", "--variable=t2m,dew", f"--static={file}:orography"),
+        *("--loss=quantile", "--quantiles=0.1,0.45,0.9", *QUANTILES[name]),
+    )
+    with xr.open_dataset(data / "out" / "y_hat.nc") as predicted, xr.open_dataset(file) as truth:
+        np.testing.assert_array_equal(predicted["quantile"], [0.1, 0.45, 0.9])
+        assert predicted["quantile"].attrs["units"] == "1"
+        assert predicted.t2m.dims == ("quantile", "time", "lat", "lon")
+        hole = (predicted.lat > 58) & (predicted.lon > 4)
+        assert predicted.t2m.where(hole).isnull().all()
+        assert predicted.dew.notnull().all()
+        assert (predicted.dew.diff("quantile") >= 0).all()
+        true = truth.sel(time=predicted.time).reindex_like(predicted, "nearest", tolerance=1e-4)
+        area = np.cos(np.radians(predicted.lat))
+        error = (predicted.dew.isel(quantile=1) - true.dew).weighted(area).mean()
+        assert found["bias[dew]"] == pytest.approx(float(error), rel=1e-3)
+        below = (true.dew <= predicted.dew.sel(quantile=0.9)).weighted(area).mean()
+        assert found["coverage_0.9[dew]"] == pytest.approx(float(below), abs=1e-4)
+        miss = true.t2m - predicted.t2m.sel(quantile=0.1)
+        loss = np.maximum(0.1 * miss, -0.9 * miss).weighted(area).mean()
+        assert found["pinball_0.1[t2m]"] == pytest.approx(float(loss), rel=1e-3)
+
+
+def test_quantiles_have_neither_members_nor_ensembles(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = flags_of(data, "--loss=quantile", f"--save_path={data / 'one'}")
+    assert main(["train", *flags]) == 0
+    for wrong in ("--members=2", f"--ensemble={data / 'one'},{data / 'one'}"):
+        assert main(["test", *flags, wrong]) == 2
+        assert "predicts quantiles, which have no members" in capfd.readouterr().err
+
+
 RAIN = {
     "multiplicative": ["--constraint=multiplicative"],
     "softmax": ["--constraint=softmax"],
     "softplus": ["--output_activation=softplus"],
+    "quantiles": ["--output_activation=softplus", "--loss=quantile"],
 }
 
 
@@ -110,6 +156,9 @@ def test_rain_stays_rain(name: str, data: Path) -> None:
     run_all(data, f"--data_config={data / 'data.yml'}", *RAIN[name])
     with xr.open_dataset(data / "out" / "y_hat.nc") as predicted:
         assert predicted.rain.min() >= 0
+        if "quantile" in predicted.dims:
+            assert (predicted.rain.diff("quantile") >= 0).all()
+            return
         held = violation(predicted.rain, rain.rain) < LARGEST_VIOLATION
     assert held == (name != "softplus")
 
