@@ -289,7 +289,9 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     )
     _check_pairs(experiment)
     if _data_wanted(stages, values):
-        experiment = replace(experiment, data=_data(values))
+        data = _data(values)
+        _check_splits(data, stages)
+        experiment = replace(experiment, data=data)
     return experiment
 
 
@@ -339,6 +341,24 @@ def _data(values: dict[str, Any]) -> DataDescription:
             f"--paired_samples=explicit: {values['data_config']} has no low_resolution source"
         )
     return description if explicit else replace(description, low_resolution=None)
+
+
+def _check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:
+    """Every stage has its period; a data module says so itself."""
+    if data.module is not None:
+        return
+    wanted = {
+        "train": ("train", "validation"),
+        "test": ("test",),
+        "metrics": ("test",),
+    }
+    for stage, names in wanted.items():
+        missing = [name for name in names if name not in data.splits.asked]
+        if stage in stages and missing:
+            raise InputError(
+                f"splits: the stage {stage} needs a {missing[0]} period; the data description "
+                f"has {', '.join(data.splits.asked) or 'none'}"
+            )
 
 
 def data_root(given: str | None) -> str:

@@ -16,7 +16,7 @@ from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
 from app.data.scaling_file import read_scaling
 from app.data.shard_files import checksum
-from app.data.times import ENCODING_UNITS, Stamps
+from app.data.times import Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
 from app.grids import Geometry, Grid
@@ -111,11 +111,6 @@ class Shards:
     def times(self, split: str) -> np.ndarray:
         """(n,) datetime64[ns], or cftime objects for other calendars."""
         return self.stamps(split).decode()
-
-    @property
-    def time_encoding(self) -> tuple[str, str]:
-        """CF units and calendar of the times."""
-        return ENCODING_UNITS, next(iter(self._stamps.values())).calendar
 
     def segments(self, split: str) -> np.ndarray:
         """(n,) number of the gapless piece of time that each sample belongs to."""

@@ -36,7 +36,7 @@ class Layout:
     attributes: Mapping[str, str]
     members: int = 1
     write_members: bool = True
-    quantiles: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()  # of quantiles in the place of the members
 
     @property
     def _spreads(self) -> tuple[Variable, ...]:
@@ -55,7 +55,7 @@ class Layout:
         denominator.
         """
         channels = list(np.moveaxis(members, -1, 0))
-        if self.quantiles:
+        if self.levels:
             return channels
         if self.members == 1:
             return [channel[0] for channel in channels]
@@ -80,7 +80,7 @@ class Layout:
                 as_in_file=as_in_file,
                 attributes=self.attributes,
                 members=self.members if several and self.write_members else None,
-                quantiles=self.quantiles,
+                quantiles=self.levels,
                 summaries=(
                     *(self._means if several and self.write_members else ()),
                     *(self._spreads if several else ()),

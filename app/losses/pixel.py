@@ -44,7 +44,7 @@ def pinball(y_true: Any, y_pred: Any, levels: tuple[float, ...]) -> Any:
     """
     truth, weight = split_missing(y_true)
     error = truth[:, None] - y_pred
-    share = np.asarray(levels, "float32")[:, None, None, None]
+    share = np.reshape(np.asarray(levels, "float32"), (-1, *[1] * (len(y_pred.shape) - 2)))
     return masked_mean(ops.mean(ops.maximum(share * error, (share - 1) * error), axis=1), weight)
 
 

@@ -15,6 +15,7 @@ from app.models.codec import Codec
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
+from app.models.layers.dropout import DrawsAtInference
 from app.models.layers.resize import Resize
 from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
@@ -206,16 +207,17 @@ class PhysicalModel(keras.Model):
 
         The spec's quantiles, where there are any, stand in the place of the members. NaN where no
         training target was ever valid. Members differ where the network draws at inference (Monte
-        Carlo dropout); the same seed gives the same fields, and the network's own random state is
-        left as it was.
+        Carlo dropout); the same seed gives the same fields, those of a time stamp in "seconds"
+        `(B,)` whatever stands beside it in the batch. The network's own random state is left as it
+        was.
         """
-        whole = {name: batch[name] for name in ("coarse", "time")}
-        return self.finished(self.draw(whole, seed, members))
+        return self.finished(self.draw(whole_fields(batch), seed, members))
 
     def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
-        The batch is as `encoded` takes it: with "static" and "origin" where it is a part. Several
+        The batch is as `encoded` takes it: with "static" and "origin" where it is a part; and with
+        "seconds" `(B,)`, the time stamps, without which samples are told by their rows. Several
         fields of each predictand, its quantiles, stand in the place of the members.
         """
         layers = self.output_kind.layers
@@ -223,18 +225,35 @@ class PhysicalModel(keras.Model):
             raise InputError(
                 f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
             )
-        inputs = {name: np.asarray(values, "float32") for name, values in batch.items()}
+        inputs = {n: np.asarray(v, "float32") for n, v in batch.items() if n != "seconds"}
+        if not self.draws:
+            fields = [self.predict_on_batch(inputs)] * members
+        else:
+            fields = self._drawn(inputs, _seeds(batch, seed), members)
+        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], 1, 0)
+
+    @property
+    def draws(self) -> bool:
+        """Whether two passes of the network over the same inputs differ."""
+        return any(isinstance(layer, DrawsAtInference) for layer in self.network._flatten_layers())
+
+    def _drawn(self, inputs: Batch, seeds: list[list[int]], members: int) -> list[np.ndarray]:
+        """Members, each sample passed by itself: what it draws depends on nothing beside it."""
         states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
         kept = [np.array(ops.convert_to_numpy(state)) for state in states]
         fields = []
         for member in range(members):
-            for i, state in enumerate(states):
-                drawn = np.random.SeedSequence([seed, member, i]).generate_state(2)
-                state.assign(drawn.astype(kept[i].dtype))
-            fields.append(self.predict_on_batch(inputs))
+            samples = []
+            for row, entropy in enumerate(seeds):
+                for i, state in enumerate(states):
+                    drawn = np.random.SeedSequence([*entropy, member, i]).generate_state(2)
+                    state.assign(drawn.astype(kept[i].dtype))
+                one = {name: values[row : row + 1] for name, values in inputs.items()}
+                samples.append(self.predict_on_batch(one))
+            fields.append(np.concatenate(samples))
         for state, value in zip(states, kept, strict=True):
             state.assign(value)
-        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], 1, 0)
+        return fields
 
     def finished(self, fields: np.ndarray) -> np.ndarray:
         """Whole fields `(members, B, H, W, C)` masked and cropped to the fine grid."""
@@ -270,6 +289,17 @@ def _constraint(spec: ModelSpec, arrays: ModelArrays) -> BlockConstraint | None:
     assert arrays.areas is not None  # filled in when the arrays were made
     layer.fit(arrays.areas, arrays.mask)
     return layer
+
+
+def whole_fields(batch: Batch) -> Batch:
+    """The parts of a batch of whole fields that a prediction is made from."""
+    return {name: batch[name] for name in ("coarse", "time", "seconds") if name in batch}
+
+
+def _seeds(batch: Batch, seed: int) -> list[list[int]]:
+    """What each sample's random numbers are made from."""
+    stamps = batch.get("seconds", range(len(batch["coarse"])))
+    return [[seed, int(second) % 2**63] for second in stamps]
 
 
 def block_mean(fields: Any, scale: int) -> Any:

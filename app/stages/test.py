@@ -106,7 +106,7 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        quantiles=spec.quantiles,
+        levels=spec.quantiles,
     )
 
 

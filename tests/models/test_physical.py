@@ -263,6 +263,20 @@ def test_members_follow_the_seed_and_leave_the_model_as_it_was():
     assert np.nanmax(np.abs(first[0] - other[0])) > 0
 
 
+@pytest.mark.parametrize("variant", ["mcdrop", "mcspatialdrop"])
+def test_members_of_a_time_do_not_depend_on_the_batch(variant):
+    model = make_model(dropout_rate=0.3, dropout_variant=variant)
+    batch = make_batch(4) | {"seconds": np.array([-7200, 0, 3600, 7200])}
+    fields = model.predict_fields(batch, seed=5, members=2)
+    alone = {name: values[2:3] for name, values in batch.items()}
+    np.testing.assert_array_equal(model.predict_fields(alone, 5, 2), fields[:, 2:3])
+    turned = {name: values[::-1] for name, values in batch.items()}
+    np.testing.assert_array_equal(model.predict_fields(turned, 5, 2), fields[:, ::-1])
+    same = {"coarse": batch["coarse"][[0, 0]], "time": batch["time"][[0, 0]]}
+    twice = model.predict_fields(same | {"seconds": np.array([0, 3600])}, 5, 1)[0]
+    assert np.nanmax(np.abs(twice[0] - twice[1])) > 0
+
+
 def test_ordinary_dropout_is_off_in_prediction():
     model = make_model(dropout_rate=0.3)
     fields = model.predict_fields(make_batch(), members=2)

@@ -210,6 +210,10 @@ def test_members_of_dropout_and_of_several_runs(data: Path) -> None:
         np.testing.assert_allclose(fields.t2m_spread, fields.t2m.std("member", ddof=1), atol=1e-3)
         assert float(fields.t2m_spread.mean()) > 0.01
         drawn_members = fields.t2m.values
+    again = [f"--save_path={data / 'again'}", f"--model={data / 'one'}", "--members=4"]
+    assert main(["test", *flags_of(data, *again, "--batch_size=7")]) == 0
+    with xr.open_dataset(data / "again" / "y_hat.nc") as fields:
+        np.testing.assert_array_equal(fields.t2m.values, drawn_members)
     both = f"--ensemble={data / 'one'},{data / 'two'}"
     joined = [f"--save_path={data / 'joined'}", both, "--members=4"]
     assert main(["test", "metrics", *flags_of(data, *joined)]) == 0
