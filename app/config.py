@@ -43,7 +43,8 @@ class ModelConfig:
     interpolation: str = "inter_area"
     first_guess: str = "none"
     first_guess_radius: int = 1
-    time_features: str = "none"
+    time_features: tuple[str, ...] = ()
+    coordinate_channels: bool = False
     constraint: str = "none"
 
     def __post_init__(self) -> None:

@@ -20,12 +20,16 @@ EXPECTED = {
     "float": "a number",
     "floats": "numbers with commas between",
 }
+NO_NAMES = "none"
 QUOTES = ('"""', "'''")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: `kind` is bool, int, float, floats, text or enum (then with `choices`)."""
+    """One flag: `kind` is bool, int, float, floats, text, or with `choices` enum or names.
+
+    The value of names is a tuple of choices in their order, () for "none".
+    """
 
     name: str
     kind: str
@@ -94,8 +98,18 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum(
             "constraint", "none", "How block means of the output are brought to the coarse field."
         ),
-        _enum(
-            "time_features", "none", "What the network and a linear first guess know of the time."
+        Flag(
+            "time_features",
+            "names",
+            (),
+            "What the network and a linear first guess know of the time; several with commas.",
+            REGISTRY.names("time_features"),
+        ),
+        Flag(
+            "coordinate_channels",
+            "bool",
+            False,
+            "Latitude and longitude of the cells as static fields.",
         ),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),
@@ -282,6 +296,8 @@ def as_flagfile(values: dict[str, Any]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value == ():
+        return NO_NAMES
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
@@ -394,10 +410,21 @@ def _value(flag: Flag, text: str, where: str) -> Any:
     try:
         if flag.kind == "floats":
             return tuple(float(part) for part in text.strip("[]()").split(","))
+        if flag.kind == "names":
+            return _names(flag, text)
         return _parser(flag).parse(text)
     except ValueError as error:
         expected = f"one of {', '.join(flag.choices)}" if flag.choices else EXPECTED[flag.kind]
+        if flag.kind == "names":
+            expected = f"{NO_NAMES}, or some of {', '.join(flag.choices)} with commas between"
         raise InputError(f"{where}: --{flag.name}={text}: expected {expected}") from error
+
+
+def _names(flag: Flag, text: str) -> tuple[str, ...]:
+    given = [part.strip() for part in text.split(",")] if text != NO_NAMES else []
+    if not set(given) <= set(flag.choices):
+        raise ValueError
+    return tuple(name for name in flag.choices if name in given)
 
 
 def _parser(flag: Flag) -> absl_flags.ArgumentParser[Any]:

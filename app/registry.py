@@ -110,10 +110,9 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("softmax", "the coarse value is shared out by the exponentials of the network's output"),
     ),
     "time_features": (
-        ("none", "the network does not know the time"),
         ("hour", "sine and cosine of the hour of the day"),
         ("day_of_year", "sine and cosine of the day of the year"),
-        ("both", "both of these"),
+        ("season", "one of DJF, MAM, JJA and SON, by calendar month"),
     ),
     "normalization": (
         ("bn", "batch normalisation"),

@@ -39,6 +39,7 @@ class Session:
     @cached_property
     def shards(self) -> Shards:
         """The prepared data, in the cache or staged to a local disk."""
+        from app.data.coordinate_channels import with_coordinates
         from app.data.prepare import prepare
         from app.data.shards import Shards
         from app.data.staging import staged
@@ -54,7 +55,15 @@ class Session:
         )
         if self.experiment.stage_to is not None:
             folder = staged(folder, self.experiment.stage_to)
-        return Shards.open(folder)
+        shards = Shards.open(folder)
+        if not self.experiment.model.coordinate_channels:
+            return shards
+        if self.module is not None and self.module.truth is None:
+            raise InputError(
+                f"--coordinate_channels: {self.description.module} has no coordinates; expected "
+                "gt_holdout_dataset, which carries them"
+            )
+        return with_coordinates(shards)
 
     @cached_property
     def module(self) -> ModuleData | None:

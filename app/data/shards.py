@@ -121,6 +121,11 @@ class Shards:
         waves = times.harmonics(self.stamps(split).take(indices))
         return waves if self.has_times else np.zeros_like(waves)
 
+    def time_features(self, split: str, indices: Any = ALL) -> np.ndarray:
+        """(n, 8) float32 that a network may see; zeros where the data have no real times."""
+        features = times.time_features(self.stamps(split).take(indices))
+        return features if self.has_times else np.zeros_like(features)
+
     def shape(self, role: str, split: str | None = None) -> tuple[int, int, int]:
         """(y, x, C) of a role's fields."""
         role_of = self._role(role, split or self.splits[0])

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from absl import logging
 
-from app.data.times import Stamps, harmonics
+from app.data.times import Stamps, time_features
 from app.distributed import Communicator
 from app.errors import InputError
 from app.inference.writer import Layout, part_path
@@ -48,7 +48,8 @@ def predict(
     share = np.asarray(ranks.share(len(stamps)))
     whole = ranks.size == 1
     part = path if whole else part_path(path, ranks.rank, ranks.size)
-    time = harmonics(stamps) if has_times else np.zeros((len(stamps), 4), np.float32)
+    time = time_features(stamps)
+    time = time if has_times else np.zeros_like(time)
     with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
         for start, indices in _batches(share, batch_size):
             batch = {

@@ -36,7 +36,7 @@ class PhysicalModel(keras.Model):
         network: see `build_network`; its output is float32.
         first_guess: a layer of guesses, physical or `encoded`, which the network corrects; or None.
 
-    Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 4)`}, output `(B, H, W, C)`, both physical
+    Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 8)`}, output `(B, H, W, C)`, both physical
     and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. `network` alone holds
     what is trained.
     """
@@ -148,7 +148,7 @@ class PhysicalModel(keras.Model):
 
         Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
         only, in the units of the static array; None takes the model's own, whole field. `time`
-        `(B, 4)` is needed where the spec has time features. `noisy` adds the spec's input noise to
+        `(B, 8)` is needed where the spec has time features. `noisy` adds the spec's input noise to
         the coarse fields, and neither to statics nor to time features.
         """
         return self._encode_inputs(coarse, static, time, self.resize, noisy)
@@ -263,7 +263,7 @@ class PhysicalModel(keras.Model):
         return whole[:, :, top : height - bottom, left : width - right]
 
     def _with_time(self, encoded: Any, time: Any | None) -> Any:
-        """The chosen harmonics `(B, 4)` as further channels, the same in every cell."""
+        """The chosen features `(B, 8)` as further channels, the same in every cell."""
         channels = self.spec.time_channels
         if not channels:
             return encoded

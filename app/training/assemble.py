@@ -18,7 +18,6 @@ from app.data.shards import Shards
 from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
-    TIME_FEATURES,
     Channel,
     InterpolationGuess,
     LinearGuess,
@@ -27,6 +26,7 @@ from app.models import (
     PhysicalModel,
     build_network,
     output_of,
+    time_channels,
 )
 
 
@@ -208,14 +208,14 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
             )
         return InterpolationGuess(kind, scale, channels)
     radius = experiment.model.first_guess_radius
-    time_channels = TIME_FEATURES[experiment.model.time_features]
+    features = time_channels(experiment.model.time_features)
     sight: dict[str, Any] = {
         "lr_radius": radius,
         "predictor_radius": radius - 1,
-        "time_channels": time_channels,
+        "time_channels": features,
     }
     if ranks.first:
-        fit = fit_ridge(Encoded(shards, time_channels), radius - 1, radius)
+        fit = fit_ridge(Encoded(shards, features), radius - 1, radius)
         return LinearGuess.from_arrays(
             fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **sight
         )
