@@ -15,7 +15,7 @@ CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 VARIANTS = {
     "patches": ["--patch_size=8", "--tile_size=12", "--tile_overlap=4"],
     "halo": ["--halo=1"],
-    "coordinates": ["--coordinate_channels", "--patch_size=8"],
+    "coordinates": ["--coordinate_channels"],
     "unet": ["--backbone=unet", "--upsampling=pin", "--interpolation=bicubic"],
     "localized": ["--localcon_layer", "--time_features=hour,season", "--upsampling=rc"],
     "adversarial": [*CGAN, "--patch_size=8", "--upsampling=pin", "--time_features=day_of_year"],
