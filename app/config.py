@@ -213,6 +213,7 @@ class InferenceConfig:
     tile_size: int | None = None
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
+    input_grid: str = "trained"
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
 
@@ -224,6 +225,8 @@ class InferenceConfig:
                 f"--tile_size={self.tile_size} with --tile_overlap={self.tile_overlap}: expected "
                 "tiles larger than twice their overlap"
             )
+        if self.input_grid == "own" and not self.input:
+            raise InputError("--input_grid=own without --input: expected files that have a grid")
         if self.model and self.ensemble:
             raise InputError("--model and --ensemble: expected one of them")
 

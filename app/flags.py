@@ -215,11 +215,23 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     "INFERENCE": (
         Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
         Flag("ensemble", "text", None, "Run folders, with commas, whose models form an ensemble."),
-        Flag("members", "int", 1, "Members drawn of each model (Monte Carlo dropout)."),
+        Flag(
+            "members",
+            "int",
+            1,
+            "Members drawn of each model (Monte Carlo dropout).",
+        ),
         Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
         Flag("tile_size", "int", None, "Predict in tiles of this many fine cells a side."),
         Flag("tile_overlap", "int", 32, "Fine cells by which a tile reaches into its neighbours."),
         Flag("input", "text", None, "Low-resolution files to downscale, without truth."),
+        Flag(
+            "input_grid",
+            "enum",
+            "trained",
+            "Predict --input on the trained grid, or on the files' own, each cell cut by scale.",
+            ("trained", "own"),
+        ),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
             "inference_array_in_hr",
@@ -250,7 +262,7 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
-        *("members", "write_members", "tile_size", "tile_overlap"),
+        *("members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
     }

@@ -135,6 +135,12 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
             f"{flag}: {paths[0]} predicts quantiles, which have no members; expected one model, "
             "one member"
         )
+    if inference.input_grid == "own":
+        from app.inference.region import moved, own_geometry
+
+        geometry = own_geometry(spec, inference.input)
+        models = [moved(model, geometry) for model in models]
+        spec = models[0].spec
     parts: list[Predicts] = list(models)
     if inference.tile_size is not None:
         parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
