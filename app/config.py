@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +43,8 @@ class ModelConfig:
     interpolation: str = "inter_area"
     first_guess: str = "none"
     first_guess_radius: int = 1
-    time_features: str = "none"
+    time_features: tuple[str, ...] = ()
+    coordinate_channels: bool = False
     constraint: str = "none"
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class TrainingConfig:
     trainer: str = "SupervisedTrainer"
     loss: str = "mae"
     huber_delta: float = 1.0
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
     input_noise: float = 0.0
     epochs: int = 100
     trained_epochs: int = 0
@@ -132,6 +135,7 @@ class TrainingConfig:
             )
         if not 0 < self.huber_delta < math.inf:
             raise InputError(f"--huber_delta={self.huber_delta}: expected a number above 0")
+        self._check_quantiles()
         if not 0 <= self.input_noise < math.inf:
             raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
         _at_least("patience", self.patience, 1)
@@ -145,6 +149,22 @@ class TrainingConfig:
             raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
         if self.weight_decay < 0:
             raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+
+    @property
+    def predicted_quantiles(self) -> tuple[float, ...]:
+        """The levels that are predicted; none of them with other losses."""
+        return self.quantiles if self.loss == "quantile" else ()
+
+    def _check_quantiles(self) -> None:
+        levels = ",".join(map(str, self.quantiles))
+        rising = all(a < b for a, b in pairwise(self.quantiles))
+        if not (self.quantiles and self.quantiles[0] > 0 and self.quantiles[-1] < 1 and rising):
+            raise InputError(f"--quantiles={levels}: expected rising levels between 0 and 1")
+        if self.loss == "quantile" and self.trainer != "SupervisedTrainer":
+            raise InputError(
+                f"--loss=quantile with --trainer={self.trainer}: expected SupervisedTrainer; "
+                "no other one trains several quantiles"
+            )
 
     def _check_rates(self, name: str, values: tuple[float, ...]) -> None:
         rates = ",".join(map(str, values))
@@ -193,6 +213,7 @@ class InferenceConfig:
     tile_size: int | None = None
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
+    input_grid: str = "trained"
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
 
@@ -204,6 +225,8 @@ class InferenceConfig:
                 f"--tile_size={self.tile_size} with --tile_overlap={self.tile_overlap}: expected "
                 "tiles larger than twice their overlap"
             )
+        if self.input_grid == "own" and not self.input:
+            raise InputError("--input_grid=own without --input: expected files that have a grid")
         if self.model and self.ensemble:
             raise InputError("--model and --ensemble: expected one of them")
 
@@ -270,7 +293,9 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     )
     _check_pairs(experiment)
     if _data_wanted(stages, values):
-        experiment = replace(experiment, data=_data(values))
+        data = _data(values)
+        _check_splits(data, stages)
+        experiment = replace(experiment, data=data)
     return experiment
 
 
@@ -322,6 +347,24 @@ def _data(values: dict[str, Any]) -> DataDescription:
     return description if explicit else replace(description, low_resolution=None)
 
 
+def _check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:
+    """Every stage has its period; a data module says so itself."""
+    if data.module is not None:
+        return
+    wanted = {
+        "train": ("train", "validation"),
+        "test": ("test",),
+        "metrics": ("test",),
+    }
+    for stage, names in wanted.items():
+        missing = [name for name in names if name not in data.splits.asked]
+        if stage in stages and missing:
+            raise InputError(
+                f"splits: the stage {stage} needs a {missing[0]} period; the data description "
+                f"has {', '.join(data.splits.asked) or 'none'}"
+            )
+
+
 def data_root(given: str | None) -> str:
     """The folder of real data: flag, environment, or the usual place beside the checkout."""
     return given or os.environ.get(DATA_ROOT_VARIABLE) or str(DATA_ROOT_DEFAULT)
@@ -356,8 +399,24 @@ def _check_pairs(experiment: Experiment) -> None:
             "to grid points need the whole domain; leave --patch_size out"
         )
     _check_source(experiment)
+    _check_quantiles(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_quantiles(experiment: Experiment) -> None:
+    if not experiment.training.predicted_quantiles:
+        return
+    if experiment.model.constraint != "none":
+        raise InputError(
+            f"--loss=quantile with --constraint={experiment.model.constraint}: block means of "
+            "quantiles are no coarse values; leave one of them out"
+        )
+    if experiment.inference.members > 1 and "train" in experiment.stages:
+        raise InputError(
+            f"--loss=quantile with --members={experiment.inference.members}: quantiles have no "
+            "members; expected 1"
+        )
 
 
 def _check_source(experiment: Experiment) -> None:

@@ -20,12 +20,16 @@ EXPECTED = {
     "float": "a number",
     "floats": "numbers with commas between",
 }
+NO_NAMES = "none"
 QUOTES = ('"""', "'''")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: `kind` is bool, int, float, floats, text or enum (then with `choices`)."""
+    """One flag: `kind` is bool, int, float, floats, text, or with `choices` enum or names.
+
+    The value of names is a tuple of choices in their order, () for "none".
+    """
 
     name: str
     kind: str
@@ -94,8 +98,18 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum(
             "constraint", "none", "How block means of the output are brought to the coarse field."
         ),
-        _enum(
-            "time_features", "none", "What the network and a linear first guess know of the time."
+        Flag(
+            "time_features",
+            "names",
+            (),
+            "What the network and a linear first guess know of the time; several with commas.",
+            REGISTRY.names("time_features"),
+        ),
+        Flag(
+            "coordinate_channels",
+            "bool",
+            False,
+            "Latitude and longitude of the cells as static fields.",
         ),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),
@@ -123,6 +137,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     "TRAINING": (
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
         Flag("huber_delta", "float", 1.0, "Encoded error beyond which the loss huber is linear."),
+        Flag(
+            "quantiles",
+            "floats",
+            (0.1, 0.5, 0.9),
+            "Levels that the loss quantile predicts of every predictand (SupervisedTrainer).",
+        ),
         Flag(
             "input_noise",
             "float",
@@ -195,11 +215,23 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     "INFERENCE": (
         Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
         Flag("ensemble", "text", None, "Run folders, with commas, whose models form an ensemble."),
-        Flag("members", "int", 1, "Members drawn of each model (Monte Carlo dropout)."),
+        Flag(
+            "members",
+            "int",
+            1,
+            "Members drawn of each model (Monte Carlo dropout).",
+        ),
         Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
         Flag("tile_size", "int", None, "Predict in tiles of this many fine cells a side."),
         Flag("tile_overlap", "int", 32, "Fine cells by which a tile reaches into its neighbours."),
         Flag("input", "text", None, "Low-resolution files to downscale, without truth."),
+        Flag(
+            "input_grid",
+            "enum",
+            "trained",
+            "Predict --input on the trained grid, or on the files' own, each cell cut by scale.",
+            ("trained", "own"),
+        ),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
             "inference_array_in_hr",
@@ -230,7 +262,7 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
-        *("members", "write_members", "tile_size", "tile_overlap"),
+        *("members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
     }
@@ -276,6 +308,8 @@ def as_flagfile(values: dict[str, Any]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value == ():
+        return NO_NAMES
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
@@ -388,10 +422,21 @@ def _value(flag: Flag, text: str, where: str) -> Any:
     try:
         if flag.kind == "floats":
             return tuple(float(part) for part in text.strip("[]()").split(","))
+        if flag.kind == "names":
+            return _names(flag, text)
         return _parser(flag).parse(text)
     except ValueError as error:
         expected = f"one of {', '.join(flag.choices)}" if flag.choices else EXPECTED[flag.kind]
+        if flag.kind == "names":
+            expected = f"{NO_NAMES}, or some of {', '.join(flag.choices)} with commas between"
         raise InputError(f"{where}: --{flag.name}={text}: expected {expected}") from error
+
+
+def _names(flag: Flag, text: str) -> tuple[str, ...]:
+    given = [part.strip() for part in text.split(",")] if text != NO_NAMES else []
+    if not set(given) <= set(flag.choices):
+        raise ValueError
+    return tuple(name for name in flag.choices if name in given)
 
 
 def _parser(flag: Flag) -> absl_flags.ArgumentParser[Any]:

@@ -110,10 +110,9 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("softmax", "the coarse value is shared out by the exponentials of the network's output"),
     ),
     "time_features": (
-        ("none", "the network does not know the time"),
         ("hour", "sine and cosine of the hour of the day"),
         ("day_of_year", "sine and cosine of the day of the year"),
-        ("both", "both of these"),
+        ("season", "one of DJF, MAM, JJA and SON, by calendar month"),
     ),
     "normalization": (
         ("bn", "batch normalisation"),
@@ -149,6 +148,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("mse", "mean squared error", "app.losses.pixel:mse"),
         ("huber", "squared errors, absolute beyond --huber_delta", "app.losses.pixel:huber"),
         ("charbonnier", "smooth absolute error", "app.losses.pixel:charbonnier"),
+        ("quantile", "pinball loss of --quantiles", "app.losses.pixel:pinball"),
         ("dssim", "structural dissimilarity", "app.losses.structural:dssim"),
         ("dssim_mae", "0.8 dssim + 0.2 mae"),
         ("dssim_mse", "0.8 dssim + 0.2 mse"),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from absl import logging
 
 from app import backend
 from app.config import Experiment
@@ -42,8 +39,10 @@ class Session:
     @cached_property
     def shards(self) -> Shards:
         """The prepared data, in the cache or staged to a local disk."""
+        from app.data.coordinate_channels import with_coordinates
         from app.data.prepare import prepare
         from app.data.shards import Shards
+        from app.data.staging import staged
 
         sampling = self.experiment.sampling
         folder = prepare(
@@ -55,8 +54,16 @@ class Session:
             needs=[stage for stage in ("train", "test") if stage in self.experiment.stages],
         )
         if self.experiment.stage_to is not None:
-            folder = _staged(folder, self.experiment.stage_to, self.ranks)
-        return Shards.open(folder)
+            folder = staged(folder, self.experiment.stage_to)
+        shards = Shards.open(folder)
+        if not self.experiment.model.coordinate_channels:
+            return shards
+        if self.module is not None and self.module.truth is None:
+            raise InputError(
+                f"--coordinate_channels: {self.description.module} has no coordinates; expected "
+                "gt_holdout_dataset, which carries them"
+            )
+        return with_coordinates(shards)
 
     @cached_property
     def module(self) -> ModuleData | None:
@@ -95,15 +102,3 @@ def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
         predictors=tuple(named(source) for source in data.predictors),
         static=tuple(named(source) for source in data.static),
     )
-
-
-def _staged(folder: Path, target: Path, ranks: Ranks) -> Path:
-    """A copy of the shards on this node's disk, made by the first rank of the node."""
-    staged = target / folder.name
-    if not staged.is_dir() and ranks.local_rank == 0:
-        temporary = target / f".{folder.name}.{ranks.rank}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(folder, temporary)
-        temporary.replace(staged)
-        logging.info("shards copied to %s", staged)
-    return staged

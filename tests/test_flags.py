@@ -90,6 +90,8 @@ def test_stages_and_none(tmp_path: Path) -> None:
         (["--learning_rate=fast"], "expected numbers with commas"),
         (["--train=perhaps"], "expected true or false"),
         (["--epochs"], "--epochs needs a value"),
+        (["--time_features=both"], "expected none, or some of hour, day_of_year, season with"),
+        (["--time_features="], "expected none, or some of hour"),
         (["--flagfile=nowhere.cfg"], "cannot read"),
     ],
 )
@@ -113,6 +115,17 @@ def test_flagfile_refusals_name_the_line(tmp_path: Path, text: str, expected: st
     with pytest.raises(InputError) as refusal:
         flags.parse([write(tmp_path / "self.cfg", text)])
     assert expected in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("none", ()), ("season, hour", ("hour", "season")), ("hour,hour", ("hour",))],
+)
+def test_names_come_in_their_order(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    _, values = flags.parse([f"--time_features={text}"])
+    assert values["time_features"] == names
+    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    assert again == values
 
 
 def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:

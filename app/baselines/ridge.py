@@ -46,7 +46,7 @@ class RidgeFit:
 
 
 class Encoded:
-    """Shards as a network sees them: fields transformed and scaled, some of the harmonics."""
+    """Shards as a network sees them: fields transformed and scaled, some of the time's features."""
 
     def __init__(self, shards: Shards, time_channels: tuple[int, ...]) -> None:
         self._shards, self._time_channels = shards, list(time_channels)
@@ -54,8 +54,8 @@ class Encoded:
         self.splits, self.size = shards.splits, shards.size
 
     def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
-        """(n, T) of the chosen harmonics."""
-        return self._shards.harmonics(split, indices)[:, self._time_channels]
+        """(n, T) of the chosen features of the time."""
+        return self._shards.time_features(split, indices)[:, self._time_channels]
 
     def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
         """Encoded samples (n, y, x, C)."""

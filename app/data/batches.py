@@ -28,7 +28,7 @@ def batches(
 ) -> BatchIterator:
     """Batches of one epoch from `start_step` on; close the iterator, or use it in `with`.
 
-    Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 4);
+    Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
     hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
     also static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse
     row and column. InputError for a patch that is no multiple of the scale or exceeds the grid.
@@ -53,7 +53,7 @@ class WholeMaker:
         self._shards.read_into(geometry.crop(fine, axes=(1, 2)), "hr", self._split, indices)
         return {
             "coarse": _coarse(self._shards, self._split, indices, geometry.coarse_shape, None),
-            "time": self._shards.harmonics(self._split, indices),
+            "time": self._shards.time_features(self._split, indices),
             "hr": fine,
             "weight": weights,
         }
@@ -86,7 +86,7 @@ class PatchMaker:
         shape = (self._cells, self._cells)
         return {
             "coarse": _coarse(self._shards, self._split, indices, shape, windows),
-            "time": self._shards.harmonics(self._split, indices),
+            "time": self._shards.time_features(self._split, indices),
             "hr": self._fine(indices, fine),
             "weight": weights,
             "static": np.stack([self._static[window] for window in fine]),

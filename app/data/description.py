@@ -108,6 +108,16 @@ class Splits:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, SPLIT_KINDS, "splits")
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names of the splits that are wanted at all."""
+        if self.kind == "folds":
+            return SPLIT_NAMES
+        shares = zip(SPLIT_NAMES, self.fractions, strict=False)
+        if self.kind in ("fractions", "blocks"):
+            return tuple(name for name, share in shares if share > 0)
+        return tuple(name for name in SPLIT_NAMES if getattr(self, name))
+
 
 @dataclass(frozen=True)
 class DataDescription:

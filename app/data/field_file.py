@@ -17,6 +17,7 @@ from app.grids import Grid
 CONVENTIONS = "CF-1.8"
 TIME = "time"
 MEMBER = "member"
+QUANTILE = "quantile"
 FIELD_TYPE = np.dtype("<f4")
 TIME_TYPE = np.dtype("<i8")
 
@@ -25,8 +26,8 @@ class FieldWriter:
     """One contiguous, uncompressed array (time, y, x) a variable, so that files can be mapped.
 
     Fields are given in canonical order; `as_in_file` writes them, and the coordinates, in the
-    order of the user's file. With `members` the variables begin with a dimension of that name,
-    but for those in `summaries`. Every time must be written.
+    order of the user's file. With `members`, a number, or `quantiles`, their levels, the variables
+    begin with a dimension of that name, but for those in `summaries`. Every time must be written.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class FieldWriter:
         as_in_file: bool = False,
         attributes: Mapping[str, str] | None = None,
         members: int | None = None,
+        quantiles: Sequence[float] = (),
         summaries: Sequence[Variable] = (),
     ) -> None:
         self.path = path
@@ -52,10 +54,14 @@ class FieldWriter:
         self._file = netCDF4.Dataset(path, "a")
         self._file.set_fill_off()  # every value is written, so none need be written twice
         self._define_times(stamps)
+        leading: tuple[str, ...] = (TIME,)
         if members is not None:
-            self._file.createDimension(MEMBER, members)
-            self._file.createVariable(MEMBER, "i4", (MEMBER,))[:] = np.arange(members)
-        leading = (MEMBER, TIME) if members is not None else (TIME,)
+            self._define_layers(MEMBER, np.arange(members, dtype="i4"))
+            leading = (MEMBER, TIME)
+        elif quantiles:
+            self._define_layers(QUANTILE, np.array(quantiles, "f8"))
+            self._file[QUANTILE].setncatts({"long_name": "level of the quantile", "units": "1"})
+            leading = (QUANTILE, TIME)
         for variable in variables:
             self._define(variable, leading)
         for variable in summaries:
@@ -85,6 +91,10 @@ class FieldWriter:
         )
         time[:] = stamps.seconds
 
+    def _define_layers(self, name: str, values: np.ndarray) -> None:
+        self._file.createDimension(name, len(values))
+        self._file.createVariable(name, values.dtype, (name,))[:] = values
+
     def _define(self, variable: Variable, leading: tuple[str, ...]) -> None:
         field = self._file.createVariable(
             variable.name,
@@ -101,7 +111,7 @@ class FieldWriter:
             field.setncattr("grid_mapping", self._grid.mapping)
 
     def write(self, start: int, fields: Iterable[np.ndarray]) -> None:
-        """One field (n, y, x), or (member, n, y, x), a variable, from row `start` on."""
+        """One field (n, y, x), or (layer, n, y, x), a variable, from row `start` on."""
         for name, field in zip(self.names, fields, strict=True):
             rows = slice(start, start + field.shape[-3])
             self._file.variables[name][..., rows, :, :] = (

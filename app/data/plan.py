@@ -11,11 +11,11 @@ from absl import logging
 
 from app.data.alignment import align
 from app.data.description import DataDescription, Region, Source, Variable
-from app.data.sources import Opened, open_source, open_static, same_grid
+from app.data.sources import Opened, open_source, open_static
 from app.data.splits import assign
 from app.data.times import Stamps
 from app.errors import InputError
-from app.grids import Geometry, Grid
+from app.grids import Geometry, Grid, same_grid
 from app.grids.regrid import Regridder, regridder_between
 
 Blocks = dict[str, np.ndarray]  # role → (C, n, y, x)

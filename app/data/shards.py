@@ -16,7 +16,7 @@ from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
 from app.data.scaling_file import read_scaling
 from app.data.shard_files import checksum
-from app.data.times import ENCODING_UNITS, Stamps
+from app.data.times import Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
 from app.grids import Geometry, Grid
@@ -112,11 +112,6 @@ class Shards:
         """(n,) datetime64[ns], or cftime objects for other calendars."""
         return self.stamps(split).decode()
 
-    @property
-    def time_encoding(self) -> tuple[str, str]:
-        """CF units and calendar of the times."""
-        return ENCODING_UNITS, next(iter(self._stamps.values())).calendar
-
     def segments(self, split: str) -> np.ndarray:
         """(n,) number of the gapless piece of time that each sample belongs to."""
         return times.segments(self.stamps(split).seconds)
@@ -125,6 +120,11 @@ class Shards:
         """(n, 4) float32 of hour and day of year; zeros where the data have no real times."""
         waves = times.harmonics(self.stamps(split).take(indices))
         return waves if self.has_times else np.zeros_like(waves)
+
+    def time_features(self, split: str, indices: Any = ALL) -> np.ndarray:
+        """(n, 8) float32 that a network may see; zeros where the data have no real times."""
+        features = times.time_features(self.stamps(split).take(indices))
+        return features if self.has_times else np.zeros_like(features)
 
     def shape(self, role: str, split: str | None = None) -> tuple[int, int, int]:
         """(y, x, C) of a role's fields."""

@@ -18,9 +18,8 @@ from app.data.times import Stamps, duration
 from app.data.transforms import clip
 from app.data.units import Conversion, conversion
 from app.errors import InputError
-from app.grids import Grid, detect_grid
+from app.grids import Grid, detect_grid, same_grid
 
-SAME_PLACE = 1e-3  # share of a cell by which coordinates of one grid may differ
 DIMENSIONLESS = "1"
 
 
@@ -184,17 +183,6 @@ def _found(
     dim, coordinate = time
     stamps = Stamps.of(np.atleast_1d(coordinate.values))
     return Found(Part(path, field, window, dim, stamps), units)
-
-
-def same_grid(grid: Grid, other: Grid) -> bool:
-    """Whether two grids have the same cells, longitudes modulo 360."""
-    if grid.shape != other.shape or grid.lat.ndim != other.lat.ndim:
-        return False
-    steps = (np.diff(other.lat, axis=0), np.diff(other.lon))
-    tolerance = SAME_PLACE * min(float(np.median(np.abs(step))) for step in steps)
-    east = (grid.lon - other.lon + 180.0) % 360.0 - 180.0
-    north = grid.lat - other.lat
-    return bool(np.abs(north).max() <= tolerance and np.abs(east).max() <= tolerance)
 
 
 def _common_times(series: Sequence[Series], where: str) -> tuple[Stamps, tuple[np.ndarray, ...]]:

@@ -35,16 +35,10 @@ def assign(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
 def _masks(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
     if splits.kind in ("dates", "years", "seasons"):
         choose = {"dates": _dates, "years": _years, "seasons": _seasons}[splits.kind]
-        asked = {name: getattr(splits, name) for name in SPLIT_NAMES}
-        return {name: choose(stamps, parts, name) for name, parts in asked.items() if parts}
+        return {name: choose(stamps, getattr(splits, name), name) for name in splits.asked}
     deal = {"fractions": _fractions, "blocks": _blocks, "folds": _folds}[splits.kind]
     labels = deal(stamps, splits)
-    shares = (1, 1, 1) if splits.kind == "folds" else splits.fractions
-    return {
-        name: labels == number
-        for number, (name, share) in enumerate(zip(SPLIT_NAMES, shares, strict=True))
-        if share > 0
-    }
+    return {name: labels == SPLIT_NAMES.index(name) for name in splits.asked}
 
 
 def _dates(stamps: Stamps, periods: tuple, name: str) -> np.ndarray:

@@ -114,6 +114,14 @@ def harmonics(times: np.ndarray | Stamps) -> np.ndarray:
     return waves.astype(np.float32)
 
 
+def time_features(times: np.ndarray | Stamps) -> np.ndarray:
+    """(n, 8) float32: `harmonics`, then 1 in the channel of the season DJF, MAM, JJA or SON."""
+    stamps = times if isinstance(times, Stamps) else Stamps.of(times)
+    _, months = stamps.fields()
+    seasons = months[:, None] % 12 // 3 == np.arange(4)
+    return np.concatenate([harmonics(stamps), seasons.astype(np.float32)], axis=-1)
+
+
 def _share_of_year(stamps: Stamps) -> np.ndarray:
     """How much of its own year has passed at each stamp, from 0 to 1."""
     years, _ = stamps.fields()

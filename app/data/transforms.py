@@ -24,16 +24,6 @@ def forward(x: ArrayLike, variable: Variable) -> NDArray[Any]:
     return np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
 
 
-def inverse(z: ArrayLike, variable: Variable) -> NDArray[Any]:
-    """x of `forward`; below 0, where no amount is transformed to, it is 0."""
-    values = np.asarray(z)
-    if variable.transform == "none":
-        return values
-    amount = np.maximum(values, 0)
-    ratio = np.expm1(amount) if variable.transform == "log1p" else np.square(amount)
-    return ratio * variable.transform_scale
-
-
 def clip(x: ArrayLike, variable: Variable) -> NDArray[Any]:
     """Values within valid_min and valid_max, where these are given; NaN stays NaN."""
     values = np.asarray(x)
@@ -45,11 +35,6 @@ def clip(x: ArrayLike, variable: Variable) -> NDArray[Any]:
 def forward_all(x: ArrayLike, variables: tuple[Variable, ...]) -> NDArray[np.float32]:
     """`forward` per channel of (..., C)."""
     return _per_channel(forward, x, variables)
-
-
-def inverse_all(z: ArrayLike, variables: tuple[Variable, ...]) -> NDArray[np.float32]:
-    """`inverse` per channel of (..., C)."""
-    return _per_channel(inverse, z, variables)
 
 
 def _per_channel(function: Any, x: ArrayLike, variables: tuple[Variable, ...]) -> NDArray[Any]:

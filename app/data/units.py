@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
-from absl import logging
 from numpy.typing import NDArray
 
 from app.errors import InputError
@@ -120,21 +118,3 @@ def conversion(have: str, wanted: str, where: str = "") -> Conversion:
         )
     factor = to_base.factor / from_base.factor
     return Conversion(factor, (to_base.offset - from_base.offset) / from_base.factor)
-
-
-def convert_units(data: xr.DataArray, wanted: str | None, where: str = "") -> xr.DataArray:
-    """A variable in the wanted units (None: as they are), lazily where it is a dask array.
-
-    A variable that carries no units is taken to be in the wanted ones, which is logged.
-    """
-    if wanted is None:
-        return data
-    where = where or f"variable {data.name}"
-    have = data.attrs.get("units")
-    if have is None:
-        logging.info("%s carries no units; taken to be in %s", where, wanted)
-        have = wanted
-    change = conversion(str(have), wanted, where)
-    converted = data.copy(data=change(data.data)) if change != Conversion(1.0) else data.copy()
-    converted.attrs = {**data.attrs, "units": wanted}
-    return converted

@@ -37,7 +37,7 @@ def open_input(spec: ModelSpec, files: tuple[str, ...]) -> ExternalInput:
     averaged over its cells, coarser ones interpolated. Raises InputError where a variable or
     all times are missing, or the domain is not covered.
     """
-    low, *predictors = _sources(spec, files)
+    low, *predictors = sources_of(spec, files)
     geometry = Geometry.from_dict(spec.geometry)
     first = coarse_input("low_resolution", low, geometry)
     others = [coarse_input("predictors", source, geometry) for source in predictors]
@@ -58,7 +58,7 @@ def open_input(spec: ModelSpec, files: tuple[str, ...]) -> ExternalInput:
     return ExternalInput(stamps, read, geometry.fine, variables)
 
 
-def _sources(spec: ModelSpec, files: tuple[str, ...]) -> list[Source]:
+def sources_of(spec: ModelSpec, files: tuple[str, ...]) -> list[Source]:
     """The sources of the training data's coarse inputs, with these files in their place."""
     stored = spec.domain.get("sources")
     if not stored:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from absl import logging
 
-from app.data.times import Stamps, harmonics
+from app.data.times import Stamps, time_features
 from app.distributed import Communicator
 from app.errors import InputError
 from app.inference.writer import Layout, part_path
@@ -48,12 +48,16 @@ def predict(
     share = np.asarray(ranks.share(len(stamps)))
     whole = ranks.size == 1
     part = path if whole else part_path(path, ranks.rank, ranks.size)
-    time = harmonics(stamps) if has_times else np.zeros((len(stamps), 4), np.float32)
+    time = time_features(stamps)
+    time = time if has_times else np.zeros_like(time)
     with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
         for start, indices in _batches(share, batch_size):
-            batch = {"coarse": read(indices), "time": time[indices]}
-            drawn = _seed(seed, int(stamps.seconds[indices[0]]))
-            fields = _whole_batch(model, batch, batch_size, drawn, members)
+            batch = {
+                "coarse": read(indices),
+                "time": time[indices],
+                "seconds": stamps.seconds[indices],
+            }
+            fields = _whole_batch(model, batch, batch_size, seed, members)
             _refuse_copies(fields, members)
             if undo:
                 fields = np.stack([undo(member) for member in fields])
@@ -78,11 +82,6 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
             f"--members={members}: the model draws nothing at inference, all members are equal; "
             "expected one trained with --dropout_variant=mcdrop, mcgaussiandrop or mcspatialdrop"
         )
-
-
-def _seed(seed: int, first_second: int) -> int:
-    """A seed for one batch, so that batches do not repeat each other's random numbers."""
-    return int(np.random.SeedSequence([seed, first_second % 2**63]).generate_state(1)[0])
 
 
 def _whole_batch(

@@ -47,7 +47,7 @@ class TiledModel:
         for rows in self._windows(shape[0]):
             for columns in self._windows(shape[1]):
                 fine = self._fine(rows), self._fine(columns)
-                part = {"coarse": coarse[:, rows, columns], "time": batch["time"]}
+                part = {**batch, "coarse": coarse[:, rows, columns]}
                 part["origin"] = np.tile([rows.start, columns.start], (len(coarse), 1))
                 part["static"] = np.repeat(static[fine][None], len(coarse), axis=0)
                 fields = self.model.draw(part, seed, members)

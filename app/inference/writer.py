@@ -36,6 +36,7 @@ class Layout:
     attributes: Mapping[str, str]
     members: int = 1
     write_members: bool = True
+    levels: tuple[float, ...] = ()  # of quantiles in the place of the members
 
     @property
     def _spreads(self) -> tuple[Variable, ...]:
@@ -48,11 +49,14 @@ class Layout:
     def fields_of(self, members: np.ndarray) -> list[np.ndarray]:
         """What is written of (member, n, y, x, C): each variable's own, or its statistics.
 
-        One member: the fields. Several: the members with mean and spread beside them, or, where
-        members are not wanted, the mean under the variable's name and the spread. The spread is
-        the standard deviation with M - 1 in the denominator.
+        Quantiles in the place of the members: all of them. One member: the fields. Several: the
+        members with mean and spread beside them, or, where members are not wanted, the mean under
+        the variable's name and the spread. The spread is the standard deviation with M - 1 in the
+        denominator.
         """
         channels = list(np.moveaxis(members, -1, 0))
+        if self.levels:
+            return channels
         if self.members == 1:
             return [channel[0] for channel in channels]
         means = [channel.mean(axis=0) for channel in channels]
@@ -76,6 +80,7 @@ class Layout:
                 as_in_file=as_in_file,
                 attributes=self.attributes,
                 members=self.members if several and self.write_members else None,
+                quantiles=self.levels,
                 summaries=(
                     *(self._means if several and self.write_members else ()),
                     *(self._spreads if several else ()),

@@ -15,17 +15,25 @@ Loss = Callable[[Any, Any], Any]
 WEIGHTS = {1: (1.0,), 2: (0.8, 0.2), 3: (0.6, 0.2, 0.2)}
 
 
-def build_loss(name: str, *, data_range: np.ndarray, huber_delta: float = 1.0) -> Loss:
+def build_loss(
+    name: str,
+    *,
+    data_range: np.ndarray,
+    huber_delta: float = 1.0,
+    quantiles: tuple[float, ...] = (),
+) -> Loss:
     """The loss of a flag: encoded `(y_true, y_pred)`, both `(B, H, W, C)`, to `(B,)`.
 
     A name of two parts weighs them 0.8 and 0.2, one of three 0.6, 0.2 and 0.2. NaN in y_true
     is left out. `data_range` (C,): range of the encoded training targets. `huber_delta`, in
-    encoded units: see `huber`. Raises InputError for an unknown name.
+    encoded units: see `huber`. `quantiles`: levels that the loss `quantile` is for, its y_pred
+    being `(B, Q, H, W, C)`. Raises InputError for an unknown name.
     """
     REGISTRY.check("loss", name)
     settings = {
         "data_range": np.maximum(np.asarray(data_range, "float32"), np.finfo("float32").tiny),
         "delta": huber_delta,
+        "levels": quantiles,
     }
     parts = [_part(part, settings) for part in name.split("_")]
     weights = WEIGHTS[len(parts)]

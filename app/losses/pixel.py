@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from app.losses.masked import masked_mean, split_missing
@@ -33,6 +34,18 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     error = ops.abs(y_pred - truth)
     inner = ops.minimum(error, delta)
     return masked_mean(inner * (error - inner / 2), weight)
+
+
+def pinball(y_true: Any, y_pred: Any, levels: tuple[float, ...]) -> Any:
+    """Mean pinball loss over levels and known cells, `(B, H, W, C)`, `(B, Q, H, W, C)` to `(B,)`.
+
+    max(τ e, (τ - 1) e) with e = truth - prediction: least where a share τ of the truth lies at
+    or below the prediction. Reference: Koenker and Bassett 1978, doi:10.2307/1913643.
+    """
+    truth, weight = split_missing(y_true)
+    error = truth[:, None] - y_pred
+    share = np.reshape(np.asarray(levels, "float32"), (-1, *[1] * (len(y_pred.shape) - 2)))
+    return masked_mean(ops.mean(ops.maximum(share * error, (share - 1) * error), axis=1), weight)
 
 
 def charbonnier(y_true: Any, y_pred: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.metrics.ensemble import EnsembleSums
 from app.metrics.precipitation import WetLimit, WetSums
+from app.metrics.quantile_scores import QuantileSums
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.spectra import Bands, SpectrumSums
 
@@ -23,7 +24,8 @@ def versions_of(fields: np.ndarray, members: np.ndarray | None) -> list[np.ndarr
 class DistributionScores:
     """Sums on the values that all scores use: truth and all candidates valid.
 
-    The first candidate is the mean of the members, where there are any.
+    The first candidate is the mean of the members or the median of the quantiles, where there
+    are any. `levels` are the quantiles'.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class DistributionScores:
         bands: Bands,
         origin: float = 0.0,
         members: int = 1,
+        levels: tuple[float, ...] = (),
         wet: WetLimit | None = None,
     ) -> None:
         self.candidates, self.area, self.wet_limit = tuple(candidates), area, wet
         k = len(self.candidates)
         self.weight = np.zeros(samples)
         self.ensemble = EnsembleSums(members, samples) if members > 1 else None
+        self.quantiles = QuantileSums(levels, k, samples) if levels else None
         self.spectrum = SpectrumSums(k, bands, origin)
         limit = None if wet is None else wet.value
         self.wet = None if limit is None else WetSums(k, samples, limit)
@@ -52,13 +56,15 @@ class DistributionScores:
         indices: np.ndarray,
         truth: np.ndarray,
         fields: np.ndarray,
-        members: np.ndarray | None = None,
+        layers: np.ndarray | None = None,
     ) -> None:
-        """Take in truth (n, y, x), fields (k, n, y, x) and the model's members (M, n, y, x)."""
+        """Take in truth (n, y, x), fields (k, n, y, x), and members or quantiles (L, n, y, x)."""
         valid = np.isfinite(truth) & np.isfinite(fields).all(axis=0)
         weights = self.area * valid
         self.weight[indices] = weights.sum(axis=(1, 2))
-        versions = versions_of(fields, members)
+        versions = versions_of(fields, layers if self.ensemble else None)
+        if self.quantiles is not None and layers is not None:
+            self.quantiles.add(indices, truth, layers, fields, weights)
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
@@ -70,7 +76,7 @@ class DistributionScores:
         rows: slice,
         truth: np.ndarray,
         fields: np.ndarray,
-        members: np.ndarray | None = None,
+        layers: np.ndarray | None = None,
     ) -> None:
         """Extremes over time of whole series: truth (n, r, x), the others lead with an axis."""
         valid = np.isfinite(truth) & np.isfinite(fields).all(axis=0)
@@ -80,6 +86,6 @@ class DistributionScores:
             return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
 
         self.truth_extreme[rows] = extreme(truth)
-        for k, stack in enumerate(versions_of(fields, members)):
+        for k, stack in enumerate(versions_of(fields, layers if self.ensemble else None)):
             # a pool of members would reach further into the tail than the truth's one series
             self.extreme[k, rows] = np.mean([extreme(series) for series in stack], axis=0)

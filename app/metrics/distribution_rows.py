@@ -1,4 +1,4 @@
-"""The table's rows on members, scales, wet cells and extremes."""
+"""The table's rows on members, quantiles, scales, wet cells and extremes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,27 @@ def ensemble_rows(
         Row(f"spread_skill{label}", "1", {model: (ensemble.spread_skill, np.nan)}),
         Row(f"reliability_index{label}", "%", {model: (ensemble.reliability_index, np.nan)}),
     ]
+
+
+def quantile_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:
+    """Pinball loss of all candidates, coverage of the quantiles; none without quantiles."""
+    sums = distribution.quantiles
+    if sums is None:
+        return []
+    weight = distribution.weight
+
+    def mean(series: np.ndarray) -> tuple[float, float]:
+        return float(series.sum() / weight.sum()), spread(divide(series, weight))
+
+    rows, model = [], distribution.candidates[0]
+    for level, series in zip(sums.levels, sums.pinball, strict=True):
+        values = {c: mean(own) for c, own in zip(distribution.candidates, series, strict=True)}
+        rows.append(Row(f"pinball_{level:g}{label}", variable.units or "1", values))
+    for level, covered in zip(sums.levels, sums.covered, strict=True):
+        rows.append(Row(f"coverage_{level:g}{label}", "1", {model: mean(covered)}))
+    if len(sums.levels) > 1:
+        rows.append(Row(f"coverage_central{label}", "1", {model: mean(sums.central)}))
+    return rows
 
 
 def spectrum_rows(distribution: DistributionScores, label: str) -> list[Row]:

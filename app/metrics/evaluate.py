@@ -22,7 +22,7 @@ from app.metrics.distribution import DistributionScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
 from app.metrics.precipitation import wet_limit
-from app.metrics.prediction import Prediction, mean_member
+from app.metrics.prediction import Prediction
 from app.metrics.results import Evaluation, Example, VariableResult
 from app.metrics.spectra import Bands
 from app.metrics.summary import sample_rmse, summarise
@@ -62,7 +62,9 @@ class _Scorer:
         self.undo, self.mask, self.split = undo, mask, split
         self.names = (MODEL, *(baseline.name for baseline in baselines))
         self.members = prediction.members if prediction.members > 1 else 0
-        self.layers = len(self.names) + self.members  # fields held of every sample and predictand
+        self.quantiles = prediction.quantiles
+        # fields held of every sample and predictand
+        self.layers = len(self.names) + (self.members or len(self.quantiles))
         self.variables = shards.variables["hr"]
         self.samples = shards.size(split)
         self.shape = shards.geometry.fine_shape
@@ -76,20 +78,20 @@ class _Scorer:
         return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
 
     def fields(self, indices: np.ndarray) -> np.ndarray:
-        """All candidates, then the members where there are several: (k + M, n, y, x, C) float32."""
-        members = self.prediction.read_members(indices)
-        fields = [mean_member(members)]
+        """All candidates (k, n, y, x, C) float32, then the members, if several, or quantiles."""
+        layers = self.prediction.read_layers(indices)
+        fields = [self.prediction.field_of(layers)]
         for baseline in self.baselines:
             field = baseline.predict(indices, self.split)
             fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
-        return np.stack([*fields, *(members if self.members else ())])
+        return np.stack([*fields, *(layers if self.members or self.quantiles else ())])
 
     def parted(
         self, layers: np.ndarray, keep: list[int], c: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """A predictand's own candidates (k, n, y, x), and the members (M, n, y, x) if several."""
-        members = layers[len(self.names) :, ..., c] if self.members else None
-        return layers[keep, ..., c], members
+        """A predictand's own candidates (k, n, y, x), and what follows (L, n, y, x), if any."""
+        behind = layers[len(self.names) :, ..., c]
+        return layers[keep, ..., c], behind if len(behind) else None
 
     def truth_ranges(self) -> list[TruthRange]:
         """Mean and range of each predictand's truth."""
@@ -131,9 +133,9 @@ class _Scorer:
                 truth, layers = self.truth(indices), self.fields(indices)
                 stored[:, indices[0] : indices[-1] + 1] = layers
                 for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
-                    fields, members = self.parted(layers, keep, c)
+                    fields, behind = self.parted(layers, keep, c)
                     score.add(indices, truth[..., c], fields)
-                    distribution.add(indices, truth[..., c], fields, members)
+                    distribution.add(indices, truth[..., c], fields, behind)
             self._check([score for score, _ in sums])
             self._add_series(sums, kept, stored)
         return sums
@@ -153,6 +155,7 @@ class _Scorer:
                 bands=bands,
                 origin=found.mean,
                 members=self.members,
+                levels=self.quantiles,
                 wet=wet_limit(variable, self.accumulation),
             )
             sums.append((VariableScores(names, self.samples, area, found), distribution))
@@ -168,9 +171,9 @@ class _Scorer:
             if self.mask is not None:
                 truth = np.where(self.mask[rows, :, None], truth, np.nan)
             for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
-                fields, members = self.parted(stored[:, :, rows], keep, c)
+                fields, behind = self.parted(stored[:, :, rows], keep, c)
                 score.add_rows(rows, truth[..., c], fields)
-                distribution.add_rows(rows, truth[..., c], fields, members)
+                distribution.add_rows(rows, truth[..., c], fields, behind)
 
     def _check(self, scores: list[VariableScores]) -> None:
         """Nothing left to score is an error that names the candidate to blame."""
@@ -235,7 +238,8 @@ def evaluate(
 
     `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
     any orientation, holding all times of the split; of members the mean is scored as a field,
-    and all of them as an ensemble. `undo` maps baseline fields (n, y, x, C), fitted on scaled
+    and all of them as an ensemble; of quantiles that nearest to the median, and all of them by
+    their pinball loss and coverage. `undo` maps baseline fields (n, y, x, C), fitted on scaled
     data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
     beside the model. `accumulation`: seconds over which amounts of precipitation are summed.
     Memory is bounded by a block of time; all candidates' fields and members pass through a
@@ -270,7 +274,7 @@ def _assemble(scorer: _Scorer, sums: list[Sums], times: np.ndarray) -> Evaluatio
         rows += own_rows
         results.append(_result(scorer, c, variable, several, (score, distribution), maps))
     title = f"Scores on the {scorer.split} period"
-    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction.members)
+    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction)
     table = Table(title, scorer.names, tuple(rows), footer)
     return Evaluation(table, tuple(results), scorer.shards.geometry.fine)
 

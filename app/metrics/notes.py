@@ -15,6 +15,7 @@ from app.metrics.spectra import MIN_BANDS
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
+    from app.metrics.prediction import Prediction
 
 DEFINITIONS = (
     "Values: those where the truth and all candidates are valid. Weights: cell areas (difference"
@@ -40,6 +41,11 @@ ENSEMBLE = (
     " Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members, in %, 0 where all are"
     " as frequent; shares f area-weighted, ties at random.",
 )
+QUANTILES = (
+    "pinball_τ: area-weighted mean of max(τ·e, (τ - 1)·e), e = truth - quantile τ; a single field"
+    " stands for every quantile. coverage_τ: share of the truth at or below the quantile, τ where"
+    " it is right; coverage_central: from the lowest to the highest quantile, both included."
+)
 SPECTRA = (
     "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
     " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the shortest"
@@ -61,7 +67,7 @@ def notes(
     split: str,
     variables: tuple[Variable, ...],
     sums: list[tuple[VariableScores, DistributionScores]],
-    members: int,
+    prediction: Prediction,
 ) -> tuple[str, ...]:
     """Footer lines."""
     lines = [_period(shards, name) for name in ("train", "validation", split)]
@@ -74,20 +80,38 @@ def notes(
         )
         lines.append(_spectra_note(variable, distribution))
         lines += _wet_note(variable, distribution)
+    members = prediction.members
     if members > 1:
         lines.append(
             f"model: mean of {members} members, valid where all are; crps, spread_skill and"
             " reliability_index are of the members, spectra, wet_frequency and p99_bias means of"
             " theirs"
         )
+    lines += _quantiles_note(prediction)
     length = block_length(shards.times(split))
     blocks = f" of {RESAMPLES} moving-block resamples, blocks of {length} samples"
     if shards.size(split) < MIN_BLOCKS * length:
         blocks = f": none, the period is shorter than {MIN_BLOCKS} blocks of {length} samples"
     definitions = [*DEFINITIONS, *(ENSEMBLE if members > 1 else ()), SPECTRA]
+    if prediction.quantiles:
+        definitions.insert(len(DEFINITIONS), QUANTILES)
     if any(distribution.wet_limit is not None for _, distribution in sums):
         definitions.append(WET)
     return (*lines, *definitions, EXTREMES, f"{INTERVALS}{blocks}.")
+
+
+def _quantiles_note(prediction: Prediction) -> list[str]:
+    """Which quantile stands for the field, and what the central interval should hold."""
+    levels = prediction.quantiles
+    if not levels:
+        return []
+    line = f"model: the quantile {levels[prediction.central]:g}, nearest to the median, as a field"
+    if len(levels) > 1:
+        line += (
+            f"; the central interval from {levels[0]:g} to {levels[-1]:g} should cover"
+            f" {levels[-1] - levels[0]:.4g}"
+        )
+    return [line]
 
 
 def _spectra_note(variable: Variable, distribution: DistributionScores) -> str:

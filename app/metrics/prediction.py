@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,15 @@ import xarray as xr
 
 from app.data.times import Stamps
 from app.errors import InputError
-from app.grids import detect_grid, to_canonical
+from app.grids import detect_grid, same_grid, to_canonical
 
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.grids import Grid
 
-COORDINATE_TOLERANCE = 1e-4  # degrees; coordinates in single precision differ by less
-FULL_CIRCLE = 360.0  # degrees
 MEMBER = "member"  # dimension
+QUANTILE = "quantile"  # dimension
+MEDIAN = 0.5
 
 
 class Prediction:
@@ -40,6 +41,7 @@ class Prediction:
         self._fields = [self._field(variable.name, grid) for variable in variables]
         self._positions = self._match(times)
         self.members = self._count_members()
+        self.quantiles = self._levels()
 
     def _field(self, name: str, grid: Grid) -> xr.DataArray:
         """The variable as (…, y, x) on exactly the truth's cells."""
@@ -47,7 +49,7 @@ class Prediction:
             found = ", ".join(map(str, self._dataset.data_vars)) or "none"
             raise InputError(f"{self.where}: no variable {name!r}, found {found}")
         own = detect_grid(self._dataset[[name]], self.where)[0]
-        if own.shape != grid.shape or not _same_cells(own, grid):
+        if not same_grid(own, grid):
             raise InputError(
                 f"{self.where}: {name} lies on another grid, {own.shape}, {own.extent()}; "
                 f"expected {grid.shape}, {grid.extent()}"
@@ -63,6 +65,30 @@ class Prediction:
                 f"{self.where}: expected as many members of every predictand, found {found}"
             )
         return next(iter(sizes.values()))
+
+    def _levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles, rising; none where there is no such dimension."""
+        having = [field for field in self._fields if QUANTILE in field.dims]
+        if not having:
+            return ()
+        levels = tuple(self._dataset[QUANTILE].values.tolist())
+        rising = all(a < b for a, b in pairwise((0.0, *levels, 1.0)))
+        if len(having) < len(self._fields) or self.members > 1 or not rising:
+            raise InputError(
+                f"{self.where}: expected quantiles of every predictand, rising between 0 and 1, "
+                f"without members; found levels {', '.join(f'{level:g}' for level in levels)} of "
+                f"{', '.join(str(field.name) for field in having)}"
+            )
+        return levels
+
+    @property
+    def central(self) -> int:
+        """Which of the quantiles is nearest to the median; of two, the lower one."""
+        return int(np.abs(np.array(self.quantiles) - MEDIAN).argmin())
+
+    def field_of(self, layers: np.ndarray) -> np.ndarray:
+        """The one field (…) that stands for layers (L, …): the mean member, or the median."""
+        return layers[self.central] if self.quantiles else mean_member(layers)
 
     def _match(self, times: np.ndarray) -> np.ndarray:
         """Position of each wanted time in the file."""
@@ -82,22 +108,23 @@ class Prediction:
             )
         return np.array([where[second] for second in wanted.seconds.tolist()])
 
-    def read_members(self, indices: np.ndarray) -> np.ndarray:
-        """Members' fields (M, n, y, x, C) float32 of the given truth samples."""
+    def read_layers(self, indices: np.ndarray) -> np.ndarray:
+        """Members' or quantiles' fields (L, n, y, x, C) float32 of the given truth samples."""
+        leading = QUANTILE if self.quantiles else MEMBER
         positions = self._positions[indices]
         first, last = int(positions.min()), int(positions.max())
         channels = []
         for field in self._fields:
             # one contiguous slab is read far faster than a list of times
             block = field.isel(time=slice(first, last + 1)).isel(time=positions - first)
-            if MEMBER not in block.dims:
-                block = block.expand_dims(MEMBER)
-            channels.append(block.transpose(MEMBER, "time", ...).values)
+            if leading not in block.dims:
+                block = block.expand_dims(leading)
+            channels.append(block.transpose(leading, "time", ...).values)
         return np.stack(channels, axis=-1).astype(np.float32, copy=False)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Fields (n, y, x, C) float32 of the given truth samples; the mean over members."""
-        return mean_member(self.read_members(indices))
+        """Fields (n, y, x, C) float32 of the given truth samples; see `field_of`."""
+        return self.field_of(self.read_layers(indices))
 
     def close(self) -> None:
         """Close the file if it was opened here."""
@@ -119,11 +146,3 @@ def _open(path: str | Path) -> xr.Dataset:
         return xr.open_dataset(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a prediction: {error}") from error
-
-
-def _same_cells(a: Grid, b: Grid) -> bool:
-    if np.shape(a.lat) != np.shape(b.lat) or np.shape(a.lon) != np.shape(b.lon):
-        return False
-    turn = np.abs(np.asarray(a.lon) - np.asarray(b.lon)) % FULL_CIRCLE
-    east = np.minimum(turn, FULL_CIRCLE - turn).max()
-    return bool(max(np.abs(np.asarray(a.lat) - b.lat).max(), east) < COORDINATE_TOLERANCE)

@@ -14,6 +14,7 @@ from app.metrics.distribution import DistributionScores
 from app.metrics.distribution_rows import (
     ensemble_rows,
     extreme_rows,
+    quantile_rows,
     spectrum_rows,
     wet_rows,
 )
@@ -174,6 +175,7 @@ def summarise(
     probabilistic: list[Row] = []
     if distribution is not None:
         probabilistic = ensemble_rows(scores, distribution, variable, label)
+        probabilistic += quantile_rows(distribution, variable, label)
         similarity += spectrum_rows(distribution, label)
         similarity += wet_rows(distribution, label)
         similarity += extreme_rows(distribution, variable, label)

@@ -3,18 +3,22 @@
 from app.models.build import build_network
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import InterpolationGuess, LinearGuess
+from app.models.output import FieldOutput, QuantileOutput, output_of
 from app.models.physical import PhysicalModel, load_physical_model
-from app.models.spec import TIME_FEATURES, Channel, ModelArrays, ModelSpec
+from app.models.spec import Channel, ModelArrays, ModelSpec, time_channels
 
 __all__ = [
-    "TIME_FEATURES",
     "BlockConstraint",
     "Channel",
+    "FieldOutput",
     "InterpolationGuess",
     "LinearGuess",
     "ModelArrays",
     "ModelSpec",
     "PhysicalModel",
+    "QuantileOutput",
     "build_network",
     "load_physical_model",
+    "output_of",
+    "time_channels",
 ]

@@ -63,14 +63,14 @@ class LinearGuess(keras.layers.Layer):
 
     Features of a coarse cell, K of them: for each low-resolution channel the cells within
     `lr_radius` (south to north, west to east, edges replicated), for each predictor those
-    within `predictor_radius`, the chosen harmonics of hour and day, the constant 1.
+    within `predictor_radius`, the chosen features of the time, the constant 1.
 
     Arguments:
         coarse_shape: (h, w). n_lr, n_predictors, n_outputs: numbers of channels.
         scale: fine cells per coarse cell and axis. lr_radius, predictor_radius: coarse cells.
-        time_channels: which of the four harmonics in "time" it sees.
+        time_channels: which features in "time" it sees.
 
-    Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 4)`}, encoded, NaN allowed;
+    Input {"coarse": `(B, h, w, n_lr + n_predictors)`, "time": `(B, 8)`}, encoded, NaN allowed;
     output `(B, h·scale, w·scale, n_outputs)` encoded.
     """
 

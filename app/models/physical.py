@@ -15,7 +15,9 @@ from app.models.codec import Codec
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
+from app.models.layers.dropout import DrawsAtInference
 from app.models.layers.resize import Resize
+from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
 
 Batch = dict[str, Any]
@@ -34,8 +36,9 @@ class PhysicalModel(keras.Model):
         network: see `build_network`; its output is float32.
         first_guess: a layer of guesses, physical or `encoded`, which the network corrects; or None.
 
-    Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 4)`}, output `(B, H, W, C)`, both physical
-    and on the padded grids. `network` alone holds what is trained.
+    Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 8)`}, output `(B, H, W, C)`, both physical
+    and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. `network` alone holds
+    what is trained.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class PhysicalModel(keras.Model):
         super().__init__(**kwargs)
         self.spec = spec
         self.network = network
+        self.output_kind = output_of(spec.quantiles)
         self.first_guess = first_guess
         self.shapes = arrays.shapes
         self.input_codec = Codec(spec.inputs, arrays.input_offset.shape, name="input_codec")
@@ -100,7 +104,7 @@ class PhysicalModel(keras.Model):
         return self.constrain(inputs, self.unconstrained(inputs, training=training))
 
     def encoded(self, batch: Batch, training: bool = False) -> Any:
-        """The code `(B, H, W, C)` of the prediction, the constraint included.
+        """The code of the prediction, the constraint included; its shape is that of the output.
 
         Patches are to come with their own "static" and, under a constraint, "origin".
         """
@@ -110,13 +114,13 @@ class PhysicalModel(keras.Model):
         return self.output_codec.encode(self.constrain(batch, y))
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
-        """The encoded field `(B, H, W, C)` of network and first guess."""
+        """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are."""
         inputs = self.encode_inputs(
             batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
         )
         y = self.network(inputs, training=training)
         guess = self.guess(batch["coarse"], batch.get("time"))
-        y = y if guess is None else y + guess
+        y = self.output_kind.combine(y, guess)
         if not self.spec.lower_bounds:
             return y
         floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
@@ -144,7 +148,7 @@ class PhysicalModel(keras.Model):
 
         Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
         only, in the units of the static array; None takes the model's own, whole field. `time`
-        `(B, 4)` is needed where the spec has time features. `noisy` adds the spec's input noise to
+        `(B, 8)` is needed where the spec has time features. `noisy` adds the spec's input noise to
         the coarse fields, and neither to statics nor to time features.
         """
         return self._encode_inputs(coarse, static, time, self.resize, noisy)
@@ -187,7 +191,7 @@ class PhysicalModel(keras.Model):
 
     def decode(self, y: Any) -> Any:
         """Physical fields of encoded ones, within valid_min and valid_max."""
-        return self.output_codec.decode(y)
+        return self.output_kind.decode(y, self.output_codec)
 
     def guess(self, coarse: Any, time: Any) -> Any | None:
         """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
@@ -201,30 +205,55 @@ class PhysicalModel(keras.Model):
     def predict_fields(self, batch: Batch, seed: int = 0, members: int = 1) -> np.ndarray:
         """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
 
-        NaN where no training target was ever valid. Members differ where the network draws at
-        inference (Monte Carlo dropout); the same seed gives the same fields, and the network's
-        own random state is left as it was.
+        The spec's quantiles, where there are any, stand in the place of the members. NaN where no
+        training target was ever valid. Members differ where the network draws at inference (Monte
+        Carlo dropout); the same seed gives the same fields, those of a time stamp in "seconds"
+        `(B,)` whatever stands beside it in the batch. The network's own random state is left as it
+        was.
         """
-        whole = {name: batch[name] for name in ("coarse", "time")}
-        return self.finished(self.draw(whole, seed, members))
+        return self.finished(self.draw(whole_fields(batch), seed, members))
 
     def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
-        The batch is as `encoded` takes it: with "static" and "origin" where it is a part.
+        The batch is as `encoded` takes it: with "static" and "origin" where it is a part; and with
+        "seconds" `(B,)`, the time stamps, without which samples are told by their rows. Several
+        fields of each predictand, its quantiles, stand in the place of the members.
         """
-        inputs = {name: np.asarray(values, "float32") for name, values in batch.items()}
+        layers = self.output_kind.layers
+        if members > 1 and layers > 1:
+            raise InputError(
+                f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
+            )
+        inputs = {n: np.asarray(v, "float32") for n, v in batch.items() if n != "seconds"}
+        if not self.draws:
+            fields = [self.predict_on_batch(inputs)] * members
+        else:
+            fields = self._drawn(inputs, _seeds(batch, seed), members)
+        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], 1, 0)
+
+    @property
+    def draws(self) -> bool:
+        """Whether two passes of the network over the same inputs differ."""
+        return any(isinstance(layer, DrawsAtInference) for layer in self.network._flatten_layers())
+
+    def _drawn(self, inputs: Batch, seeds: list[list[int]], members: int) -> list[np.ndarray]:
+        """Members, each sample passed by itself: what it draws depends on nothing beside it."""
         states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
         kept = [np.array(ops.convert_to_numpy(state)) for state in states]
         fields = []
         for member in range(members):
-            for i, state in enumerate(states):
-                drawn = np.random.SeedSequence([seed, member, i]).generate_state(2)
-                state.assign(drawn.astype(kept[i].dtype))
-            fields.append(self.predict_on_batch(inputs))
+            samples = []
+            for row, entropy in enumerate(seeds):
+                for i, state in enumerate(states):
+                    drawn = np.random.SeedSequence([*entropy, member, i]).generate_state(2)
+                    state.assign(drawn.astype(kept[i].dtype))
+                one = {name: values[row : row + 1] for name, values in inputs.items()}
+                samples.append(self.predict_on_batch(one))
+            fields.append(np.concatenate(samples))
         for state, value in zip(states, kept, strict=True):
             state.assign(value)
-        return np.stack(fields)
+        return fields
 
     def finished(self, fields: np.ndarray) -> np.ndarray:
         """Whole fields `(members, B, H, W, C)` masked and cropped to the fine grid."""
@@ -234,7 +263,7 @@ class PhysicalModel(keras.Model):
         return whole[:, :, top : height - bottom, left : width - right]
 
     def _with_time(self, encoded: Any, time: Any | None) -> Any:
-        """The chosen harmonics `(B, 4)` as further channels, the same in every cell."""
+        """The chosen features `(B, 8)` as further channels, the same in every cell."""
         channels = self.spec.time_channels
         if not channels:
             return encoded
@@ -260,6 +289,17 @@ def _constraint(spec: ModelSpec, arrays: ModelArrays) -> BlockConstraint | None:
     assert arrays.areas is not None  # filled in when the arrays were made
     layer.fit(arrays.areas, arrays.mask)
     return layer
+
+
+def whole_fields(batch: Batch) -> Batch:
+    """The parts of a batch of whole fields that a prediction is made from."""
+    return {name: batch[name] for name in ("coarse", "time", "seconds") if name in batch}
+
+
+def _seeds(batch: Batch, seed: int) -> list[list[int]]:
+    """What each sample's random numbers are made from."""
+    stamps = batch.get("seconds", range(len(batch["coarse"])))
+    return [[seed, int(second) % 2**63] for second in stamps]
 
 
 def block_mean(fields: Any, scale: int) -> Any:

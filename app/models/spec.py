@@ -38,8 +38,13 @@ class Channel:
 
 
 # What --time_features adds to the inputs, as channels of the batch's "time": sine and cosine of
-# the hour of the day, then of the day of the year.
-TIME_FEATURES = {"none": (), "hour": (0, 1), "day_of_year": (2, 3), "both": (0, 1, 2, 3)}
+# the hour of the day, then of the day of the year, then 1 in the season's channel.
+TIME_FEATURES = {"hour": (0, 1), "day_of_year": (2, 3), "season": (4, 5, 6, 7)}
+
+
+def time_channels(features: Sequence[str]) -> tuple[int, ...]:
+    """Which channels of "time" the named features take."""
+    return tuple(channel for name in features for channel in TIME_FEATURES[name])
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,12 @@ class ModelSpec:
     inputs: low-resolution channels, then predictors. n_lr: how many are low-resolution ones.
     geometry: at least "scale" and "pad" (top, bottom, left, right in fine cells), beside the
     coordinates of both grids. interpolation: method of pin, None for networks that upsample
-    themselves. time_features: a key of TIME_FEATURES. input_noise: standard deviation of the noise
+    themselves. time_features: keys of TIME_FEATURES. input_noise: standard deviation of the noise
     on encoded coarse inputs in training. domain: free description of the training data.
     constraint: kind of `BlockConstraint` or "none"; twins: for each output the input channel that
     its block means are to equal. lower_bounds: physical values that softplus keeps each output
-    above; none of them, no softplus.
+    above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
+    none of them, one field of each.
     """
 
     inputs: tuple[Channel, ...]
@@ -62,12 +68,13 @@ class ModelSpec:
     geometry: dict[str, Any]
     statics: tuple[str, ...] = ()
     interpolation: str | None = None
-    time_features: str = "none"
+    time_features: tuple[str, ...] = ()
     input_noise: float = 0.0
     domain: dict[str, Any] = field(default_factory=dict)
     constraint: str = "none"
     twins: tuple[int, ...] = ()
     lower_bounds: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -80,7 +87,7 @@ class ModelSpec:
     @property
     def time_channels(self) -> tuple[int, ...]:
         """Which channels of "time" the network sees."""
-        return TIME_FEATURES[self.time_features]
+        return time_channels(self.time_features)
 
     @property
     def pad(self) -> tuple[int, int, int, int]:
@@ -96,7 +103,7 @@ class ModelSpec:
         plain = dict(stored)
         for role in ("inputs", "outputs"):
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
-        for name in ("statics", "twins", "lower_bounds"):
+        for name in ("statics", "time_features", "twins", "lower_bounds", "quantiles"):
             plain[name] = tuple(plain.get(name, ()))
         return cls(**plain)
 

@@ -64,7 +64,7 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
         model,
         lambda indices: coarse_inputs(shards, indices, SPLIT),
         shards.stamps(SPLIT),
-        _layout(session, len(paths), shards.geometry.fine, shards.variables["hr"], attributes),
+        _layout(session, spec, shards.geometry.fine, shards.variables["hr"], attributes),
         path,
         communicator=communicator,
         **_options(session),
@@ -85,7 +85,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         model,
         data.read,
         data.stamps,
-        _layout(session, len(paths), data.fine, data.variables, _attributes(paths, session)),
+        _layout(session, spec, data.fine, data.variables, _attributes(paths, session)),
         path,
         communicator=communicator,
         **_options(session),
@@ -94,7 +94,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
 
 def _layout(
     session: Session,
-    models: int,
+    spec: ModelSpec,
     grid: Grid,
     variables: tuple[Variable, ...],
     attributes: dict[str, str],
@@ -104,8 +104,9 @@ def _layout(
         grid,
         variables,
         attributes,
-        members=inference.members * models,
+        members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
+        levels=spec.quantiles,
     )
 
 
@@ -128,6 +129,18 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
     models = [load_physical_model(path) for path in paths]
     check_alike([model.spec for model in models], [str(path) for path in paths])
     spec, inference = models[0].spec, session.experiment.inference
+    if spec.quantiles and (len(models) > 1 or inference.members > 1):
+        flag = "--ensemble" if len(models) > 1 else f"--members={inference.members}"
+        raise InputError(
+            f"{flag}: {paths[0]} predicts quantiles, which have no members; expected one model, "
+            "one member"
+        )
+    if inference.input_grid == "own":
+        from app.inference.region import moved, own_geometry
+
+        geometry = own_geometry(spec, inference.input)
+        models = [moved(model, geometry) for model in models]
+        spec = models[0].spec
     parts: list[Predicts] = list(models)
     if inference.tile_size is not None:
         parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]

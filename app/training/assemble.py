@@ -18,7 +18,6 @@ from app.data.shards import Shards
 from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
-    TIME_FEATURES,
     Channel,
     InterpolationGuess,
     LinearGuess,
@@ -26,6 +25,8 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
+    output_of,
+    time_channels,
 )
 
 
@@ -40,11 +41,12 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
             config.constraint,
         )
     spec = _spec(experiment, shards)
+    output = output_of(spec.quantiles)
     network = build_network(
         config,
         n_inputs=len(spec.inputs) + len(spec.time_channels),
         n_static=len(spec.statics),
-        n_outputs=len(spec.outputs),
+        n_outputs=len(spec.outputs) * output.n_parameters,
         scale=sampling.scale,
         coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
         zero_output=config.first_guess != "none",
@@ -80,6 +82,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         constraint=experiment.model.constraint,
         twins=constraint_twins(experiment.model.constraint, shards),
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
+        quantiles=experiment.training.predicted_quantiles,
         input_noise=experiment.training.input_noise,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
@@ -205,14 +208,14 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
             )
         return InterpolationGuess(kind, scale, channels)
     radius = experiment.model.first_guess_radius
-    time_channels = TIME_FEATURES[experiment.model.time_features]
+    features = time_channels(experiment.model.time_features)
     sight: dict[str, Any] = {
         "lr_radius": radius,
         "predictor_radius": radius - 1,
-        "time_channels": time_channels,
+        "time_channels": features,
     }
     if ranks.first:
-        fit = fit_ridge(Encoded(shards, time_channels), radius - 1, radius)
+        fit = fit_ridge(Encoded(shards, features), radius - 1, radius)
         return LinearGuess.from_arrays(
             fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **sight
         )

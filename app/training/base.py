@@ -88,7 +88,12 @@ class NetworkTrainer(ABC):
         self.config = config
         self.communicator = communicator
         self.learners = tuple(learners)
-        self.loss = build_loss(config.loss, data_range=data_range, huber_delta=config.huber_delta)
+        self.loss = build_loss(
+            config.loss,
+            data_range=data_range,
+            huber_delta=config.huber_delta,
+            quantiles=config.predicted_quantiles,
+        )
         self._sums = tf.Variable(tf.zeros(len(self.losses) + 1, "float64"), trainable=False)
         self._offset_seeds(communicator.ranks.rank)
         for learner in self.learners:

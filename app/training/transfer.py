@@ -133,7 +133,7 @@ def _refuse_another_network(
     if (source.first_guess is None) != (model.first_guess is None):
         why = f"it {'has no' if source.first_guess is None else 'corrects a'} first guess"
     if source.spec.time_features != model.spec.time_features:
-        why = f"it knows --time_features={source.spec.time_features}"
+        why = f"it knows --time_features={','.join(source.spec.time_features) or 'none'}"
     if why:
         raise InputError(
             f"{flag}: another network; {why}. Give the same model flags, or --init_parts=backbone"

@@ -10,7 +10,7 @@ from app.data.batches import batches
 from app.data.prepare import prepare
 from app.data.sampler import Sampler
 from app.data.shards import Shards
-from app.data.times import harmonics
+from app.data.times import time_features
 from app.errors import InputError
 
 
@@ -50,7 +50,7 @@ def test_whole_fields(shards):
         inner = batch["hr"][:, 2:9, 2:11]
         np.testing.assert_array_equal(inner, shards.read("hr", "train", indices))
         assert np.isnan(batch["hr"]).sum() == 8 * (12 * 14 - 7 * 9)
-        np.testing.assert_allclose(batch["time"], harmonics(shards.times("train")[indices]))
+        np.testing.assert_allclose(batch["time"], time_features(shards.times("train")[indices]))
     assert found[0]["coarse"].dtype == found[0]["hr"].dtype == np.float32
 
 
@@ -131,9 +131,9 @@ def test_prefetching_is_bounded(shards, monkeypatch):
     made = []
     sampler = Sampler(20, batch_size=1)
     with batches(shards, "train", sampler, prefetch=2) as stream:
-        original = shards.harmonics
+        original = shards.time_features
         monkeypatch.setattr(
-            type(shards), "harmonics", lambda self, *a: made.append(1) or original(*a)
+            type(shards), "time_features", lambda self, *a: made.append(1) or original(*a)
         )
         next(stream)
         time.sleep(0.2)

@@ -76,6 +76,7 @@ def test_perfect_prog_shards_hold_the_arrays(module, tmp_path):
     assert shards.variables["hr"][0].name == "tas"
     assert shards.scaling["hr"].scale == 1
     assert not shards.harmonics("train").any()
+    assert not shards.time_features("train").any()
     restored = data.undo(shards.read("lr", "test", [0, 1]))
     assert abs(restored.mean() - 280) < 2
 

@@ -134,7 +134,7 @@ class TestPerfectProg:
         description = DataDescription(source(file, names=("tasmax",)), splits=splits)
         shards = Shards.open(prepare(description, scale=3, cache_dir=tmp_path / "c"))
         assert [shards.size(split) for split in shards.splits] == [181, 62, 122]
-        assert shards.time_encoding[1] == "noleap"
+        assert shards.stamps("train").calendar == "noleap"
         with xr.open_dataset(shards.folder / "test" / "hr-00000-of-00001.nc") as shard:
             assert shard.time.values[0] == shards.times("test")[0]
             assert shard.tasmax.attrs["units"] == "K"

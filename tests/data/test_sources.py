@@ -8,9 +8,9 @@ from shard_helpers import LAT, LON, field, source, write
 
 from app.data.description import Region, Source, Variable
 from app.data.files import identity
-from app.data.sources import open_source, open_static, same_grid
+from app.data.sources import open_source, open_static
 from app.errors import InputError
-from app.grids import detect_grid
+from app.grids import detect_grid, same_grid
 
 
 def whole(opened):

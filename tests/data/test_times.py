@@ -4,7 +4,7 @@ import pytest
 
 from app.data.description import Splits
 from app.data.splits import assign
-from app.data.times import Stamps, duration, harmonics, modal_step, period, segments
+from app.data.times import Stamps, duration, harmonics, modal_step, period, segments, time_features
 from app.errors import InputError
 
 HOURLY = Stamps.of(np.arange("2019-03-01", "2019-04-01", dtype="datetime64[h]"))
@@ -40,6 +40,26 @@ def test_harmonics_by_hand():
 def test_harmonics_know_the_length_of_a_360_day_year():
     dates = cftime.num2date([90], "days since 2000-01-01", "360_day")
     np.testing.assert_allclose(harmonics(dates)[0], [0, 1, 1, 0], atol=1e-6)
+
+
+def test_seasons_follow_the_calendar_month():
+    """The last and first days of the four seasons' neighbours, behind the four harmonics."""
+    days = ["11-30", "12-01", "02-28", "03-01", "05-31", "06-01", "08-31", "09-01"]
+    stamps = np.array([f"2001-{day}T23" for day in days], "datetime64[ns]")
+    features = time_features(stamps)
+    assert features[:, 4:].argmax(axis=1).tolist() == [3, 0, 0, 1, 1, 2, 2, 3]
+    assert set(features[:, 4:].ravel()) == {0.0, 1.0}
+    np.testing.assert_array_equal(features[:, 4:].sum(axis=1), 1)
+    np.testing.assert_array_equal(features[:, :4], harmonics(stamps))
+    assert features.dtype == np.float32
+
+
+@pytest.mark.parametrize("calendar", ["360_day", "noleap", "all_leap"])
+def test_seasons_of_other_calendars(calendar):
+    months = [(1, 30), (2, 28), (3, 1), (6, 30), (9, 1), (11, 30), (12, 30)]
+    dates = np.array([cftime.datetime(2001, m, d, calendar=calendar) for m, d in months])
+    seasons = time_features(dates)[:, 4:].argmax(axis=1)
+    assert seasons.tolist() == [0, 0, 1, 2, 3, 3, 0]
 
 
 def test_segments_change_at_every_gap():

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from app.errors import InputError
-from app.grids import Geometry, Grid, detect_grid, to_canonical
+from app.grids import Geometry, Grid, detect_grid, same_grid, to_canonical
 
 
 def field(lat, lon, dims=("lat", "lon"), attrs=True):
@@ -413,3 +413,22 @@ def test_real_files(real_data):
             )
             for label in grid.names:
                 np.testing.assert_array_equal(grid.coords()[label][1], data[label].values)
+
+
+@pytest.mark.parametrize(
+    ("step", "shift", "same"),
+    [
+        (0.25, 0.0, True),
+        (0.25, 360.0, True),
+        (0.25, 0.0002, True),  # less than a thousandth of a cell
+        (0.25, 0.001, False),
+        (0.002, 0.0, True),  # single precision: 1.5e-5 degrees, more than 2e-6
+        (0.0005, 0.00009, False),  # a fifth of a cell
+    ],
+)
+def test_one_grid_is_told_from_another(step, shift, same):
+    """A file's coordinates in single precision, as every source and prediction is compared."""
+    lat, lon = 40 + step * np.arange(5), 300 + step * np.arange(7)
+    stored = Grid(lat.astype("float32"), (lon.astype("float32") + shift))
+    assert same_grid(stored, Grid(lat, lon)) == same
+    assert not same_grid(Grid(lat[1:], lon), Grid(lat, lon))

@@ -189,7 +189,7 @@ def test_members_are_read_lazily_in_any_order_of_dimensions(tmp_path):
     opened = Prediction(path, RAIN, shards.geometry.fine, shards.times("test"))
     assert opened.members == 3
     indices = np.array([4, 9])
-    np.testing.assert_array_equal(opened.read_members(indices)[..., 0], fields[:, indices])
+    np.testing.assert_array_equal(opened.read_layers(indices)[..., 0], fields[:, indices])
     np.testing.assert_allclose(
         opened.read(indices)[..., 0], fields[:, indices].mean(axis=0), rtol=1e-6
     )

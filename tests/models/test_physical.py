@@ -30,6 +30,7 @@ FINE = (20, 24)
 TEMPERATURE = Channel("t2m", "K", valid_min=180.0, valid_max=340.0)
 RAIN = Channel("tp", "mm", transform="log1p", transform_scale=0.5, valid_min=0.0)
 WIND = Channel("wind", "m s-1", transform="sqrt", transform_scale=2.0, valid_min=0.0)
+LEVELS = (0.1, 0.5, 0.9)
 CONFIG = {"n_filters": 4, "n_blocks": 1, "dropout_rate": 0.0}
 
 
@@ -42,6 +43,7 @@ def make_model(
     maps=False,
     dtype=None,
     noise=0.0,
+    quantiles=(),
     **options,
 ) -> PhysicalModel:
     """Temperature, rain and wind to temperature and rain, 4 × 5×6 cells, of which 19×21 count."""
@@ -56,6 +58,7 @@ def make_model(
         domain={"sources": [{"files": ("a.nc", "b.nc"), "select": {}, "lags": (0, -1)}]},
         interpolation="bilinear" if upsampling == "pin" else None,
         input_noise=noise,
+        quantiles=quantiles,
     )
     mask = np.ones((*FINE, 2))
     mask[3, 7, 1] = 0
@@ -74,7 +77,7 @@ def make_model(
         config,
         n_inputs=3,
         n_static=statics,
-        n_outputs=2,
+        n_outputs=2 * max(1, len(quantiles)),
         scale=SCALE,
         zero_output=zero,
         dtype=dtype,
@@ -260,6 +263,20 @@ def test_members_follow_the_seed_and_leave_the_model_as_it_was():
     assert np.nanmax(np.abs(first[0] - other[0])) > 0
 
 
+@pytest.mark.parametrize("variant", ["mcdrop", "mcspatialdrop"])
+def test_members_of_a_time_do_not_depend_on_the_batch(variant):
+    model = make_model(dropout_rate=0.3, dropout_variant=variant)
+    batch = make_batch(4) | {"seconds": np.array([-7200, 0, 3600, 7200])}
+    fields = model.predict_fields(batch, seed=5, members=2)
+    alone = {name: values[2:3] for name, values in batch.items()}
+    np.testing.assert_array_equal(model.predict_fields(alone, 5, 2), fields[:, 2:3])
+    turned = {name: values[::-1] for name, values in batch.items()}
+    np.testing.assert_array_equal(model.predict_fields(turned, 5, 2), fields[:, ::-1])
+    same = {"coarse": batch["coarse"][[0, 0]], "time": batch["time"][[0, 0]]}
+    twice = model.predict_fields(same | {"seconds": np.array([0, 3600])}, 5, 1)[0]
+    assert np.nanmax(np.abs(twice[0] - twice[1])) > 0
+
+
 def test_ordinary_dropout_is_off_in_prediction():
     model = make_model(dropout_rate=0.3)
     fields = model.predict_fields(make_batch(), members=2)
@@ -274,6 +291,7 @@ def test_ordinary_dropout_is_off_in_prediction():
         {"maps": True, "statics": 0, "dtype": "mixed_float16"},
         {"guess": "bicubic", "zero": True, "noise": 0.2},
         {"guess": "linear", "dropout_rate": 0.3, "dropout_variant": "mcgaussiandrop"},
+        {"guess": "bicubic", "quantiles": LEVELS, "maps": True},
     ],
 )
 def test_saved_model_predicts_the_same_bits(options, tmp_path):
@@ -286,8 +304,10 @@ def test_saved_model_predicts_the_same_bits(options, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = load_physical_model(tmp_path / "model.keras")
     batch = make_batch()
+    members = 1 if options.get("quantiles") else 2
     np.testing.assert_array_equal(
-        loaded.predict_fields(batch, seed=3, members=2), model.predict_fields(batch, 3, 2)
+        loaded.predict_fields(batch, seed=3, members=members),
+        model.predict_fields(batch, 3, members),
     )
     assert loaded.spec == model.spec
     assert loaded.shapes == model.shapes
@@ -348,3 +368,36 @@ def test_unreadable_models_are_refused_in_one_line(tmp_path):
             load_physical_model(path)
         assert "\n" not in str(caught.value)
         assert str(path) in str(caught.value)
+
+
+def randomised(model: PhysicalModel) -> PhysicalModel:
+    """Weights that make the channels of the output cross."""
+    keras.utils.set_random_seed(4)
+    for weight in model.network.trainable_variables:
+        weight.assign(np.random.default_rng(weight.shape[-1]).normal(0, 0.15, weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_quantiles_are_those_of_the_code_through_transform_and_scaling(maps):
+    """Each cell's channels, sorted and decoded by NumPy one after the other."""
+    guess = InterpolationGuess("bilinear", SCALE, [0, 1])
+    model, batch = randomised(make_model(quantiles=LEVELS, guess=guess, maps=maps)), make_batch()
+    raw = np.asarray(model.network(model.encode_inputs(batch["coarse"]))).astype("float64")
+    raw = raw.reshape(2, *FINE, 2, 3) + np.asarray(model.guess(batch["coarse"], None))[..., None]
+    assert (np.diff(raw) < 0).any()
+    t, p = np.moveaxis(np.sort(raw), -2, 0)
+    t = np.clip(t * 9 + 281, 180, 340)
+    p = np.maximum(0.5 * np.expm1(np.maximum(p * 0.4 + 0.7, 0)), 0)
+    expected = np.stack([t, p], axis=-1).transpose(3, 0, 1, 2, 4)[:, :, :19, 2:23]
+    fields = model.predict_fields(batch)
+    assert fields.shape == (3, 2, 19, 21, 2)
+    counted = np.isfinite(fields)
+    assert (~counted).sum() == 2 * 3
+    np.testing.assert_allclose(fields[counted], expected[counted], rtol=1e-4, atol=1e-4)
+    assert (np.diff(fields, axis=0)[counted[1:]] >= 0).all()
+
+
+def test_quantiles_have_no_members():
+    with pytest.raises(InputError, match="--members=2: the model predicts 3 quantiles"):
+        make_model(quantiles=LEVELS).predict_fields(make_batch(), members=2)

@@ -10,6 +10,11 @@ import xarray as xr
 from app.main import main
 from tests.system.conftest import fields
 
+SPLITS = {
+    "train": ["2020-01-01", "2020-01-05"],
+    "validation": ["2020-01-06", "2020-01-07"],
+    "test": ["2020-01-08", "2020-01-10"],
+}
 MODULE = "import numpy as np\ndata_train = np.zeros((8, 8, 8, 1))\n"
 
 
@@ -36,11 +41,7 @@ def config(**changes: object) -> str:
     """A YAML data description with some keys changed."""
     content = {
         "predictand": {"files": "good.nc", "variables": ["t2m"]},
-        "splits": {
-            "train": ["2020-01-01", "2020-01-05"],
-            "validation": ["2020-01-06", "2020-01-07"],
-            "test": ["2020-01-08", "2020-01-10"],
-        },
+        "splits": SPLITS,
         **changes,
     }
     import yaml
@@ -50,7 +51,7 @@ def config(**changes: object) -> str:
 
 
 GOOD = ["--data=good.nc", "--variable=t2m", "--scale=2"]
-LATE = {"train": ["2019-01-01", "2019-06-30"], "test": ["2020-01-08", "2020-01-10"]}
+LATE = {**SPLITS, "train": ["2019-01-01", "2019-06-30"]}
 SECOND = {"files": "elsewhere.nc", "variables": ["t2m"]}
 
 CASES: dict[str, tuple[Callable[[], list[str]], str]] = {
@@ -71,6 +72,18 @@ CASES: dict[str, tuple[Callable[[], list[str]], str]] = {
     "no time axis": (lambda: ["train", "--data=timeless.nc", "--variable=t2m"], "time"),
     "time twice": (lambda: ["train", "--data=twice.nc", "--variable=t2m"], "twice.nc"),
     "period without data": (lambda: ["train", config(splits=LATE)], "2019-01-01 to 2019-06-30"),
+    "no validation period": (
+        lambda: ["train", config(splits={k: v for k, v in SPLITS.items() if k != "validation"})],
+        "the stage train needs a validation period; the data description has train, test",
+    ),
+    "no validation share": (
+        lambda: ["train", config(splits={"kind": "fractions", "fractions": [0.8, 0, 0.2]})],
+        "needs a validation period",
+    ),
+    "no test period": (
+        lambda: ["metrics", config(splits={k: v for k, v in SPLITS.items() if k != "test"})],
+        "the stage metrics needs a test period",
+    ),
     "all-NaN split": (
         lambda: ["train", "--data=half_missing.nc", "--variable=t2m"],
         "every value in the split",

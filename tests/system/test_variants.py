@@ -15,8 +15,9 @@ CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 VARIANTS = {
     "patches": ["--patch_size=8", "--tile_size=12", "--tile_overlap=4"],
     "halo": ["--halo=1"],
+    "coordinates": ["--coordinate_channels"],
     "unet": ["--backbone=unet", "--upsampling=pin", "--interpolation=bicubic"],
-    "localized": ["--localcon_layer", "--time_features=both", "--upsampling=rc"],
+    "localized": ["--localcon_layer", "--time_features=hour,season", "--upsampling=rc"],
     "adversarial": [*CGAN, "--patch_size=8", "--upsampling=pin", "--time_features=day_of_year"],
     "linear guess": ["--first_guess=linear", "--upsampling=dc", "--attention"],
     "constraint": ["--constraint=additive", "--halo=1", "--precision=bfloat16"],
@@ -90,10 +91,56 @@ def test_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
     assert held == 2 * ["--constraint=additive" in VARIANTS[name]]
 
 
+QUANTILES = {
+    "patches and tiles": ["--patch_size=8", "--tile_size=12", "--tile_overlap=4"],
+    "first guess and halo": ["--first_guess=bilinear", "--halo=1", "--upsampling=pin"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUANTILES)
+def test_quantiles_of_two_variables_on_an_awkward_grid(name: str, data: Path) -> None:
+    """In order wherever there is truth, CF, and scored by hand."""
+    file = data / "fine.nc"
+    found = run_all(
+        data,
+        *(f"--data={file}", "--variable=t2m,dew", f"--static={file}:orography"),
+        *("--loss=quantile", "--quantiles=0.1,0.45,0.9", *QUANTILES[name]),
+    )
+    with xr.open_dataset(data / "out" / "y_hat.nc") as predicted, xr.open_dataset(file) as truth:
+        np.testing.assert_array_equal(predicted["quantile"], [0.1, 0.45, 0.9])
+        assert predicted["quantile"].attrs["units"] == "1"
+        assert predicted.t2m.dims == ("quantile", "time", "lat", "lon")
+        hole = (predicted.lat > 58) & (predicted.lon > 4)
+        assert predicted.t2m.where(hole).isnull().all()
+        assert predicted.dew.notnull().all()
+        assert (predicted.dew.diff("quantile") >= 0).all()
+        true = truth.sel(time=predicted.time).reindex_like(predicted, "nearest", tolerance=1e-4)
+        area = np.cos(np.radians(predicted.lat))
+        error = (predicted.dew.isel(quantile=1) - true.dew).weighted(area).mean()
+        assert found["bias[dew]"] == pytest.approx(float(error), rel=1e-3)
+        below = (true.dew <= predicted.dew.sel(quantile=0.9)).weighted(area).mean()
+        assert found["coverage_0.9[dew]"] == pytest.approx(float(below), abs=1e-4)
+        miss = true.t2m - predicted.t2m.sel(quantile=0.1)
+        loss = np.maximum(0.1 * miss, -0.9 * miss).weighted(area).mean()
+        assert found["pinball_0.1[t2m]"] == pytest.approx(float(loss), rel=1e-3)
+
+
+def test_quantiles_have_neither_members_nor_ensembles(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = flags_of(data, "--loss=quantile", f"--save_path={data / 'one'}")
+    assert main(["train", *flags]) == 0
+    for wrong in ("--members=2", f"--ensemble={data / 'one'},{data / 'one'}"):
+        assert main(["test", *flags, wrong]) == 2
+        assert "predicts quantiles, which have no members" in capfd.readouterr().err
+
+
 RAIN = {
     "multiplicative": ["--constraint=multiplicative"],
     "softmax": ["--constraint=softmax"],
     "softplus": ["--output_activation=softplus"],
+    "quantiles": ["--output_activation=softplus", "--loss=quantile"],
 }
 
 
@@ -110,6 +157,9 @@ def test_rain_stays_rain(name: str, data: Path) -> None:
     run_all(data, f"--data_config={data / 'data.yml'}", *RAIN[name])
     with xr.open_dataset(data / "out" / "y_hat.nc") as predicted:
         assert predicted.rain.min() >= 0
+        if "quantile" in predicted.dims:
+            assert (predicted.rain.diff("quantile") >= 0).all()
+            return
         held = violation(predicted.rain, rain.rain) < LARGEST_VIOLATION
     assert held == (name != "softplus")
 
@@ -161,6 +211,10 @@ def test_members_of_dropout_and_of_several_runs(data: Path) -> None:
         np.testing.assert_allclose(fields.t2m_spread, fields.t2m.std("member", ddof=1), atol=1e-3)
         assert float(fields.t2m_spread.mean()) > 0.01
         drawn_members = fields.t2m.values
+    again = [f"--save_path={data / 'again'}", f"--model={data / 'one'}", "--members=4"]
+    assert main(["test", *flags_of(data, *again, "--batch_size=7")]) == 0
+    with xr.open_dataset(data / "again" / "y_hat.nc") as fields:
+        np.testing.assert_array_equal(fields.t2m.values, drawn_members)
     both = f"--ensemble={data / 'one'},{data / 'two'}"
     joined = [f"--save_path={data / 'joined'}", both, "--members=4"]
     assert main(["test", "metrics", *flags_of(data, *joined)]) == 0

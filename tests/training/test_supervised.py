@@ -110,6 +110,23 @@ def test_validation_is_the_weighted_mean_over_batches() -> None:
     assert split == pytest.approx(trained.validate(iter([both])), rel=1e-6)
 
 
+class OtherRank(Communicator):
+    """One more rank, whose validation has brought a loss of 3 on samples of weight 2."""
+
+    def sum(self, tensors: Any) -> list[Any]:
+        return [tensor + np.array([6.0, 2.0]) for tensor in tensors]
+
+
+def test_validation_loss_is_that_of_all_ranks() -> None:
+    """Else ranks would stop early at different epochs, and those that go on wait for ever."""
+    alone, together = trainer(), trainer()
+    together.communicator = OtherRank(Ranks(0, 2))
+    one = batch()
+    weight = float(np.sum(one["weight"]))
+    expected = (alone.validate(iter([one])) * weight + 6) / (weight + 2)
+    assert together.validate(iter([one])) == pytest.approx(expected, rel=1e-6)
+
+
 def test_averaged_weights_are_the_exponential_mean_and_are_put_back() -> None:
     decay, trained = 0.5, trainer(ema=0.5)
     mean: list[np.ndarray] = []

@@ -9,8 +9,12 @@ import keras
 from app.models.layers.common import register
 
 
+class DrawsAtInference:
+    """Marks layers whose output is random in prediction too."""
+
+
 @register
-class McDropout(keras.layers.Dropout):
+class McDropout(DrawsAtInference, keras.layers.Dropout):
     """Dropout that stays active at inference: each pass is one member (arXiv:1506.02142)."""
 
     def call(self, inputs: Any, training: bool = True) -> Any:
@@ -18,7 +22,7 @@ class McDropout(keras.layers.Dropout):
 
 
 @register
-class McGaussianDropout(keras.layers.GaussianDropout):
+class McGaussianDropout(DrawsAtInference, keras.layers.GaussianDropout):
     """Multiplicative Gaussian noise that stays active at inference."""
 
     def call(self, inputs: Any, training: bool = True) -> Any:
@@ -26,7 +30,7 @@ class McGaussianDropout(keras.layers.GaussianDropout):
 
 
 @register
-class McSpatialDropout(keras.layers.SpatialDropout2D):
+class McSpatialDropout(DrawsAtInference, keras.layers.SpatialDropout2D):
     """Dropout of whole channels that stays active at inference."""
 
     def call(self, inputs: Any, training: bool = True) -> Any:

@@ -1,0 +1,103 @@
+"""A trained model on the region of its input files, where nothing ties it to its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.data.coordinate_channels import NAMES, coordinate_fields
+from app.data.sources import open_source
+from app.errors import InputError
+from app.grids import Geometry, Grid
+from app.inference.external import sources_of
+from app.models import ModelArrays, PhysicalModel
+
+if TYPE_CHECKING:
+    from app.models import ModelSpec
+
+FLAG = "--input_grid=own"
+SPACING_TOLERANCE = 0.2  # share by which cells may be wider or narrower than those trained on
+
+
+def own_geometry(spec: ModelSpec, files: tuple[str, ...]) -> Geometry:
+    """The input's own grid as the coarse one, its cells cut into `scale` × `scale` fine ones.
+
+    The outer cells are the halo, where the model wants one. InputError for grids with 2-D
+    coordinates, and for cells of another size than those the model was trained on.
+    """
+    coarse = open_source(sources_of(spec, files)[0]).grid
+    trained = Geometry.from_dict(spec.geometry)
+    if not (coarse.rectilinear and trained.fine.rectilinear):
+        raise InputError(f"{FLAG}: expected grids with latitudes and longitudes of one dimension")
+    for name, own, known in (
+        ("latitude", coarse.lat, trained.coarse.lat),
+        ("longitude", coarse.lon, trained.coarse.lon),
+    ):
+        steps = [float(np.median(np.diff(values))) for values in (own, known)]
+        if abs(steps[0] / steps[1] - 1) > SPACING_TOLERANCE:
+            raise InputError(
+                f"{FLAG}: the input has cells of {steps[0]:.4g} degrees of {name}; expected "
+                f"{steps[1]:.4g}, on which the model was trained"
+            )
+    halo, (rows, columns) = trained.halo, coarse.shape
+    inner = coarse.take(np.arange(halo, rows - halo), np.arange(halo, columns - halo))
+    return Geometry.build(_refined(inner, trained.scale), trained.scale, halo)
+
+
+def _refined(coarse: Grid, scale: int) -> Grid:
+    """Every cell cut into equal parts along both axes."""
+    lat, lon = (_cut(edges, scale) for edges in coarse.edges)
+    return replace(
+        coarse,
+        lat=(lat[:-1] + lat[1:]) / 2,
+        lon=(lon[:-1] + lon[1:]) / 2,
+        dims=coarse.names,
+        y=None,
+        x=None,
+        roll=0,
+        file_lon=None,
+        lat_edges=lat,
+        lon_edges=lon,
+    )
+
+
+def _cut(edges: np.ndarray, scale: int) -> np.ndarray:
+    places = np.arange((len(edges) - 1) * scale + 1) / scale
+    return np.interp(places, np.arange(len(edges)), edges)
+
+
+def moved(model: PhysicalModel, geometry: Geometry) -> PhysicalModel:
+    """The same network on another grid; coordinate channels are that grid's.
+
+    InputError where the model knows things of its own grid that none knows of another.
+    """
+    spec = model.spec
+    others = [name for name in spec.statics if name not in NAMES]
+    ties = {
+        "weights that belong to grid points": model.tied_to_grid,
+        f"static fields ({', '.join(others)})": bool(others),
+        "scaling that belongs to grid points": len(model.shapes["output_offset"]) > 1
+        or len(model.shapes["input_offset"]) > 1,
+        "a constraint over its own blocks": spec.constraint != "none",
+    }
+    for reason, tied in ties.items():
+        if tied:
+            raise InputError(f"{FLAG}: the model has {reason} and serves its own grid only")
+    top, bottom, left, right = geometry.pad
+    widths = ((top, bottom), (left, right), (0, 0))
+    fields = np.pad(coordinate_fields(geometry.fine), widths, mode="edge")
+    order = [NAMES.index(name) for name in spec.statics]
+    arrays = ModelArrays(
+        np.asarray(model.input_codec.offset),
+        np.asarray(model.input_codec.spread),
+        np.asarray(model.output_codec.offset),
+        np.asarray(model.output_codec.spread),
+        mask=np.ones((*geometry.padded_shape, len(spec.outputs)), bool),
+        static=fields[..., order],
+        static_offset=np.asarray(model.static_offset),
+        static_scale=np.asarray(model.static_scale),
+    )
+    placed = replace(spec, geometry={**geometry.to_dict(), "pad": list(geometry.pad)})
+    return PhysicalModel(placed, arrays, model.network, model.first_guess)

@@ -1,0 +1,92 @@
+"""What the channels of a network's output stand for: a field, or parameters of its distribution.
+
+A network has `n_parameters` channels for each predictand, `(B, H, W, C · P)` with the parameter
+running fastest. Behind it the encoded prediction is `(B, H, W, C)` where P is the one field, and
+`(B, P, H, W, C)` otherwise: parameters stand in front of the grid, so that offsets, scales and
+masks per channel or per cell, `(C,)` or `(H, W, C)`, apply to them as they do to fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from keras import ops
+
+from app.models.codec import Codec
+
+
+class Output(Protocol):
+    """How a network's output becomes an encoded prediction, and that a physical one."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Channels of the network for each predictand."""
+
+    @property
+    def layers(self) -> int:
+        """Physical fields of each predictand; they lead the axes of predictions."""
+
+    def combine(self, y: Any, guess: Any | None) -> Any:
+        """The encoded prediction of the network's `(B, H, W, C · P)` and the guess `(B, H, W, C)`.
+
+        It is what losses take beside the encoded truth `(B, H, W, C)`.
+        """
+
+    def decode(self, encoded: Any, codec: Codec) -> Any:
+        """Physical fields `(B, H, W, C)`, or `(B, layers, H, W, C)`, of an encoded prediction."""
+
+
+@dataclass(frozen=True)
+class FieldOutput:
+    """One channel a predictand: the field itself."""
+
+    n_parameters: int = 1
+    layers: int = 1
+
+    def combine(self, y: Any, guess: Any | None) -> Any:
+        return y if guess is None else y + guess
+
+    def decode(self, encoded: Any, codec: Codec) -> Any:
+        return codec.decode(encoded)
+
+
+@dataclass(frozen=True)
+class QuantileOutput:
+    """Fields of the given levels, brought into order cell by cell, so that none cross.
+
+    Sorting never raises the pinball loss, summed over the levels, and leaves quantiles that do
+    not cross as they are. A first guess is added to all of them.
+    Reference: Chernozhukov et al. 2010, doi:10.3982/ECTA7880.
+    """
+
+    levels: tuple[float, ...]
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.levels)
+
+    @property
+    def layers(self) -> int:
+        return len(self.levels)
+
+    def combine(self, y: Any, guess: Any | None) -> Any:
+        fields = by_parameter(y, self.n_parameters)
+        if guess is not None:
+            fields = fields + guess[:, None]
+        return ops.sort(fields, axis=1)
+
+    def decode(self, encoded: Any, codec: Codec) -> Any:
+        """Transforms, scaling and valid range are monotone: quantiles stay quantiles."""
+        return codec.decode(encoded)
+
+
+def by_parameter(y: Any, n_parameters: int) -> Any:
+    """`(B, H, W, C · P)` to `(B, P, H, W, C)`."""
+    shape = (*ops.shape(y)[:-1], y.shape[-1] // n_parameters, n_parameters)
+    return ops.moveaxis(ops.reshape(y, shape), -1, 1)
+
+
+def output_of(quantiles: tuple[float, ...]) -> Output:
+    """The output of a model that predicts these quantiles, or fields where there are none."""
+    return QuantileOutput(quantiles) if quantiles else FieldOutput()
