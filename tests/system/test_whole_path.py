@@ -2,8 +2,8 @@
 
 import csv
 import json
+import resource
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,13 @@ def test_other_files_without_truth_are_downscaled(run, data_flags, tmp_path: Pat
 def test_help_answers_at_once(run, argv: list[str]) -> None:
     times = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = _processor_time_of_children()
         run(*argv)
-        times.append(time.perf_counter() - begun)
-    assert sorted(times)[1] < 1.5, sys.version
+        times.append(_processor_time_of_children() - begun)
+    assert sorted(times)[1] < 1.0, sys.version
+
+
+def _processor_time_of_children() -> float:
+    """Seconds; unlike those of the clock they do not depend on what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
