@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 from app.data.description import DataDescription
 from app.data.read_description import from_files, from_module, from_yaml
+from app.durations import NEVER, Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown
 
-STAGES = ("prepare", "train", "test", "metrics", "check", "list")
+STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
 STAGE_FLAGS = ("train", "test", "metrics")
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 DATA_ROOT_DEFAULT = Path("../shared/data")
@@ -120,7 +121,7 @@ class TrainingConfig:
     patience: int = 6
     min_delta: float = 0.0
     checkpoints_frequency: int = 2
-    checkpoint_every: int = 0
+    checkpoint_every: Interval = NEVER
     save: bool = True
     save_bestmodel: bool = True
     tensorboard: bool = True
@@ -140,7 +141,6 @@ class TrainingConfig:
             raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
         _at_least("patience", self.patience, 1)
         _at_least("checkpoints_frequency", self.checkpoints_frequency, 0)
-        _at_least("checkpoint_every", self.checkpoint_every, 0)
         _at_least("seed", self.seed, 0)
         _at_least("warmup_steps", self.warmup_steps, -1)
         self._check_rates("learning_rate", self.learning_rate)
@@ -238,6 +238,7 @@ class MachineConfig:
     device: str | None = None
     precision: str = "float32"
     threads: int | None = None
+    time_limit: float | None = None  # seconds
     gpu_memory_growth: bool = True
 
     def __post_init__(self) -> None:
@@ -263,11 +264,13 @@ class Experiment:
     overwrite: bool
     verify: bool
     flags: dict[str, Any]
+    runs: tuple[Path, ...] = ()  # whose status is wanted
 
 
 def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     """The experiment of a command line, refused in one line where it cannot work."""
-    stages = _stages(words, values)
+    runs = words[1:] if words[:1] == ("status",) else ()
+    stages = _stages(words[:1] if runs else words, values)
     if values["time_window"] is not None:
         _refuse_time_window(values)
     experiment = Experiment(
@@ -278,7 +281,12 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         data=None,
         sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
         model=_part(ModelConfig, values),
-        training=_part(TrainingConfig, values, **_debug_epochs(values)),
+        training=_part(
+            TrainingConfig,
+            values,
+            checkpoint_every=_checkpoint_every(values),
+            **_debug_epochs(values),
+        ),
         transfer=_part(TransferConfig, values),
         inference=_part(
             InferenceConfig,
@@ -286,10 +294,11 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             input=_listed(values["input"]),
             ensemble=_listed(values["ensemble"]),
         ),
-        machine=_part(MachineConfig, values),
+        machine=_part(MachineConfig, values, time_limit=_time_limit(values)),
         overwrite=values["overwrite"],
         verify=values["verify"],
         flags=values,
+        runs=tuple(_path(name) for name in runs) or (_path(values["save_path"]),),
     )
     _check_pairs(experiment)
     if _data_wanted(stages, values):
@@ -309,13 +318,31 @@ def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
     return tuple(stage for stage in STAGES if stage in chosen)
 
 
+def _checkpoint_every(values: dict[str, Any]) -> Interval:
+    interval = Interval.of(values["checkpoint_every"])
+    if interval is None:
+        raise InputError(
+            f"--checkpoint_every={values['checkpoint_every']}: expected steps (500) or a time "
+            "(90s, 10min, 1h, 00:10:00)"
+        )
+    return interval
+
+
+def _time_limit(values: dict[str, Any]) -> float | None:
+    text = values["time_limit"]
+    seconds = None if text is None else seconds_of(text)
+    if text is not None and not seconds:
+        raise InputError(f"--time_limit={text}: expected a time (90min, 3h, 02:00:00, 1-00:00:00)")
+    return seconds
+
+
 def _debug_epochs(values: dict[str, Any]) -> dict[str, int]:
     return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
 
 
 def _data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:
     """Files under --input with a trained model need no description of training data."""
-    if stages == ("list",):
+    if set(stages) <= {"list", "status"}:
         return False
     return not (values["input"] and set(stages) == {"test"})
 

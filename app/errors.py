@@ -1,4 +1,4 @@
-"""The two ways in which a run ends early for a reason that a user can read."""
+"""The ways in which a run ends early for a reason that a user can read."""
 
 
 class InputError(Exception):
@@ -7,3 +7,10 @@ class InputError(Exception):
 
 class RunError(Exception):
     """A run that began well and cannot go on; its text is one line: what happened, what helps."""
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop, and has; the same command goes on. Its text says who asked.
+
+    No Exception: what handles errors must not take it for one.
+    """

@@ -209,7 +209,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag(
             "checkpoints_frequency", "int", 2, "Epochs between checkpoints; 0: none but the last."
         ),
-        Flag("checkpoint_every", "int", 0, "Steps between checkpoints, besides those; 0: none."),
+        Flag(
+            "checkpoint_every",
+            "text",
+            "10min",
+            "Steps or time (500, 90s, 10min, 1h) between checkpoints, besides those; 0: none.",
+        ),
         Flag("tensorboard", "bool", True, "Write TensorBoard summaries."),
     ),
     "INFERENCE": (
@@ -243,6 +248,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     "MACHINE": (
         Flag("device", "enum", None, "Default: GPU where there is one.", ("GPU", "CPU")),
         _enum("precision", "float32", "Precision of the network."),
+        Flag(
+            "time_limit",
+            "text",
+            None,
+            "Time allowed (90min, 3h, 02:00:00): stop before with a checkpoint; default: Slurm's.",
+        ),
         Flag("threads", "int", None, "Threads of a rank; default: its share of the cores."),
         Flag("gpu_memory_growth", "bool", True, "Take GPU memory as it is needed."),
         Flag(
@@ -265,6 +276,7 @@ FREE_FLAGS = frozenset(
         *("members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
+        "time_limit",
     }
 )
 

@@ -1,10 +1,16 @@
-"""Parse the command line, run the stages, and turn errors into exit codes."""
+"""Parse the command line, run the stages, and turn errors into exit codes.
+
+0: all done. 1: failed. 2: refused, nothing was begun. 3: interrupted by a signal, a file STOP or
+the end of the time allowed; the same command goes on. horovodrun turns every code into 1: what
+happened stands in status.json of the run folder.
+"""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from absl import flags as absl_flags
@@ -12,20 +18,22 @@ from absl import logging
 
 from app import config, flags
 from app.distributed import Ranks
-from app.errors import InputError, RunError
+from app.errors import InputError, Interrupted, RunError
 from app.session import Session
 
-OK, FAILED, REFUSED = 0, 1, 2
+OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 USAGE = """\
 finescale: deep-learning downscaling of gridded Earth-science data.
 
 usage: python -m app [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
+       python -m app status RUN [RUN …]
 
 Several stages run in that order; train and test prepare the data by themselves. The command
 line beats flagfiles. In flagfiles, blank lines, lines that begin with # and text between
 triple quotes are skipped.\
 """
 STAGE_MODULES = {"list": "listing"}
+LOOKING = {"check", "list", "status"}  # stages that write nothing to the run folder
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,19 +48,27 @@ def main(argv: Sequence[str]) -> int:
         show_traceback = show_traceback or values["debug_traceback"]
         experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)
-        session = Session(experiment, ranks)
-        for stage in experiment.stages:
-            module = STAGE_MODULES.get(stage, stage)
-            import_module(f"app.stages.{module}").run(session)
-    except (InputError, RunError) as error:
+        _run_stages(Session(experiment, ranks))
+    except (InputError, RunError, OSError) as error:
         if show_traceback:
             traceback.print_exc()
-        _report(error, ranks)
+        _report(str(error), ranks)
         return REFUSED if isinstance(error, InputError) else FAILED
-    except KeyboardInterrupt:
-        print("finescale: interrupted", file=sys.stderr)
-        return FAILED
+    except (Interrupted, KeyboardInterrupt) as request:
+        _report(f"interrupted ({request or 'keyboard'}); the same command goes on", ranks)
+        return INTERRUPTED
     return OK
+
+
+def _run_stages(session: Session) -> None:
+    stages = session.experiment.stages
+    guarded = not set(stages) <= LOOKING
+    with session.guard if guarded else nullcontext():
+        for stage in stages:
+            if guarded:
+                session.guard.begin(stage)
+            module = STAGE_MODULES.get(stage, stage)
+            import_module(f"app.stages.{module}").run(session)
 
 
 def console() -> None:
@@ -77,6 +93,6 @@ class _Plain(logging.PythonFormatter):
         return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
 
 
-def _report(error: Exception, ranks: Ranks) -> None:
+def _report(text: str, ranks: Ranks) -> None:
     where = f"rank {ranks.rank}: " if ranks.size > 1 else ""
-    print(f"finescale: {where}{' '.join(str(error).split())}", file=sys.stderr)
+    print(f"finescale: {where}{' '.join(text.split())}", file=sys.stderr)

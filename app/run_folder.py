@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +20,11 @@ from typing import Any
 from app.atomic import write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
+from app.status import FILE
 
+LOCK = ".lock"
+# What a killed run leaves of files that it was writing: .NAME.PID, and folders likewise.
+LEFTOVER = re.compile(r"\..+\.(\d+|part\.keras)")
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
 
@@ -78,7 +86,7 @@ class RunFolder:
     def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
         """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
         if overwrite and self.experiment.exists():
-            shutil.rmtree(self.path)
+            self._empty()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.experiment, as_flagfile(flags))
@@ -109,10 +117,39 @@ class RunFolder:
         }
         write_text(self.path / "provenance.json", json.dumps(content, indent=2) + "\n")
 
-    def write_status(self, **facts: Any) -> None:
-        """Where the run stands; read by scripts and by a later call."""
-        content = {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts}
-        write_text(self.path / "status.json", json.dumps(content, indent=2) + "\n")
+    @contextmanager
+    def whole_files(self, target: Path) -> Iterator[Path]:
+        """A folder to write to, whose files appear in `target` when all of them are complete."""
+        temporary = self.path / f".{target.name}.{os.getpid()}"
+        try:
+            temporary.mkdir()
+            yield temporary
+            target.mkdir(exist_ok=True)
+            for path in temporary.iterdir():
+                os.replace(path, target / path.name)
+        finally:
+            _remove(temporary)
+
+    def _empty(self) -> None:
+        """Remove all but the present run's lock and status."""
+        for path in self.path.iterdir():
+            if path.name not in (LOCK, FILE):
+                _remove(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs have left half-written; the caller holds the folder's lock."""
+    for place in (folder, folder / "checkpoints", folder / "metrics"):
+        for path in place.glob(".*"):
+            if LEFTOVER.fullmatch(path.name):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _version(name: str) -> str | None:

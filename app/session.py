@@ -13,6 +13,7 @@ from app.data.description import DataDescription, Source
 from app.data.read_description import SYNTHETIC
 from app.distributed import Communicator, Ranks, connect
 from app.errors import InputError
+from app.guard import Guard
 from app.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Session:
         self.experiment = experiment
         self.ranks = ranks
         self.folder = RunFolder(experiment.save_path)
+        self.guard = Guard(experiment, ranks)
 
     @cached_property
     def description(self) -> DataDescription:

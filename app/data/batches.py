@@ -23,10 +23,9 @@ def batches(
     split: str,
     sampler: Sampler,
     patch: int | None = None,
-    start_step: int = 0,
     prefetch: int = 2,
 ) -> BatchIterator:
-    """Batches of one epoch from `start_step` on; close the iterator, or use it in `with`.
+    """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
     Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
     hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
@@ -36,7 +35,7 @@ def batches(
     make = (
         PatchMaker(shards, split, sampler, patch) if patch else WholeMaker(shards, split, sampler)
     )
-    return BatchIterator(make, range(start_step, sampler.steps), prefetch)
+    return BatchIterator(make, range(sampler.steps), prefetch)
 
 
 class WholeMaker:

@@ -31,18 +31,10 @@ from app.data.shard_writing import (
 )
 from app.data.shards import FORMAT, MANIFEST, SCALING_FILE, STATIC_FILE
 from app.data.transforms import Scaling, ScalingFit, forward_all
-from app.data.workplace import (
-    POLL,
-    Heartbeat,
-    Watch,
-    Workplace,
-    create_once,
-    owner,
-    read_json,
-    replace_with,
-)
+from app.data.workplace import POLL, Workplace
 from app.distributed import Ranks
-from app.errors import InputError
+from app.errors import InputError, Interrupted
+from app.locks import Heartbeat, Watch, create_once, owner, read_json, replace_with
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
 FAILURE = "failed.json"
@@ -145,6 +137,8 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         reports = _gather(job, folder, beat)
         _finish(job, folder, reports)
         _publish(folder / DATA, place.final)
+    except Interrupted:
+        raise  # nothing is wrong with the data: whoever waits takes over
     except BaseException as error:
         place.notify_failure(_one_line(error))
         if isinstance(error, OSError):
@@ -158,6 +152,8 @@ def _help(job: Job, folder: Path, beat: Heartbeat) -> None:
     """Do what is unclaimed; a failure is left for the leader to find."""
     try:
         _work(job, folder, beat)
+    except Interrupted:
+        raise  # the leader finds the claim abandoned
     except BaseException as error:
         if not folder.is_dir():
             return  # the leader has finished or failed meanwhile: that is what counts

@@ -17,7 +17,9 @@ class Sampler:
     """Disjoint slices of one global permutation of n samples, `batch_size` a rank and step.
 
     All ranks run the same number of steps; short slices are padded with weight 0. With
-    `shuffle=False` the samples come in their own order (validation, inference).
+    `shuffle=False` the samples come in their own order (validation, inference). `start` samples
+    of the permutation are behind already: what is left does not depend on how many ranks, or
+    which batch size, got that far.
     """
 
     n: int
@@ -27,12 +29,19 @@ class Sampler:
     size: int = 1
     batch_size: int = 32
     shuffle: bool = True
+    start: int = 0
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.batch_size < 1 or not 0 <= self.rank < self.size:
+        if (
+            self.n < 1
+            or self.batch_size < 1
+            or not 0 <= self.rank < self.size
+            or not 0 <= self.start <= self.n
+        ):
             raise ValueError(
-                f"expected n ≥ 1, batch_size ≥ 1 and 0 ≤ rank < size, received n={self.n}, "
-                f"batch_size={self.batch_size}, rank={self.rank}, size={self.size}"
+                "expected n ≥ 1, batch_size ≥ 1, 0 ≤ rank < size and 0 ≤ start ≤ n, received "
+                f"n={self.n}, batch_size={self.batch_size}, rank={self.rank}, size={self.size}, "
+                f"start={self.start}"
             )
 
     @property
@@ -42,8 +51,8 @@ class Sampler:
 
     @property
     def steps(self) -> int:
-        """Steps that pass over every sample once."""
-        return -(-self.n // self.global_batch)
+        """Steps that pass over every sample left once."""
+        return -(-(self.n - self.start) // self.global_batch)
 
     @cached_property
     def _order(self) -> np.ndarray:
@@ -53,7 +62,7 @@ class Sampler:
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample numbers (B,) int64 and weights (B,) float32 of this rank."""
-        start = step * self.global_batch
+        start = self._position(step)
         mine = self._order[start : start + self.global_batch][self.rank :: self.size]
         indices = np.zeros(self.batch_size, np.int64)
         indices[: len(mine)] = mine
@@ -67,10 +76,14 @@ class Sampler:
         Drawn for the whole global batch, so that sample and patch belong together however many
         ranks share the batch.
         """
-        drawn = self._generator(PATCH_STREAM, step).integers(
+        drawn = self._generator(PATCH_STREAM, self._position(step)).integers(
             0, np.asarray(choices), size=(self.global_batch, 2)
         )
         return drawn[self.rank :: self.size]
 
-    def _generator(self, stream: int, step: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, self.epoch, stream, step])
+    def _position(self, step: int) -> int:
+        """Samples of the permutation before a step."""
+        return self.start + step * self.global_batch
+
+    def _generator(self, stream: int, position: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, self.epoch, stream, position])

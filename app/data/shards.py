@@ -169,6 +169,10 @@ class Shards:
         top, bottom, left, right = self.geometry.pad
         return np.pad(self.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
+    def check_files(self) -> None:
+        """InputError if a file has vanished or changed its size since the folder was opened."""
+        _check_sizes(self.folder, self._files)
+
     def verify(self) -> None:
         """Compare every file with its checksum; InputError names the first that differs."""
         for name, entry in self._files.items():

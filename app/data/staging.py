@@ -8,8 +8,9 @@ from pathlib import Path
 
 from absl import logging
 
-from app.data.workplace import POLL, Heartbeat, Workplace
+from app.data.workplace import POLL, Workplace
 from app.errors import InputError
+from app.locks import Heartbeat
 
 DATA = "data"  # folder within the work folder
 

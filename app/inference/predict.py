@@ -11,8 +11,8 @@ from absl import logging
 
 from app.data.times import Stamps, time_features
 from app.distributed import Communicator
-from app.errors import InputError
-from app.inference.writer import Layout, part_path
+from app.errors import InputError, Interrupted
+from app.inference.writer import Layout, drop_parts, part_path, written_with
 
 Read = Callable[[np.ndarray], np.ndarray]
 Undo = Callable[[np.ndarray], np.ndarray]
@@ -37,8 +37,12 @@ def predict(
     members: int = 1,
     has_times: bool = True,
     undo: Undo | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write the model's fields for all stamps to `path`.
+
+    `check` is called after every batch and raises Interrupted to end the work; then all ranks
+    end. Parts that ranks have finished stay, and the next call takes them as they are.
 
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
@@ -50,24 +54,47 @@ def predict(
     part = path if whole else part_path(path, ranks.rank, ranks.size)
     time = time_features(stamps)
     time = time if has_times else np.zeros_like(time)
-    with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
-        for start, indices in _batches(share, batch_size):
-            batch = {
-                "coarse": read(indices),
-                "time": time[indices],
-                "seconds": stamps.seconds[indices],
-            }
-            fields = _whole_batch(model, batch, batch_size, seed, members)
-            _refuse_copies(fields, members)
-            if undo:
-                fields = np.stack([undo(member) for member in fields])
-            writer.write(start, layout.fields_of(fields))
-    communicator.barrier()
-    if not whole and ranks.first:
-        parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
-        layout.join(parts, path, stamps)
+
+    def write_part() -> None:
+        with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
+            for start, indices in _batches(share, batch_size):
+                batch = {
+                    "coarse": read(indices),
+                    "time": time[indices],
+                    "seconds": stamps.seconds[indices],
+                }
+                fields = _whole_batch(model, batch, batch_size, seed, members)
+                _refuse_copies(fields, members)
+                if undo:
+                    fields = np.stack([undo(member) for member in fields])
+                writer.write(start, layout.fields_of(fields))
+                check()
+
+    # Only shards have a fingerprint that says which data a part was made from.
+    known = "data_fingerprint" in layout.attributes
+    if whole or not (known and written_with(part, layout.attributes)):
+        _together(write_part, communicator)
+    else:
+        _together(check, communicator)
+    if ranks.first:
+        if not whole:
+            parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
+            layout.join(parts, path, stamps)
+        drop_parts(path)
     communicator.barrier()
     logging.info("%d times predicted: %s", len(stamps), path)
+
+
+def _together(work: Callable[[], None], communicator: Communicator) -> None:
+    """Work on every rank; where one is interrupted, all are, and none waits for another."""
+    request = None
+    try:
+        work()
+    except Interrupted as raised:
+        request = str(raised)
+    requests = [r for r in communicator.gather(request) if r is not None]
+    if requests:
+        raise Interrupted(request or requests[0])
 
 
 def _batches(share: np.ndarray, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -94,7 +94,7 @@ class Layout:
             temporary.unlink(missing_ok=True)
 
     def join(self, parts: list[Path], path: Path, stamps: Stamps) -> None:
-        """Copy the parts, which are in canonical order, into one file, and drop them."""
+        """Copy the parts, which are in canonical order, into one file."""
         with self.new_file(path, stamps) as writer:
             start = 0
             for part in parts:
@@ -103,13 +103,17 @@ class Layout:
                     for block in _blocks(source, writer.names):
                         writer.write(start, block)
                         start += block[0].shape[-3]
-        for part in parts:
-            part.unlink()
 
 
 def part_path(path: Path, rank: int, size: int) -> Path:
     """Where a rank writes its part of `path`."""
     return path.with_name(f".{path.stem}.part-{rank:05d}-of-{size:05d}.nc")
+
+
+def drop_parts(path: Path) -> None:
+    """Remove the parts of `path`, also those of a call on another number of ranks."""
+    for part in path.parent.glob(f".{path.stem}.part-*-of-*.nc"):
+        part.unlink()
 
 
 def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[list[np.ndarray]]:

@@ -25,13 +25,14 @@ def run(session: Session) -> None:
     from app.report.figures import draw_figures
 
     source = session.description.predictand
-    evaluation = evaluate(
-        shards,
-        path,
-        folder.metrics,
-        undo=module.undo if module else None,
-        accumulation=summed_over(source.aggregate if source else None),
-    )
-    draw_figures(evaluation, folder.metrics)
+    with folder.whole_files(folder.metrics) as out:
+        evaluation = evaluate(
+            shards,
+            path,
+            out,
+            undo=module.undo if module else None,
+            accumulation=summed_over(source.aggregate if source else None),
+        )
+        draw_figures(evaluation, out)
     print(evaluation)
     logging.info("tables and figures: %s", folder.metrics)

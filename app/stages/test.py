@@ -31,10 +31,11 @@ def run(session: Session) -> None:
     inference = session.experiment.inference
     paths = trained_models(session)
     path = session.folder.prediction(inference.inference_save_fname)
-    if inference.input:
-        _predict_input(session, paths, path)
-    else:
-        _predict_test_period(session, paths, path)
+    with session.guard.interruption.deferred():
+        if inference.input:
+            _predict_input(session, paths, path)
+        else:
+            _predict_test_period(session, paths, path)
 
 
 def trained_models(session: Session) -> list[Path]:
@@ -117,6 +118,7 @@ def _options(session: Session) -> dict[str, Any]:
         "batch_size": experiment.sampling.batch_size,
         "seed": experiment.training.seed,
         "members": experiment.inference.members,
+        "check": session.guard.look,
     }
 
 

@@ -45,7 +45,7 @@ def run(session: Session) -> None:
             }
         )
     communicator.barrier()
-    Loop(trainer, shards, communicator, folder, experiment.training, sampling).run()
+    Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
 
 
 def _model(session: Session) -> PhysicalModel:

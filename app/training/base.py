@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from app.config import TrainingConfig
 from app.distributed import Communicator
+from app.errors import RunError
 from app.losses import build_loss, valid_fraction
 from app.models.physical import PhysicalModel
 from app.training.schedule import learning_rate
-from app.training.trainer import Batch
+from app.training.trainer import MEMORY, Batch
 
 TINY_WEIGHT = 1e-12
 ADAM_BETA_1 = 0.9
@@ -95,6 +96,10 @@ class NetworkTrainer(ABC):
             quantiles=config.predicted_quantiles,
         )
         self._sums = tf.Variable(tf.zeros(len(self.losses) + 1, "float64"), trainable=False)
+        n_notices = MEMORY + communicator.ranks.size
+        self._notices, self._heard = (
+            tf.Variable(tf.zeros(n_notices), trainable=False) for _ in range(2)
+        )
         self._offset_seeds(communicator.ranks.rank)
         for learner in self.learners:
             communicator.broadcast(list(learner.state.values()))
@@ -131,11 +136,12 @@ class NetworkTrainer(ABC):
         """Average what ranks gather on their own: batch normalisation's moving statistics."""
         if self.communicator.ranks.size == 1:
             return
-        own = [v for learner in self.learners for v in learner.moving_statistics]
+        own = self.local()
         if own:
-            sums = self.communicator.sum([variable.value for variable in own])
+            # In float64 the mean of equal values is that value: doing it again changes nothing.
+            sums = self.communicator.sum([tf.cast(variable.value, "float64") for variable in own])
             for variable, total in zip(own, sums, strict=True):
-                variable.assign(total / self.communicator.ranks.size)
+                variable.assign(tf.cast(total / self.communicator.ranks.size, variable.dtype))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -155,8 +161,12 @@ class NetworkTrainer(ABC):
     def save(self, path: Path) -> None:
         """Write the model, and nothing of the networks beside it, as one .keras file."""
         temporary = path.with_name(f".{path.stem}.part.keras")
-        self.model.save(temporary)
-        temporary.replace(path)
+        try:
+            self.model.save(temporary)
+            temporary.replace(path)
+        except (OSError, ValueError) as error:  # Keras hides the one behind the other
+            temporary.unlink(missing_ok=True)
+            raise RunError(f"{path}: cannot be written ({_cause(error)})") from error
 
     def variables(self) -> dict[str, Any]:
         """All state but the seed generators', by names that a resumed run finds again."""
@@ -166,6 +176,16 @@ class NetworkTrainer(ABC):
     def seeds(self) -> list[Any]:
         """The seed generators' states, each rank's own."""
         return [state for learner in self.learners for state in learner.seeds]
+
+    def local(self) -> list[Any]:
+        """Batch normalisation's moving statistics, averaged over the ranks now and then."""
+        return [v for learner in self.learners for v in learner.moving_statistics]
+
+    def post(self, notices: np.ndarray) -> None:
+        self._notices.assign(notices)
+
+    def heard(self) -> Any:
+        return self._heard.read_value()
 
     @abstractmethod
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
@@ -202,8 +222,11 @@ class NetworkTrainer(ABC):
         self._sums.assign_add(tf.cast(tf.stack([*totals, *weight]), "float64"))
 
     def _over_ranks(self, groups: list[list[Any]]) -> list[list[Any]]:
-        """Groups of tensors, each summed over the ranks."""
-        summed = iter(self.communicator.sum([tensor for group in groups for tensor in group]))
+        """Groups of tensors, each summed over the ranks; the notices go with them."""
+        tensors = [tensor for group in groups for tensor in group]
+        *sums, heard = self.communicator.sum([*tensors, self._notices.read_value()])
+        self._heard.assign(heard)
+        summed = iter(sums)
         return [[next(summed) for _ in group] for group in groups]
 
     def _inner_optimizer(self) -> Any:
@@ -234,6 +257,12 @@ def build_optimizer(
     if keras.config.dtype_policy().compute_dtype == "float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The system's own error behind others that followed from it."""
+    behind = error.__context__
+    return error if behind is None or getattr(error, "errno", None) else _cause(behind)
 
 
 def _is_float(variable: Any) -> bool:

@@ -6,6 +6,7 @@ step, so that a run killed at any moment leaves the previous checkpoint readable
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -20,7 +21,6 @@ from absl import logging
 from app.atomic import sync_folder, write_text
 from app.errors import RunError
 
-KEPT = 2
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
 UNREADABLE = (OSError, ValueError, KeyError, BadZipFile, EOFError)
 
@@ -33,20 +33,24 @@ class Checkpoint:
     facts: dict[str, Any]
 
 
-def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
-    """Write step-N, point to it, and drop all but the newest."""
-    final = folder / f"step-{step:08d}"
+def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
+    """Write step-N, point to it, and drop all but the one before.
+
+    A folder of that name stays until the pointer has left it: the new one is then called step-N+.
+    """
+    final, before = folder / f"step-{step:08d}", _named(folder)
+    while final.exists():
+        final = final.with_name(f"{final.name}+")
     temporary = folder / f".{final.name}.{os.getpid()}"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         with open(temporary / ARRAYS, "wb") as file:
-            np.savez(file, **checkpoint.arrays)
+            file.write(_archive(checkpoint.arrays))
             _sync(file)
         with open(temporary / FACTS, "w", encoding="utf-8") as file:
             json.dump(checkpoint.facts, file)
             _sync(file)
-        shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
         sync_folder(folder)
         write_text(folder / POINTER, final.name + "\n")
@@ -55,8 +59,10 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
         raise RunError(
             f"checkpoint {final}: cannot be written ({error}); the last one stays"
         ) from error
-    for old in _steps(folder)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in _steps(folder):
+        if old not in (final, before):
+            shutil.rmtree(old, ignore_errors=True)
+    return final
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -84,14 +90,26 @@ def load_facts(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def _archive(arrays: dict[str, np.ndarray]) -> memoryview:
+    """The arrays as the bytes of an npz file: a ZipFile on a full disk complains until the end."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getbuffer()
+
+
 def _candidates(folder: Path) -> list[Path]:
     """What the pointer names, then the others, the newest first."""
     steps = _steps(folder)
+    named = _named(folder)
+    return steps if named is None else [named, *(step for step in steps if step != named)]
+
+
+def _named(folder: Path) -> Path | None:
+    """The checkpoint that the pointer names."""
     try:
-        named = folder / (folder / POINTER).read_text(encoding="utf-8").strip()
+        return folder / (folder / POINTER).read_text(encoding="utf-8").strip()
     except OSError:
-        return steps
-    return [named, *(step for step in steps if step != named)]
+        return None
 
 
 def _steps(folder: Path) -> list[Path]:

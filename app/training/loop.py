@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from absl import logging
 
 from app.atomic import write_text
@@ -19,21 +21,28 @@ from app.data.batches import batches
 from app.data.sampler import Sampler
 from app.data.shards import Shards
 from app.distributed import Communicator
-from app.errors import InputError, RunError
+from app.errors import InputError, Interrupted, RunError
+from app.guard import Guard
 from app.run_folder import RunFolder
+from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
+from app.training.pace import Notices, Pace
 from app.training.progress import log_epoch, shown
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
-from app.training.trainer import Trainer
+from app.training.trainer import MEMORY, SAVE, STOP, Trainer
 
 
 @dataclass
 class Position:
-    """How far a run is; with the trainer's variables this is its whole state."""
+    """How far a run is; with the trainer's variables this is its whole state.
+
+    `samples` of the epoch's permutation are behind: a number that means the same on any number
+    of ranks. When they are all behind, the validation is what comes next.
+    """
 
     epoch: int = 0
-    step: int = 0
+    samples: int = 0
     total_steps: int = 0
     best_loss: float = math.inf
     epochs_without_gain: int = 0
@@ -63,6 +72,7 @@ class Loop:
     folder: RunFolder
     training: TrainingConfig
     sampling: SamplingConfig
+    guard: Guard
 
     def __post_init__(self) -> None:
         self.ranks = self.communicator.ranks
@@ -70,70 +80,109 @@ class Loop:
         self.summaries = Summaries(
             self.folder.tensorboard if self.training.tensorboard and self.ranks.first else None
         )
+        self.pace = Pace(self.training.checkpoint_every)
+        self.notices = Notices(self.ranks)
+        self._heard: Any = None
 
     def run(self) -> None:
         """Train to the last epoch from wherever the run folder's checkpoints are."""
         if self._restore():
             logging.info(
-                "resuming at epoch %d, step %d", self.position.epoch + 1, self.position.step
+                "resuming at epoch %d, sample %d", self.position.epoch + 1, self.position.samples
             )
-        while not self.finished:
-            self._epoch()
-        self._keep_model()
-        self.summaries.close()
-        self.communicator.barrier()  # the next stage of any rank reads the model
+        with self.guard.interruption.deferred():
+            while not self.finished:
+                self._epoch()
+            self._keep_model()
+            self.summaries.close()
+            self.communicator.barrier()  # the next stage of any rank reads the model
 
     @property
     def finished(self) -> bool:
         return self.position.done(self.training)
 
+    @property
+    def _global_batch(self) -> int:
+        return self.sampling.batch_size * self.ranks.size
+
+    @property
+    def _epoch_samples(self) -> int:
+        n, steps = self.shards.size("train"), self.sampling.max_steps
+        return min(n, steps * self._global_batch) if steps else n
+
     def _epoch(self) -> None:
         position = self.position
-        sampler = self._sampler("train", position.epoch)
-        steps = self._bounded(sampler.steps)
-        if position.step == 0:
+        self.shards.check_files()
+        if position.samples == 0:
             self.trainer.start_epoch()
-        begun, first_step = time.monotonic(), position.step
-        stream = batches(
-            self.shards,
-            "train",
-            sampler,
-            patch=self.sampling.patch_size,
-            start_step=position.step,
-        )
+        begun, first_sample = time.monotonic(), position.samples
+        self.pace.begin_epoch(first_sample)
+        steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
+        sampler = self._sampler("train", position.epoch, start=first_sample)
         title = f"epoch {position.epoch + 1}/{self.training.epochs}"
-        for batch in shown(
-            islice(stream, steps - position.step), steps - first_step, title, self.ranks.first
-        ):
-            self.trainer.train_step(batch)
-            position.step += 1
-            position.total_steps += 1
-            every = self.training.checkpoint_every
-            if every and position.total_steps % every == 0 and position.step < steps:
-                self._checkpoint()
+        with batches(self.shards, "train", sampler, patch=self.sampling.patch_size) as stream:
+            for batch in shown(islice(stream, steps), steps, title, self.ranks.first):
+                self._step(batch)
         losses = self._finite(self.trainer.epoch_losses())
-        seconds = time.monotonic() - begun
-        self._end_epoch(losses, (steps - first_step) / max(seconds, 1e-9), begun)
+        rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
+        self._end_epoch(losses, rate, begun)
 
-    def _end_epoch(self, losses: dict[str, float], steps_per_second: float, begun: float) -> None:
+    def _step(self, batch: dict[str, Any]) -> None:
+        """One step of all ranks, and what they agree to do after it.
+
+        Notices travel with the gradients. Those of the step before are read, so that nobody
+        waits for an accelerator, and the same ones on every rank: all act after the same step.
+        """
+        position, interruption = self.position, self.guard.interruption
+        save = self.ranks.first and self.pace.time_to_save
+        if self.notices.change(interruption.requested, save):
+            self.trainer.post(self.notices.values)
+        self.trainer.train_step(batch)
+        position.samples = min(position.samples + self._global_batch, self._epoch_samples)
+        position.total_steps += 1
+        interruption.reserve = self.pace.step_done()
+        heard, self._heard = self._heard, self.trainer.heard()
+        agreed = np.zeros(MEMORY + 1) if heard is None else np.asarray(heard)
+        if agreed[STOP]:
+            self._stop()
+        within = position.samples < self._epoch_samples
+        if agreed[SAVE] or (within and self.pace.step_to_save(position.total_steps)):
+            self._checkpoint()
+        if self.guard.status.due:
+            self._report(agreed[MEMORY:].max())
+
+    def _stop(self) -> None:
+        """Write a checkpoint and end; every rank has come here after the same step."""
+        self._checkpoint()
+        request = Interrupted(self.guard.interruption.reason or "another rank was asked")
+        self.guard.status.end(INTERRUPTED, reason=str(request))
+        self.communicator.barrier()  # launchers end all ranks when the first has left
+        raise request
+
+    def _end_epoch(self, losses: dict[str, float], rate: float, begun: float) -> None:
         position = self.position
         self.trainer.synchronise()
+        self._report(0, phase="validation")
         with self.trainer.averaged():
             val_loss = self.trainer.validate(self._validation_batches())
+        if any(self.communicator.gather(self.guard.interruption.requested)):
+            self._stop()
+        with self.trainer.averaged():
             self._judge(val_loss)
-        position.epoch, position.step = position.epoch + 1, 0
+        position.epoch, position.samples = position.epoch + 1, 0
         row = {
             "epoch": float(position.epoch),
             **losses,
             "val_loss": val_loss,
             "learning_rate": self.trainer.rate(),
-            "samples_per_s": steps_per_second * self.sampling.batch_size * self.ranks.size,
+            "samples_per_s": rate,
             "seconds": time.monotonic() - begun,
         }
         position.history.append(row)
         self._record(row)
         every = self.training.checkpoints_frequency
-        if self.finished or (every and position.epoch % every == 0):
+        due = self.pace.step_to_save(position.total_steps)
+        if self.finished or due or (every and position.epoch % every == 0):
             self._checkpoint()
 
     def _judge(self, val_loss: float) -> None:
@@ -156,23 +205,42 @@ class Loop:
         log_epoch(row, self.training.epochs, row["seconds"])
         self.summaries.write(row)
         write_text(self.folder.history, _as_csv(self.position.history))
-        self.folder.write_status(
-            stage="train",
-            state="finished" if self.finished else "running",
-            epochs=self.training.epochs,
-            **row,
-        )
+        self._report(0, samples_per_s=row["samples_per_s"], loss=row["loss"])
+
+    def _report(self, memory_mib: float, **facts: Any) -> None:
+        """Where the run stands, to status.json."""
+        if not self.ranks.first:
+            return
+        position, history = self.position, self.position.history
+        passed = position.epoch + position.samples / self._epoch_samples
+        known = {
+            "phase": "training",
+            "epoch": min(position.epoch + 1, self.training.epochs),
+            "epochs": self.training.epochs,
+            "step": position.total_steps,
+            "samples_per_s": self.pace.rate(position.samples),
+            "loss": self.trainer.epoch_losses()["loss"],
+            "val_loss": history[-1]["val_loss"] if history else None,
+            "eta_s": self.pace.eta(passed, self.training.epochs),
+            "memory_mib": max(int(memory_mib), peak_memory_mib()),
+            "ranks": self.ranks.size,
+        }
+        self.guard.status.update(**{**known, **facts})
 
     def _checkpoint(self) -> None:
-        self.trainer.synchronise()
+        begun = time.monotonic()
         facts = asdict(self.position)
         arrays = capture(self.trainer, self.communicator)
         if self.ranks.first:
-            checkpoints.save(
+            saved = checkpoints.save(
                 self.folder.checkpoints,
                 self.position.total_steps,
                 checkpoints.Checkpoint(arrays, facts),
             )
+            self.guard.status.update(
+                last_checkpoint=saved.name, checkpoint_time=time.strftime(TIME_FORMAT)
+            )
+        self.pace.saved(time.monotonic() - begun)
 
     def _restore(self) -> bool:
         checkpoint = checkpoints.load(self.folder.checkpoints)
@@ -194,7 +262,7 @@ class Loop:
         if not (self.training.save and self.ranks.first):
             return
         if self.training.save_bestmodel:
-            temporary = self.folder.model.with_suffix(".part")
+            temporary = self.folder.path / f".model.keras.{os.getpid()}"
             temporary.write_bytes(self.folder.best.read_bytes())
             temporary.replace(self.folder.model)
         else:
@@ -203,11 +271,18 @@ class Loop:
         logging.info("trained model: %s", self.folder.model)
 
     def _validation_batches(self) -> Iterator[dict[str, Any]]:
+        """Validation runs without reductions: a rank that is asked to stop cuts its own short."""
         sampler = self._sampler("validation", 0, shuffle=False)
-        stream = batches(self.shards, "validation", sampler, patch=self.sampling.patch_size)
-        return islice(stream, self._bounded(sampler.steps))
+        steps = min(sampler.steps, self.sampling.max_steps or sampler.steps)
+        interruption = self.guard.interruption
+        with batches(self.shards, "validation", sampler, patch=self.sampling.patch_size) as stream:
+            for batch in islice(stream, steps):
+                yield batch
+                if interruption.requested:
+                    interruption.spread()
+                    return
 
-    def _sampler(self, split: str, epoch: int, shuffle: bool = True) -> Sampler:
+    def _sampler(self, split: str, epoch: int, shuffle: bool = True, start: int = 0) -> Sampler:
         return Sampler(
             n=self.shards.size(split),
             seed=self.training.seed,
@@ -216,10 +291,8 @@ class Loop:
             size=self.ranks.size,
             batch_size=self.sampling.batch_size,
             shuffle=shuffle,
+            start=start,
         )
-
-    def _bounded(self, steps: int) -> int:
-        return min(steps, self.sampling.max_steps or steps)
 
     def _finite(self, losses: dict[str, float]) -> dict[str, float]:
         for name, loss in losses.items():

@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 Batch = dict[str, Any]
+STOP, SAVE, MEMORY = 0, 1, 2  # notices: asked to stop, a checkpoint is due, from here MiB by rank
 
 
 class Trainer(Protocol):
@@ -39,6 +42,15 @@ class Trainer(Protocol):
 
     def seeds(self) -> list[Any]:
         """States of the random generators, each rank's own."""
+
+    def post(self, notices: np.ndarray) -> None:
+        """Values (n,) that travel with the next steps' gradients, until others are posted."""
+
+    def heard(self) -> Any:
+        """The last step's notices, summed over the ranks: an array-like, not waited for."""
+
+    def local(self) -> list[Any]:
+        """Variables, seeds aside, that each rank gathers on its own between synchronisations."""
 
     def rate(self) -> float:
         """Learning rate of the next step."""

@@ -83,7 +83,8 @@ def test_entered_again_in_the_middle(shards):
     sampler = Sampler(20, seed=4, batch_size=3)
     with batches(shards, "train", sampler, patch=4) as stream:
         expected = list(stream)[5:]
-    with batches(shards, "train", sampler, patch=4, start_step=5) as stream:
+    later = Sampler(20, seed=4, batch_size=3, start=15)
+    with batches(shards, "train", later, patch=4) as stream:
         found = list(stream)
     assert len(found) == 2
     for one, other in zip(expected, found, strict=True):

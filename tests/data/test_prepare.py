@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 from shard_helpers import LAT, LON, field, perfect_prog, source, write
 
+from app import locks
 from app.data import prepare as prepare_module
-from app.data import shard_writing, workplace
+from app.data import shard_writing
 from app.data.description import DataDescription, Region, Source, Splits, Variable
 from app.data.prepare import prepare
 from app.data.shards import Shards
@@ -383,16 +384,16 @@ class TestSharing:
         process = FORK.Process(target=int)
         process.start()
         process.join()
-        dead = {**workplace.owner(), "pid": process.pid, "folder": f".{name}.old"}
+        dead = {**locks.owner(), "pid": process.pid, "folder": f".{name}.old"}
         (cache / f".{name}.lock").write_text(json.dumps(dead))
         folder = prepare(small, scale=2, cache_dir=cache)
         assert [p.name for p in cache.iterdir()] == [folder.name]
 
     def test_silent_lock_of_another_machine_is_taken_over(self, small, tmp_path, monkeypatch):
-        monkeypatch.setattr(workplace, "STALE_AFTER", 0.3)
+        monkeypatch.setattr(locks, "STALE_AFTER", 0.3)
         name = prepare(small, scale=2, cache_dir=tmp_path / "other").name
         (tmp_path / "c").mkdir()
-        far = {**workplace.owner(), "machine": "elsewhere", "folder": f".{name}.old"}
+        far = {**locks.owner(), "machine": "elsewhere", "folder": f".{name}.old"}
         (tmp_path / "c" / f".{name}.lock").write_text(json.dumps(far))
         prepare(small, scale=2, cache_dir=tmp_path / "c")
 
@@ -431,7 +432,7 @@ class TestSharing:
 
         def with_dead_claim(job, folder, beat):
             claim = folder / f"{job.tasks[0].name}.claim"
-            workplace.create_once(claim, {**workplace.owner(), "pid": process.pid})
+            locks.create_once(claim, {**locks.owner(), "pid": process.pid})
             monkeypatch.setattr(prepare_module, "_work", real_work)
             real_work(job, folder, beat)
 

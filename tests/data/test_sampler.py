@@ -50,6 +50,35 @@ def test_a_step_can_be_entered_again():
     np.testing.assert_array_equal(first.offsets(9, (3, 3)), again.offsets(9, (3, 3)))
 
 
+OTHER_RANKS = [((2, 4), (3, 4)), ((3, 4), (2, 5)), ((2, 4), (1, 32))]
+
+
+@pytest.mark.parametrize(("before", "after"), OTHER_RANKS)
+def test_other_ranks_get_exactly_the_samples_left(before, after):
+    (size, batch), (new_size, new_batch) = before, after
+    n, steps = 101, 3
+    behind = []
+    for rank in range(size):
+        sampler = Sampler(n, 3, 1, rank, size, batch)
+        behind += [i for step in range(steps) for i in sampler.batch(step)[0]]
+    start = steps * size * batch
+    left, counts = drawn(n, new_size, new_batch, start=start)
+    assert len(counts) == 1
+    assert len(left) == n - start
+    assert sorted(behind + left) == list(range(n))
+
+
+def test_entered_at_a_sample_as_at_its_step():
+    whole, later = Sampler(100, 5, 7, batch_size=8), Sampler(100, 5, 7, batch_size=8, start=24)
+    np.testing.assert_array_equal(whole.batch(5)[0], later.batch(2)[0])
+    np.testing.assert_array_equal(whole.offsets(5, (9, 9)), later.offsets(2, (9, 9)))
+    assert (whole.steps, later.steps) == (13, 10)
+
+
+def test_nothing_left():
+    assert Sampler(7, batch_size=2, start=7).steps == 0
+
+
 def test_seed_and_epoch_change_the_order():
     orders = [Sampler(100, s, e, batch_size=100).batch(0)[0] for s, e in [(0, 0), (0, 1), (1, 0)]]
     assert not (orders[0] == orders[1]).all()
@@ -66,7 +95,9 @@ def test_offsets_reach_every_place_and_no_further():
     assert {tuple(o) for o in drawn_offsets} == {(r, c) for r in range(2) for c in range(3)}
 
 
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"batch_size": 0}, {"rank": 2, "size": 2}])
+@pytest.mark.parametrize(
+    "wrong", [{"n": 0}, {"batch_size": 0}, {"rank": 2, "size": 2}, {"start": 4}]
+)
 def test_impossible_numbers(wrong):
     with pytest.raises(ValueError, match="expected n ≥ 1"):
         Sampler(**{"n": 3, **wrong})

@@ -24,6 +24,26 @@ def test_newest_is_loaded_and_old_ones_are_dropped(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000004", "step-00000006"]
 
 
+def test_same_step_again_never_leaves_less_than_one(tmp_path: Path) -> None:
+    """A stop during validation and the end of that epoch are the same step."""
+    save(tmp_path, 2, checkpoint(1))
+    for content in (2, 3):
+        save(tmp_path, 4, checkpoint(content))
+        loaded = load(tmp_path)
+        assert loaded is not None
+        assert loaded.facts == {"total_steps": content}
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000004", "step-00000004+"]
+
+
+def test_abandoned_ones_of_later_steps_are_dropped(tmp_path: Path) -> None:
+    for step in (2, 4, 8):
+        save(tmp_path, step, checkpoint(step))
+    os.truncate(tmp_path / "step-00000008" / "arrays.npz", 10)
+    (tmp_path / POINTER).write_text("step-00000004\n")
+    save(tmp_path, 6, checkpoint(6))
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000004", "step-00000006"]
+
+
 def test_nothing_there_is_none(tmp_path: Path) -> None:
     assert load(tmp_path / "absent") is None
 

@@ -1,0 +1,102 @@
+"""What surrounds the stages of one command in a run folder: its lock, its status, its end."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from app.config import Experiment
+from app.distributed import Ranks
+from app.errors import InputError, Interrupted
+from app.interruption import Interruption, deadline
+from app.locks import Heartbeat, RunLock
+from app.run_folder import LOCK, remove_leftovers
+from app.status import FAILED, FINISHED, INTERRUPTED, Status
+
+
+class Guard:
+    """Entered around the stages that write to a run folder; the first rank acts for all."""
+
+    def __init__(self, experiment: Experiment, ranks: Ranks) -> None:
+        self._folder = experiment.save_path
+        self._stages = experiment.stages
+        self._time_limit = experiment.machine.time_limit
+        self._first = ranks.first
+        self._lock = RunLock(self._folder / LOCK)
+        self._created: list[Path] = []
+        self._exits = ExitStack()
+        self.status = Status(self._folder, writes=False)
+        self.interruption = Interruption(self._folder, several=ranks.size > 1)
+
+    def __enter__(self) -> Guard:
+        if self._first:
+            self._take()
+            self.interruption.ends(deadline(self._time_limit))
+        else:
+            self._lock.check()
+        self._exits.enter_context(self.interruption)
+        return self
+
+    def begin(self, stage: str) -> None:
+        """The next stage begins, unless the run was asked to stop."""
+        self.interruption.check()
+        self.status.begin(stage, self._stages)
+
+    def look(self) -> None:
+        """For a stage that ends by itself where its state is whole: keep the status fresh, and
+        raise Interrupted if the run was asked to stop."""
+        if self.status.due:
+            self.status.update()
+        self.interruption.spread()
+        self.interruption.check()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self.interruption.deferred():
+            if self._first:
+                self._conclude(error)
+            self._lock.release()
+            self._remove_what_is_empty()
+            self._exits.close()
+
+    def _take(self) -> None:
+        """The lock, in a folder that is made where it is missing."""
+        missing = [p for p in (self._folder, *self._folder.parents) if not p.exists()]
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._created = missing
+            self._lock.take()
+        except OSError as error:
+            self._remove_what_is_empty()
+            raise InputError(f"--save_path={self._folder}: cannot be written ({error})") from error
+        self.interruption.clear_leftover()
+        remove_leftovers(self._folder)
+        self.status = Status(self._folder)
+        self._exits.enter_context(Heartbeat()).add(self._lock.path)
+
+    def _conclude(self, error: BaseException | None) -> None:
+        """The last status; a refusal neither marks a fresh folder nor undoes what is finished."""
+        if error is None:
+            self.status.end(FINISHED)
+        elif isinstance(error, (Interrupted, KeyboardInterrupt)):
+            self.status.end(INTERRUPTED, reason=str(error) or "keyboard")
+        elif isinstance(error, InputError) and self._nothing_lost():
+            self.status.withdraw()
+        else:
+            self.status.end(FAILED, error=" ".join(str(error).split()) or type(error).__name__)
+
+    def _nothing_lost(self) -> bool:
+        """Whether this call began nothing, and no job script waits for what an earlier one did."""
+        before = self.status.before.get("state", FINISHED)
+        return before == FINISHED and not self.status.progressed
+
+    def _remove_what_is_empty(self) -> None:
+        for folder in self._created:
+            with contextlib.suppress(OSError):
+                folder.rmdir()

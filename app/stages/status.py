@@ -1,0 +1,57 @@
+"""Stage `status`: where runs stand, one line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.durations import clock
+from app.errors import InputError
+from app.locks import read_json, stale
+from app.run_folder import LOCK
+from app.session import Session
+from app.status import FILE, RUNNING, seconds_since
+
+
+def run(session: Session) -> None:
+    """Print a line for each run folder; InputError where none of them is one."""
+    if not session.ranks.first:
+        return
+    runs = session.experiment.runs
+    found = {path: read_json(path / FILE) for path in runs}
+    if not any(found.values()):
+        raise InputError(f"status: no {FILE} in {', '.join(map(str, runs))}; expected run folders")
+    width = max(len(str(path)) for path in runs)
+    for path, facts in found.items():
+        text = f"no {FILE}" if facts is None else status_line(facts, path)
+        print(f"{path!s:<{width}}  {text}")
+
+
+def status_line(facts: dict[str, Any], folder: Path) -> str:
+    """What a status says, without what it leaves open."""
+    state = facts.get("state", "?")
+    running = state == RUNNING
+    lock = folder / LOCK
+    if running and (not lock.exists() or stale(lock)):
+        state, running = f"dead, last seen {clock(seconds_since(facts['updated']))} ago", False
+    parts = [f"{facts.get('stage', '?')} {state}"]
+    if "epoch" in facts:
+        parts += _progress(facts, running)
+    parts.append(f"{facts.get('memory_mib', 0)} MiB")
+    if "last_checkpoint" in facts:
+        age = clock(seconds_since(facts["checkpoint_time"]))
+        parts.append(f"checkpoint {facts['last_checkpoint']} {age} ago")
+    parts.append(f"job {facts['job']} on {facts['host']}" if facts.get("job") else facts["host"])
+    parts += [str(facts[name]) for name in ("reason", "error") if facts.get(name)]
+    return "  ".join(parts)
+
+
+def _progress(facts: dict[str, Any], running: bool) -> list[str]:
+    parts = [f"epoch {facts['epoch']}/{facts['epochs']} step {facts['step']}"]
+    parts.append(f"{facts['samples_per_s']:.0f} samples/s")
+    parts.append(f"loss {facts['loss']:.5f}")
+    if facts.get("val_loss") is not None:
+        parts.append(f"val_loss {facts['val_loss']:.5f}")
+    if running and facts.get("eta_s") is not None:
+        parts.append(f"{clock(facts['eta_s'])} to go")
+    return parts
