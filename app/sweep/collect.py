@@ -1,0 +1,2 @@
+def collect(p):
+    return "TODO"
