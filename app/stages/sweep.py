@@ -69,6 +69,10 @@ def _run_here(sweep: SweepConfig, todo: Sequence[Member]) -> None:
 
 
 def _collect(sweep: SweepConfig) -> None:
+    from app.report.comparison import draw_comparison
     from app.sweep.collect import collect
 
-    print(collect(sweep.save_path))
+    collected = collect(sweep.save_path)
+    draw_comparison(collected.groups, collected.baselines, sweep.save_path)
+    print(collected.text)
+    logging.info("tables and figure: %s", sweep.save_path)

@@ -51,7 +51,7 @@ class Member:
 
     def describe(self) -> str:
         """`flag=value` of all swept flags."""
-        return ", ".join(f"{name}={text}" for name, text in self.changes.items())
+        return _described(self.changes)
 
     def last_line(self) -> str:
         """The last line of the log that says anything."""
@@ -99,13 +99,12 @@ def plan_members(spec: Spec, sweep: SweepConfig) -> list[Planned]:
     if not wanted:
         raise InputError("the sweep has no members: all are excluded")
     _refuse_impossible(wanted, sweep)
+    _refuse_twins(wanted)
     members = _numbered([changes for changes, _ in wanted], sweep.save_path)
-    planned = [
+    return [
         Planned(member, {**values, "save_path": str(member.folder), "overwrite": False})
         for member, (_, values) in zip(members, wanted, strict=True)
     ]
-    _refuse_twins(planned)
-    return planned
 
 
 def matches(selection: Mapping[str, str], changes: Changes, values: dict[str, Any]) -> bool:
@@ -173,8 +172,7 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
             config.build(sweep.stages, values)
         except InputError as error:
             refused += 1
-            described = ", ".join(f"{name}={text}" for name, text in changes.items())
-            print(f"finescale: member {described}: {error}", file=sys.stderr)
+            print(f"finescale: member {_described(changes)}: {error}", file=sys.stderr)
     if refused:
         raise InputError(
             f"{refused} of {len(wanted)} members of the sweep are impossible, as named above; "
@@ -182,13 +180,18 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
         )
 
 
-def _refuse_twins(planned: list[Planned]) -> None:
-    seen: dict[str, str] = {}
-    for one in planned:
-        values = {**one.values, "save_path": ""}
-        twin = seen.setdefault(flags.as_flagfile(values), one.member.folder.name)
-        if twin != one.member.folder.name:
-            raise InputError(f"sweep: {twin} and {one.member.folder.name} have the same flags")
+def _refuse_twins(wanted: list[tuple[Changes, dict[str, Any]]]) -> None:
+    seen: dict[str, Changes] = {}
+    for changes, values in wanted:
+        key = flags.as_flagfile({**values, "save_path": ""})
+        if key in seen:
+            twins = " and ".join(map(_described, (seen[key], changes)))
+            raise InputError(f"the members {twins} of the sweep have the same flags")
+        seen[key] = changes
+
+
+def _described(changes: Changes) -> str:
+    return ", ".join(f"{name}={text}" for name, text in changes.items())
 
 
 def _numbered(wanted: list[Changes], folder: Path) -> list[Member]:
