@@ -35,7 +35,12 @@ def test_yaml_example_is_a_valid_description(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    config.build(*flags.parse(shlex.split(command)))
+    argv = shlex.split(command)
+    words, values = flags.parse(argv)
+    if "sweep" in words:
+        config.build_sweep(words, values, argv)
+    else:
+        config.build(words, values)
 
 
 def test_there_are_commands_and_every_flag_named_exists() -> None:
@@ -47,7 +52,7 @@ def test_there_are_commands_and_every_flag_named_exists() -> None:
 
 
 def test_flagfiles_and_folders_named_exist() -> None:
-    for name in re.findall(r"`(\w+\.cfg)`", TEXT):
+    for name in re.findall(r"`((?:\w+/)?\w+\.cfg)`", TEXT):
         assert (REPOSITORY / "flagfiles" / name).is_file() or name == "experiment.cfg"
     for name in re.findall(r"\| `(app/\w+/)", TEXT):
         assert (REPOSITORY / name).is_dir()

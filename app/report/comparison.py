@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app.metrics.evaluate import MODEL
 from app.report.style import LINEAR_COLOUR, MODEL_COLOUR, OTHER_COLOUR, open_frame, title
 from app.sweep.results import Group, Scores
 
@@ -69,7 +70,7 @@ def _draw_groups(axes: Axes, groups: Sequence[Group], metric: str) -> None:
     for row, group in enumerate(groups):
         mean, std, _ = group.score(metric)
         axes.errorbar(mean, row, xerr=std, color=MODEL_COLOUR, alpha=0.35, lw=4)
-        runs = [result.scores[metric]["model"][0] for result in group.finished]
+        runs = [r.scores[metric][MODEL][0] for r in group.finished if metric in r.scores]
         axes.plot(runs, np.full(len(runs), row), "o", color=MODEL_COLOUR, ms=3)
 
 
