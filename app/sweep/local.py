@@ -17,6 +17,8 @@ from absl import logging
 
 from app.sweep.members import Member
 
+STOPPED = -signal.SIGTERM
+
 
 def run_members(
     members: Sequence[Member], stages: Sequence[str], *, jobs: int, threads: int | None
@@ -51,30 +53,34 @@ class _Runner:
 
     def run(self, member: Member) -> tuple[int, float]:
         """Exit code and seconds of one member, whose outcome is kept in its folder."""
-        member.exit_code.unlink(missing_ok=True)
-        member.finished_flagfile.unlink(missing_ok=True)
         begun = time.monotonic()
-        with member.log.open("ab") as log:
-            process = self._start(member, log)
-            code = process.wait() if process else -signal.SIGTERM
+        process = self._start(member)
+        if process is None:
+            return STOPPED, 0.0
+        code = process.wait()
         with self.lock:
             self.running.discard(process)
         if code == 0:
             shutil.copyfile(member.flagfile, member.finished_flagfile)
-        member.exit_code.write_text(f"{code}\n", encoding="utf-8")
+        if code == 0 or not self.stopping:  # one that was told to stop has not failed
+            member.exit_code.write_text(f"{code}\n", encoding="utf-8")
         return code, time.monotonic() - begun
 
-    def _start(self, member: Member, log) -> subprocess.Popen[bytes] | None:
+    def _start(self, member: Member) -> subprocess.Popen[bytes] | None:
+        """The member's process; None where no more are to be started."""
         with self.lock:
             if self.stopping:
                 return None
-            process = subprocess.Popen(
-                [*program(member, self.stages), f"--threads={self.threads}"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C reaches them once, through us
-            )
+            member.exit_code.unlink(missing_ok=True)
+            member.finished_flagfile.unlink(missing_ok=True)
+            with member.log.open("ab") as log:
+                process = subprocess.Popen(
+                    [*program(member, self.stages), f"--threads={self.threads}"],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # a Ctrl-C reaches them once, through us
+                )
             self.running.add(process)
             return process
 

@@ -1,5 +1,8 @@
 """Members run here: outcomes, threads and how many at a time; a shell stands for the program."""
 
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -41,3 +44,23 @@ def test_cores_are_divided_among_those_that_run_at_a_time(
     assert not local.run_members(members, STAGES, jobs=2, threads=None)
     assert time.monotonic() - begun < 1.9  # one after the other they take two seconds
     assert members[0].last_line() == "--threads=4"
+
+
+def test_told_to_stop_it_stops_the_running_and_starts_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [one.member for one in planned(tmp_path, "epochs=3,4")]
+    stand_in(
+        monkeypatch, "trap 'echo checkpoint; exit 9' TERM; echo on; while :; do sleep .1; done"
+    )
+
+    def stop() -> None:
+        while members[0].last_line() != "on":
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(KeyboardInterrupt):
+        local.run_members(members, STAGES, jobs=1, threads=1)
+    assert members[0].last_line() == "checkpoint"
+    assert [member.state() for member in members] == ["unfinished", "waiting"]
