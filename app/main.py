@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         show_traceback = show_traceback or values["debug_traceback"]
         if "sweep" in words:
             _set_up_logging(values["verbose"], ranks)
-            import_module("app.stages.sweep").run(config.build_sweep(words, values, argv))
+            import_module("app.stages.sweep").run(config.build_sweep(words, values, argv), ranks)
             return OK
         experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from absl import logging
 
 from app.config import SweepConfig
+from app.distributed import Ranks
 from app.errors import InputError, RunError
 from app.sweep.members import Member, plan_members, read_members, write_members
 from app.sweep.spec import read_spec
 
 
-def run(sweep: SweepConfig) -> None:
+def run(sweep: SweepConfig, ranks: Ranks) -> None:
     """Expand, run what is not finished, and collect; or one of these."""
+    if ranks.size > 1:
+        raise InputError(
+            f"sweep under {ranks.launcher} with {ranks.size} processes: expected one process, "
+            "which starts the members itself"
+        )
     if sweep.spec is None:
         if not read_members(sweep.save_path):
             raise InputError(f"--save_path={sweep.save_path}: no sweep has run here")

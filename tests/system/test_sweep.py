@@ -1,6 +1,7 @@
 """Sweeps run as users run them."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,12 @@ sys.exit(code)
 """
 
 
-def light(folder: Path, *argv: str) -> str:
+def light(folder: Path, *argv: str, **extra: str) -> str:
     """Run in a process that must not have imported a framework in the end."""
     done = subprocess.run(
         [sys.executable, "-c", LIGHT, *argv],
         cwd=folder,
-        env=environment(),
+        env=environment(**extra),
         capture_output=True,
         text=True,
         check=True,
@@ -71,3 +72,32 @@ def test_dry_run_shows_members_and_script_and_writes_nothing(
     assert "sweep/001-upsampling=rc+backbone=resnet  waiting" in shown
     assert "#SBATCH --array=0-1\n" in shown
     assert not (tmp_path / "sweep").exists()
+
+
+def test_submitted_members_are_one_array_and_the_finished_no_part_of_it(
+    data_flags: list[str], tmp_path: Path
+) -> None:
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text('#!/bin/sh\necho "Submitted $*"\n', encoding="utf-8")
+    sbatch.chmod(0o755)
+    argv = [
+        *("sweep", *data_flags, "--save_path=sweep", "--sweep=upsampling=spc,rc,dc"),
+        *("--submit", "--sbatch_options=--partition=short"),
+    ]
+    path = f"{sbatch.parent}:{os.environ['PATH']}"
+    answer = light(tmp_path, *argv, PATH=path)
+    assert "Submitted --partition=short sweep/array.sbatch" in answer
+    script = tmp_path / "sweep" / "array.sbatch"
+    assert "#SBATCH --array=0-2\n" in script.read_text(encoding="utf-8")
+    done = tmp_path / "sweep" / "001-upsampling=rc"
+    (done / "finished.cfg").write_bytes((done / "member.cfg").read_bytes())
+    light(tmp_path, *argv, PATH=path)
+    assert "#SBATCH --array=0,2\n" in script.read_text(encoding="utf-8")
+
+
+def test_a_sweep_is_one_process(run, data_flags: list[str]) -> None:
+    ranks = {"RANK": "1", "SIZE": "2", "LOCAL_RANK": "1", "LOCAL_SIZE": "2"}
+    horovod = {f"HOROVOD_{name}": value for name, value in ranks.items()}
+    refused = run("sweep", *data_flags, "--sweep=upsampling=spc", expect=2, **horovod)
+    assert "sweep under horovodrun with 2 processes: expected one process" in refused.stderr
