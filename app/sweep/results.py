@@ -22,9 +22,13 @@ from app.sweep.spec import FLAGFILE, SEED, Changes
 
 SCORES = ("mae", "rmse", "bias", "crps", "pearson", "ssim", "psnr")
 # Flags that say what the validation loss is a loss of: between different ones it says nothing.
-LOSS_FLAGS = (
-    *(flag.name for flag in flags.SECTIONS["DATA"] if flag.name not in ("cache_dir", "stage_to")),
-    *("paired_samples", "scale", "halo", "patch_size", "time_window", "loss", "huber_delta"),
+LOSS_FLAGS = tuple(
+    flag.name
+    for section in ("DATA", "DOWNSCALING", "TRAINING")
+    for flag in flags.SECTIONS[section]
+    if (section != "TRAINING" and flag.name not in ("cache_dir", "stage_to", "test_pairs"))
+    or flag.name in ("loss", "huber_delta", "quantiles")
+    or flag.name.startswith("dense_")
 )
 
 Scores = dict[str, dict[str, tuple[float, float]]]  # metric → candidate → mean, std over samples
