@@ -32,7 +32,7 @@ def run(sweep: SweepConfig, ranks: Ranks) -> None:
         _show(sweep, members)
         return
     write_members(planned, spec, sweep)
-    todo = [member for member in members if member.state() != "finished"]
+    todo = _unfinished(members)
     logging.info(
         "sweep of %d members in %s: %d finished, %d to run",
         len(members),
@@ -46,13 +46,17 @@ def run(sweep: SweepConfig, ranks: Ranks) -> None:
         _run_here(sweep, todo)
 
 
+def _unfinished(members: Sequence[Member]) -> list[Member]:
+    return [member for member in members if member.state() != "finished"]
+
+
 def _show(sweep: SweepConfig, members: Sequence[Member]) -> None:
     for member in members:
         print(f"{member.folder}  {member.state()}")
-    if sweep.submit:
+    todo = _unfinished(members)
+    if sweep.submit and todo:
         from app.sweep.slurm import array_script
 
-        todo = [member for member in members if member.state() != "finished"]
         print(array_script(members, todo, sweep.stages, sweep.jobs), end="")
 
 

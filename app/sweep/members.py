@@ -84,8 +84,7 @@ class Planned:
 def plan_members(spec: Spec, sweep: SweepConfig) -> list[Planned]:
     """All members with stable folders; each impossible one is named on standard error.
 
-    Raises InputError where a member is impossible, or its folder was made with other flags
-    and --overwrite is not given.
+    Writes nothing. Raises InputError where a member is impossible or there twice.
     """
     both = sorted(set(spec.names) & sweep.given_flags)
     if both:
@@ -119,7 +118,10 @@ def matches(selection: Mapping[str, str], changes: Changes, values: dict[str, An
 
 
 def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> None:
-    """Write the index and each member's flagfile."""
+    """Write the index and each member's flagfile.
+
+    Raises InputError where a folder was made with other flags; --overwrite empties it instead.
+    """
     for one in planned:
         folder = RunFolder(one.member.folder)
         if sweep.overwrite and _made_differently(one):
