@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from absl import logging
 
-from app.sweep.members import Member
+from app.sweep.members import INTERRUPTED, Member
 
 STOPPED = -signal.SIGTERM
 
@@ -62,7 +62,8 @@ class _Runner:
             self.running.discard(process)
         if code == 0:
             shutil.copyfile(member.flagfile, member.finished_flagfile)
-        if code == 0 or not self.stopping:  # one that was told to stop has not failed
+        if code != INTERRUPTED and not (code and self.stopping):
+            # one that was told to stop has not failed
             member.exit_code.write_text(f"{code}\n", encoding="utf-8")
         return code, time.monotonic() - begun
 

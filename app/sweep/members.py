@@ -19,6 +19,7 @@ from app.run_folder import RunFolder
 from app.sweep.spec import FLAGFILE, Changes, Spec, canonical
 
 INDEX = "sweep.json"
+INTERRUPTED = 3  # exit code of a run that was asked to stop and can go on
 NAME_LENGTH = 100  # characters of a folder's name
 UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 LOG_TAIL = 64 * 1024  # bytes of a log that are searched for its last line

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.atomic import write_text
 from app.errors import InputError
-from app.sweep.members import Member
+from app.sweep.members import INTERRUPTED, Member
 
 SCRIPT = "array.sbatch"
 
@@ -23,6 +23,7 @@ TEMPLATE = """\
 #SBATCH --array={array}
 #SBATCH --output={output}
 #SBATCH --open-mode=append
+#SBATCH --signal=USR1@120
 #SBATCH --requeue
 set -euo pipefail
 cd {folder}
@@ -31,17 +32,16 @@ members=(
 {members}
 )
 member="${{members[$SLURM_ARRAY_TASK_ID]}}"
-launcher=()
-if [ "${{SLURM_NTASKS:-1}}" -gt 1 ]; then
-    launcher=(srun)
-fi
 rm -f "$member/exit_code" "$member/finished.cfg"
+export TF_CPP_MIN_LOG_LEVEL=3
+trap : TERM # pre-emption may signal this shell too, which must live to queue the task again
 code=0
-TF_CPP_MIN_LOG_LEVEL=3 ${{launcher[@]+"${{launcher[@]}}"}} "$python" -m app {stages} \\
-    --flagfile="$member/member.cfg" >>"$member/log.txt" 2>&1 || code=$?
-if [ "$code" -eq 0 ]; then
-    cp "$member/member.cfg" "$member/finished.cfg"
-fi
+srun --kill-on-bad-exit=1 --cpus-per-task="${{SLURM_CPUS_PER_TASK:-1}}" \\
+    "$python" -m app {stages} --flagfile="$member/member.cfg" >>"$member/log.txt" 2>&1 || code=$?
+case "$code" in
+0) cp "$member/member.cfg" "$member/finished.cfg" ;;
+{interrupted}) exec scontrol requeue "$SLURM_JOB_ID" ;; # asked to stop; it goes on from there
+esac
 echo "$code" >"$member/exit_code"
 exit "$code"
 """
@@ -68,6 +68,7 @@ def array_script(
             f"    [{member.number}]={shlex.quote(str(member.folder))}" for member in members
         ),
         stages=" ".join(stages),
+        interrupted=INTERRUPTED,
     )
 
 
