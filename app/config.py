@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app import flags
 from app.data.description import DataDescription
 from app.data.read_description import from_files, from_module, from_yaml
 from app.durations import NEVER, Interval, seconds_of
@@ -21,6 +23,7 @@ DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 DATA_ROOT_DEFAULT = Path("../shared/data")
 DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
+SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 SPATIAL_ONLY = ("unet", "convnext")
 
 
@@ -248,13 +251,17 @@ class MachineConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment; `flags` are the resolved values, kept for the run folder."""
+    """One experiment; `flags` are the resolved values, kept for the run folder.
+
+    test_data: what is predicted and scored, where that is not `data`.
+    """
 
     stages: tuple[str, ...]
     save_path: Path
     cache_dir: Path
     stage_to: Path | None
     data: DataDescription | None
+    test_data: DataDescription | None
     sampling: SamplingConfig
     model: ModelConfig
     training: TrainingConfig
@@ -265,6 +272,62 @@ class Experiment:
     verify: bool
     flags: dict[str, Any]
     runs: tuple[Path, ...] = ()  # whose status is wanted
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A sweep: its folder, what its members share, and how they are run.
+
+    spec: text of --sweep. shared: the command line that all members have in common;
+    given_flags: the flags named in it.
+    """
+
+    save_path: Path
+    spec: str | None
+    stages: tuple[str, ...]
+    shared: tuple[str, ...]
+    given_flags: frozenset[str]
+    jobs: int
+    threads: int | None
+    submit: bool
+    sbatch_options: str
+    dry_run: bool
+    collect: bool
+    overwrite: bool
+
+    def __post_init__(self) -> None:
+        _at_least("jobs", self.jobs, 1)
+        if self.collect == bool(self.spec):
+            raise InputError(
+                "sweep: expected --sweep='FLAG=VALUE,VALUE;…' or --sweep=FILE.yml to run one, or "
+                "--collect to read what has run"
+            )
+        if self.sbatch_options and not self.submit:
+            raise InputError("--sbatch_options without --submit: nothing is given to sbatch")
+
+
+def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[str]) -> SweepConfig:
+    """The sweep of a command line; its members are checked when they are expanded."""
+    if words != ("sweep",):
+        others = ", ".join(word for word in words if word != "sweep")
+        raise InputError(
+            f"sweep with {others}: expected sweep alone; --sweep_stages says what members run"
+        )
+    stages = _stages(_listed(values["sweep_stages"]), values)
+    return SweepConfig(
+        save_path=_path(values["save_path"]),
+        spec=values["sweep"],
+        stages=stages,
+        shared=flags.without(argv, SWEEP_FLAGS),
+        given_flags=flags.given_names(argv) - SWEEP_FLAGS - {"flagfile"},
+        jobs=values["jobs"],
+        threads=values["threads"],
+        submit=values["submit"],
+        sbatch_options=values["sbatch_options"] or "",
+        dry_run=values["dry_run"],
+        collect=values["collect"],
+        overwrite=values["overwrite"],
+    )
 
 
 def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
@@ -279,6 +342,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         cache_dir=_path(values["cache_dir"]),
         stage_to=_path(values["stage_to"]) if values["stage_to"] else None,
         data=None,
+        test_data=None,
         sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
         model=_part(ModelConfig, values),
         training=_part(
@@ -304,7 +368,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     if _data_wanted(stages, values):
         data = _data(values)
         _check_splits(data, stages)
-        experiment = replace(experiment, data=data)
+        experiment = replace(experiment, data=data, test_data=_test_data(values))
     return experiment
 
 
@@ -390,6 +454,13 @@ def _check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:
                 f"splits: the stage {stage} needs a {missing[0]} period; the data description "
                 f"has {', '.join(data.splits.asked) or 'none'}"
             )
+
+
+def _test_data(values: dict[str, Any]) -> DataDescription | None:
+    """The same sources in the other pairing; None where test and training agree."""
+    if values["test_pairs"] in (None, values["paired_samples"]):
+        return None
+    return _data({**values, "paired_samples": values["test_pairs"]})
 
 
 def data_root(given: str | None) -> str:

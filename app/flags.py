@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,14 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
             "literature perfect-model super-resolution; explicit (MOS): a second source is the "
             "low resolution, where it is a reanalysis also called perfect prognosis.",
+            ("implicit", "explicit"),
+        ),
+        Flag(
+            "test_pairs",
+            "enum",
+            None,
+            "Pairs of the stages test and metrics, if not those of the training: explicit applies "
+            "a PerfectProg model to the driver.",
             ("implicit", "explicit"),
         ),
         Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
@@ -264,6 +272,26 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("show_plot", "bool", False, "Accepted for old flagfiles; figures are written as PNG."),
     ),
+    "SWEEP": (
+        Flag(
+            "sweep",
+            "text",
+            None,
+            "Stage sweep: FLAG=VALUE,VALUE;FLAG=VALUE… (brackets around a value with commas), or a "
+            "YAML file.",
+        ),
+        Flag("sweep_stages", "text", "train,test,metrics", "Stages that each member runs."),
+        Flag("jobs", "int", 1, "Members that run at a time."),
+        Flag("submit", "bool", False, "Submit the members as one Slurm array."),
+        Flag("sbatch_options", "text", None, "Options of that array, as sbatch takes them."),
+        Flag(
+            "dry_run",
+            "bool",
+            False,
+            "Show the members of a sweep, with --submit their script, and write and run nothing.",
+        ),
+        Flag("collect", "bool", False, "Only collect the scores of a sweep that has run."),
+    ),
 }
 
 FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
@@ -273,10 +301,11 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
-        *("members", "write_members", "tile_size", "tile_overlap", "input_grid"),
+        *("test_pairs", "members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
         "time_limit",
+        *(flag.name for flag in SECTIONS["SWEEP"]),
     }
 )
 
@@ -285,14 +314,40 @@ def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Stages and the values of all flags; the command line beats flagfiles in any order."""
     values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
     words: list[str] = []
-    given: list[str] = []
+    options: list[str] = []
     for argument in _joined(argv):
-        (given if argument.startswith("-") else words).append(argument)
-    from_files = [a for a in given if a.startswith("--flagfile=")]
+        (options if argument.startswith("-") else words).append(argument)
+    from_files = [a for a in options if a.startswith("--flagfile=")]
     for argument in from_files:
         _read_flagfile(values, argument.partition("=")[2], Path.cwd(), ())
-    _assign(values, [a for a in given if a not in from_files], "command line")
+    _assign(values, [a for a in options if a not in from_files], "command line")
     return tuple(words), values
+
+
+def given_names(argv: Sequence[str]) -> frozenset[str]:
+    """The flags named on a command line itself, flagfiles aside."""
+    return frozenset(_name_of(argument) for argument in without(argv, ()))
+
+
+def without(argv: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
+    """The flags of a command line other than those named; no stages."""
+    return tuple(
+        argument
+        for argument in _joined(argv)
+        if argument.startswith("-") and _name_of(argument) not in names
+    )
+
+
+def value_of(name: str, text: str, where: str = "command line") -> Any:
+    """The value of a known flag from its text; InputError where it does not take it."""
+    return _value(FLAGS_BY_NAME[name], text, where)
+
+
+def _name_of(argument: str) -> str:
+    """The flag that `--name=value`, `--name` or `--noname` speaks of."""
+    name = argument.lstrip("-").partition("=")[0]
+    negated = name.startswith("no") and name not in FLAGS_BY_NAME and name[2:] in FLAGS_BY_NAME
+    return name[2:] if negated else name
 
 
 def help_text(usage: str) -> str:
@@ -313,20 +368,23 @@ def as_flagfile(values: dict[str, Any]) -> str:
         for flag in members:
             value = values[flag.name]
             if value is not None:
-                lines.append(f"--{flag.name}={_written(value)}")
+                lines.append(f"--{flag.name}={as_text(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _written(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as it stands in a flagfile."""
     if isinstance(value, bool):
         return str(value).lower()
     if value == ():
         return NO_NAMES
+    if value is None:
+        return "None"
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _help_of(flag: Flag) -> list[str]:
-    default = "none" if flag.default is None else _written(flag.default)
+    default = "none" if flag.default is None else as_text(flag.default)
     choices = f" [{'|'.join(flag.choices)}]" if flag.choices else ""
     text = f"{flag.help}{choices} (default: {default})"
     return textwrap.wrap(

@@ -26,6 +26,7 @@ USAGE = """\
 finescale: deep-learning downscaling of gridded Earth-science data.
 
 usage: python -m app [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
+       python -m app sweep --flagfile=FILE --sweep='FLAG=VALUE,VALUE;…' [--flag=value …]
        python -m app status RUN [RUN …]
 
 Several stages run in that order; train and test prepare the data by themselves. The command
@@ -46,6 +47,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         words, values = flags.parse(argv)
         show_traceback = show_traceback or values["debug_traceback"]
+        if "sweep" in words:
+            _set_up_logging(values["verbose"], ranks)
+            import_module("app.stages.sweep").run(config.build_sweep(words, values, argv), ranks)
+            return OK
         experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)
         _run_stages(Session(experiment, ranks))

@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 class Session:
     """One command on one rank; each part is made when a stage first asks for it."""
 
-    def __init__(self, experiment: Experiment, ranks: Ranks) -> None:
+    def __init__(self, experiment: Experiment, ranks: Ranks, parent: Session | None = None) -> None:
         self.experiment = experiment
         self.ranks = ranks
         self.folder = RunFolder(experiment.save_path)
-        self.guard = Guard(experiment, ranks)
+        self.guard: Guard = parent.guard if parent else Guard(experiment, ranks)
+        self._parent = parent
+
+    @cached_property
+    def for_test(self) -> Session:
+        """The session of the stages test and metrics, whose pairs may differ from training's."""
+        data = self.experiment.test_data
+        if data is None:
+            return self
+        return Session(replace(self.experiment, data=data, test_data=None), self.ranks, self)
 
     @cached_property
     def description(self) -> DataDescription:
@@ -82,6 +91,8 @@ class Session:
     @cached_property
     def communicator(self) -> Communicator:
         """All ranks, joined, with TensorFlow started as the run wants it."""
+        if self._parent is not None:
+            return self._parent.communicator
         backend.start(self.experiment.machine, self.ranks, self.experiment.training.seed)
         return connect(self.ranks)
 

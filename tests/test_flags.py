@@ -138,3 +138,9 @@ def test_help_lists_every_flag_once() -> None:
     text = flags.help_text("usage")
     for name in flags.FLAGS_BY_NAME:
         assert text.count(f"  --{name} ") == 1
+
+
+def test_a_command_line_without_some_flags_and_the_names_in_it() -> None:
+    argv = ["sweep", "--flagfile", "x.cfg", "--epochs", "3", "-nosubmit", "--normalization=bn"]
+    assert flags.without(argv, {"submit", "epochs"}) == ("--flagfile=x.cfg", "--normalization=bn")
+    assert flags.given_names(argv) == {"flagfile", "epochs", "submit", "normalization"}

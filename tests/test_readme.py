@@ -8,10 +8,12 @@ import pytest
 
 from app import config, flags
 from app.data.read_description import from_yaml
+from app.sweep.spec import read_spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, flags=re.DOTALL)
+EXAMPLES = [block for language, block in BLOCKS if language == "yaml"]
 COMMANDS = [
     line.split("python -m app", 1)[1]
     for language, block in BLOCKS
@@ -22,7 +24,7 @@ COMMANDS = [
 
 
 def test_yaml_example_is_a_valid_description(tmp_path: Path) -> None:
-    (example,) = [block for language, block in BLOCKS if language == "yaml"]
+    example = EXAMPLES[0]
     path = tmp_path / "example.yml"
     path.write_text(example, encoding="utf-8")
     data = from_yaml(str(path), "/data")
@@ -32,10 +34,24 @@ def test_yaml_example_is_a_valid_description(tmp_path: Path) -> None:
     assert data.predictors[0].variables[0].level == 850
 
 
+def test_yaml_example_of_a_sweep_has_fifteen_members(tmp_path: Path) -> None:
+    """Two flagfiles by two rates by three seeds, and one more from three seeds."""
+    path = tmp_path / "sweep.yml"
+    path.write_text(EXAMPLES[1], encoding="utf-8")
+    spec = read_spec(str(path))
+    assert len(spec.choices) == 15
+    assert (len(spec.exclude), len(spec.compare)) == (1, 1)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    config.build(*flags.parse(shlex.split(command)))
+    argv = shlex.split(command)
+    words, values = flags.parse(argv)
+    if "sweep" in words:
+        config.build_sweep(words, values, argv)
+    else:
+        config.build(words, values)
 
 
 def test_there_are_commands_and_every_flag_named_exists() -> None:
@@ -47,7 +63,7 @@ def test_there_are_commands_and_every_flag_named_exists() -> None:
 
 
 def test_flagfiles_and_folders_named_exist() -> None:
-    for name in re.findall(r"`(\w+\.cfg)`", TEXT):
+    for name in re.findall(r"`((?:\w+/)?\w+\.cfg)`", TEXT):
         assert (REPOSITORY / "flagfiles" / name).is_file() or name == "experiment.cfg"
     for name in re.findall(r"\| `(app/\w+/)", TEXT):
         assert (REPOSITORY / name).is_dir()

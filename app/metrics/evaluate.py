@@ -24,6 +24,7 @@ from app.metrics.notes import notes
 from app.metrics.precipitation import wet_limit
 from app.metrics.prediction import Prediction
 from app.metrics.results import Evaluation, Example, VariableResult
+from app.metrics.samples import write_samples
 from app.metrics.spectra import Bands
 from app.metrics.summary import sample_rmse, summarise
 from app.metrics.table import Row, Table
@@ -234,7 +235,7 @@ def evaluate(
     split: str = "test",
     accumulation: int | None = None,
 ) -> Evaluation:
-    """Score a prediction and the baselines, and write summary.csv, summary.txt, gridpoint.nc.
+    """Score a prediction and the baselines, and write summary.csv, .txt, gridpoint.nc, samples.nc.
 
     `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
     any orientation, holding all times of the split; of members the mean is scored as a field,
@@ -256,12 +257,16 @@ def evaluate(
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = fit_baselines(shards, candidates)
         scorer = _Scorer(shards, opened, baselines, undo, where, split, accumulation)
-        evaluation = _assemble(scorer, scorer.run(folder), times)
+        sums = scorer.run(folder)
+        evaluation = _assemble(scorer, sums, times)
     finally:
         opened.close()
     evaluation.table.write_csv(folder / "summary.csv")
     (folder / "summary.txt").write_text(str(evaluation.table), encoding="utf-8")
     write_gridpoint(folder / "gridpoint.nc", evaluation.variables, grid)
+    labels = [result.label for result in evaluation.variables]
+    scored = zip(labels, (score for score, _ in sums), strict=True)
+    write_samples(folder / "samples.nc", scored, times)
     return evaluation
 
 

@@ -10,6 +10,7 @@ from app.session import Session
 
 def run(session: Session) -> None:
     """Score y_hat.nc against the truth of the test period; the first rank does the work."""
+    session = session.for_test
     folder = session.folder
     path = folder.prediction(session.experiment.inference.inference_save_fname)
     if not path.is_file():

@@ -28,6 +28,7 @@ SPLIT = "test"
 
 def run(session: Session) -> None:
     """Predict the test period, or the files under --input."""
+    session = session.for_test
     inference = session.experiment.inference
     paths = trained_models(session)
     path = session.folder.prediction(inference.inference_save_fname)

@@ -27,8 +27,9 @@ def run(session: Session) -> None:
     shards, communicator = session.shards, session.communicator
     sampling = experiment.sampling
     steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
+    model = _model(session)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
-        _model(session),
+        model,
         experiment.training,
         communicator,
         steps_per_epoch=min(steps, sampling.max_steps or steps),
@@ -41,6 +42,7 @@ def run(session: Session) -> None:
                 "ranks": ranks.size,
                 "launcher": ranks.launcher,
                 "seed": experiment.training.seed,
+                "parameters": model.network.count_params(),
                 "data_fingerprint": shards.fingerprint,
             }
         )

@@ -68,11 +68,21 @@ def test_files_and_columns(shards, tmp_path):
     assert evaluation.table.value("rmse") == pytest.approx(0.1, rel=1e-3)
     text = (tmp_path / "summary.txt").read_text()
     assert text == str(evaluation)
+    samples = xr.load_dataset(tmp_path / "samples.nc")
+    np.testing.assert_array_equal(samples["time"], shards.times("test"))
+    for name in ("model", "linear"):
+        own = samples.sel(candidate=name)
+        total = float(samples["weight"].sum())
+        mse, mae = (float(own[key].sum()) / total for key in ("squares", "absolute"))
+        assert np.sqrt(mse) == pytest.approx(float(table["rmse"][name]), rel=1e-6)
+        assert mae == pytest.approx(float(table["mae"][name]), rel=1e-6)
+        assert float(own["ssim"].mean()) == pytest.approx(float(table["ssim"][name]), rel=1e-6)
     assert "test: 24 samples" in text
     assert {path.name for path in tmp_path.iterdir()} == {
         "summary.csv",
         "summary.txt",
         "gridpoint.nc",
+        "samples.nc",
     }
 
 

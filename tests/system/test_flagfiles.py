@@ -7,9 +7,11 @@ import pytest
 from app import config, flags
 
 FOLDER = Path(__file__).resolve().parents[2] / "flagfiles"
-FLAGFILES = sorted(path.name for path in FOLDER.glob("*.cfg"))
+FLAGFILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.cfg"))
 BUILT_IN = [name for name in FLAGFILES if name.endswith("quickstart.cfg")]
-NEED_DATA = [name for name in FLAGFILES if name not in BUILT_IN]
+BENCHMARK = [name for name in FLAGFILES if name.startswith("benchmark/")]
+# Of the benchmark, which differs in flags tested elsewhere, the one that is tested on other pairs.
+NEED_DATA = [n for n in FLAGFILES if n not in (*BUILT_IN, *BENCHMARK[1:])]
 
 
 @pytest.mark.parametrize("name", FLAGFILES)
@@ -22,6 +24,21 @@ def test_flagfile_opens_with_what_time_score_and_command(
     for part in ("What:", "Time:", "Expected:", "Command:", f"flagfiles/{name}"):
         assert part in heading
     config.build(*flags.parse([f"--flagfile={FOLDER / name}"]))
+
+
+def test_benchmark_trains_its_eight_models_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row of the benchmark's table, and nothing else, tells one model from another."""
+    monkeypatch.chdir(FOLDER.parent)
+    names = {
+        *("paired_samples", "test_pairs", "trainer", "backbone", "upsampling", "n_blocks"),
+        *("localcon_layer", "loss", "time_window", "n_disc_filters", "n_disc_blocks", "save_path"),
+    }
+    assert len(BENCHMARK) == 8
+    shared = [
+        {k: v for k, v in flags.parse([f"--flagfile={FOLDER / n}"])[1].items() if k not in names}
+        for n in BENCHMARK
+    ]
+    assert all(values == shared[0] for values in shared)
 
 
 def smoke(run, name: str, tmp_path: Path, *argv: str) -> None:

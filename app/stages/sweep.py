@@ -1,0 +1,88 @@
+"""Stage `sweep`: many runs from one command, here or as a Slurm array, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import logging
+
+from app.config import SweepConfig
+from app.distributed import Ranks
+from app.errors import InputError, RunError
+from app.sweep.members import Member, plan_members, read_members, write_members
+from app.sweep.spec import read_spec
+
+
+def run(sweep: SweepConfig, ranks: Ranks) -> None:
+    """Expand, run what is not finished, and collect; or one of these."""
+    if ranks.size > 1:
+        raise InputError(
+            f"sweep under {ranks.launcher} with {ranks.size} processes: expected one process, "
+            "which starts the members itself"
+        )
+    if sweep.spec is None:
+        if not read_members(sweep.save_path):
+            raise InputError(f"--save_path={sweep.save_path}: no sweep has run here")
+        _collect(sweep)
+        return
+    spec = read_spec(sweep.spec)
+    planned = plan_members(spec, sweep)
+    members = [one.member for one in planned]
+    if sweep.dry_run:
+        _show(sweep, members)
+        return
+    write_members(planned, spec, sweep)
+    todo = _unfinished(members)
+    logging.info(
+        "sweep of %d members in %s: %d finished, %d to run",
+        len(members),
+        sweep.save_path,
+        len(members) - len(todo),
+        len(todo),
+    )
+    if sweep.submit:
+        _submit(sweep, members, todo)
+    else:
+        _run_here(sweep, todo)
+
+
+def _unfinished(members: Sequence[Member]) -> list[Member]:
+    return [member for member in members if member.state() != "finished"]
+
+
+def _show(sweep: SweepConfig, members: Sequence[Member]) -> None:
+    for member in members:
+        print(f"{member.folder}  {member.state()}")
+    todo = _unfinished(members)
+    if sweep.submit and todo:
+        from app.sweep.slurm import array_script
+
+        print(array_script(members, todo, sweep.stages, sweep.jobs), end="")
+
+
+def _submit(sweep: SweepConfig, members: Sequence[Member], todo: Sequence[Member]) -> None:
+    from app.sweep.slurm import array_script, submit
+
+    if todo:
+        script = array_script(members, todo, sweep.stages, sweep.jobs)
+        print(submit(script, sweep.save_path, sweep.sbatch_options))
+
+
+def _run_here(sweep: SweepConfig, todo: Sequence[Member]) -> None:
+    from app.sweep.local import run_members
+
+    failed = run_members(todo, sweep.stages, jobs=sweep.jobs, threads=sweep.threads)
+    _collect(sweep)
+    if failed:
+        listed = "; ".join(f"{member.folder.name}: {member.last_line()}" for member in failed)
+        raise RunError(f"{len(failed)} of {len(todo)} members failed: {listed}")
+
+
+def _collect(sweep: SweepConfig) -> None:
+    from app.report.comparison import draw_comparison
+    from app.sweep.collect import collect
+
+    collected = collect(sweep.save_path)
+    draw_comparison(collected.groups, collected.baselines, sweep.save_path)
+    print(collected.text)
+    logging.info("tables and figure: %s", sweep.save_path)

@@ -1,0 +1,110 @@
+"""Members run on this machine, some at a time, each a process with a log of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+
+from absl import logging
+
+from app.sweep.members import INTERRUPTED, Member
+
+STOPPED = -signal.SIGTERM
+
+
+def run_members(
+    members: Sequence[Member], stages: Sequence[str], *, jobs: int, threads: int | None
+) -> list[Member]:
+    """Run all members, `jobs` at a time; return those that failed.
+
+    threads: of each process; None divides the cores among those that run at a time.
+    """
+    at_once = max(1, min(jobs, len(members)))
+    runner = _Runner(tuple(stages), threads or max(1, len(os.sched_getaffinity(0)) // at_once))
+    failed = []
+    with ThreadPoolExecutor(at_once) as pool, runner.stopped_with_us():
+        futures = {pool.submit(runner.run, member): member for member in members}
+        for done, future in enumerate(as_completed(futures), start=1):
+            member, (code, seconds) = futures[future], future.result()
+            how = "finished" if code == 0 else f"FAILED ({member.last_line()})"
+            name = member.folder.name
+            logging.info("%d/%d  %s  %.0f s  %s", done, len(members), name, seconds, how)
+            if code != 0:
+                failed.append(member)
+    return sorted(failed, key=lambda member: member.number)
+
+
+class _Runner:
+    """Starts processes, and ends them when this one is told to end."""
+
+    def __init__(self, stages: tuple[str, ...], threads: int) -> None:
+        self.stages, self.threads = stages, threads
+        self.running: set[subprocess.Popen[bytes]] = set()
+        self.lock = threading.Lock()
+        self.stopping = False
+
+    def run(self, member: Member) -> tuple[int, float]:
+        """Exit code and seconds of one member, whose outcome is kept in its folder."""
+        begun = time.monotonic()
+        process = self._start(member)
+        if process is None:
+            return STOPPED, 0.0
+        code = process.wait()
+        with self.lock:
+            self.running.discard(process)
+        if code == 0:
+            shutil.copyfile(member.flagfile, member.finished_flagfile)
+        if code != INTERRUPTED and not (code and self.stopping):
+            # one that was told to stop has not failed
+            member.exit_code.write_text(f"{code}\n", encoding="utf-8")
+        return code, time.monotonic() - begun
+
+    def _start(self, member: Member) -> subprocess.Popen[bytes] | None:
+        """The member's process; None where no more are to be started."""
+        with self.lock:
+            if self.stopping:
+                return None
+            member.exit_code.unlink(missing_ok=True)
+            member.finished_flagfile.unlink(missing_ok=True)
+            with member.log.open("ab") as log:
+                process = subprocess.Popen(
+                    [*program(member, self.stages), f"--threads={self.threads}"],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # a Ctrl-C reaches them once, through us
+                )
+            self.running.add(process)
+            return process
+
+    @contextmanager
+    def stopped_with_us(self) -> Iterator[None]:
+        """On Ctrl-C or SIGTERM pass SIGTERM on, so that members write their checkpoints."""
+
+        def interrupt(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, interrupt)
+        try:
+            yield
+        except KeyboardInterrupt:
+            with self.lock:
+                self.stopping = True
+                for process in self.running:
+                    process.terminate()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def program(member: Member, stages: Sequence[str]) -> list[str]:
+    """The command that runs one member."""
+    return [sys.executable, "-m", "app", *stages, f"--flagfile={member.flagfile}"]

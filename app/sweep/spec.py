@@ -1,0 +1,190 @@
+"""What is swept: lists of values on the command line or in a YAML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.errors import InputError
+from app.flags import FLAGS_BY_NAME, SECTIONS, as_text, value_of
+from app.registry import unknown
+
+FLAGFILE, SEED = "flagfile", "seed"
+YAML_SUFFIXES = (".yml", ".yaml")
+KEYS = ("flagfiles", "seeds", "exclude", "include", "compare")
+OWN_FLAGS = frozenset(
+    {"save_path", "overwrite", "train", "test", "metrics"}
+    | {flag.name for flag in SECTIONS["SWEEP"]}
+)
+OPENING, CLOSING = "[(", ")]"
+
+Changes = dict[str, str]  # flag → its text, in the order in which the flags were named
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A sweep before its members are resolved.
+
+    choices: the changes of every member; exclude: members that match one of these are left
+    out; compare: pairs of selections whose members are compared.
+    """
+
+    choices: tuple[Changes, ...]
+    exclude: tuple[Changes, ...] = ()
+    compare: tuple[tuple[Changes, Changes], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All flags that any member changes."""
+        return tuple(dict.fromkeys(name for changes in self.choices for name in changes))
+
+
+def read_spec(text: str) -> Spec:
+    """The sweep of `--sweep`: a YAML file by its suffix, else lists of values."""
+    return _from_yaml(text) if text.endswith(YAML_SUFFIXES) else _from_text(text)
+
+
+def canonical(changes: Mapping[str, str]) -> Changes:
+    """Changes as they compare: values as flags are written back, files by their full path."""
+    return {
+        name: str(Path(text).resolve()) if name == FLAGFILE else as_text(value_of(name, text))
+        for name, text in sorted(changes.items())
+    }
+
+
+def _from_text(text: str) -> Spec:
+    """`flag=value,value;flag=value`; commas within brackets belong to a value."""
+    axes: dict[str, list[str]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, values = part.partition("=")
+        name = name.strip().lstrip("-")
+        if not equals or not values.strip():
+            raise InputError(
+                f"--sweep: expected FLAG=VALUE,VALUE or a .yml file, received {part!r}"
+            )
+        if name in axes:
+            raise InputError(f"--sweep: {name} is named twice")
+        axes[name] = _checked(name, _split(values), "--sweep")
+    if not axes:
+        raise InputError("--sweep: expected FLAG=VALUE,VALUE;FLAG=VALUE or a .yml file")
+    return Spec(_product(axes))
+
+
+def _split(text: str) -> list[str]:
+    values, depth = [""], 0
+    for character in text:
+        depth += (character in OPENING) - (character in CLOSING)
+        if character == "," and depth == 0:
+            values.append("")
+        else:
+            values[-1] += character
+    return [value.strip() for value in values]
+
+
+def _from_yaml(name: str) -> Spec:
+    """Flags with lists of values, and the keys that say more than that."""
+    path = Path(name).expanduser()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"--sweep={name}: not readable as YAML ({error})") from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path}: expected flags with lists of values, received {content!r}")
+    reader = _YamlReader(str(path), path.parent)
+    axes: dict[str, list[str]] = {}
+    if content.get("flagfiles"):
+        axes[FLAGFILE] = reader.texts(FLAGFILE, content["flagfiles"])
+    for flag, values in content.items():
+        if flag not in KEYS:
+            axes[str(flag)] = reader.texts(str(flag), values)
+    seeds = reader.seeds(content.get("seeds"))
+    included = [reader.selection(entry, "include") for entry in _list(content.get("include"))]
+    members = (*(_product(axes) if axes else ()), *included)
+    if not members and not seeds:
+        raise InputError(f"{path}: no flag, flagfile or seed to sweep")
+    return Spec(
+        _with_seeds(members or ({},), seeds, str(path)),
+        tuple(reader.selection(entry, "exclude") for entry in _list(content.get("exclude"))),
+        tuple(reader.pair(entry) for entry in _list(content.get("compare"))),
+    )
+
+
+@dataclass(frozen=True)
+class _YamlReader:
+    where: str
+    folder: Path
+
+    def texts(self, name: str, values: Any) -> list[str]:
+        """Values of one flag as texts; a list within the list is one value with commas."""
+        if not isinstance(values, list) or not values:
+            raise InputError(
+                f"{self.where}: {name}: expected a list of values, received {values!r}"
+            )
+        return self.checked(name, [self.text(name, value) for value in values])
+
+    def text(self, name: str, value: Any) -> str:
+        text = as_text(value) if value is not None else "None"
+        return os.path.relpath(self.folder / text) if name == FLAGFILE else text
+
+    def checked(self, name: str, texts: list[str]) -> list[str]:
+        return _checked(name, texts, self.where)
+
+    def seeds(self, given: Any) -> list[str]:
+        """A list of seeds, or how many there are from 0 on."""
+        if given is None:
+            return []
+        values = list(range(given)) if isinstance(given, int) and given > 0 else given
+        return self.texts(SEED, values)
+
+    def selection(self, entry: Any, key: str) -> Changes:
+        if not isinstance(entry, dict) or not entry:
+            raise InputError(f"{self.where}: {key}: expected FLAG: VALUE, received {entry!r}")
+        return {
+            str(name): self.checked(str(name), [self.text(str(name), value)])[0]
+            for name, value in entry.items()
+        }
+
+    def pair(self, entry: Any) -> tuple[Changes, Changes]:
+        if not isinstance(entry, list) or len(entry) != 2:
+            raise InputError(
+                f"{self.where}: compare: expected pairs [{{FLAG: VALUE}}, {{FLAG: VALUE}}], "
+                f"received {entry!r}"
+            )
+        return self.selection(entry[0], "compare"), self.selection(entry[1], "compare")
+
+
+def _list(entries: Any) -> list[Any]:
+    return entries if isinstance(entries, list) else [entries] if entries else []
+
+
+def _checked(name: str, texts: list[str], where: str) -> list[str]:
+    """The texts, once the flag is known, may be swept and takes them."""
+    if name != FLAGFILE:
+        if name in OWN_FLAGS:
+            raise InputError(f"{where}: --{name} belongs to the whole sweep and cannot be swept")
+        if name not in FLAGS_BY_NAME:
+            known = tuple(FLAGS_BY_NAME)
+            text = unknown("flag", name, known).partition("; known:")[0]
+            raise InputError(f"{where}: {text}; see --help")
+        for text in texts:
+            value_of(name, text, where)
+    return texts
+
+
+def _product(axes: Mapping[str, Sequence[str]]) -> tuple[Changes, ...]:
+    """All combinations, the last flag varying fastest."""
+    return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
+
+
+def _with_seeds(members: tuple[Changes, ...], seeds: list[str], where: str) -> tuple[Changes, ...]:
+    if not seeds:
+        return members
+    if any(SEED in changes for changes in members):
+        raise InputError(f"{where}: seed is named beside seeds; expected one of them")
+    return tuple({**changes, SEED: seed} for changes in members for seed in seeds)
