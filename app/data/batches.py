@@ -65,10 +65,9 @@ class _Maker:
     def _drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows (B·T,), the frames of a window one after the other, and weights (B,)."""
         indices, weights = self._sampler.batch(step)
-        rows = self._starts[indices]
-        if self._frames is not None:
-            rows = (rows[:, None] + np.arange(self._frames)).ravel()
-        return rows, weights
+        if self._frames is None:
+            return indices, weights
+        return (self._starts[indices][:, None] + np.arange(self._frames)).ravel(), weights
 
     def _unfolded(self, fields: np.ndarray) -> np.ndarray:
         """(B·T, ...) to (B, T, ...), of single frames as it is."""
