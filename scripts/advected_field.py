@@ -20,20 +20,20 @@ from scipy import ndimage
 
 from app.main import main
 
-SCALE = 4
+SCALE = 3
 FRAMES = 5
-SHAPE = (20, 28)  # fine cells
+SHAPE = (18, 27)  # fine cells
 DRIFT = 1  # fine cells a frame
 HOURS = 700
 SMOOTHING = 1.5  # fine cells: structure below the coarse grid
 FLAGS = [
     *("--variable=t2m", f"--scale={SCALE}", "--backbone=resnet", "--upsampling=spc"),
-    *("--n_filters=8", "--n_blocks=2", "--dropout_rate=0", "--loss=mse", "--learning_rate=3e-3"),
+    *("--n_filters=8", "--n_blocks=2", "--dropout_rate=0", "--loss=mse", "--learning_rate=5e-3"),
     *("--lr_schedule=cosine", "--notensorboard", "--noverbose", "--overwrite", "--threads=1"),
 ]
 # As many frames in a step and as many steps for both.
-SINGLE = ["--batch_size=40", "--epochs=150"]
-WINDOW = [f"--time_window={FRAMES}", "--batch_size=8", "--epochs=30"]
+SINGLE = ["--batch_size=40", "--epochs=50"]
+WINDOW = [f"--time_window={FRAMES}", "--batch_size=8", "--epochs=10"]
 
 
 def advected(seed: int = 0) -> xr.Dataset:

@@ -57,7 +57,7 @@ def test_convlstm_is_that_of_keras(kernel: int, bidirectional: bool) -> None:
     ],
 )
 def test_layers_keep_the_contract(make, width, tmp_path) -> None:
-    run_layer_test(make, (2, T, *GRID, 2), (2, T, *GRID, width), tmp_path)
+    run_layer_test(make, (2, 2, *GRID, 2), (2, 2, *GRID, width), tmp_path)
 
 
 def test_folding_is_undone_and_keeps_frames_together() -> None:
@@ -96,18 +96,16 @@ def test_parameters_by_hand(blocks: int, bidirectional: bool, upsampling: str) -
 @pytest.mark.parametrize(("backbone", "upsampling"), product(BACKBONES, UPSAMPLINGS))
 def test_networks_serve_any_size_and_every_block_counts(backbone: str, upsampling: str) -> None:
     """Defect: post-upsampling networks that leave out all blocks but the stem."""
-    nets = [network(1, backbone=backbone, upsampling=upsampling, n_blocks=n) for n in (1, 3)]
-    names = {layer.name for layer in nets[1].layers}
-    assert {"stem", "block_1", "block_2", "block_3"} <= names
+    net = network(1, frames=2, backbone=backbone, upsampling=upsampling, n_blocks=2)
+    assert {"stem", "block_1", "block_2"} <= {layer.name for layer in net.layers}
     for h, w in [(3, 5), (4, 4)]:
         grid = (2 * h, 2 * w) if upsampling == "pin" else (h, w)
-        shapes = {"coarse": (1, T, *grid, 1), "static": (1, 2 * h, 2 * w, 1)}
-        x = random_inputs(shapes)
-        assert tuple(nets[1](x).shape) == (1, T, 2 * h, 2 * w, 1)
-    before = np.asarray(nets[1](x))
-    for weight in nets[1].get_layer("block_2").trainable_weights:
+        x = random_inputs({"coarse": (1, 2, *grid, 1), "static": (1, 2 * h, 2 * w, 1)})
+        before = np.asarray(net(x))
+        assert before.shape == (1, 2, 2 * h, 2 * w, 1)
+    for weight in net.get_layer("block_2").trainable_weights:
         weight.assign(weight * 3)
-    assert np.abs(np.asarray(nets[1](x)) - before).max() > 1e-5
+    assert np.abs(np.asarray(net(x)) - before).max() > 1e-5
 
 
 def influence(net: keras.Model, upsampling: str = "spc") -> np.ndarray:

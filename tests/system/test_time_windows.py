@@ -49,9 +49,7 @@ def flags(data: Path, *argv: str) -> list[str]:
 
 def of_file(data: Path, *argv: str) -> list[str]:
     file = data / "fine.nc"
-    return flags(
-        data, f"--data={file}", "--variable=t2m,dew", f"--static={file}:orography", *argv
-    )
+    return flags(data, f"--data={file}", "--variable=t2m,dew", f"--static={file}:orography", *argv)
 
 
 def test_every_time_is_predicted_whatever_the_gaps(

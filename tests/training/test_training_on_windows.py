@@ -77,7 +77,7 @@ def test_loss_is_the_mean_over_all_frames_by_hand() -> None:
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
-@pytest.mark.parametrize("loss", ["dssim", "msdssim_mae", "huber"])
+@pytest.mark.parametrize("loss", ["dssim", "huber"])
 def test_structural_losses_look_at_each_frame_alone(loss: str) -> None:
     data, trained = batch(), trainer(loss=loss)
     y_true = ((data["hr"] - 280) / 5).astype("float32")
@@ -87,8 +87,10 @@ def test_structural_losses_look_at_each_frame_alone(loss: str) -> None:
     assert trained.validate(iter([data])) == pytest.approx(np.mean(values), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SupervisedTrainer, CGANTrainer])
 def test_loss_falls(kind: Any) -> None:
+    tf.config.run_functions_eagerly(False)
     trained, data = trainer(kind), batch()
     first = trained.validate(iter([data]))
     for _ in range(25):
