@@ -4,7 +4,8 @@ A random field drifts over the grid, ever new, by cells that are no multiple of 
 each frame samples its sub-grid structure elsewhere: what one coarse frame has lost, its neighbours
 hold. The record has a gap every day. Trains, on as many frames, the spatial network and those of
 windows that look both ways and back only; prints the RMSE of each on the test period, and of
-windows over single frames by position in the stretches between gaps. Takes about two minutes.
+windows over single frames by position in the stretches between gaps. Takes a good minute
+of one core.
 
 usage: python scripts/advected_field.py OUT [flags of the program]
 """

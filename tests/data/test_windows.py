@@ -133,5 +133,5 @@ def test_batches_hold_consecutive_frames(shards: Shards, patch: int | None) -> N
                 np.testing.assert_array_equal(batch["static"][i], static[cut])
             np.testing.assert_array_equal(batch["coarse"][i], coarse)
             np.testing.assert_array_equal(batch["hr"][i], hr)
-            np.testing.assert_array_equal(batch["time"][i], shards.harmonics("train", rows))
+            np.testing.assert_array_equal(batch["time"][i], shards.time_features("train", rows))
     assert sorted(seen) == starts.tolist()

@@ -144,7 +144,7 @@ class Recorder:
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
         assert batch["coarse"].shape[:2] == (6, T)
-        np.testing.assert_allclose(batch["time"].shape, (6, T, 4))
+        np.testing.assert_allclose(batch["time"].shape, (6, T, 8))
         return np.repeat(np.repeat(batch["coarse"], 2, axis=2), 2, axis=3)[None]
 
 

@@ -144,7 +144,7 @@ def batch_of(cell: Cell, model: PhysicalModel) -> dict[str, np.ndarray]:
     fields = {name: draw.normal(280, 5, shape).astype("float32") for name, shape in shapes.items()}
     fields["hr"][..., FINE[0] :, :, :] = np.nan
     fields["hr"][..., FINE[1] :, :] = np.nan
-    time = np.zeros((*lead, 4), "float32")
+    time = np.zeros((*lead, 8), "float32")
     return {**fields, "time": time, "weight": np.ones(BATCH, "float32")}
 
 

@@ -30,7 +30,8 @@ def make_model(
     *,
     guess: keras.layers.Layer | None = None,
     constraint: str = "none",
-    features: str = "none",
+    quantiles: tuple[float, ...] = (),
+    features: tuple[str, ...] = (),
     coarse: tuple[int, int] = COARSE,
     **options,
 ) -> PhysicalModel:
@@ -52,6 +53,7 @@ def make_model(
         constraint=constraint,
         twins=(0, 1) if constraint != "none" else (),
         time_window=frames,
+        quantiles=quantiles,
     )
     mask = np.ones((*fine, 2), bool)
     mask[2, 3, 1] = False
@@ -69,7 +71,7 @@ def make_model(
         config,
         n_inputs=2 + len(spec.time_channels),
         n_static=1,
-        n_outputs=2,
+        n_outputs=2 * max(1, len(quantiles)),
         scale=SCALE,
         zero_output=guess is not None,
     )
@@ -83,7 +85,7 @@ def make_batch(coarse: tuple[int, int] = COARSE) -> dict[str, np.ndarray]:
     fields[0, 1, 2, 2, 0] = np.nan
     return {
         "coarse": fields.astype("float32"),
-        "time": draw.normal(size=(B, T, 4)).astype("float32"),
+        "time": draw.normal(size=(B, T, 8)).astype("float32"),
     }
 
 
@@ -95,7 +97,7 @@ def folded(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("upsampling", ["spc", "pin"])
 def test_inputs_are_those_of_single_frames_without_statics(upsampling: str) -> None:
     """Statics come by the auxiliary branch alone; time features are each frame's own."""
-    batch, options = make_batch(), {"features": "hour", "upsampling": upsampling}
+    batch, options = make_batch(), {"features": ("hour",), "upsampling": upsampling}
     whole = make_model(**options).encode_inputs(batch["coarse"], time=batch["time"])
     frames = folded(batch)
     single = make_model(None, **options).encode_inputs(frames["coarse"], time=frames["time"])
@@ -106,8 +108,8 @@ def test_inputs_are_those_of_single_frames_without_statics(upsampling: str) -> N
 
 def test_condition_is_that_of_single_frames_with_statics() -> None:
     batch = make_batch()
-    ours = make_model(features="both").condition(batch)
-    theirs = make_model(None, features="both").condition(folded(batch))
+    ours = make_model(features=("hour", "day_of_year")).condition(batch)
+    theirs = make_model(None, features=("hour", "day_of_year")).condition(folded(batch))
     assert ours.shape[-1] == 2 + 4 + 1
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -134,6 +136,19 @@ def test_network_of_zeros_predicts_the_first_guess_of_each_frame(guess) -> None:
     theirs = make_model(None, guess=guess())(folded(batch))
     assert tuple(ours.shape) == (B, T, *FINE, 2)
     np.testing.assert_allclose(fold(ours), theirs, rtol=1e-5)
+
+
+def test_quantiles_of_frames_stand_in_the_place_of_members() -> None:
+    """Rising everywhere, whatever the network says; the guess is added to each."""
+    model, batch = make_model(quantiles=(0.1, 0.5, 0.9)), make_batch()
+    fields = model.predict_fields(batch)
+    assert fields.shape == (3, B, T, FINE[0] - 1, FINE[1] - 1, 2)
+    assert np.nanmin(np.diff(fields, axis=0)) >= 0
+    assert np.nanmax(np.diff(fields, axis=0)) > 0
+    guess = InterpolationGuess("bicubic", SCALE, [0, 1])
+    guided = make_model(quantiles=(0.1, 0.5, 0.9), guess=guess).predict_fields(batch)
+    alone = make_model(guess=guess).predict_fields(batch)
+    np.testing.assert_allclose(guided, np.repeat(alone, 3, axis=0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("part", [False, True])

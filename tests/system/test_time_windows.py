@@ -96,7 +96,7 @@ def test_explicit_pairs_and_other_files(data: Path, capfd: pytest.CaptureFixture
     }
     (data / "data.yml").write_text(yaml.safe_dump(description))
     argv = [f"--data_config={data / 'data.yml'}", "--paired_samples=explicit"]
-    extra = ["--first_guess=linear", "--time_features=both"]
+    extra = ["--first_guess=linear", "--time_features=hour,season"]
     assert main(["train", "test", "metrics", *flags(data, *argv, *extra)]) == 0
     with xr.open_dataset(data / "coarse.nc") as coarse:
         coarse.isel(time=slice(0, 24, 2)).to_netcdf(data / "other.nc")

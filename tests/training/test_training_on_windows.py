@@ -60,7 +60,7 @@ def batch(n: int = B) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     coarse = rng.normal(280, 5, (n, T, *CELLS, 1)).astype("float32")
     fine = coarse.repeat(SCALE, axis=2).repeat(SCALE, axis=3)
-    time = np.zeros((n, T, 4), "float32")
+    time = np.zeros((n, T, 8), "float32")
     return {"coarse": coarse, "time": time, "hr": fine, "weight": np.ones(n, "float32")}
 
 
