@@ -125,6 +125,7 @@ class Recorder:
     members = 1
 
     def __init__(self) -> None:
+        self.attributes: dict[str, str] = {}
         self.blocks: dict[int, np.ndarray] = {}
 
     def new_file(self, path: Path, stamps: Stamps, as_in_file: bool) -> "Recorder":
@@ -148,7 +149,7 @@ class Recorder:
         return np.repeat(np.repeat(batch["coarse"], 2, axis=2), 2, axis=3)[None]
 
 
-def test_predict_reads_each_frame_and_writes_the_record_in_order() -> None:
+def test_predict_reads_each_frame_and_writes_the_record_in_order(tmp_path: Path) -> None:
     """A model that repeats its input gives the record back: frames go to their own places."""
     record = np.random.default_rng(0).normal(size=(N, 2, 3, 1)).astype("float32")
     seconds = 3600 * (np.arange(N) + 10 * PIECES)
@@ -158,7 +159,7 @@ def test_predict_reads_each_frame_and_writes_the_record_in_order() -> None:
         lambda rows: record[rows],
         Stamps(seconds),
         recorder,
-        Path("nowhere.nc"),
+        tmp_path / "record.nc",
         communicator=Communicator(Ranks()),
         batch_size=6,
         seed=0,
