@@ -19,11 +19,13 @@ from contract import run_training_contract
 
 from app.config import ModelConfig
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.models.layers import ChannelAttention
 
 FINE = (13, 17)
 FRAMES = 3
 BATCH = 2
 UPSAMPLINGS = ("pin", "spc", "rc", "dc")
+UP = 5.0  # bias of the two rectified units of attention
 NORMALIZATIONS = (None, "bn", "ln")
 
 
@@ -75,7 +77,7 @@ def _eager() -> Iterator[None]:
 
 
 def model_of(cell: Cell) -> PhysicalModel:
-    """Smooth activations and 8 filters, so that no unit is off for all samples.
+    """Smooth activations, and attention's rectified units well above 0: none is off for good.
 
     Normalisation, attention and direction alternate over the matrix.
     """
@@ -129,6 +131,9 @@ def model_of(cell: Cell) -> PhysicalModel:
         scale=cell.scale,
         coarse_shape=coarse if config.localcon_layer or unet else (None, None),
     )
+    for layer in network._flatten_layers():
+        if isinstance(layer, ChannelAttention):
+            layer.gate[0].bias.assign(np.full(layer.gate[0].units, UP))
     return PhysicalModel(spec, arrays, network)
 
 
