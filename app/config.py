@@ -25,6 +25,7 @@ DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 SPATIAL_ONLY = ("unet", "convnext")
+TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,17 @@ class ModelConfig:
     time_features: tuple[str, ...] = ()
     coordinate_channels: bool = False
     constraint: str = "none"
+    time_window: int | None = None
+    bidirectional: bool = True
 
     def __post_init__(self) -> None:
+        if self.time_window is not None:
+            _at_least("time_window", self.time_window, 2)
+            if self.backbone in SPATIAL_ONLY:
+                raise InputError(
+                    f"--backbone={self.backbone} with --time_window={self.time_window}: this "
+                    "backbone takes spatial samples only; expected convnet, resnet or densenet"
+                )
         _at_least("n_filters", self.n_filters, 1)
         _at_least("n_blocks", self.n_blocks, 1)
         _at_least("first_guess_radius", self.first_guess_radius, 1)
@@ -82,6 +92,7 @@ class SamplingConfig:
     scale: int = 2
     halo: int = 0
     patch_size: int | None = None
+    time_window: int | None = None
     batch_size: int = 32
     max_steps: int | None = None
 
@@ -334,8 +345,6 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     """The experiment of a command line, refused in one line where it cannot work."""
     runs = words[1:] if words[:1] == ("status",) else ()
     stages = _stages(words[:1] if runs else words, values)
-    if values["time_window"] is not None:
-        _refuse_time_window(values)
     experiment = Experiment(
         stages=stages,
         save_path=_path(values["save_path"]),
@@ -468,18 +477,6 @@ def data_root(given: str | None) -> str:
     return given or os.environ.get(DATA_ROOT_VARIABLE) or str(DATA_ROOT_DEFAULT)
 
 
-def _refuse_time_window(values: dict[str, Any]) -> None:
-    if values["backbone"] in SPATIAL_ONLY:
-        raise InputError(
-            f"--backbone={values['backbone']} with --time_window={values['time_window']}: "
-            "this backbone takes spatial samples only"
-        )
-    raise InputError(
-        f"--time_window={values['time_window']}: spatio-temporal samples are not available; "
-        "leave the flag out"
-    )
-
-
 def _check_pairs(experiment: Experiment) -> None:
     """Combinations of parts that exclude one another."""
     model, sampling = experiment.model, experiment.sampling
@@ -495,6 +492,12 @@ def _check_pairs(experiment: Experiment) -> None:
         raise InputError(
             f"{' and '.join(tied)} with --patch_size={sampling.patch_size}: weights that belong "
             "to grid points need the whole domain; leave --patch_size out"
+        )
+    trainer = experiment.training.trainer
+    if sampling.time_window is not None and trainer not in TRAINERS_OF_WINDOWS:
+        raise InputError(
+            f"--trainer={trainer} with --time_window={sampling.time_window}: this trainer takes "
+            f"spatial samples only; expected one of {', '.join(TRAINERS_OF_WINDOWS)}"
         )
     _check_source(experiment)
     _check_quantiles(experiment)

@@ -89,7 +89,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
         Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
         Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
-        Flag("time_window", "int", None, "Frames a sample (spatio-temporal samples)."),
+        Flag(
+            "time_window",
+            "int",
+            None,
+            "Consecutive frames of a sample, all of which are predicted (spatio-temporal samples).",
+        ),
         _enum("interpolation", "inter_area", "Interpolation before the network (pin)."),
     ),
     "MODEL": (
@@ -121,6 +126,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("n_filters", "int", 8, "Filters of the first block."),
         Flag("n_blocks", "int", 6, "Blocks of the backbone."),
+        Flag(
+            "bidirectional",
+            "bool",
+            True,
+            "With --time_window: recurrent layers run both ways, so that frames see later ones.",
+        ),
         _enum("normalization", None, "Normalisation within blocks."),
         _enum("activation", "relu", "Activation within blocks."),
         _enum("output_activation", None, "Activation of the last layer.", "activation"),

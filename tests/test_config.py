@@ -1,5 +1,6 @@
 """What an experiment refuses before any data is read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,26 @@ def test_debug_comes_on_top_of_the_epochs_trained_before() -> None:
     assert build("train", "--debug", "--trained_epochs=5", *DATA).training.epochs == 7
 
 
+def test_windows_reach_samples_and_network_alike() -> None:
+    experiment = build("train", "--time_window=4", "--nobidirectional", *DATA)
+    assert experiment.sampling.time_window == experiment.model.time_window == 4
+    assert not experiment.model.bidirectional
+
+
+def test_trainers_that_know_no_windows_are_refused() -> None:
+    experiment = build("train", "--time_window=4", *DATA)
+    other = replace(experiment, training=replace(experiment.training, trainer="OtherTrainer"))
+    with pytest.raises(InputError, match="--trainer=OtherTrainer with --time_window=4"):
+        config._check_pairs(other)
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
         (["--backbone=unet"], "needs --upsampling=pin"),
         (["--backbone=unet", "--upsampling=pin", "--time_window=3"], "spatial samples only"),
         (["--backbone=convnext", "--time_window=3"], "spatial samples only"),
+        (["--time_window=1"], "--time_window=1: expected 2 or more"),
         (["--paired_samples=explicit"], "need low-resolution data"),
         (["--quantiles=0.5,0.1"], "--quantiles=0.5,0.1: expected rising levels between 0 and 1"),
         (["--quantiles=0.5,1"], "expected rising levels"),

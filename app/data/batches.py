@@ -12,6 +12,7 @@ import numpy as np
 
 from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.windows import samples
 from app.errors import InputError
 from app.grids import Geometry
 
@@ -24,6 +25,9 @@ def batches(
     sampler: Sampler,
     patch: int | None = None,
     prefetch: int = 2,
+    *,
+    frames: int | None = None,
+    stride: int = 1,
 ) -> BatchIterator:
     """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
@@ -31,38 +35,78 @@ def batches(
     hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
     also static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse
     row and column. InputError for a patch that is no multiple of the scale or exceeds the grid.
+
+    With `frames` the sampler's samples are windows, every `stride`-th of each gapless stretch
+    (see `samples`); coarse, time and hr then are (B, T, ...), all frames cut at the same place.
     """
+    starts = samples(shards, split, frames, stride)
     make = (
-        PatchMaker(shards, split, sampler, patch) if patch else WholeMaker(shards, split, sampler)
+        PatchMaker(shards, split, sampler, starts, frames, patch)
+        if patch
+        else WholeMaker(shards, split, sampler, starts, frames)
     )
     return BatchIterator(make, range(sampler.steps), prefetch)
 
 
-class WholeMaker:
+class _Maker:
+    """What makers of batches share: which rows of the split a step takes."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        split: str,
+        sampler: Sampler,
+        starts: np.ndarray,
+        frames: int | None,
+    ) -> None:
+        self._shards, self._split, self._sampler = shards, split, sampler
+        self._starts, self._frames = starts, frames
+
+    def _drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (B·T,), the frames of a window one after the other, and weights (B,)."""
+        indices, weights = self._sampler.batch(step)
+        if self._frames is None:
+            return indices, weights
+        return (self._starts[indices][:, None] + np.arange(self._frames)).ravel(), weights
+
+    def _unfolded(self, fields: np.ndarray) -> np.ndarray:
+        """(B·T, ...) to (B, T, ...), of single frames as it is."""
+        if self._frames is None:
+            return fields
+        return fields.reshape(-1, self._frames, *fields.shape[1:])
+
+    def _batch(self, coarse: np.ndarray, rows: np.ndarray, fine: np.ndarray) -> Batch:
+        time = self._shards.time_features(self._split, rows)
+        fields = {"coarse": coarse, "time": time, "hr": fine}
+        return {name: self._unfolded(values) for name, values in fields.items()}
+
+
+class WholeMaker(_Maker):
     """Whole fields."""
 
-    def __init__(self, shards: Shards, split: str, sampler: Sampler) -> None:
-        self._shards, self._split, self._sampler = shards, split, sampler
-
     def __call__(self, step: int) -> Batch:
-        indices, weights = self._sampler.batch(step)
-        n, geometry = len(indices), self._shards.geometry
+        rows, weights = self._drawn(step)
+        geometry = self._shards.geometry
         channels = len(self._shards.variables["hr"])
-        fine = np.full((n, *geometry.padded_shape, channels), np.nan, np.float32)
-        self._shards.read_into(geometry.crop(fine, axes=(1, 2)), "hr", self._split, indices)
-        return {
-            "coarse": _coarse(self._shards, self._split, indices, geometry.coarse_shape, None),
-            "time": self._shards.time_features(self._split, indices),
-            "hr": fine,
-            "weight": weights,
-        }
+        fine = np.full((len(rows), *geometry.padded_shape, channels), np.nan, np.float32)
+        self._shards.read_into(geometry.crop(fine, axes=(1, 2)), "hr", self._split, rows)
+        coarse = _coarse(self._shards, self._split, rows, geometry.coarse_shape, None)
+        return {**self._batch(coarse, rows, fine), "weight": weights}
 
 
-class PatchMaker:
+class PatchMaker(_Maker):
     """Random patches that begin at coarse cells, so that blocks stay whole."""
 
-    def __init__(self, shards: Shards, split: str, sampler: Sampler, patch: int) -> None:
-        self._shards, self._split, self._sampler = shards, split, sampler
+    def __init__(
+        self,
+        shards: Shards,
+        split: str,
+        sampler: Sampler,
+        starts: np.ndarray,
+        frames: int | None,
+        patch: int,
+    ) -> None:
+        super().__init__(shards, split, sampler, starts, frames)
         geometry = shards.geometry
         check_patch(patch, geometry)
         self._scale, self._patch, self._cells = geometry.scale, patch, patch // geometry.scale
@@ -78,22 +122,22 @@ class PatchMaker:
         self._static = shards.padded_static
 
     def __call__(self, step: int) -> Batch:
-        indices, weights = self._sampler.batch(step)
+        rows, weights = self._drawn(step)
         origin = self._sampler.offsets(step, self._choices) + self._first
-        windows = [_window(corner, self._cells) for corner in origin]
-        fine = [_window(corner * self._scale, self._patch) for corner in origin]
+        corners = np.repeat(origin, self._frames or 1, axis=0)
+        windows = [_window(corner, self._cells) for corner in corners]
+        fine = [_window(corner * self._scale, self._patch) for corner in corners]
         shape = (self._cells, self._cells)
+        coarse = _coarse(self._shards, self._split, rows, shape, windows)
         return {
-            "coarse": _coarse(self._shards, self._split, indices, shape, windows),
-            "time": self._shards.time_features(self._split, indices),
-            "hr": self._fine(indices, fine),
+            **self._batch(coarse, rows, self._fine(rows, fine)),
             "weight": weights,
-            "static": np.stack([self._static[window] for window in fine]),
+            "static": np.stack([self._static[window] for window in fine[:: self._frames]]),
             "origin": origin.astype(np.int32),
         }
 
     def _fine(self, indices: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
-        """Patches (B, patch, patch, C) of the padded fine grid, NaN where it is padding."""
+        """Patches (n, patch, patch, C) of the padded fine grid, NaN where it is padding."""
         top, _, left, _ = self._shards.geometry.pad
         channels = len(self._shards.variables["hr"])
         out = np.full((len(indices), self._patch, self._patch, channels), np.nan, np.float32)

@@ -114,7 +114,15 @@ class Shards:
 
     def segments(self, split: str) -> np.ndarray:
         """(n,) number of the gapless piece of time that each sample belongs to."""
-        return times.segments(self.stamps(split).seconds)
+        return times.segments(self.stamps(split).seconds, self.step(split))
+
+    def step(self, split: str) -> int:
+        """The record's regular step in seconds: one for all splits, which may be thin.
+
+        The times of arrays are made up, save the truth's, so that there each split has its own.
+        """
+        parts = self._stamps.values() if self.has_times else [self.stamps(split)]
+        return times.commonest(np.concatenate([np.diff(stamps.seconds) for stamps in parts]))
 
     def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
         """(n, 4) float32 of hour and day of year; zeros where the data have no real times."""

@@ -19,6 +19,7 @@ CALENDARS = {
     "365_day": "noleap",
     "366_day": "all_leap",
 }
+CALENDAR_STEPS = ((28, 31), (365, 366))  # days of months and of years
 # datetime64[ns] ends in 2262; whole years inside it.
 NANOSECOND_YEARS = (1678, 2261)
 
@@ -90,18 +91,35 @@ def duration(text: str, where: str) -> int:
 
 def modal_step(seconds: np.ndarray) -> int:
     """The commonest distance of neighbouring stamps, in seconds; 0 for fewer than two."""
-    if len(seconds) < 2:
-        return 0
-    steps, counts = np.unique(np.diff(seconds), return_counts=True)
-    return int(steps[np.argmax(counts)])
+    return commonest(np.diff(seconds))
 
 
-def segments(seconds: np.ndarray) -> np.ndarray:
-    """(n,) int64 number of the gapless piece each stamp belongs to."""
+def commonest(steps: np.ndarray) -> int:
+    """The value that occurs most often, the smallest of several; 0 where there is none."""
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[np.argmax(counts)]) if len(values) else 0
+
+
+def segments(seconds: np.ndarray, step: int | None = None) -> np.ndarray:
+    """(n,) int64 number of the gapless piece each stamp belongs to.
+
+    `step`, in seconds, is what neighbouring stamps are apart; None takes the commonest distance.
+    Steps of a month or a year are those of the calendar, whatever its lengths.
+    """
     if len(seconds) == 0:
         return np.zeros(0, np.int64)
-    breaks = np.diff(seconds) != modal_step(seconds)
+    shortest, longest = _equal_steps(modal_step(seconds) if step is None else step)
+    steps = np.diff(seconds)
+    breaks = (steps < shortest) | (steps > longest)
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int64)
+
+
+def _equal_steps(step: int) -> tuple[int, int]:
+    """The shortest and longest step, in seconds, that count as the given one."""
+    for days in CALENDAR_STEPS:
+        if days[0] * DAY <= step <= days[1] * DAY:
+            return days[0] * DAY, days[1] * DAY
+    return step, step
 
 
 def harmonics(times: np.ndarray | Stamps) -> np.ndarray:

@@ -20,14 +20,14 @@ class DeepEnsemble:
         self.models = models
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
-        """Fields (len(models) · members, n, y, x, C)."""
+        """Fields (len(models) · members, n, …)."""
         return np.concatenate([m.predict_fields(batch, seed, members) for m in self.models])
 
 
 def check_alike(specs: list[ModelSpec], names: list[str]) -> None:
-    """InputError unless all models have the same inputs, outputs and grid."""
+    """InputError unless all models have the same inputs, outputs, grid and frames a sample."""
     for spec, name in zip(specs[1:], names[1:], strict=True):
-        for part in ("inputs", "outputs", "geometry"):
+        for part in ("inputs", "outputs", "geometry", "time_window", "bidirectional"):
             if getattr(spec, part) != getattr(specs[0], part):
                 raise InputError(
                     f"--ensemble: {name} has other {part} than {names[0]}; expected models that "

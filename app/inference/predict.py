@@ -12,6 +12,7 @@ from absl import logging
 from app.data.times import Stamps, time_features
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted
+from app.inference.windows import Windows, blended
 from app.inference.writer import Layout, drop_parts, part_path, written_with
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -19,7 +20,7 @@ Undo = Callable[[np.ndarray], np.ndarray]
 
 
 class Predicts(Protocol):
-    """A model that gives physical fields (members, n, y, x, C)."""
+    """A model that gives physical fields (members, n, y, x, C), of windows (members, n, T, …)."""
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray: ...
 
@@ -38,6 +39,7 @@ def predict(
     has_times: bool = True,
     undo: Undo | None = None,
     check: Callable[[], None] = lambda: None,
+    windows: Windows | None = None,
 ) -> None:
     """Write the model's fields for all stamps to `path`.
 
@@ -46,28 +48,42 @@ def predict(
 
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
-    the units of the truth. Memory is bounded by a batch on every rank.
+    the units of the truth. `windows` over all stamps are for models of windows. Memory is bounded
+    by a batch on every rank.
     """
     ranks = communicator.ranks
-    share = np.asarray(ranks.share(len(stamps)))
+    share = ranks.share(len(stamps))
     whole = ranks.size == 1
     part = path if whole else part_path(path, ranks.rank, ranks.size)
     time = time_features(stamps)
     time = time if has_times else np.zeros_like(time)
 
+    def predicted(rows: np.ndarray) -> np.ndarray:
+        """Fields of rows (n,), or of windows (n, T); frames that windows share are read once."""
+        unique, where = np.unique(rows, return_inverse=True)
+        batch = {
+            "coarse": read(unique)[where.reshape(rows.shape)],
+            "time": time[rows],
+            "seconds": stamps.seconds[rows if rows.ndim == 1 else rows[:, 0]],
+        }
+        fields = _whole_batch(model, batch, batch_size, seed, members)
+        _refuse_copies(fields, members)
+        return fields
+
+    blocks: Iterator[np.ndarray] = (
+        (predicted(rows) for rows in _batches(share, batch_size))
+        if windows is None
+        else blended(windows.of(share), batch_size, predicted)
+    )
+
     def write_part() -> None:
-        with layout.new_file(part, stamps.take(share), as_in_file=whole) as writer:
-            for start, indices in _batches(share, batch_size):
-                batch = {
-                    "coarse": read(indices),
-                    "time": time[indices],
-                    "seconds": stamps.seconds[indices],
-                }
-                fields = _whole_batch(model, batch, batch_size, seed, members)
-                _refuse_copies(fields, members)
+        with layout.new_file(part, stamps.take(np.asarray(share)), as_in_file=whole) as writer:
+            start = 0
+            for fields in blocks:
                 if undo:
                     fields = np.stack([undo(member) for member in fields])
                 writer.write(start, layout.fields_of(fields))
+                start += fields.shape[1]
                 check()
 
     # Only shards have a fingerprint that says which data a part was made from.
@@ -97,9 +113,9 @@ def _together(work: Callable[[], None], communicator: Communicator) -> None:
         raise Interrupted(request or requests[0])
 
 
-def _batches(share: np.ndarray, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+def _batches(share: range, batch_size: int) -> Iterator[np.ndarray]:
     for start in range(0, len(share), batch_size):
-        yield start, share[start : start + batch_size]
+        yield np.asarray(share[start : start + batch_size])
 
 
 def _refuse_copies(fields: np.ndarray, members: int) -> None:
@@ -114,7 +130,7 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
 def _whole_batch(
     model: Predicts, batch: dict[str, np.ndarray], batch_size: int, seed: int, members: int
 ) -> np.ndarray:
-    """Fields (member, n, y, x, C); a short batch is filled up: a new size compiles anew."""
+    """Fields (member, n, …); a short batch is filled up: a new size compiles anew."""
     n = len(batch["coarse"])
     rows = np.minimum(np.arange(batch_size), n - 1)
     whole = {name: array[rows] for name, array in batch.items()}

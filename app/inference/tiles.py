@@ -38,23 +38,23 @@ class TiledModel:
         self.size, self.overlap = size // scale, overlap // scale
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
-        """Fields (members, n, y, x, C) as the model's own predict_fields gives them."""
+        """Fields (members, n, …) as the model's own predict_fields gives them."""
         coarse = batch["coarse"]
-        shape = coarse.shape[1:3]
+        shape = coarse.shape[-3:-1]
         static = np.asarray(self.model.static)
         total: np.ndarray | None = None
         weights = np.zeros((shape[0] * self.scale, shape[1] * self.scale, 1), np.float32)
         for rows in self._windows(shape[0]):
             for columns in self._windows(shape[1]):
                 fine = self._fine(rows), self._fine(columns)
-                part = {**batch, "coarse": coarse[:, rows, columns]}
+                part = {**batch, "coarse": coarse[..., rows, columns, :]}
                 part["origin"] = np.tile([rows.start, columns.start], (len(coarse), 1))
                 part["static"] = np.repeat(static[fine][None], len(coarse), axis=0)
                 fields = self.model.draw(part, seed, members)
                 weight = np.outer(self._ramp(rows, shape[0]), self._ramp(columns, shape[1]))
                 if total is None:
-                    total = np.zeros((*fields.shape[:2], *weights.shape[:2], fields.shape[-1]))
-                total[:, :, fine[0], fine[1]] += weight[..., None] * fields
+                    total = np.zeros((*fields.shape[:-3], *weights.shape[:2], fields.shape[-1]))
+                total[..., *fine, :] += weight[..., None] * fields
                 weights[fine] += weight[..., None].astype(np.float32)
         assert total is not None  # there is always a window
         return self.model.finished((total / weights).astype(np.float32))

@@ -9,6 +9,7 @@ import keras
 
 from app.config import ModelConfig
 from app.errors import InputError
+from app.models.layers import UnfoldFrames
 from app.models.layers.upsampling import upsampling_layer
 from app.models.skeleton import head
 from app.registry import REGISTRY
@@ -41,15 +42,20 @@ def build_network(
 
     Inputs, by name: "coarse" `(B, h, w, n_inputs + n_static)`, on the fine grid
     `(B, H, W, …)` with pin; "static" `(B or 1, H, W, n_static)` only if there are statics.
-    Output: float32 `(B, H, W, n_outputs)`.
+    Output: float32 `(B, H, W, n_outputs)`. With a time window of T frames "coarse" is
+    `(B, T, h, w, n_inputs)`, without statics, and the output `(B, T, H, W, n_outputs)`.
 
     Raises InputError for options that do not go together.
     """
     check_options(model, coarse_shape)
     height, width = (None if cells is None else cells * scale for cells in coarse_shape)
     grid = (height, width) if model.upsampling == "pin" else coarse_shape
+    frames = model.time_window
     with precision(dtype):
-        coarse = keras.Input((*grid, n_inputs + n_static), name="coarse")
+        if frames is None:
+            coarse = keras.Input((*grid, n_inputs + n_static), name="coarse")
+        else:
+            coarse = keras.Input((frames, *grid, n_inputs), name="coarse")
         static = keras.Input((height, width, n_static), name="static") if n_static else None
         y = REGISTRY.resolve("backbone", model.backbone)(coarse, model)
         if model.upsampling != "pin":
@@ -58,6 +64,8 @@ def build_network(
             )(y)
         y = head(y, static, model, n_outputs, zero_output=zero_output)
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
+        if frames is not None:
+            y = UnfoldFrames(frames, dtype="float32", name="unfold")(y)
         inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
         return keras.Model(inputs, y, name=f"{model.backbone}_{model.upsampling}")
 

@@ -16,6 +16,7 @@ from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.dropout import DrawsAtInference
+from app.models.layers.frames import fold, unfold
 from app.models.layers.resize import Resize
 from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
@@ -37,8 +38,9 @@ class PhysicalModel(keras.Model):
         first_guess: a layer of guesses, physical or `encoded`, which the network corrects; or None.
 
     Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 8)`}, output `(B, H, W, C)`, both physical
-    and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. `network` alone holds
-    what is trained.
+    and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. Where the spec has a time
+    window of T frames, all of them carry a time axis, `(B, T, …)`, and every frame is predicted.
+    `network` alone holds what is trained.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class PhysicalModel(keras.Model):
     @property
     def tied_to_grid(self) -> bool:
         """Whether weights belong to grid points, so that it serves its whole grid only."""
-        localized = None not in self.network.inputs[0].shape[1:3]
+        localized = None not in self.network.inputs[0].shape[-3:-1]
         return localized or isinstance(self.first_guess, LinearGuess)
 
     def call(self, inputs: Batch, training: bool = False) -> Any:
@@ -119,12 +121,18 @@ class PhysicalModel(keras.Model):
             batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
         )
         y = self.network(inputs, training=training)
-        guess = self.guess(batch["coarse"], batch.get("time"))
-        y = self.output_kind.combine(y, guess)
+        y = self._combined(y, self.guess(batch["coarse"], batch.get("time")))
         if not self.spec.lower_bounds:
             return y
         floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
         return floor + ops.softplus(y - floor)
+
+    def _combined(self, y: Any, guess: Any | None) -> Any:
+        frames = self.spec.time_window
+        if frames is None:
+            return self.output_kind.combine(y, guess)
+        folded = None if guess is None else fold(guess)
+        return unfold(self.output_kind.combine(fold(y), folded), frames)
 
     def constrain(self, batch: Batch, y: Any) -> Any:
         """The physical prediction of an encoded field: its valid range first, then its means."""
@@ -132,9 +140,13 @@ class PhysicalModel(keras.Model):
         if self.constraint is None:
             return fine
         inputs = {"fine": fine, "encoded": y, "coarse": batch["coarse"]}
+        frames = self.spec.time_window
+        if frames is not None:
+            inputs = {name: fold(fields) for name, fields in inputs.items()}
         if "origin" in batch:
-            inputs["origin"] = batch["origin"]
-        return self.constraint(inputs)
+            inputs["origin"] = ops.repeat(batch["origin"], frames or 1, axis=0)
+        held = self.constraint(inputs)
+        return held if frames is None else unfold(held, frames)
 
     def encode_inputs(
         self,
@@ -151,39 +163,37 @@ class PhysicalModel(keras.Model):
         `(B, 8)` is needed where the spec has time features. `noisy` adds the spec's input noise to
         the coarse fields, and neither to statics nor to time features.
         """
-        return self._encode_inputs(coarse, static, time, self.resize, noisy)
+        encoded = self._encode_coarse(coarse, time, self.resize, noisy)
+        if not self.spec.statics:
+            return {"coarse": encoded}
+        fine = self._encode_static(static)
+        if self.spec.time_window is None:  # windows know the statics by the auxiliary branch alone
+            encoded = self._with_static(encoded, fine, self.resize is not None)
+        return {"coarse": encoded, "static": _zero_missing(fine)}
 
     def condition(self, batch: Batch) -> Any:
         """What the network is told, on the coarse grid whatever its upsampling: `(B, h, w, …)`.
 
-        The channels are those of the network's "coarse" input; the batch is as for `encoded`.
+        Inputs, time and statics; the frames of windows are folded into the batch, which is as for
+        `encoded`.
         """
-        parts = (batch["coarse"], batch.get("static"), batch.get("time"))
-        return self._encode_inputs(*parts, resize=None, noisy=False)["coarse"]
+        told = self._encode_coarse(batch["coarse"], batch.get("time"), resize=None, noisy=False)
+        if self.spec.statics:
+            fine = self._encode_static(batch.get("static"))
+            told = self._with_static(told, fine, on_fine_grid=False)
+        return told if self.spec.time_window is None else fold(told)
 
-    def _encode_inputs(
-        self,
-        coarse: Any,
-        static: Any | None,
-        time: Any | None,
-        resize: Resize | None,
-        noisy: bool,
-    ) -> dict[str, Any]:
+    def _encode_coarse(
+        self, coarse: Any, time: Any | None, resize: Resize | None, noisy: bool
+    ) -> Any:
         encoded = _zero_missing(self.input_codec.encode(coarse))
         if noisy and self.noise is not None:
             deviation = self.spec.input_noise
             encoded += keras.random.normal(ops.shape(encoded), 0.0, deviation, seed=self.noise)
+        frames = self.spec.time_window
         if resize is not None:
-            encoded = resize(encoded)
-        encoded = self._with_time(encoded, time)
-        if not self.spec.statics:
-            return {"coarse": encoded}
-        fine = self._encode_static(self.static[None] if static is None else static)
-        beside = block_mean(fine, self.spec.scale) if resize is None else fine
-        shape = (*ops.shape(encoded)[:3], len(self.spec.statics))
-        beside = ops.broadcast_to(_zero_missing(beside), shape)
-        joined = ops.concatenate([encoded, beside], axis=-1)
-        return {"coarse": joined, "static": _zero_missing(fine)}
+            encoded = resize(encoded) if frames is None else unfold(resize(fold(encoded)), frames)
+        return self._with_time(encoded, time)
 
     def encode_targets(self, hr: Any) -> Any:
         """Encoded targets of physical ones `(B, H, W, C)`; NaN stays NaN."""
@@ -197,6 +207,13 @@ class PhysicalModel(keras.Model):
         """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
         if self.first_guess is None:
             return None
+        frames = self.spec.time_window
+        if frames is not None:
+            return unfold(self._guess(fold(coarse), None if time is None else fold(time)), frames)
+        return self._guess(coarse, time)
+
+    def _guess(self, coarse: Any, time: Any) -> Any:
+        assert self.first_guess is not None
         if self.first_guess.encoded:
             return self.first_guess({"coarse": self.input_codec.encode(coarse), "time": time})
         physical = self.first_guess({"coarse": coarse, "time": time})
@@ -230,7 +247,7 @@ class PhysicalModel(keras.Model):
             fields = [self.predict_on_batch(inputs)] * members
         else:
             fields = self._drawn(inputs, _seeds(batch, seed), members)
-        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], 1, 0)
+        return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], -4, 0)
 
     @property
     def draws(self) -> bool:
@@ -256,23 +273,32 @@ class PhysicalModel(keras.Model):
         return fields
 
     def finished(self, fields: np.ndarray) -> np.ndarray:
-        """Whole fields `(members, B, H, W, C)` masked and cropped to the fine grid."""
+        """Whole fields `(members, …, H, W, C)` masked and cropped to the fine grid."""
         whole = np.where(ops.convert_to_numpy(self.mask) > 0, fields, np.float32(np.nan))
         top, bottom, left, right = self.spec.pad
-        height, width = whole.shape[2:4]
-        return whole[:, :, top : height - bottom, left : width - right]
+        height, width = whole.shape[-3:-1]
+        return whole[..., top : height - bottom, left : width - right, :]
 
     def _with_time(self, encoded: Any, time: Any | None) -> Any:
-        """The chosen features `(B, 8)` as further channels, the same in every cell."""
+        """The chosen features `(B, 8)`, of each frame, as further channels of every cell."""
         channels = self.spec.time_channels
         if not channels:
             return encoded
-        waves = ops.take(time, np.array(channels), axis=-1)[:, None, None]
-        shape = (*ops.shape(encoded)[:3], len(channels))
+        waves = ops.take(time, np.array(channels), axis=-1)[..., None, None, :]
+        shape = (*ops.shape(encoded)[:-1], len(channels))
         return ops.concatenate([encoded, ops.broadcast_to(waves, shape)], axis=-1)
 
-    def _encode_static(self, static: Any) -> Any:
-        return (ops.cast(static, "float32") - self.static_offset) / self.static_scale
+    def _with_static(self, encoded: Any, fine: Any, on_fine_grid: bool) -> Any:
+        """Encoded statics `(B or 1, H, W, S)` as further channels, the same in every frame."""
+        beside = _zero_missing(fine if on_fine_grid else block_mean(fine, self.spec.scale))
+        if self.spec.time_window is not None:
+            beside = beside[:, None]
+        shape = (*ops.shape(encoded)[:-1], len(self.spec.statics))
+        return ops.concatenate([encoded, ops.broadcast_to(beside, shape)], axis=-1)
+
+    def _encode_static(self, static: Any | None) -> Any:
+        static = self.static[None] if static is None else ops.cast(static, "float32")
+        return (static - self.static_offset) / self.static_scale
 
     def _constant(self, name: str, values: np.ndarray) -> Any:
         weight = self.add_weight(

@@ -9,14 +9,21 @@ import keras
 from keras import ops
 
 from app.config import ModelConfig
-from app.models.layers import ConvBlock, LocalizedConvBlock, TransitionBlock
+from app.models.layers import (
+    ConvBlock,
+    FoldFrames,
+    LocalizedConvBlock,
+    RecurrentBlock,
+    TransitionBlock,
+)
 from app.models.layers.common import register, run_chain
 from app.models.layers.dropout import dropout_layers
+from app.models.layers.frames import fold, unfold
 
 # What `build_network` and `head` put behind a backbone, by layer names.
 BEHIND_BACKBONE = frozenset(
     {"upsampling", "localized", "static", "auxiliary", "join_static", "transition"}
-    | {"refine", "output", "encoded"}
+    | {"refine", "output", "encoded", "unfold"}
 )
 
 MakeBlock = Callable[[int, str], Callable[[Any], Any]]
@@ -24,16 +31,24 @@ MakeBlock = Callable[[int, str], Callable[[Any], Any]]
 
 @register
 class JoinStatic(keras.layers.Layer):
-    """Features of the statics put beside those of the samples, repeated along the batch.
+    """Features of the statics put beside those of the samples, repeated along batch and time.
 
-    Input shapes `(B, H, W, C)` and `(B or 1, H, W, S)`, output shape `(B, H, W, C + S)`. A static
-    batch of one spares the auxiliary branch from working out the same field for each sample.
+    Input shapes `(B·frames, H, W, C)` and `(B or 1, H, W, S)`, output shape
+    `(B·frames, H, W, C + S)`. A static batch of one spares the auxiliary branch from working out
+    the same field for each sample.
     """
 
+    def __init__(self, frames: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "frames": self.frames}
+
     def call(self, inputs: list[Any]) -> Any:
-        fields, static = inputs
+        fields, static = unfold(inputs[0], self.frames), inputs[1][:, None]
         shape = (*ops.shape(fields)[:-1], static.shape[-1])
-        return ops.concatenate([fields, ops.broadcast_to(static, shape)], axis=-1)
+        return fold(ops.concatenate([fields, ops.broadcast_to(static, shape)], axis=-1))
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
         fields, static = input_shape
@@ -56,20 +71,42 @@ def trunk(
 ) -> Any:
     """Stem, blocks of growing width (block i has i·F filters), 3×3, dropout, skip from the stem.
 
-    `skip` is "none", "add" or "concat" (followed by a transition back to F).
+    `skip` is "none", "add" or "concat" (followed by a transition back to F). With a time window
+    recurrent blocks take the place of all others, and the frames come out folded.
     """
+    if config.time_window is not None:
+        return _recurrent_trunk(x, config, skip)
     filters = config.n_filters
     stem = keras.layers.Conv2D(filters, stem_kernel, padding="same", name="stem")(x)
     y = stem
     for number in range(1, config.n_blocks + 1):
         y = make_block(number * filters, f"block_{number}")(y)
     y = keras.layers.Conv2D(filters, 3, padding="same", name="trunk")(y)
+    return _skipped(stem, y, config, skip)
+
+
+def _recurrent_trunk(x: Any, config: ModelConfig, skip: str) -> Any:
+    """A recurrent stem and `n_blocks` recurrent blocks of F filters, dropout, skip from the stem.
+
+    `(B, T, h, w, Cin)` to `(B·T, h, w, F)`.
+    """
+    options = {**block_options(config), "bidirectional": config.bidirectional}
+    filters = config.n_filters
+    stem = RecurrentBlock(filters, name="stem", **{**options, "dropout_rate": 0.0})(x)
+    y = stem
+    for number in range(1, config.n_blocks + 1):
+        y = RecurrentBlock(filters, name=f"block_{number}", **options)(y)
+    return _skipped(FoldFrames(name="fold_stem")(stem), FoldFrames(name="fold")(y), config, skip)
+
+
+def _skipped(stem: Any, y: Any, config: ModelConfig, skip: str) -> Any:
+    """Dropout, then the stem added, joined (with a transition back to F), or left out."""
     y = run_chain(dropout_layers(config.dropout_variant, config.dropout_rate, None), y)
     if skip == "add":
         return keras.layers.Add(name="skip")([stem, y])
     if skip == "concat":
         joined = keras.layers.Concatenate(name="skip")([stem, y])
-        return TransitionBlock(filters, name="skip_transition")(joined)
+        return TransitionBlock(config.n_filters, name="skip_transition")(joined)
     return y
 
 
@@ -78,6 +115,7 @@ def head(
 ) -> Any:
     """[LCB], [auxiliary branch of the statics], transition (F), ConvBlock (F), ConvBlock (C).
 
+    `(B, H, W, …)` to `(B, H, W, C)`; frames of windows are folded into the batch.
     The transition carries the activation: without one, nothing behind the upsampling would be
     able to let the statics act differently in different weather. The last block is neither
     normalised nor thinned by dropout, so that its few channels keep their values. softplus is
@@ -90,7 +128,7 @@ def head(
     if static is not None:
         options = {**block_options(config), "attention": False}
         branch = ConvBlock(filters, name="auxiliary", **options)(static)
-        y = JoinStatic(name="join_static")([y, branch])
+        y = JoinStatic(config.time_window or 1, name="join_static")([y, branch])
     y = TransitionBlock(filters, config.activation, name="transition")(y)
     y = ConvBlock(
         filters,

@@ -59,7 +59,8 @@ class ModelSpec:
     constraint: kind of `BlockConstraint` or "none"; twins: for each output the input channel that
     its block means are to equal. lower_bounds: physical values that softplus keeps each output
     above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
-    none of them, one field of each.
+    none of them, one field of each. time_window: frames of a sample, None for spatial samples;
+    bidirectional: whether every frame of a window has context on both sides.
     """
 
     inputs: tuple[Channel, ...]
@@ -75,6 +76,8 @@ class ModelSpec:
     twins: tuple[int, ...] = ()
     lower_bounds: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
+    time_window: int | None = None
+    bidirectional: bool = True
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples

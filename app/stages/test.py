@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
+from app.data.times import modal_step, segments
 from app.errors import InputError
 from app.inference.writer import Layout, history_line, written_with
 from app.run_folder import model_file
 from app.session import Session
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from app.data.description import Variable
     from app.data.shards import Shards
     from app.grids import Grid
     from app.inference.predict import Predicts
+    from app.inference.windows import Windows
     from app.models import ModelSpec
 
 SPLIT = "test"
@@ -72,6 +76,7 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
         **_options(session),
         has_times=shards.has_times,
         undo=module.undo if module else None,
+        windows=_windows(session, spec, shards.segments(SPLIT)),
     )
 
 
@@ -83,6 +88,8 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
 
     model, spec = _load(session, paths)
     data = open_input(spec, session.experiment.inference.input)
+    if spec.time_window is not None:
+        _warn_of_step(spec, modal_step(data.stamps.seconds))
     predict(
         model,
         data.read,
@@ -91,7 +98,33 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         path,
         communicator=communicator,
         **_options(session),
+        windows=_windows(session, spec, segments(data.stamps.seconds)),
     )
+
+
+def _windows(session: Session, spec: ModelSpec, pieces: np.ndarray) -> Windows | None:
+    """The windows in which a record of gapless pieces is predicted; None for spatial models.
+
+    Members drawn by dropout are not blended: a mean over windows would average the draws away.
+    """
+    if spec.time_window is None:
+        return None
+    from app.inference.windows import Windows, log_short
+
+    log_short(pieces, spec.time_window)
+    blend = session.experiment.inference.members == 1
+    return Windows.over(pieces, spec.time_window, bidirectional=spec.bidirectional, blend=blend)
+
+
+def _warn_of_step(spec: ModelSpec, step: int) -> None:
+    """Frames further apart than those of the training period show another motion."""
+    trained = spec.domain.get("step")
+    if trained and step and step != trained:
+        logging.warning(
+            "--input: the times are %d s apart, those that the model was trained on %d s",
+            step,
+            trained,
+        )
 
 
 def _layout(

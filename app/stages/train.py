@@ -19,6 +19,7 @@ def run(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     folder.check(experiment.flags, experiment.overwrite)
 
+    from app.data.windows import samples
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
@@ -26,7 +27,8 @@ def run(session: Session) -> None:
         return
     shards, communicator = session.shards, session.communicator
     sampling = experiment.sampling
-    steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
+    starts = samples(shards, "train", sampling.time_window)
+    steps = math.ceil(len(starts) / (sampling.batch_size * ranks.size))
     model = _model(session)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,

@@ -15,6 +15,7 @@ from app.config import Experiment
 from app.data.batches import check_patch
 from app.data.description import DataDescription, Source, Variable
 from app.data.shards import Shards
+from app.data.windows import samples
 from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
@@ -56,7 +57,9 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
 
 
 def _check(experiment: Experiment, shards: Shards) -> None:
-    """What can only be refused once the grids are known."""
+    """What can only be refused once the grids and times are known."""
+    for split in ("train", "validation"):
+        samples(shards, split, experiment.sampling.time_window)
     patch = experiment.sampling.patch_size
     if patch is None:
         return
@@ -84,9 +87,12 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
         quantiles=experiment.training.predicted_quantiles,
         input_noise=experiment.training.input_noise,
+        time_window=experiment.model.time_window,
+        bidirectional=experiment.model.bidirectional,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,
+            "step": shards.step("train"),
         },
     )
 

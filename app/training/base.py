@@ -17,6 +17,7 @@ from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.errors import RunError
 from app.losses import build_loss, valid_fraction
+from app.models.layers.frames import fold
 from app.models.physical import PhysicalModel
 from app.training.schedule import learning_rate
 from app.training.trainer import MEMORY, Batch
@@ -192,10 +193,19 @@ class NetworkTrainer(ABC):
         """This rank's sums of weight × loss, for each of `losses`, and of the weights."""
 
     def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
-        """Encoded truth and prediction `(B, H, W, C)`, and the samples' weights `(B,)`."""
+        """Encoded truth and prediction `(B, H, W, C)`, and the samples' weights `(B,)`.
+
+        Frames of windows are samples of their own, folded into the batch: no loss looks across
+        frames.
+        """
         truth = self.model.encode_targets(batch["hr"])
         predicted = self.model.encoded(batch, training=training)
-        return truth, predicted, batch["weight"] * valid_fraction(truth)
+        weights = batch["weight"]
+        frames = self.model.spec.time_window
+        if frames is not None:
+            truth, predicted = fold(truth), fold(predicted)
+            weights = tf.repeat(weights, frames)
+        return truth, predicted, weights * valid_fraction(truth)
 
     def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
         truth, predicted, weights = self._predicted(batch, training=False)

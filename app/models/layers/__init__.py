@@ -6,7 +6,9 @@ from app.models.layers.common import CReLU
 from app.models.layers.convnext import ConvNextBlock
 from app.models.layers.dense import DenseBlock, TransitionBlock
 from app.models.layers.dropout import McDropout, McGaussianDropout, McSpatialDropout
+from app.models.layers.frames import FoldFrames, UnfoldFrames
 from app.models.layers.local import LocalizedConvBlock, LocallyConnected1x1
+from app.models.layers.recurrent import ConvLSTM, RecurrentBlock
 from app.models.layers.resize import Resize
 from app.models.layers.upsampling import (
     DepthToSpace,
@@ -19,18 +21,22 @@ __all__ = [
     "CReLU",
     "ChannelAttention",
     "ConvBlock",
+    "ConvLSTM",
     "ConvNextBlock",
     "DenseBlock",
     "DepthToSpace",
+    "FoldFrames",
     "LocalizedConvBlock",
     "LocallyConnected1x1",
     "McDropout",
     "McGaussianDropout",
     "McSpatialDropout",
+    "RecurrentBlock",
     "ResidualBlock",
     "Resize",
     "ResizeUpsampling",
     "SubpixelUpsampling",
     "TransitionBlock",
     "TransposedUpsampling",
+    "UnfoldFrames",
 ]
