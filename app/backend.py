@@ -17,7 +17,7 @@ from app.errors import InputError
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def start(machine: MachineConfig, ranks: Ranks, seed: int) -> None:
+def start(machine: MachineConfig, ranks: Ranks, threads: int, seed: int) -> None:
     """Import and configure TensorFlow and Keras; to be called before anything imports them."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -26,7 +26,7 @@ def start(machine: MachineConfig, ranks: Ranks, seed: int) -> None:
 
         gpus = tf.config.list_physical_devices("GPU")
     _choose_device(tf, gpus, machine, ranks)
-    _set_threads(tf, machine.threads or max(1, len(os.sched_getaffinity(0)) // ranks.local_size))
+    _set_threads(tf, threads)
     tf.config.experimental.enable_op_determinism()
 
     import keras

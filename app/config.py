@@ -261,6 +261,19 @@ class MachineConfig:
 
 
 @dataclass(frozen=True)
+class LaunchConfig:
+    """How ranks find each other, and how long they wait (in seconds)."""
+
+    network_interface: str | None = None
+    launch_timeout: int = 300
+    rank_timeout: int = 600
+
+    def __post_init__(self) -> None:
+        _at_least("launch_timeout", self.launch_timeout, 1)
+        _at_least("rank_timeout", self.rank_timeout, 1)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One experiment; `flags` are the resolved values, kept for the run folder.
 
@@ -279,6 +292,7 @@ class Experiment:
     transfer: TransferConfig
     inference: InferenceConfig
     machine: MachineConfig
+    launch: LaunchConfig
     overwrite: bool
     verify: bool
     flags: dict[str, Any]
@@ -368,6 +382,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             ensemble=_listed(values["ensemble"]),
         ),
         machine=_part(MachineConfig, values, time_limit=_time_limit(values)),
+        launch=_part(LaunchConfig, values),
         overwrite=values["overwrite"],
         verify=values["verify"],
         flags=values,

@@ -273,8 +273,16 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             None,
             "Time allowed (90min, 3h, 02:00:00): stop before with a checkpoint; default: Slurm's.",
         ),
-        Flag("threads", "int", None, "Threads of a rank; default: its share of the cores."),
+        Flag("threads", "int", None, "Threads of a rank; default: its share of the allocation."),
         Flag("gpu_memory_growth", "bool", True, "Take GPU memory as it is needed."),
+        Flag("network_interface", "text", None, "Interface between ranks, where several lead out."),
+        Flag("launch_timeout", "int", 300, "Seconds in which all ranks must have started."),
+        Flag(
+            "rank_timeout",
+            "int",
+            600,
+            "Seconds after which a rank that is silent, or that the others wait for, ends the job.",
+        ),
         Flag(
             "use_multiprocessing",
             "bool",
@@ -317,6 +325,7 @@ FREE_FLAGS = frozenset(
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
         "time_limit",
         *(flag.name for flag in SECTIONS["SWEEP"]),
+        *("network_interface", "launch_timeout", "rank_timeout"),
     }
 )
 

@@ -17,7 +17,7 @@ from absl import flags as absl_flags
 from absl import logging
 
 from app import config, flags
-from app.distributed import Ranks
+from app.distributed import Ranks, horovod_errors
 from app.errors import InputError, Interrupted, RunError
 from app.session import Session
 
@@ -35,6 +35,7 @@ triple quotes are skipped.\
 """
 STAGE_MODULES = {"list": "listing"}
 LOOKING = {"check", "list", "status"}  # stages that write nothing to the run folder
+JOINT_STAGES = {"train", "test"}  # whose ranks work together; the others run without TensorFlow
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,6 +44,7 @@ def main(argv: Sequence[str]) -> int:
         print(flags.help_text(USAGE))
         return OK
     ranks = Ranks.from_environment()
+    session = None
     show_traceback = any(a.lstrip("-").startswith("debug_traceback") for a in argv)
     try:
         words, values = flags.parse(argv)
@@ -53,27 +55,37 @@ def main(argv: Sequence[str]) -> int:
             return OK
         experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)
-        _run_stages(Session(experiment, ranks))
+        session = Session(experiment, ranks)
+        _run_stages(session)
     except (InputError, RunError, OSError) as error:
         if show_traceback:
             traceback.print_exc()
         _report(str(error), ranks)
-        return REFUSED if isinstance(error, InputError) else FAILED
+        return _left(session, REFUSED if isinstance(error, InputError) else FAILED, str(error))
     except (Interrupted, KeyboardInterrupt) as request:
         _report(f"interrupted ({request or 'keyboard'}); the same command goes on", ranks)
-        return INTERRUPTED
-    return OK
+        return _left(session, INTERRUPTED)
+    return _left(session, OK)
+
+
+def _left(session: Session | None, code: int, reason: str = "") -> int:
+    if session is not None:
+        session.leave(code, " ".join(reason.split()))
+    return code
 
 
 def _run_stages(session: Session) -> None:
     stages = session.experiment.stages
     guarded = not set(stages) <= LOOKING
+    if JOINT_STAGES & set(stages):
+        _ = session.team  # before any work: a rank that is missing would be missed after it
     with session.guard if guarded else nullcontext():
         for stage in stages:
             if guarded:
                 session.guard.begin(stage)
             module = STAGE_MODULES.get(stage, stage)
-            import_module(f"app.stages.{module}").run(session)
+            with horovod_errors(session.watch):
+                import_module(f"app.stages.{module}").run(session)
 
 
 def console() -> None:

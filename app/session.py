@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from absl import logging
+
 from app import backend
 from app.config import Experiment
 from app.data.description import DataDescription, Source
 from app.data.read_description import SYNTHETIC
 from app.distributed import Communicator, Ranks, connect
+from app.distributed.team import Team
 from app.errors import InputError
 from app.guard import Guard
 from app.run_folder import RunFolder
@@ -19,6 +22,7 @@ from app.run_folder import RunFolder
 if TYPE_CHECKING:
     from app.data.module import ModuleData
     from app.data.shards import Shards
+    from app.distributed.watch import Watch
 
 
 class Session:
@@ -30,6 +34,7 @@ class Session:
         self.folder = RunFolder(experiment.save_path)
         self.guard: Guard = parent.guard if parent else Guard(experiment, ranks)
         self._parent = parent
+        self.watch: Watch | None = None
 
     @cached_property
     def for_test(self) -> Session:
@@ -38,6 +43,31 @@ class Session:
         if data is None:
             return self
         return Session(replace(self.experiment, data=data, test_data=None), self.ranks, self)
+
+    @cached_property
+    def team(self) -> Team:
+        """All ranks, once they have come; from then on they watch each other."""
+        if self.ranks.size == 1:
+            return self._introduced(Team.alone(self.ranks))
+        from app.distributed.watch import Watch
+
+        self.watch = Watch(self.ranks, self.experiment.save_path, self.experiment.launch)
+        return self._introduced(self.watch.gather())
+
+    @property
+    def threads(self) -> int:
+        """Threads of this rank."""
+        return self.experiment.machine.threads or self.team.threads()
+
+    def leave(self, code: int, reason: str = "") -> None:
+        """Tell the other ranks that, and how, this one ends."""
+        if self.watch is not None:
+            self.watch.leave(code, reason)
+
+    def _introduced(self, team: Team) -> Team:
+        threads = self.experiment.machine.threads or team.threads()
+        logging.info(team.describe(self.ranks, threads))
+        return team
 
     @cached_property
     def description(self) -> DataDescription:
@@ -93,8 +123,12 @@ class Session:
         """All ranks, joined, with TensorFlow started as the run wants it."""
         if self._parent is not None:
             return self._parent.communicator
-        backend.start(self.experiment.machine, self.ranks, self.experiment.training.seed)
-        return connect(self.ranks)
+        experiment, team = self.experiment, self.team
+        backend.start(experiment.machine, self.ranks, self.threads, experiment.training.seed)
+        communicator = connect(self.ranks, team, experiment.launch)
+        if self.watch is not None:
+            self.watch.entered = lambda: communicator.entered
+        return communicator
 
 
 def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:

@@ -109,6 +109,7 @@ class NetworkTrainer(ABC):
 
     def train_step(self, batch: Batch) -> None:
         """One step of all ranks on their batches."""
+        self.communicator.enter()
         self._train_step(batch)
 
     def start_epoch(self) -> None:

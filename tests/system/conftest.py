@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,13 +75,32 @@ def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:
 @pytest.fixture
 def data_flags(tmp_path: Path) -> list[str]:
     """Flags of a small experiment on a file of waves."""
-    path = tmp_path / "waves.nc"
+    return flags_for_waves(tmp_path)
+
+
+def flags_for_waves(folder: Path) -> list[str]:
+    """A file of waves in a folder, and the flags of a small experiment on it."""
+    path = folder / "waves.nc"
     fields().to_netcdf(path)
     return [
         f"--data={path}",
         "--variable=t2m",
         f"--static={path}:orography",
         "--scale=4",
-        f"--cache_dir={tmp_path / 'cache'}",
+        f"--cache_dir={folder / 'cache'}",
         *QUICK,
     ]
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Slurm of two nodes on this machine; the variables that its commands need."""
+    if os.geteuid() != 0:
+        pytest.skip("a Slurm for tests needs root")
+    script, folder = REPOSITORY / "scripts" / "local_slurm.sh", tmp_path_factory.mktemp("slurm")
+    begun = subprocess.run([script, "start", folder], capture_output=True, text=True)
+    if begun.returncode != 0:
+        subprocess.run([script, "stop", folder], capture_output=True)
+        pytest.skip(f"no Slurm: {begun.stderr.strip()}")
+    yield environment(SLURM_CONF=str(folder / "slurm.conf"))
+    subprocess.run([script, "stop", folder], capture_output=True, check=True)

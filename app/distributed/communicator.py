@@ -1,0 +1,147 @@
+"""What passes between ranks: through Horovod, or nothing at all for a single one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from app.config import LaunchConfig
+from app.distributed.network import interface_towards
+from app.distributed.ranks import Ranks
+from app.distributed.team import Member, Team
+from app.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from app.distributed.watch import Watch
+
+
+class Communicator:
+    """One process: sums are what they are."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
+        self.entered = 0  # steps and exchanges so far: shows which rank the others wait for
+
+    def enter(self) -> None:
+        """To be called before each compiled step that sums over the ranks."""
+        self.entered += 1
+
+    def sum(self, tensors: Sequence[Any]) -> list[Any]:
+        """Sum each tensor over the ranks; usable inside a compiled function."""
+        return list(tensors)
+
+    def broadcast(self, variables: Sequence[Any]) -> None:
+        """Give every rank the first rank's values of Keras variables."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """The picklable values of all ranks, in their order."""
+        return [value]
+
+    def barrier(self) -> None:
+        """Wait until every rank has come here."""
+        self.gather(None)
+
+
+class HorovodCommunicator(Communicator):
+    """Several processes under a launcher, through Horovod.
+
+    Horovod's own Keras wrappers do not know Keras 3, so raw tensors are reduced here.
+    """
+
+    def __init__(self, ranks: Ranks, team: Team, launch: LaunchConfig) -> None:
+        super().__init__(ranks)
+        self._hvd = _start_horovod(ranks, team, launch)
+        if self._hvd.size() != ranks.size:
+            raise InputError(
+                f"{ranks.launcher} started {ranks.size} processes, but Horovod joined "
+                f"{self._hvd.size()}: expected a Horovod with Gloo, or with an MPI that knows "
+                f"{ranks.launcher}"
+            )
+
+    def sum(self, tensors: Sequence[Any]) -> list[Any]:
+        return self._hvd.grouped_allreduce(list(tensors), op=self._hvd.Sum)
+
+    def broadcast(self, variables: Sequence[Any]) -> None:
+        self.enter()
+        self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
+
+    def gather(self, value: Any) -> list[Any]:
+        self.enter()
+        return self._hvd.allgather_object(value)
+
+
+def connect(ranks: Ranks, team: Team, launch: LaunchConfig) -> Communicator:
+    """The communicator for these ranks; Horovod is imported only for more than one."""
+    if ranks.size == 1:
+        return Communicator(ranks)
+    return HorovodCommunicator(ranks, team, launch)
+
+
+@contextmanager
+def horovod_errors(watch: Watch | None) -> Iterator[None]:
+    """Turn Horovod's failures into a RunError that names the rank behind them, if it is known."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_horovods(error):
+            raise
+        reason = watch.verdict() if watch else None
+        raise RunError(reason or f"the ranks have lost each other ({_first(error)})") from error
+
+
+def _is_horovods(error: Exception) -> bool:
+    """Horovod's own error, or TensorFlow's about one of Horovod's operations."""
+    tensorflows = type(error).__module__.startswith("tensorflow")
+    return type(error).__name__ == "HorovodInternalError" or (
+        tensorflows and "Horovod" in str(error)
+    )
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
+    """Horovod, joined through MPI if it was built with it, otherwise through Gloo."""
+    try:
+        hvd = import_module("horovod.tensorflow")
+    except ImportError:  # a build with MPI finds libmpi only once it is loaded
+        import_module("mpi4py.MPI")
+        hvd = import_module("horovod.tensorflow")
+    if hvd.mpi_built() and os.environ.get("HOROVOD_CONTROLLER") != "gloo":
+        import_module("mpi4py.MPI")
+    else:
+        given = gloo_variables(ranks, team, launch)
+        for name, value in given.items():
+            os.environ.setdefault(name, value)  # horovodrun has set its own
+        if launch.network_interface:
+            os.environ["HOROVOD_GLOO_IFACE"] = launch.network_interface
+    hvd.init()
+    return hvd
+
+
+def gloo_variables(ranks: Ranks, team: Team, launch: LaunchConfig) -> dict[str, str]:
+    """What Horovod reads to join its ranks through Gloo."""
+    interface = launch.network_interface or interface_towards(str(team.address))
+    variables = {
+        "RANK": ranks.rank,
+        "SIZE": ranks.size,
+        "LOCAL_RANK": ranks.local_rank,
+        "LOCAL_SIZE": team.local_size,
+        "CROSS_RANK": team.cross_rank,
+        "CROSS_SIZE": team.cross_size,
+        "HOSTNAME": Member.here(ranks).node,
+        "CONTROLLER": "gloo",
+        "CPU_OPERATIONS": "gloo",
+        "GLOO_RENDEZVOUS_ADDR": team.address,
+        "GLOO_RENDEZVOUS_PORT": team.port,
+        # Longer than the watch, which knows the name of a silent rank, has patience.
+        "GLOO_TIMEOUT_SECONDS": launch.launch_timeout + launch.rank_timeout,
+    }
+    named = {f"HOROVOD_{name}": str(value) for name, value in variables.items()}
+    if interface:
+        named |= {"HOROVOD_GLOO_IFACE": interface, "NCCL_SOCKET_IFNAME": interface}
+    return named

@@ -1,0 +1,405 @@
+"""The ranks of a job find each other, and end together when one of them is gone.
+
+Rank 0 listens on any free port and publishes it in the run folder; the others connect, say who
+they are and stay connected. A connection that breaks is a rank that died; one that falls silent
+is a rank that hangs, as is one that lives but lets the others wait. All of it runs in a thread
+that exchanges a line every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.atomic import write_text
+from app.config import LaunchConfig
+from app.distributed.network import addresses
+from app.distributed.ranks import Ranks, attempt
+from app.distributed.team import Member, Team
+from app.errors import InputError, RunError
+
+FOLDER = ".launch"
+BEAT_S = 5.0
+POLL_S = 0.2
+CONNECT_S = 2.0  # for one try at one address
+GRACE_S = 10.0  # in which a rank may report by itself what made another one fail
+FORWARD_S = 2.0  # in which word of a failure reaches the others
+LATE_S = 10.0  # by which the others wait longer than rank 0, which knows who is missing
+FAILED = 1
+# Ends that are no failure: done, refused alike by all ranks, or interrupted by agreement.
+INTERRUPTED = 3
+AGREED_CODES = (0, INTERRUPTED)
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Peer:
+    """Another rank, at the other end of a connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    member: Member | None = None
+    silent_beats: int = 0
+    entered: int = 0
+
+    def send(self, **message: Any) -> None:
+        if not self.writer.is_closing():
+            self.writer.write(json.dumps(message).encode() + b"\n")
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next message; None where the connection has ended or what came is none."""
+        try:
+            line = await self.reader.readline()
+            message = json.loads(line) if line else None
+        except (OSError, ValueError):
+            return None
+        self.silent_beats = 0
+        return message if isinstance(message, dict) else None
+
+
+class Stillness:
+    """Counts for how many beats nothing has changed."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+        self._count = 0
+
+    def beats(self, now: dict[int, int]) -> int:
+        self._count = self._count + 1 if now == self._last else 0
+        self._last = now
+        return self._count
+
+
+@dataclass
+class Fate:
+    """Why the job must end: the rank that failed and what is known of it."""
+
+    rank: int
+    text: str
+    code: int = FAILED
+    sudden: bool = True
+
+    def __str__(self) -> str:
+        return f"rank {self.rank} {self.text}"
+
+
+@dataclass
+class Watch:
+    """One rank's part of the watch; `gather` begins it, `leave` ends it."""
+
+    ranks: Ranks
+    folder: Path
+    launch: LaunchConfig
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.peers: dict[int, Peer] = {}
+        self.fate: Fate | None = None
+        self.gathered = False
+        self.entered: Callable[[], int] = int  # steps and exchanges of this rank; none as yet
+        self._still = Stillness()
+        self.beat_s = min(BEAT_S, self.launch.rank_timeout / 4)
+        self._told = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="watch", daemon=True)
+
+    def gather(self) -> Team:
+        """Wait until all ranks have come; RunError names those that have not."""
+        self._thread.start()
+        team = self._run(self._host() if self.ranks.first else self._join())
+        self.gathered = True
+        return team
+
+    def leave(self, code: int, reason: str = "") -> None:
+        """Say good-bye, so that the end of this rank is not taken for an accident."""
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(TimeoutError):
+            self._run(self._say_goodbye(code, reason), timeout=GRACE_S + FORWARD_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(FORWARD_S)
+
+    def verdict(self) -> str | None:
+        """Which rank has failed, where that is known or becomes known in a moment.
+
+        Where a rank died, the watch is about to report it and to end this process.
+        """
+        self._told.wait(GRACE_S / 2)
+        if self.fate and self.fate.sudden:
+            time.sleep(GRACE_S)
+        return str(self.fate) if self.fate else None
+
+    def _run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)  # the loop itself would let it be collected
+        task.add_done_callback(self._tasks.discard)
+
+    # Rank 0 ------------------------------------------------------------------------------------
+
+    async def _host(self) -> Team:
+        """Publish where we are, wait for all, and tell them what they need to know."""
+        reachable = addresses(self.launch.network_interface)
+        server = await asyncio.start_server(self._admit, host="0.0.0.0", port=0)
+        port = server.sockets[0].getsockname()[1]
+        meeting = Meeting(self.folder, self.ranks)
+        meeting.publish(addresses=reachable, port=port, token=self.token)
+        begun = time.monotonic()
+        try:
+            while self._missing() and not self.fate:
+                if time.monotonic() - begun > self.launch.launch_timeout:
+                    await self._refuse_missing()
+                await asyncio.sleep(POLL_S)
+        finally:
+            meeting.remove()
+            server.close()  # to newcomers
+        self._raise_fate()
+        return self._introduce(reachable)
+
+    def _missing(self) -> list[int]:
+        return [rank for rank in range(1, self.ranks.size) if rank not in self.peers]
+
+    async def _refuse_missing(self) -> None:
+        missing = self._missing()
+        names = ", ".join(map(str, missing))
+        what = "have not come" if len(missing) > 1 else "has not come"
+        waited = f"within --launch_timeout={self.launch.launch_timeout} s"
+        first = f"{names} of {self.ranks.size} {what} {waited}"
+        plural = "ranks" if len(missing) > 1 else "rank"
+        for peer in self.peers.values():
+            peer.send(refused=f"{plural} {first}")
+        await self._drain()
+        raise RunError(f"{plural} {first}")
+
+    def _introduce(self, reachable: list[str]) -> Team:
+        from horovod.runner.http.http_server import RendezvousServer
+
+        own = Member.here(self.ranks)
+        members = [own, *(peer.member for peer in self.peers.values() if peer.member)]
+        address, port = self._address_used(own, reachable), RendezvousServer().start()
+        for peer, member in zip(self.peers.values(), members[1:], strict=True):
+            peer.send(team=Team.seen_by(member, members, address, port).to_dict())
+        self._start(self._beat())
+        return Team.seen_by(own, members, address, port)
+
+    def _address_used(self, own: Member, reachable: list[str]) -> str:
+        """Our address as ranks elsewhere reach it: of several, some may lead nowhere."""
+        elsewhere = [p for p in self.peers.values() if p.member and p.member.node != own.node]
+        if elsewhere:
+            return elsewhere[0].writer.get_extra_info("sockname")[0]
+        return reachable[0]
+
+    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A rank that knows the token is one of ours; listen to it until it leaves."""
+        peer = Peer(reader, writer)
+        hello = await peer.receive()
+        if hello is None or hello.pop("token", None) != self.token:
+            writer.close()
+            return
+        member = Member(**{**hello, "cpus": tuple(hello["cpus"])})
+        peer.member = member
+        if member.size != self.ranks.size or member.rank in self.peers:
+            self._judge(Fate(member.rank, self._contradiction(member), code=2))
+            return
+        self.peers[member.rank] = peer
+        self._start(self._listen(member.rank, peer))
+
+    def _contradiction(self, member: Member) -> str:
+        if member.size != self.ranks.size:
+            return (
+                f"was started as one of {member.size} ranks, rank 0 as one of {self.ranks.size}: "
+                "expected one launcher for all"
+            )
+        return f"has come twice (the second on {member.node}): expected each rank once"
+
+    # Other ranks -------------------------------------------------------------------------------
+
+    async def _join(self) -> Team:
+        """Find rank 0, say who we are, and wait until it has seen everyone."""
+        addresses(self.launch.network_interface)  # refuses an unknown interface
+        try:
+            async with asyncio.timeout(self.launch.launch_timeout + LATE_S):
+                peer = await self._find_host()
+                answer = await peer.receive()
+        except TimeoutError as error:
+            raise RunError(
+                f"rank 0 of {self.ranks.size} has not come within "
+                f"--launch_timeout={self.launch.launch_timeout} s"
+            ) from error
+        if answer is None or "team" not in answer:
+            raise RunError((answer or {}).get("refused") or "rank 0 has ended before all had come")
+        self.peers[0] = peer
+        self._start(self._listen(0, peer))
+        self._start(self._beat())
+        return Team(**answer["team"])
+
+    async def _find_host(self) -> Peer:
+        """Rank 0; what an earlier attempt has left does not answer, and is read again."""
+        meeting = Meeting(self.folder, self.ranks)
+        while True:
+            facts = meeting.read() or {"addresses": []}
+            for address in facts["addresses"]:
+                with contextlib.suppress(OSError, TimeoutError):
+                    async with asyncio.timeout(CONNECT_S):
+                        peer = Peer(*await asyncio.open_connection(address, facts["port"]))
+                    peer.send(token=facts["token"], **asdict(Member.here(self.ranks)))
+                    return peer
+            await asyncio.sleep(POLL_S)
+
+    # All ranks ---------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Give signs of life, and count the beats without one of the others.
+
+        Beats of our own are counted, not seconds, so that a job suspended as a whole goes on.
+        """
+        while self.peers:
+            await asyncio.sleep(self.beat_s)
+            if self.ranks.first:
+                self._find_idle()
+            for rank, peer in list(self.peers.items()):
+                peer.send(beat=self.entered())
+                peer.silent_beats += 1
+                if peer.silent_beats * self.beat_s > self.launch.rank_timeout:
+                    limit = f"--rank_timeout={self.launch.rank_timeout} s"
+                    self._judge(Fate(rank, f"has given no sign of life for {limit}"))
+
+    def _find_idle(self) -> None:
+        """A rank that lives but takes no part: the others are a step ahead, and all stand still."""
+        entered = {0: self.entered(), **{rank: p.entered for rank, p in self.peers.items()}}
+        rank, least = min(entered.items(), key=lambda item: item[1])
+        stands = self._still.beats(entered) * self.beat_s > self.launch.rank_timeout
+        if stands and least < max(entered.values()):
+            limit = f"--rank_timeout={self.launch.rank_timeout} s"
+            self._judge(Fate(rank, f"has kept the others waiting for {limit}"))
+
+    async def _listen(self, rank: int, peer: Peer) -> None:
+        while (message := await peer.receive()) is not None:
+            peer.entered = message.get("beat", peer.entered)
+            if "fate" in message:
+                self._judge(Fate(**message["fate"]))
+            if "bye" in message:
+                self.peers.pop(rank, None)
+                if message["bye"] not in AGREED_CODES:
+                    text = f"has failed: {message['reason']}"
+                    self._judge(Fate(rank, text, message["bye"], sudden=False))
+                return
+        if rank in self.peers:
+            self._judge(Fate(rank, "has ended without a word"))
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        if code == INTERRUPTED and not self.ranks.first:
+            await self._let_first_leave()
+        for peer in self.peers.values():
+            peer.send(bye=code, reason=reason)
+        await self._drain()
+        self.peers.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _let_first_leave(self) -> None:
+        """Launchers kill all ranks when one leaves with this code; rank 0 may still be writing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                while 0 in self.peers:
+                    await asyncio.sleep(POLL_S)
+
+    def _judge(self, fate: Fate) -> None:
+        """The first failure decides; before all have come, `gather` reports it."""
+        if self.fate is None:
+            self.fate = fate
+            self._start(self._end(fate))
+
+    async def _end(self, fate: Fate) -> None:
+        """Tell the others, and end this process: its main thread may wait for the lost rank."""
+        if self.ranks.first:
+            for peer in self.peers.values():
+                peer.send(fate=asdict(fate))
+            await self._drain()
+        self._told.set()
+        if not self.gathered:
+            return
+        if not fate.sudden:
+            await asyncio.sleep(GRACE_S)
+        if self.ranks.first or fate.rank == 0:
+            print(f"finescale: rank {self.ranks.rank}: {fate}", file=sys.stderr, flush=True)
+        end_job_step(self.ranks)
+        os._exit(fate.code)
+
+    def _raise_fate(self) -> None:
+        if self.fate is not None:
+            raise (InputError if self.fate.code == 2 else RunError)(str(self.fate))
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(FORWARD_S):
+                for peer in list(self.peers.values()):
+                    await peer.writer.drain()
+
+
+class Meeting:
+    """The file in which rank 0 says where it listens, one for each start of a job."""
+
+    def __init__(self, folder: Path, ranks: Ranks) -> None:
+        name = attempt(ranks.launcher)
+        if name is None:
+            raise InputError(
+                f"{ranks.launcher} started {ranks.size} ranks without naming the job; expected "
+                "horovodrun, srun or Open MPI's mpirun"
+            )
+        self._run_folder = folder
+        self._path = folder / FOLDER / f"{name}.json"
+
+    def publish(self, **facts: Any) -> None:
+        self._new = not self._run_folder.exists()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self._path, json.dumps(facts))
+        except OSError as error:
+            raise InputError(
+                f"--save_path={self._run_folder}: cannot be written ({error})"
+            ) from error
+
+    def read(self) -> dict[str, Any] | None:
+        try:
+            return json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def remove(self) -> None:
+        """Take the file away, and the folders if they are empty: a refused run leaves nothing."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+            self._path.parent.rmdir()
+            if self._new:
+                self._run_folder.rmdir()
+
+
+def end_job_step(ranks: Ranks) -> None:
+    """Let srun end: it waits for all tasks, also for one that is stopped and cannot end."""
+    if ranks.launcher != "srun":
+        return
+    step = f"{os.environ['SLURM_JOB_ID']}.{os.environ['SLURM_STEP_ID']}"
+    with contextlib.suppress(OSError):
+        subprocess.Popen(
+            ["scancel", "--quiet", "--signal=KILL", step],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
