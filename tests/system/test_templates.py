@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import REPOSITORY, flags_for_waves
+from tests.system.launching import assert_identical, weights
 
 TEMPLATES = sorted((REPOSITORY / "slurm").glob("*.sbatch"))
 SCRIPTS = [*TEMPLATES, REPOSITORY / "slurm" / "chain.sh", *(REPOSITORY / "scripts").glob("*.sh")]
@@ -230,12 +231,29 @@ def test_chain_goes_on_where_the_job_before_has_stopped(
 
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_single_template_trains_the_real_program(
-    submit: Submit, workplace: Path, tmp_path: Path
+def test_preempted_training_ends_like_an_uninterrupted_one(
+    submit: Submit, slurm: dict[str, str], workplace: Path
 ) -> None:
-    flags = flags_for_waves(tmp_path)
-    flagfile = tmp_path / "small.cfg"
-    flagfile.write_text("\n".join(["--epochs=1", *flags]) + "\n", encoding="utf-8")
-    submit("single.sbatch", options=("--wait",), PYTHON=sys.executable, FLAGFILE=str(flagfile))
-    assert "started by srun: 1 rank on 1 node, 1 thread each" in said(workplace)
-    assert (workplace / "run" / "metrics" / "summary.csv").is_file()
+    """The real program on two nodes: pre-empted in mid-epoch, requeued, resumed, finished."""
+    flagfile = workplace / "small.cfg"
+    method = ["--epochs=40", "--dropout_rate=0.2", "--normalization=bn", "--ema=0.9"]
+    flagfile.write_text("\n".join([*flags_for_waves(workplace), *method]), encoding="utf-8")
+    program = {"PYTHON": sys.executable, "FLAGFILE": str(flagfile)}
+    job = submit("preemptible.sbatch", **program)
+    wait_for(workplace, "an epoch", (workplace / "run" / "history.csv").is_file)
+    urgent = ["srun", "--partition=high", "--nodes=2", "--exclusive", "true"]
+    subprocess.run(urgent, env=slurm, check=True, timeout=LIMIT_S)
+    wait_for(workplace, "the queue", lambda: state(slurm, job).startswith("PENDING"))
+    assert '"state": "interrupted"' in (workplace / "run" / "status.json").read_text()
+    assert not (workplace / "run" / "model.keras").exists()
+    wait_for(workplace, "the end", lambda: ends(slurm, job))
+    assert "started by srun: 2 ranks on 2 nodes, 1 thread each" in said(workplace)
+    assert "resuming at epoch" in said(workplace)
+    submit("preemptible.sbatch", options=("--wait",), RUN="whole", **program)
+    assert_identical(weights(workplace / "run"), weights(workplace / "whole"))
+    for name in ("model.keras", "metrics/summary.csv"):
+        assert (workplace / "run" / name).is_file(), name
+    ours, theirs = (
+        (workplace / run / "metrics" / "summary.csv").read_text() for run in ("run", "whole")
+    )
+    assert ours == theirs
