@@ -28,7 +28,8 @@ def batches(
     """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
     Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
-    hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
+    hr (B, H, W, C) physical, NaN in the padding; weight (B,); index (B,) of the samples in the
+    split. With `patch` fine cells a side,
     also static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse
     row and column. InputError for a patch that is no multiple of the scale or exceeds the grid.
     """
@@ -55,6 +56,7 @@ class WholeMaker:
             "time": self._shards.time_features(self._split, indices),
             "hr": fine,
             "weight": weights,
+            "index": indices,
         }
 
 
@@ -88,6 +90,7 @@ class PatchMaker:
             "time": self._shards.time_features(self._split, indices),
             "hr": self._fine(indices, fine),
             "weight": weights,
+            "index": indices,
             "static": np.stack([self._static[window] for window in fine]),
             "origin": origin.astype(np.int32),
         }

@@ -11,6 +11,7 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.shards import Shards
     from app.models import PhysicalModel
 
 
@@ -19,15 +20,17 @@ def run(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     folder.check(experiment.flags, experiment.overwrite)
 
+    from app.training.folds import without_fold
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
-    shards, communicator = session.shards, session.communicator
+    communicator = session.communicator
+    shards = without_fold(session.shards, experiment.training.left_out_fold)
     sampling = experiment.sampling
     steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
-    model = _model(session)
+    model = _model(session, shards)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
         experiment.training,
@@ -50,14 +53,14 @@ def run(session: Session) -> None:
     Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
 
 
-def _model(session: Session) -> PhysicalModel:
+def _model(session: Session, shards: Shards) -> PhysicalModel:
     """The model to be trained; a fresh run may begin with the weights of another one."""
     from app.training.assemble import build_model
     from app.training.checkpoints import load_facts
     from app.training.transfer import freeze, initialise
 
     experiment = session.experiment
-    model = build_model(experiment, session.shards, session.ranks)
+    model = build_model(experiment, shards, session.ranks)
     transfer = experiment.transfer
     if transfer.init_from and (
         experiment.overwrite or load_facts(session.folder.checkpoints) is None
