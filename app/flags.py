@@ -188,7 +188,7 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "time_encoding",
             "enum",
             "cyclical",
-            "--time_features as sines and cosines, or as embedded classes (hours, twelfths).",
+            "Time features as sines and cosines, or as embedded classes (hours, twelfths).",
             ("cyclical", "classes"),
         ),
         Flag("n_channels", "int", 16, "Channels that --channel_multipliers multiply."),
