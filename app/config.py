@@ -24,6 +24,7 @@ DATA_ROOT_DEFAULT = Path("../shared/data")
 DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
+DIFFUSION = "DiffusionTrainer"
 SPATIAL_ONLY = ("unet", "convnext")
 TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
 
@@ -131,6 +132,8 @@ class TrainingConfig:
     warmup_steps: int = -1
     weight_decay: float = 0.0
     ema: float = 0.0
+    gradient_clip: float = 0.0
+    left_out_fold: tuple[int, int] | None = None
     early_stopping: bool = False
     patience: int = 6
     min_delta: float = 0.0
@@ -163,6 +166,8 @@ class TrainingConfig:
             raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
         if self.weight_decay < 0:
             raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+        if self.gradient_clip < 0:
+            raise InputError(f"--gradient_clip={self.gradient_clip}: expected 0 or more")
 
     @property
     def predicted_quantiles(self) -> tuple[float, ...]:
@@ -201,6 +206,64 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class DiffusionConfig:
+    """The denoising network, its noise and its targets: one field per flag, with its name."""
+
+    formulation: str = "edm"
+    noise_schedule: str = "linear"
+    noise_log_mean: float = -0.5
+    noise_log_std: float = 1.2
+    sigma_min: float = 0.004
+    sigma_max: float = 80.0
+    min_snr: float = 0.0
+    learn_residuals: bool = True
+    regression_folds: int = 0
+    regression_from: str | None = None
+    fold_regressions: tuple[str, ...] = ()
+    instance_norm: bool = False
+    target_scaling: str = "domain"
+    time_encoding: str = "cyclical"
+    n_channels: int = 16
+    channel_multipliers: tuple[int, ...] = (1, 2, 2, 4)
+    is_attention: tuple[bool, ...] = (False, False, True, True)
+    unet_blocks: int = 2
+    noise_embedding: str = "positional"
+
+    def __post_init__(self) -> None:
+        _at_least("n_channels", self.n_channels, 1)
+        _at_least("unet_blocks", self.unet_blocks, 1)
+        if self.regression_folds != 0:
+            _at_least("regression_folds", self.regression_folds, 2)
+        levels, attending = len(self.channel_multipliers), len(self.is_attention)
+        if levels != attending:
+            raise InputError(
+                f"--is_attention: expected one of T, F for each of the {levels} levels of "
+                f"--channel_multipliers, received {attending}"
+            )
+        if min(self.channel_multipliers) < 1:
+            raise InputError(
+                f"--channel_multipliers={','.join(map(str, self.channel_multipliers))}: expected "
+                "whole numbers from 1 up"
+            )
+        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+            raise InputError(
+                f"--sigma_min={self.sigma_min} with --sigma_max={self.sigma_max}: expected "
+                "0 < sigma_min < sigma_max"
+            )
+        if not 0 < self.noise_log_std < math.inf:
+            raise InputError(f"--noise_log_std={self.noise_log_std}: expected a number above 0")
+        if self.fold_regressions and (
+            self.regression_from is None or len(self.fold_regressions) < 2
+        ):
+            raise InputError(
+                f"--fold_regressions={','.join(self.fold_regressions)}: expected two runs or more, "
+                "beside --regression_from"
+            )
+        if self.min_snr < 0:
+            raise InputError(f"--min_snr={self.min_snr}: expected 0 or more")
+
+
+@dataclass(frozen=True)
 class TransferConfig:
     """Which weights a fresh run takes from a trained model, and which it never changes."""
 
@@ -224,6 +287,11 @@ class InferenceConfig:
     ensemble: tuple[str, ...] = ()
     members: int = 1
     write_members: bool = True
+    write_quantiles: tuple[float, ...] = ()
+    sampler: str = "heun"
+    sampling_steps: int = 18
+    ddim_eta: float = 0.0
+    noise_correlation: float = 0.0
     tile_size: int | None = None
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
@@ -233,6 +301,18 @@ class InferenceConfig:
 
     def __post_init__(self) -> None:
         _at_least("members", self.members, 1)
+        _at_least("sampling_steps", self.sampling_steps, 1)
+        if not 0 <= self.ddim_eta <= 1:
+            raise InputError(f"--ddim_eta={self.ddim_eta}: expected 0 to 1")
+        if not 0 <= self.noise_correlation < 1:
+            raise InputError(
+                f"--noise_correlation={self.noise_correlation}: expected 0 <= correlation < 1"
+            )
+        if self.write_quantiles and (
+            min(self.write_quantiles) < 0 or max(self.write_quantiles) > 1
+        ):
+            quantiles = ",".join(map(str, self.write_quantiles))
+            raise InputError(f"--write_quantiles={quantiles}: expected numbers from 0 to 1")
         _at_least("tile_overlap", self.tile_overlap, 0)
         if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
             raise InputError(
@@ -289,6 +369,7 @@ class Experiment:
     sampling: SamplingConfig
     model: ModelConfig
     training: TrainingConfig
+    diffusion: DiffusionConfig
     transfer: TransferConfig
     inference: InferenceConfig
     machine: MachineConfig
@@ -373,6 +454,14 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             values,
             checkpoint_every=_checkpoint_every(values),
             **_debug_epochs(values),
+            left_out_fold=_fold(values),
+        ),
+        diffusion=_part(
+            DiffusionConfig,
+            values,
+            channel_multipliers=_whole_numbers(values, "channel_multipliers"),
+            is_attention=_truths(values, "is_attention"),
+            fold_regressions=_listed(values["fold_regressions"]),
         ),
         transfer=_part(TransferConfig, values),
         inference=_part(
@@ -380,6 +469,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             values,
             input=_listed(values["input"]),
             ensemble=_listed(values["ensemble"]),
+            write_quantiles=values["write_quantiles"] or (),
         ),
         machine=_part(MachineConfig, values, time_limit=_time_limit(values)),
         launch=_part(LaunchConfig, values),
@@ -516,6 +606,8 @@ def _check_pairs(experiment: Experiment) -> None:
         )
     _check_source(experiment)
     _check_quantiles(experiment)
+    if experiment.training.trainer == DIFFUSION:
+        _check_diffusion(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
 
@@ -532,6 +624,41 @@ def _check_quantiles(experiment: Experiment) -> None:
         raise InputError(
             f"--loss=quantile with --members={experiment.inference.members}: quantiles have no "
             "members; expected 1"
+        )
+
+
+def _check_diffusion(experiment: Experiment) -> None:
+    model, diffusion = experiment.model, experiment.diffusion
+    if model.output_activation is not None:
+        raise InputError(
+            f"--output_activation={model.output_activation} with --trainer={DIFFUSION}: members "
+            "are drawn with both signs in encoded space; leave it out"
+        )
+    regression = diffusion.regression_from
+    if regression is not None and model.first_guess != "none":
+        raise InputError(
+            f"--regression_from={regression} with --first_guess={model.first_guess}: expected one "
+            "of them"
+        )
+    if regression is not None and experiment.sampling.patch_size is not None:
+        raise InputError(
+            f"--regression_from={regression} with --patch_size={experiment.sampling.patch_size}: "
+            "the trained model sees the whole domain; leave one of them out"
+        )
+    if diffusion.instance_norm and model.first_guess == "none" and regression is None:
+        raise InputError(
+            "--instance_norm with --first_guess=none: there is no field to take the mean and "
+            "standard deviation of; expected --first_guess=bilinear, bicubic or linear"
+        )
+    if diffusion.regression_folds and model.first_guess != "linear":
+        raise InputError(
+            f"--regression_folds={diffusion.regression_folds} with --first_guess="
+            f"{model.first_guess}: nothing is fitted; expected --first_guess=linear"
+        )
+    if diffusion.target_scaling == "pixel" and experiment.sampling.patch_size is not None:
+        raise InputError(
+            f"--target_scaling=pixel with --patch_size={experiment.sampling.patch_size}: scaling "
+            "that belongs to grid points needs the whole domain; use domain"
         )
 
 
@@ -556,6 +683,34 @@ def _part(kind: type[Part], values: dict[str, Any], **changed: Any) -> Part:
 
 def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+def _whole_numbers(values: dict[str, Any], name: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _listed(values[name]))
+    except ValueError as error:
+        raise InputError(
+            f"--{name}={values[name]}: expected whole numbers with commas between"
+        ) from error
+
+
+def _fold(values: dict[str, Any]) -> tuple[int, int] | None:
+    """k and K of "k/K"."""
+    text = values["left_out_fold"]
+    if text is None:
+        return None
+    number, _, folds = text.partition("/")
+    if not (number.isdigit() and folds.isdigit() and 1 <= int(number) <= int(folds) > 1):
+        raise InputError(f"--left_out_fold={text}: expected k/K with 1 <= k <= K and K above 1")
+    return int(number), int(folds)
+
+
+def _truths(values: dict[str, Any], name: str) -> tuple[bool, ...]:
+    meanings = {"t": True, "true": True, "f": False, "false": False}
+    parts = _listed(values[name])
+    if any(part.lower() not in meanings for part in parts):
+        raise InputError(f"--{name}={values[name]}: expected T or F with commas between")
+    return tuple(meanings[part.lower()] for part in parts)
 
 
 def _path(text: str) -> Path:

@@ -83,6 +83,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "that loss and a discriminator's judgement",
             "app.training.cgan:CGANTrainer",
         ),
+        (
+            "DiffusionTrainer",
+            "takes noise off; members are drawn by a sampler",
+            "app.training.diffusion:DiffusionTrainer",
+        ),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),
@@ -181,6 +186,26 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "app.baselines.bias:BiasCorrected",
         ),
         ("linear", "ridge regression per fine cell", "app.baselines.ridge:Linear"),
+    ),
+    "formulation": (
+        ("edm", "preconditioned denoiser, log-normal noise levels"),
+        ("epsilon", "DDPM: the network predicts the noise"),
+        ("x0", "DDPM: the network predicts the field"),
+        ("v", "DDPM: the network predicts the velocity"),
+    ),
+    "noise_schedule": (
+        ("linear", "variances of the noise rise linearly"),
+        ("cosine", "the signal falls as a squared cosine"),
+    ),
+    "noise_embedding": (
+        ("positional", "sines and cosines in geometric progression"),
+        ("fourier", "sines and cosines of random frequencies"),
+    ),
+    "sampler": (
+        ("heun", "EDM's second-order steps; two evaluations each"),
+        ("dpmpp_2m", "DPM-Solver++(2M); one evaluation a step"),
+        ("ddim", "deterministic, or with --ddim_eta partly ancestral"),
+        ("ddpm", "ancestral; needs many steps"),
     ),
     "precision": (
         ("float32", "single precision"),

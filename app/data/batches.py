@@ -32,9 +32,10 @@ def batches(
     """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
     Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
-    hr (B, H, W, C) physical, NaN in the padding; weight (B,). With `patch` fine cells a side,
-    also static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse
-    row and column. InputError for a patch that is no multiple of the scale or exceeds the grid.
+    hr (B, H, W, C) physical, NaN in the padding; weight (B,); index (B,), the sample's row in the
+    split, or its first. With `patch` fine cells a side, also static (B, H, W, S), edges
+    extrapolated, and origin (B, 2), the patch's first coarse row and column. InputError for a
+    patch that is no multiple of the scale or exceeds the grid.
 
     With `frames` the sampler's samples are windows, every `stride`-th of each gapless stretch
     (see `samples`); coarse, time and hr then are (B, T, ...), all frames cut at the same place.
@@ -78,7 +79,8 @@ class _Maker:
     def _batch(self, coarse: np.ndarray, rows: np.ndarray, fine: np.ndarray) -> Batch:
         time = self._shards.time_features(self._split, rows)
         fields = {"coarse": coarse, "time": time, "hr": fine}
-        return {name: self._unfolded(values) for name, values in fields.items()}
+        unfolded = {name: self._unfolded(values) for name, values in fields.items()}
+        return {**unfolded, "index": rows[:: self._frames or 1]}
 
 
 class WholeMaker(_Maker):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic as time_now
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,9 @@ from app.distributed import Communicator
 from app.errors import InputError, Interrupted
 from app.inference.windows import Windows, blended
 from app.inference.writer import Layout, drop_parts, part_path, written_with
+from app.progress import shown
+
+PROGRESS_SECONDS = 30  # between two lines of progress
 
 Read = Callable[[np.ndarray], np.ndarray]
 Undo = Callable[[np.ndarray], np.ndarray]
@@ -77,13 +81,16 @@ def predict(
     )
 
     def write_part() -> None:
+        begun, start = time_now(), 0
+        steps = len(share) if windows is None else len(windows.of(share).rows)
+        steps = -(-steps // batch_size)
         with layout.new_file(part, stamps.take(np.asarray(share)), as_in_file=whole) as writer:
-            start = 0
-            for fields in blocks:
+            for fields in shown(blocks, steps, "predicting", ranks.first):
                 if undo:
                     fields = np.stack([undo(member) for member in fields])
                 writer.write(start, layout.fields_of(fields))
                 start += fields.shape[1]
+                _log_progress(start, len(share), members, time_now() - begun)
                 check()
 
     # Only shards have a fingerprint that says which data a part was made from.
@@ -113,6 +120,17 @@ def _together(work: Callable[[], None], communicator: Communicator) -> None:
         raise Interrupted(request or requests[0])
 
 
+def _log_progress(done: int, times: int, members: int, seconds: float) -> None:
+    """A line every now and then: fields of single members a second, time to go."""
+    rate = done * members / seconds
+    logging.log_every_n_seconds(
+        logging.INFO,
+        "predicted %d of %d times, %.1f fields/s, %.0f s to go",
+        PROGRESS_SECONDS,
+        *(done, times, rate, (times - done) * members / rate),
+    )
+
+
 def _batches(share: range, batch_size: int) -> Iterator[np.ndarray]:
     for start in range(0, len(share), batch_size):
         yield np.asarray(share[start : start + batch_size])
@@ -123,7 +141,8 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
     if members > 1 and np.array_equal(fields[0], fields[1], equal_nan=True):
         raise InputError(
             f"--members={members}: the model draws nothing at inference, all members are equal; "
-            "expected one trained with --dropout_variant=mcdrop, mcgaussiandrop or mcspatialdrop"
+            "expected one trained with --trainer=DiffusionTrainer, or with "
+            "--dropout_variant=mcdrop, mcgaussiandrop or mcspatialdrop"
         )
 
 

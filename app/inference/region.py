@@ -100,4 +100,4 @@ def moved(model: PhysicalModel, geometry: Geometry) -> PhysicalModel:
         static_scale=np.asarray(model.static_scale),
     )
     placed = replace(spec, geometry={**geometry.to_dict(), "pad": list(geometry.pad)})
-    return PhysicalModel(placed, arrays, model.network, model.first_guess)
+    return model.on_grid(placed, arrays)

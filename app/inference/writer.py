@@ -23,6 +23,7 @@ IDENTITY = (
     "data_fingerprint",
     "seed",
     "members",
+    "sampling",
 )  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined
 
@@ -37,6 +38,20 @@ class Layout:
     members: int = 1
     write_members: bool = True
     levels: tuple[float, ...] = ()  # of quantiles in the place of the members
+    quantiles: tuple[float, ...] = ()
+
+    @property
+    def _statistics(self) -> tuple[Variable, ...]:
+        """What is written beside members or their mean, in the order of `fields_of`."""
+        if self.members == 1:
+            return ()
+        means = self._means if self.write_members else ()
+        quantiles = tuple(
+            replace(v, name=f"{v.name}_{quantile_name(q)}")
+            for q in self.quantiles
+            for v in self.variables
+        )
+        return (*means, *self._spreads, *quantiles)
 
     @property
     def _spreads(self) -> tuple[Variable, ...]:
@@ -51,7 +66,8 @@ class Layout:
 
         Quantiles in the place of the members: all of them. One member: the fields. Several: the
         members with mean and spread beside them, or, where members are not wanted, the mean under
-        the variable's name and the spread. The spread is the standard deviation with M - 1 in the
+        the variable's name and the spread; then the quantiles of the members that are asked for.
+        The spread is the standard deviation with M - 1 in the
         denominator.
         """
         channels = list(np.moveaxis(members, -1, 0))
@@ -61,7 +77,10 @@ class Layout:
             return [channel[0] for channel in channels]
         means = [channel.mean(axis=0) for channel in channels]
         spreads = [channel.std(axis=0, ddof=1) for channel in channels]
-        return [*channels, *means, *spreads] if self.write_members else [*means, *spreads]
+        statistics = [*means, *spreads]
+        for q in self.quantiles:
+            statistics += [np.quantile(c, q, axis=0).astype(c.dtype) for c in channels]
+        return [*channels, *statistics] if self.write_members else statistics
 
     @contextmanager
     def new_file(
@@ -81,10 +100,7 @@ class Layout:
                 attributes=self.attributes,
                 members=self.members if several and self.write_members else None,
                 quantiles=self.levels,
-                summaries=(
-                    *(self._means if several and self.write_members else ()),
-                    *(self._spreads if several else ()),
-                ),
+                summaries=self._statistics,
             ) as writer:
                 yield writer
             temporary.replace(path)
@@ -103,6 +119,12 @@ class Layout:
                     for block in _blocks(source, writer.names):
                         writer.write(start, block)
                         start += block[0].shape[-3]
+
+
+def quantile_name(q: float) -> str:
+    """The quantile's part of a variable's name, in percent: 0.05 is "p05", 0.999 "p99_9"."""
+    whole, _, rest = f"{100 * q:.6g}".partition(".")
+    return f"p{whole.zfill(2)}" + (f"_{rest}" if rest else "")
 
 
 def part_path(path: Path, rank: int, size: int) -> Path:

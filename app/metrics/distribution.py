@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.metrics.ensemble import EnsembleSums
+from app.metrics.persistence import ResidualPersistence
+from app.metrics.pooled import PooledSums
 from app.metrics.precipitation import WetLimit, WetSums
 from app.metrics.quantile_scores import QuantileSums
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.spectra import Bands, SpectrumSums
 
 EXTREME = 0.99  # the quantile over time that is compared
+REFERENCE = "bicubic"  # what persistence is measured against
 
 
 def versions_of(fields: np.ndarray, members: np.ndarray | None) -> list[np.ndarray]:
@@ -25,7 +28,7 @@ class DistributionScores:
     """Sums on the values that all scores use: truth and all candidates valid.
 
     The first candidate is the mean of the members or the median of the quantiles, where there
-    are any. `levels` are the quantiles'.
+    are any. `levels` are the quantiles'. `pairs`: see `ResidualPersistence`.
     """
 
     def __init__(
@@ -39,12 +42,17 @@ class DistributionScores:
         members: int = 1,
         levels: tuple[float, ...] = (),
         wet: WetLimit | None = None,
+        pairs: np.ndarray | None = None,
     ) -> None:
         self.candidates, self.area, self.wet_limit = tuple(candidates), area, wet
         k = len(self.candidates)
         self.weight = np.zeros(samples)
         self.ensemble = EnsembleSums(members, samples) if members > 1 else None
         self.quantiles = QuantileSums(levels, k, samples) if levels else None
+        self.pooled = PooledSums(k, members, samples) if members > 1 else None
+        self.persistence = None
+        if pairs is not None and REFERENCE in self.candidates:
+            self.persistence = ResidualPersistence(k, pairs)
         self.spectrum = SpectrumSums(k, bands, origin)
         limit = None if wet is None else wet.value
         self.wet = None if limit is None else WetSums(k, samples, limit)
@@ -68,6 +76,8 @@ class DistributionScores:
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
+        if self.pooled is not None:
+            self.pooled.add(indices, truth, fields, versions[0], weights)
         if self.wet is not None:
             self.wet.add(indices, truth, versions, weights)
 
@@ -86,6 +96,10 @@ class DistributionScores:
             return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
 
         self.truth_extreme[rows] = extreme(truth)
-        for k, stack in enumerate(versions_of(fields, layers if self.ensemble else None)):
+        versions = versions_of(fields, layers if self.ensemble else None)
+        if self.persistence is not None:
+            reference = fields[self.candidates.index(REFERENCE)]
+            self.persistence.add(np.where(valid, truth, np.nan), versions, reference)
+        for k, stack in enumerate(versions):
             # a pool of members would reach further into the tail than the truth's one series
             self.extreme[k, rows] = np.mean([extreme(series) for series in stack], axis=0)

@@ -30,6 +30,7 @@ def ensemble_rows(
         Row(f"crps{label}", variable.units or "1", values),
         Row(f"spread_skill{label}", "1", {model: (ensemble.spread_skill, np.nan)}),
         Row(f"reliability_index{label}", "%", {model: (ensemble.reliability_index, np.nan)}),
+        *_pooled_rows(distribution, variable, label),
     ]
 
 
@@ -52,6 +53,33 @@ def quantile_rows(distribution: DistributionScores, variable: Variable, label: s
     if len(sums.levels) > 1:
         rows.append(Row(f"coverage_central{label}", "1", {model: mean(sums.central)}))
     return rows
+
+
+def _pooled_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:
+    """CRPS and spread/skill of fields pooled over 2×2 cells; none where no block is complete."""
+    pooled = distribution.pooled
+    if pooled is None or not pooled.weight.any():
+        return []
+    crps = np.vstack([pooled.ensemble.crps, pooled.absolute[1:]])
+    values = {
+        name: (float(series.sum() / pooled.weight.sum()), spread(divide(series, pooled.weight)))
+        for name, series in zip(distribution.candidates, crps, strict=True)
+    }
+    ratio = {distribution.candidates[0]: (pooled.ensemble.spread_skill, np.nan)}
+    return [
+        Row(f"crps_2x2{label}", variable.units or "1", values),
+        Row(f"spread_skill_2x2{label}", "1", ratio),
+    ]
+
+
+def persistence_rows(distribution: DistributionScores, label: str) -> list[Row]:
+    """Lag-1 autocorrelation of what candidates add to the bicubic interpolation."""
+    if distribution.persistence is None:
+        return []
+    values = distribution.persistence.correlations[1:]
+    # the reference less itself has none
+    plain = {n: v for n, v in _plain(distribution, values).items() if np.isfinite(v[0])}
+    return [Row(f"residual_lag1{label}", "1", plain)]
 
 
 def spectrum_rows(distribution: DistributionScores, label: str) -> list[Row]:

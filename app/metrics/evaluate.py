@@ -14,7 +14,7 @@ from absl import logging
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import BASELINES, fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
-from app.data.times import Stamps
+from app.data.times import Stamps, modal_step
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.accumulate import TruthRange, VariableScores
@@ -144,6 +144,8 @@ class _Scorer:
     def _empty_sums(self) -> list[Sums]:
         area = self.shards.geometry.fine.cell_areas()
         bands = Bands.of(self.shards.geometry.fine)
+        seconds = Stamps.of(self.shards.times(self.split)).seconds
+        pairs = np.diff(seconds) == modal_step(seconds) if self.shards.has_times else None
         sums = []
         for variable, keep, found in zip(
             self.variables, self.kept(), self.truth_ranges(), strict=True
@@ -158,6 +160,7 @@ class _Scorer:
                 members=self.members,
                 levels=self.quantiles,
                 wet=wet_limit(variable, self.accumulation),
+                pairs=pairs,
             )
             sums.append((VariableScores(names, self.samples, area, found), distribution))
         return sums

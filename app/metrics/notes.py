@@ -40,6 +40,7 @@ ENSEMBLE = (
     " of their mean; 1 for a reliable ensemble, below 1 too little spread. reliability_index:"
     " Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members, in %, 0 where all are"
     " as frequent; shares f area-weighted, ties at random.",
+    "_2x2: of area-weighted means over 2 × 2 cells, blocks not scored in every cell left out.",
 )
 QUANTILES = (
     "pinball_τ: area-weighted mean of max(τ·e, (τ - 1)·e), e = truth - quantile τ; a single field"
@@ -58,6 +59,10 @@ WET = "wet_frequency: area-weighted share of values that are wet; ± over sample
 EXTREMES = (
     "p99_bias: area-weighted mean ± standard deviation over grid points of the 99th percentile"
     " over time (linear between order statistics) less that of the truth."
+)
+PERSISTENCE = (
+    "residual_lag1: autocorrelation over one time step of the field less bicubic, each cell's mean"
+    " over time taken off, covariance and variances summed over cells (and members)."
 )
 INTERVALS = "skill_vs_X: 1 - rmse / rmse of X. _low, _high: 95 % interval"
 
@@ -80,6 +85,7 @@ def notes(
         )
         lines.append(_spectra_note(variable, distribution))
         lines += _wet_note(variable, distribution)
+        lines += _persistence_note(variable, distribution)
     members = prediction.members
     if members > 1:
         lines.append(
@@ -97,6 +103,8 @@ def notes(
         definitions.insert(len(DEFINITIONS), QUANTILES)
     if any(distribution.wet_limit is not None for _, distribution in sums):
         definitions.append(WET)
+    if any(distribution.persistence is not None for _, distribution in sums):
+        definitions.append(PERSISTENCE)
     return (*lines, *definitions, EXTREMES, f"{INTERVALS}{blocks}.")
 
 
@@ -125,6 +133,15 @@ def _spectra_note(variable: Variable, distribution: DistributionScores) -> str:
         f"{variable.name}: spectra of the {spectrum.samples} of {len(distribution.weight)} samples"
         f" that are complete, {len(waves)} bands of wavelength {waves[0]:.4g} to {waves[-1]:.4g} km"
     )
+
+
+def _persistence_note(variable: Variable, distribution: DistributionScores) -> list[str]:
+    if distribution.persistence is None:
+        return []
+    return [
+        f"{variable.name}: residual_lag1 of the truth is "
+        f"{distribution.persistence.correlations[0]:.4g}"
+    ]
 
 
 def _wet_note(variable: Variable, distribution: DistributionScores) -> list[str]:

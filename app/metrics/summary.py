@@ -14,6 +14,7 @@ from app.metrics.distribution import DistributionScores
 from app.metrics.distribution_rows import (
     ensemble_rows,
     extreme_rows,
+    persistence_rows,
     quantile_rows,
     spectrum_rows,
     wet_rows,
@@ -179,4 +180,5 @@ def summarise(
         similarity += spectrum_rows(distribution, label)
         similarity += wet_rows(distribution, label)
         similarity += extreme_rows(distribution, variable, label)
+        similarity += persistence_rows(distribution, label)
     return [*errors[:2], *ends, *errors[2:], *probabilistic, *similarity, *skill], maps

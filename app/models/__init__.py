@@ -3,6 +3,8 @@
 import app.models.backbones  # noqa: F401  their layers, which saved networks consist of
 from app.models.build import build_network
 from app.models.constraint import BlockConstraint
+from app.models.diffusion.model import DiffusionModel
+from app.models.diffusion.regression import ModelGuess
 from app.models.first_guess import InterpolationGuess, LinearGuess
 from app.models.output import FieldOutput, QuantileOutput, output_of
 from app.models.physical import PhysicalModel, load_physical_model
@@ -11,10 +13,12 @@ from app.models.spec import Channel, ModelArrays, ModelSpec, time_channels
 __all__ = [
     "BlockConstraint",
     "Channel",
+    "DiffusionModel",
     "FieldOutput",
     "InterpolationGuess",
     "LinearGuess",
     "ModelArrays",
+    "ModelGuess",
     "ModelSpec",
     "PhysicalModel",
     "QuantileOutput",

@@ -219,6 +219,10 @@ class PhysicalModel(keras.Model):
         physical = self.first_guess({"coarse": coarse, "time": time})
         return _zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
 
+    def on_grid(self, spec: ModelSpec, arrays: ModelArrays) -> PhysicalModel:
+        """The same network and first guess on another grid."""
+        return PhysicalModel(spec, arrays, self.network, self.first_guess)
+
     def predict_fields(self, batch: Batch, seed: int = 0, members: int = 1) -> np.ndarray:
         """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
 

@@ -142,6 +142,7 @@ def _layout(
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
         levels=spec.quantiles,
+        quantiles=inference.write_quantiles,
     )
 
 
@@ -160,9 +161,13 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
     """One model, or the ensemble of several that were trained on the same data; in tiles."""
     from app.inference.ensemble import DeepEnsemble, check_alike
     from app.inference.tiles import TiledModel
-    from app.models import load_physical_model
+    from app.models import DiffusionModel, load_physical_model
+    from app.models.diffusion.samplers import SamplingOptions
 
     models = [load_physical_model(path) for path in paths]
+    for model in models:
+        if isinstance(model, DiffusionModel):
+            model.sampling = SamplingOptions.of(session.experiment.inference)
     check_alike([model.spec for model in models], [str(path) for path in paths])
     spec, inference = models[0].spec, session.experiment.inference
     if spec.quantiles and (len(models) > 1 or inference.members > 1):
@@ -208,6 +213,9 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "source": f"finescale {version('finescale')}",
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
-        "members": f"{inference.members} of each model, written: {inference.write_members}",
+        "members": f"{inference.members} of each model, written: {inference.write_members}"
+        + (f", quantiles: {inference.write_quantiles}" if inference.write_quantiles else ""),
+        "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
+        f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
         "history": history_line(" ".join(sys.argv)),
     }

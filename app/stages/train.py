@@ -11,6 +11,7 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.shards import Shards
     from app.models import PhysicalModel
 
 
@@ -20,16 +21,18 @@ def run(session: Session) -> None:
     folder.check(experiment.flags, experiment.overwrite)
 
     from app.data.windows import samples
+    from app.training.folds import without_fold
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
-    shards, communicator = session.shards, session.communicator
+    communicator = session.communicator
+    shards = without_fold(session.shards, experiment.training.left_out_fold)
     sampling = experiment.sampling
     starts = samples(shards, "train", sampling.time_window)
     steps = math.ceil(len(starts) / (sampling.batch_size * ranks.size))
-    model = _model(session)
+    model = _model(session, shards)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
         experiment.training,
@@ -52,14 +55,14 @@ def run(session: Session) -> None:
     Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
 
 
-def _model(session: Session) -> PhysicalModel:
+def _model(session: Session, shards: Shards) -> PhysicalModel:
     """The model to be trained; a fresh run may begin with the weights of another one."""
     from app.training.assemble import build_model
     from app.training.checkpoints import load_facts
     from app.training.transfer import freeze, initialise
 
     experiment = session.experiment
-    model = build_model(experiment, session.shards, session.ranks)
+    model = build_model(experiment, shards, session.ranks)
     transfer = experiment.transfer
     if transfer.init_from and (
         experiment.overwrite or load_facts(session.folder.checkpoints) is None

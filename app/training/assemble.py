@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from app.baselines.base import fine_values, time_blocks
+from app.baselines.base import Fields, fine_values, time_blocks
 from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
-from app.config import Experiment
+from app.config import DIFFUSION, Experiment
 from app.data.batches import check_patch
 from app.data.description import DataDescription, Source, Variable
 from app.data.shards import Shards
@@ -42,6 +43,13 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
             config.constraint,
         )
     spec = _spec(experiment, shards)
+    if experiment.training.trainer == DIFFUSION:
+        from app.training.assemble_diffusion import build_diffusion, trained_guess
+
+        guess = trained_guess(experiment.diffusion.regression_from, spec, "--regression_from")
+        guess = guess or _first_guess(experiment, shards, ranks)
+        fit = partial(fitted_guess, experiment, shards)
+        return build_diffusion(experiment, shards, ranks, spec, _arrays(shards), guess, fit)
     output = output_of(spec.quantiles)
     network = build_network(
         config,
@@ -73,14 +81,15 @@ def _check(experiment: Experiment, shards: Shards) -> None:
 
 def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
     variables = shards.variables
-    pin = experiment.model.upsampling == "pin"
+    diffusion = experiment.training.trainer == DIFFUSION
+    on_fine_grid = diffusion or experiment.model.upsampling == "pin"
     return ModelSpec(
         inputs=tuple(Channel.of(v) for v in (*variables["lr"], *variables["predictors"])),
         outputs=tuple(Channel.of(v) for v in variables["hr"]),
         n_lr=len(variables["lr"]),
         geometry={**shards.geometry.to_dict(), "pad": list(shards.geometry.pad)},
         statics=tuple(v.name for v in variables["static"]),
-        interpolation=experiment.model.interpolation if pin else None,
+        interpolation=experiment.model.interpolation if on_fine_grid else None,
         time_features=experiment.model.time_features,
         constraint=experiment.model.constraint,
         twins=constraint_twins(experiment.model.constraint, shards),
@@ -213,18 +222,9 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
                 "expected none or linear"
             )
         return InterpolationGuess(kind, scale, channels)
-    radius = experiment.model.first_guess_radius
-    features = time_channels(experiment.model.time_features)
-    sight: dict[str, Any] = {
-        "lr_radius": radius,
-        "predictor_radius": radius - 1,
-        "time_channels": features,
-    }
     if ranks.first:
-        fit = fit_ridge(Encoded(shards, features), radius - 1, radius)
-        return LinearGuess.from_arrays(
-            fit.coefficients, fit.fill, n_lr=len(variables["lr"]), scale=scale, **sight
-        )
+        seen = time_channels(experiment.model.time_features)
+        return fitted_guess(experiment, shards, Encoded(shards, seen))
     h, w = shards.geometry.coarse_shape
     return LinearGuess(
         (h, w),
@@ -232,5 +232,25 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
         n_predictors=len(variables["predictors"]),
         n_outputs=len(variables["hr"]),
         scale=scale,
-        **sight,
+        **_sight(experiment),
     )
+
+
+def fitted_guess(experiment: Experiment, shards: Shards, fields: Fields) -> LinearGuess:
+    """The linear first guess, fitted on the training period of encoded fields."""
+    radius = experiment.model.first_guess_radius
+    fit = fit_ridge(fields, radius - 1, radius)
+    n_lr, scale = len(shards.variables["lr"]), experiment.sampling.scale
+    return LinearGuess.from_arrays(
+        fit.coefficients, fit.fill, n_lr=n_lr, scale=scale, **_sight(experiment)
+    )
+
+
+def _sight(experiment: Experiment) -> dict[str, Any]:
+    """What a linear first guess sees."""
+    radius = experiment.model.first_guess_radius
+    return {
+        "lr_radius": radius,
+        "predictor_radius": radius - 1,
+        "time_channels": time_channels(experiment.model.time_features),
+    }

@@ -260,6 +260,7 @@ def build_optimizer(
         "beta_1": beta_1,
         "use_ema": config.ema > 0,
         "ema_momentum": config.ema,
+        "global_clipnorm": config.gradient_clip or None,
     }
     if config.weight_decay:
         optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **common)

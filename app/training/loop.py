@@ -25,11 +25,11 @@ from app.data.windows import samples
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
 from app.guard import Guard
+from app.progress import log_epoch, shown
 from app.run_folder import RunFolder
 from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
 from app.training.pace import Notices, Pace
-from app.training.progress import log_epoch, shown
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import MEMORY, SAVE, STOP, Trainer

@@ -42,6 +42,7 @@ def test_whole_fields(shards):
     for step, batch in enumerate(found):
         indices, weights = sampler.batch(step)
         np.testing.assert_array_equal(batch["weight"], weights)
+        np.testing.assert_array_equal(batch["index"], indices)
         np.testing.assert_array_equal(batch["coarse"][..., :1], shards.read("lr", "train", indices))
         np.testing.assert_array_equal(
             batch["coarse"][..., 1:], shards.read("predictors", "train", indices)

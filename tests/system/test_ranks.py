@@ -31,9 +31,14 @@ def steps(out: Path, ranks: int, argv: list[str], count: int = 10) -> list[dict[
 
 
 CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
+DIFFUSION = [
+    *("--trainer=DiffusionTrainer", "--first_guess=linear", "--regression_folds=2"),
+    *("--n_channels=4", "--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
+]
 METHODS = {
     "supervised": ["--learning_rate=1e-2"],
     "cgan": [*CGAN, "--disc_dropout_rate=0", "--learning_rate=1e-3"],
+    "diffusion": [*DIFFUSION, "--learning_rate=1e-3"],
 }
 
 
@@ -55,7 +60,9 @@ def test_two_ranks_equal_one_with_the_doubled_batch(
     assert sorted(together) == list(range(42))  # 70 % of 60 samples, each exactly once
 
 
-@pytest.mark.parametrize("method", [["--trainer=SupervisedTrainer"], CGAN], ids=list(METHODS))
+@pytest.mark.parametrize(
+    "method", [["--trainer=SupervisedTrainer"], CGAN], ids=["supervised", "cgan"]
+)
 def test_weights_stay_identical_with_dropout_and_normalisation(
     method: list[str], data_flags: list[str], tmp_path: Path
 ) -> None:
@@ -85,3 +92,22 @@ def test_stages_under_the_launcher(run, data_flags: list[str], tmp_path: Path) -
         np.testing.assert_array_equal(two.time, one.time)
     assert (tmp_path / "two" / "metrics" / "summary.csv").is_file()
     assert not list((tmp_path / "two").glob(".*part*"))
+
+
+@pytest.mark.slow
+def test_ranks_draw_the_same_ensemble(run, data_flags: list[str], tmp_path: Path) -> None:
+    """Member for member, whatever the ranks and the batches."""
+    flags = [*data_flags, *DIFFUSION, "--epochs=2", "--members=3", "--sampling_steps=4"]
+    noisy = ["--sampler=ddpm", "--noise_correlation=0.8"]
+    run("train", "test", *flags, *noisy, "--save_path=two", ranks=2)
+    again = ["--model=two", "--batch_size=7", "--save_path=one"]
+    run("test", *flags, *noisy, *again)
+    import xarray as xr
+
+    with (
+        xr.open_dataset(tmp_path / "two" / "y_hat.nc") as two,
+        xr.open_dataset(tmp_path / "one" / "y_hat.nc") as one,
+    ):
+        assert two.t2m.sizes["member"] == 3
+        np.testing.assert_allclose(two.t2m, one.t2m, atol=1e-4)
+        assert float(two.t2m.std("member").min()) > 0

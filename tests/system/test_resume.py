@@ -18,6 +18,10 @@ FLAGS = [
     *("--normalization=bn", "--ema=0.9", "--input_noise=0.05"),
 ]
 CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
+DIFFUSION = [
+    *("--trainer=DiffusionTrainer", "--first_guess=linear", "--regression_folds=2"),
+    *("--n_channels=4", "--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
+]
 STEPS = 66  # of the whole run: 42 samples, 4 a step
 
 
@@ -53,7 +57,7 @@ def kill_during_training(argv: list[str], folder: Path, ranks: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parallel
-@pytest.mark.parametrize(("method", "ranks"), [([], 1), ([], 2), (CGAN, 1)])
+@pytest.mark.parametrize(("method", "ranks"), [([], 1), ([], 2), (CGAN, 1), (DIFFUSION, 1)])
 def test_killed_run_ends_like_an_uninterrupted_one(
     run, data_flags: list[str], tmp_path: Path, method: list[str], ranks: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What training says of itself: a bar on a terminal, a line an epoch in a log."""
+"""How far a run is: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 

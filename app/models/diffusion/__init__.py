@@ -1,0 +1,1 @@
+"""Diffusion: noise levels, samplers, keyed noise, the denoising network and the model around it."""

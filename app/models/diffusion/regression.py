@@ -1,0 +1,42 @@
+"""A trained model as first guess: regression first, then diffusion of what it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from app.models.layers.common import register
+from app.models.physical import PhysicalModel
+
+
+@register
+class ModelGuess(keras.layers.Layer):
+    """The fields of a trained model, which is never changed.
+
+    Input {"coarse": `(B, h, w, Cin)` physical, "time": `(B, 4)`}, output `(B, H, W, C)` physical.
+    Reference: Mardani et al. 2025, doi:10.1038/s43247-025-02042-5 (CorrDiff).
+    """
+
+    encoded = False  # in which space it works
+
+    def __init__(self, model: PhysicalModel, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.model = model
+        self.trainable = False
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        return {**config, "model": keras.saving.serialize_keras_object(self.model)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ModelGuess:
+        model = keras.saving.deserialize_keras_object(config.pop("model"))
+        return cls(model, **config)
+
+    def call(self, inputs: dict[str, Any]) -> Any:
+        batch = {"coarse": inputs["coarse"], "time": inputs["time"]}
+        return ops.stop_gradient(self.model(batch, training=False))

@@ -1,0 +1,188 @@
+"""From an experiment and its shards to a diffusion model that is ready to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from app.baselines.base import Fields, coarse_inputs, fine_values, time_blocks
+from app.baselines.ridge import Encoded
+from app.config import Experiment
+from app.data.moments import RunningMoments
+from app.data.shards import Shards
+from app.data.times import modal_step
+from app.distributed import Ranks
+from app.errors import InputError
+from app.models import LinearGuess, ModelArrays, ModelSpec, load_physical_model, time_channels
+from app.models.diffusion.model import DiffusionModel, DiffusionSettings, classes_of
+from app.models.diffusion.process import Process
+from app.models.diffusion.regression import ModelGuess
+from app.models.diffusion.samplers import SamplingOptions
+from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.run_folder import model_file
+from app.training.folds import CrossFitted, WithoutFold, fold_bounds
+
+LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at least
+BLOCK = 32  # samples evaluated at once
+
+
+def build_diffusion(
+    experiment: Experiment,
+    shards: Shards,
+    ranks: Ranks,
+    spec: ModelSpec,
+    arrays: ModelArrays,
+    first_guess: Any | None,
+    fit: Callable[[Fields], LinearGuess],
+) -> DiffusionModel:
+    """The untrained model; the targets' scaling comes from the first rank.
+
+    `fit` gives the linear first guess of encoded fields, for cross-fitting.
+    """
+    config = experiment.diffusion
+    classes: tuple[str, ...] = ()
+    if config.time_encoding == "classes":
+        classes = classes_of(spec.time_features)
+        others = tuple(name for name in spec.time_features if name not in classes)
+        spec = replace(spec, time_features=others)
+    settings = DiffusionSettings(
+        process=Process(
+            formulation=config.formulation,
+            schedule=config.noise_schedule,
+            log_mean=config.noise_log_mean,
+            log_std=config.noise_log_std,
+            sigma_min=config.sigma_min,
+            sigma_max=config.sigma_max,
+            min_snr=config.min_snr,
+        ),
+        residual=config.learn_residuals and first_guess is not None,
+        instance_norm=config.instance_norm,
+        classes=classes,
+        time_step=modal_step(shards.stamps("train").seconds) if shards.has_times else 0,
+        sampling=SamplingOptions.of(experiment.inference),
+    )
+    guessed = len(spec.outputs) if first_guess is not None else 0
+    network = build_denoiser(
+        UNetOptions(
+            channels=config.n_channels,
+            multipliers=config.channel_multipliers,
+            attention=config.is_attention,
+            blocks=config.unet_blocks,
+            dropout_rate=experiment.model.dropout_rate,
+            embedding=config.noise_embedding,
+        ),
+        n_fields=len(spec.outputs),
+        n_condition=len(spec.inputs) + len(spec.time_channels) + len(spec.statics) + guessed,
+        classes=classes,
+    )
+    logging.info("denoising network: %d weights", network.count_params())
+    pixel = config.target_scaling == "pixel"
+    shape = arrays.mask.shape if pixel else arrays.mask.shape[-1:]
+    model = DiffusionModel(
+        spec, arrays, network, first_guess, settings=settings, target_shape=shape
+    )
+    if config.fold_regressions:
+        model.cross_fitted = _of_trained(config.fold_regressions, shards.size("train"), model)
+    if config.regression_folds:
+        model.cross_fitted = _cross_fitted(experiment, shards, model, fit)
+    if ranks.first:
+        _fit_target(model, shards, pixel)
+    return model
+
+
+def _cross_fitted(
+    experiment: Experiment,
+    shards: Shards,
+    model: DiffusionModel,
+    fit: Callable[[Fields], LinearGuess],
+) -> CrossFitted:
+    """The linear first guess once for each fold, fitted on all the others."""
+    folds, samples = experiment.diffusion.regression_folds, shards.size("train")
+    if folds > samples:
+        raise InputError(
+            f"--regression_folds={folds}: expected no more than the {samples} training samples"
+        )
+    channels = time_channels(experiment.model.time_features)
+    fields = Encoded(shards, channels)
+    guesses = []
+    for fold in fold_bounds(samples, folds):
+        guess = fit(WithoutFold(fields, fold))
+        guesses.append(partial(_encoded_guess, model, guess))
+    return CrossFitted(guesses, samples)
+
+
+def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | None:
+    """The trained model of a run as first guess; None without a run.
+
+    Raises InputError where it has other inputs, outputs or another grid.
+    """
+    if run is None:
+        return None
+    model = load_physical_model(model_file(Path(run).expanduser(), f"{flag}={run}"))
+    for part in ("inputs", "outputs", "geometry"):
+        if getattr(model.spec, part) != getattr(spec, part):
+            raise InputError(
+                f"{flag}={run}: the model has other {part} than these data; expected one that was "
+                "trained on them"
+            )
+    return ModelGuess(model)
+
+
+def _of_trained(runs: tuple[str, ...], samples: int, model: DiffusionModel) -> CrossFitted:
+    guesses = [trained_guess(run, model.spec, "--fold_regressions") for run in runs]
+    return CrossFitted([partial(_encoded_fields, model, g) for g in guesses if g], samples)
+
+
+def _encoded_fields(model: DiffusionModel, guess: ModelGuess, batch: dict[str, Any]) -> Any:
+    fields = guess({"coarse": batch["coarse"], "time": batch["time"]})
+    return model.encode_targets(fields)
+
+
+def _encoded_guess(model: DiffusionModel, guess: LinearGuess, batch: dict[str, Any]) -> Any:
+    encoded = model.input_codec.encode(batch["coarse"])
+    return guess({"coarse": encoded, "time": batch["time"]})
+
+
+def _fit_target(model: DiffusionModel, shards: Shards, pixel: bool) -> None:
+    """Mean and standard deviation of the targets over the training period."""
+    moments = RunningMoments()
+    for indices in time_blocks(shards.size("train"), fine_values(shards) * BLOCK):
+        batch = {
+            "coarse": coarse_inputs(shards, indices, "train"),
+            "time": shards.time_features("train", indices),
+            "index": indices,
+        }
+        if model.cross_fitted is not None:
+            batch["guess"] = model.cross_fitted.guess(batch)
+        fine = shards.geometry.pad_field(
+            shards.read("hr", "train", indices), fill=np.nan, axes=(1, 2)
+        )
+        _, base, size = model.frame(batch)
+        moments.add(np.asarray((model.encode_targets(fine) - base) / size))
+    offset, scale = over_cells(moments)
+    if not np.all(scale > 0):
+        raise InputError(
+            "--trainer=DiffusionTrainer: nothing is left to be learnt, the targets do not vary "
+            "in the training period"
+        )
+    if pixel:
+        seen = moments.count > 0
+        offset = np.where(seen, np.nan_to_num(moments.mean), 0.0)
+        own = np.where(seen, np.nan_to_num(moments.std), 1.0)
+        scale = np.where(seen, np.maximum(own, LEAST_SHARE * scale), 1.0)
+    model.fit_target(offset.astype(np.float32), scale.astype(np.float32))
+
+
+def over_cells(moments: RunningMoments) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (C,) over time and cells, from those per cell (H, W, C)."""
+    count, mean = moments.count, np.nan_to_num(moments.mean)
+    total = np.maximum(count.sum(axis=(0, 1)), 1)
+    centre = (count * mean).sum(axis=(0, 1)) / total
+    squares = moments.state["squares"] + count * np.square(mean - centre)
+    return centre, np.sqrt(squares.sum(axis=(0, 1)) / total)

@@ -1,0 +1,93 @@
+"""Diffusion training: the network learns to take noise off what the first guess leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from app.config import TrainingConfig
+from app.distributed import Communicator
+from app.losses.masked import masked_mean, split_missing, valid_fraction
+from app.models.diffusion.model import DiffusionModel
+from app.models.diffusion.noise import keyed_generator
+from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.trainer import Batch
+
+TRAINING, VALIDATION = 0, 1  # parts of the keys of noise
+
+
+class DiffusionTrainer(NetworkTrainer):
+    """Trains a diffusion model's network on the squared error of its answer to noisy fields.
+
+    Noise and level of a sample are keyed by seed, step and sample: any number of ranks, and a
+    resumed run, see the same. In validation the step is left out, so that epochs compare.
+    """
+
+    model: DiffusionModel
+
+    def __init__(
+        self,
+        model: DiffusionModel,
+        config: TrainingConfig,
+        communicator: Communicator,
+        *,
+        steps_per_epoch: int,
+        data_range: np.ndarray,
+    ) -> None:
+        optimizer = build_optimizer(config, steps_per_epoch, communicator.ranks.size)
+        learner = Learner(model.network, model, optimizer)
+        super().__init__(model, config, communicator, data_range=data_range, learners=[learner])
+
+    def train_step(self, batch: Batch) -> None:
+        step = int(np.asarray(self._inner_optimizer().iterations))
+        if self.model.cross_fitted is not None:
+            batch = {**batch, "guess": self.model.cross_fitted.guess(batch)}
+        super().train_step(self._with_noise(batch, TRAINING, step))
+
+    def validate(self, batches: Iterator[Batch]) -> float:
+        """Weighted mean of the loss at fixed levels and noise, dropout off."""
+        return super().validate(self._with_noise(batch, VALIDATION, 0) for batch in batches)
+
+    def _with_noise(self, batch: Batch, purpose: int, step: int) -> Batch:
+        """The batch with "noise" like "hr", the level "sigma" and what follows from it."""
+        process = self.model.settings.process
+        shape = batch["hr"].shape[1:]
+        noise = np.empty(batch["hr"].shape, np.float32)
+        sigma = np.empty(len(noise))
+        for row, index in enumerate(batch["index"]):
+            generator = keyed_generator(self.config.seed, purpose, step, int(index))
+            sigma[row] = process.draw(generator)
+            noise[row] = generator.standard_normal(shape, np.float32)
+        found = process.coefficients(sigma)
+        levels = {name: getattr(found, name) for name in ("skip", "out", "scale", "level")}
+        levels |= {"sigma": sigma, "level_weight": found.weight}
+        drawn = {name: values.astype(np.float32) for name, values in levels.items()}
+        return {**batch, **drawn, "noise": noise}
+
+    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+        loss, weight = self._denoising(batch, training=True)
+        return {"loss": loss}, weight
+
+    def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
+        return self._denoising(batch, training=False)
+
+    def _denoising(self, batch: Batch, training: bool) -> tuple[Any, Any]:
+        """Sums over the samples of weight × loss, and of the weights."""
+        told = self.model.told(batch)
+        truth = self.model.targets(batch, told)
+        z, known = split_missing(truth)
+        x = z + _wide(batch["sigma"]) * batch["noise"]
+        wanted = (z - _wide(batch["skip"]) * x) / _wide(batch["out"])
+        answer = self.model.answer(
+            told.inputs, x, batch["scale"], batch["level"], training=training
+        )
+        loss = batch["level_weight"] * masked_mean(tf.square(answer - wanted), known)
+        weights = batch["weight"] * valid_fraction(truth)
+        return tf.reduce_sum(weights * loss), tf.reduce_sum(weights)
+
+
+def _wide(values: Any) -> Any:
+    return values[:, None, None, None]
