@@ -25,6 +25,8 @@ DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 SPATIAL_ONLY = ("unet", "convnext")
+DENSE_LOSSES = ("mse", "mae", "huber")
+DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", "DeepSDTrainer")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ class TrainingConfig:
     trainer: str = "SupervisedTrainer"
     loss: str = "mae"
     huber_delta: float = 1.0
+    dense_alpha: float = 0.0
+    dense_epsilon: float = 1e-6
+    dense_on: str = "all"
     quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
     input_noise: float = 0.0
     epochs: int = 100
@@ -140,6 +145,7 @@ class TrainingConfig:
         if not 0 < self.huber_delta < math.inf:
             raise InputError(f"--huber_delta={self.huber_delta}: expected a number above 0")
         self._check_quantiles()
+        self._check_dense()
         if not 0 <= self.input_noise < math.inf:
             raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
         _at_least("patience", self.patience, 1)
@@ -167,6 +173,24 @@ class TrainingConfig:
             raise InputError(
                 f"--loss=quantile with --trainer={self.trainer}: expected SupervisedTrainer; "
                 "no other one trains several quantiles"
+            )
+
+    def _check_dense(self) -> None:
+        if not 0 <= self.dense_alpha < math.inf:
+            raise InputError(f"--dense_alpha={self.dense_alpha}: expected 0 or more")
+        if not 0 < self.dense_epsilon <= 1:
+            raise InputError(f"--dense_epsilon={self.dense_epsilon}: expected 0 < epsilon <= 1")
+        if not self.dense_alpha:
+            return
+        if self.loss not in DENSE_LOSSES:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --loss={self.loss}: expected one of "
+                f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed"
+            )
+        if self.trainer not in DENSE_TRAINERS:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --trainer={self.trainer}: expected one of "
+                f"{', '.join(DENSE_TRAINERS)}"
             )
 
     def _check_rates(self, name: str, values: tuple[float, ...]) -> None:

@@ -146,6 +146,21 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
         Flag("huber_delta", "float", 1.0, "Encoded error beyond which the loss huber is linear."),
         Flag(
+            "dense_alpha",
+            "float",
+            0.0,
+            "How much more rare target values weigh in mse, mae and huber (DenseLoss); 0: not.",
+        ),
+        Flag("dense_epsilon", "float", 1e-6, "Least weight of a target, before its mean is 1."),
+        Flag(
+            "dense_on",
+            "enum",
+            "all",
+            "Rare among all values, among wet ones, or among the logarithms of wet ones; with the "
+            "last two dry values weigh 1.",
+            ("all", "wet", "log"),
+        ),
+        Flag(
             "quantiles",
             "floats",
             (0.1, 0.5, 0.9),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.data.wet import WetLimit
 from app.metrics.ensemble import EnsembleSums
-from app.metrics.precipitation import WetLimit, WetSums
+from app.metrics.precipitation import WetSums
 from app.metrics.quantile_scores import QuantileSums
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.spectra import Bands, SpectrumSums

@@ -15,13 +15,13 @@ from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import BASELINES, fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
 from app.data.times import Stamps
+from app.data.wet import wet_limit
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.accumulate import TruthRange, VariableScores
 from app.metrics.distribution import DistributionScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
-from app.metrics.precipitation import wet_limit
 from app.metrics.prediction import Prediction
 from app.metrics.results import Evaluation, Example, VariableResult
 from app.metrics.samples import write_samples

@@ -11,6 +11,7 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.losses.dense import DenseWeights
     from app.models import PhysicalModel
 
 
@@ -19,6 +20,7 @@ def run(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     folder.check(experiment.flags, experiment.overwrite)
 
+    from app.training.density import write_dense_weights
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
@@ -28,12 +30,14 @@ def run(session: Session) -> None:
     sampling = experiment.sampling
     steps = math.ceil(shards.size("train") / (sampling.batch_size * ranks.size))
     model = _model(session)
+    dense = _dense_weights(session)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
         experiment.training,
         communicator,
         steps_per_epoch=min(steps, sampling.max_steps or steps),
         data_range=shards.scaling["hr"].data_range,
+        **({"dense": dense} if dense else {}),
     )
     if ranks.first:
         folder.begin(experiment.flags, experiment.overwrite)
@@ -46,8 +50,26 @@ def run(session: Session) -> None:
                 "data_fingerprint": shards.fingerprint,
             }
         )
+        if dense:
+            write_dense_weights(
+                folder.dense_weights, dense, shards.variables["hr"], experiment.training
+            )
     communicator.barrier()
     Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
+
+
+def _dense_weights(session: Session) -> DenseWeights | None:
+    """The weights that --dense_alpha asks for."""
+    from app.data.wet import summed_over
+    from app.training.density import fit_dense_weights
+
+    source = session.description.predictand
+    return fit_dense_weights(
+        session.experiment.training,
+        session.shards,
+        session.communicator,
+        summed_over(source.aggregate if source else None),
+    )
 
 
 def _model(session: Session) -> PhysicalModel:

@@ -17,6 +17,7 @@ from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.errors import RunError
 from app.losses import build_loss, valid_fraction
+from app.losses.dense import DenseWeights
 from app.models.physical import PhysicalModel
 from app.training.schedule import learning_rate
 from app.training.trainer import MEMORY, Batch
@@ -84,8 +85,10 @@ class NetworkTrainer(ABC):
         *,
         data_range: np.ndarray,
         learners: Sequence[Learner],
+        dense: DenseWeights | None = None,
     ) -> None:
         self.model = model
+        self.dense = dense
         self.config = config
         self.communicator = communicator
         self.learners = tuple(learners)
@@ -197,9 +200,20 @@ class NetworkTrainer(ABC):
         predicted = self.model.encoded(batch, training=training)
         return truth, predicted, batch["weight"] * valid_fraction(truth)
 
+    def _targets(self, batch: Batch) -> Any:
+        """The physical fields that are learnt, `(B, H, W, C)`."""
+        return batch["hr"]
+
+    def _pixel_loss(self, batch: Batch, truth: Any, predicted: Any) -> Any:
+        """The loss of --loss `(B,)`, its cells weighed where dense weights are asked for."""
+        if self.dense is None:
+            return self.loss(truth, predicted)
+        return self.loss(truth, predicted, cell_weights=self.dense(self._targets(batch)))
+
     def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
         truth, predicted, weights = self._predicted(batch, training=False)
-        return tf.reduce_sum(weights * self.loss(truth, predicted)), tf.reduce_sum(weights)
+        loss = self._pixel_loss(batch, truth, predicted)
+        return tf.reduce_sum(weights * loss), tf.reduce_sum(weights)
 
     def _step(self, batch: Batch) -> None:
         batch_size = tf.cast(tf.shape(batch["weight"])[0], "float32")

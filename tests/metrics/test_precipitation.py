@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.data.description import Variable
-from app.metrics.precipitation import WetSums, summed_over, wet_limit
+from app.data.wet import summed_over, wet_limit
+from app.metrics.precipitation import WetSums
 from app.metrics.quantiles import last_axis_quantile
 
 
