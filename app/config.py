@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from app import flags
 from app.data.description import DataDescription
+from app.data.patches import Patches
 from app.data.read_description import from_files, from_module, from_yaml
 from app.durations import NEVER, Interval, seconds_of
 from app.errors import InputError
@@ -24,9 +25,11 @@ DATA_ROOT_DEFAULT = Path("../shared/data")
 DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
+STACK_TRAINER = "DeepSDTrainer"
+JOIN = "join"
 SPATIAL_ONLY = ("unet", "convnext")
 DENSE_LOSSES = ("mse", "mae", "huber")
-DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", "DeepSDTrainer")
+DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", STACK_TRAINER)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class SamplingConfig:
     scale: int = 2
     halo: int = 0
     patch_size: int | None = None
+    patch_stride: int | None = None
+    min_land_fraction: float = 0.0
+    land_static: str = "lsm"
     batch_size: int = 32
     max_steps: int | None = None
 
@@ -97,6 +103,27 @@ class SamplingConfig:
             raise InputError(
                 f"--patch_size={self.patch_size}: expected a multiple of --scale={self.scale}"
             )
+        if self.patch_stride is not None and (
+            self.patch_stride < self.scale or self.patch_stride % self.scale
+        ):
+            raise InputError(
+                f"--patch_stride={self.patch_stride}: expected a multiple of --scale={self.scale}"
+            )
+        if not 0 <= self.min_land_fraction <= 1:
+            raise InputError(
+                f"--min_land_fraction={self.min_land_fraction}: expected a share from 0 to 1"
+            )
+        if self.patch_size is None and (self.patch_stride is not None or self.min_land_fraction):
+            raise InputError(
+                "--patch_stride and --min_land_fraction choose patches; expected --patch_size too"
+            )
+
+    @property
+    def patches(self) -> Patches | None:
+        """The patches that are trained on; None for whole fields."""
+        if self.patch_size is None:
+            return None
+        return Patches(self.patch_size, self.patch_stride, self.min_land_fraction, self.land_static)
 
 
 @dataclass(frozen=True)
@@ -214,6 +241,60 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class StackConfig:
+    """A stack of super-resolution stages (DeepSDTrainer); `factors` are those of its stages."""
+
+    factors: tuple[int, ...] = (2,)
+    filters: tuple[int, ...] = (64, 32)
+    kernels: tuple[int, ...] = (9, 1, 5)
+    srcnn_rates: tuple[float, ...] = (1.0, 1.0, 0.1)
+    srcnn_residual: bool = False
+    sr_network: str = "srcnn"
+    sr_interpolation: str = "bilinear"
+    sr_stage: str | None = None
+    finetune_joint: int = 0
+    finetune_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for factor in self.factors:
+            _at_least("sr_factors", factor, 2)
+        for count in self.filters:
+            _at_least("srcnn_filters", count, 1)
+        for size in self.kernels:
+            _at_least("srcnn_kernels", size, 1)
+        if len(self.kernels) != len(self.filters) + 1:
+            raise InputError(
+                f"--srcnn_kernels={_joined(self.kernels)} with --srcnn_filters="
+                f"{_joined(self.filters)}: expected a size for each layer and one for the last, "
+                f"{len(self.filters) + 1} in all"
+            )
+        if len(self.srcnn_rates) != len(self.kernels) or min(self.srcnn_rates) <= 0:
+            raise InputError(
+                f"--srcnn_rates={_joined(self.srcnn_rates)}: expected {len(self.kernels)} numbers "
+                "above 0, one for each layer"
+            )
+        _at_least("finetune_joint", self.finetune_joint, 0)
+        if self.finetune_rate is not None and self.finetune_rate <= 0:
+            raise InputError(f"--finetune_rate={self.finetune_rate}: expected a rate above 0")
+        known = [*map(str, range(1, len(self.factors) + 1)), JOIN]
+        if self.sr_stage is not None and self.sr_stage not in known:
+            raise InputError(f"--sr_stage={self.sr_stage}: expected one of {', '.join(known)}")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stages that are to be trained, counted from 1."""
+        every = tuple(range(1, len(self.factors) + 1))
+        if self.sr_stage is None:
+            return every
+        return () if self.sr_stage == JOIN else (int(self.sr_stage),)
+
+    @property
+    def joins(self) -> bool:
+        """Whether the stages are to be joined."""
+        return self.sr_stage in (None, JOIN)
+
+
+@dataclass(frozen=True)
 class TransferConfig:
     """Which weights a fresh run takes from a trained model, and which it never changes."""
 
@@ -289,6 +370,7 @@ class Experiment:
     sampling: SamplingConfig
     model: ModelConfig
     training: TrainingConfig
+    stack: StackConfig
     transfer: TransferConfig
     inference: InferenceConfig
     machine: MachineConfig
@@ -375,6 +457,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             checkpoint_every=_checkpoint_every(values),
             **_debug_epochs(values),
         ),
+        stack=_stack(values),
         transfer=_part(TransferConfig, values),
         inference=_part(
             InferenceConfig,
@@ -394,6 +477,38 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         _check_splits(data, stages)
         experiment = replace(experiment, data=data, test_data=_test_data(values))
     return experiment
+
+
+def _stack(values: dict[str, Any]) -> StackConfig:
+    """The stages of the flags; without --sr_factors one for each prime factor of the scale."""
+    given = values["sr_factors"]
+    factors = _whole_numbers("sr_factors", given) if given else _prime_factors(values["scale"])
+    debug = {"finetune_joint": min(values["finetune_joint"], 1)} if values["debug"] else {}
+    return _part(
+        StackConfig,
+        values,
+        factors=factors,
+        filters=_whole_numbers("srcnn_filters", values["srcnn_filters"]),
+        kernels=_whole_numbers("srcnn_kernels", values["srcnn_kernels"]),
+        **debug,
+    )
+
+
+def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--{name}={text}: expected whole numbers with commas between") from error
+
+
+def _prime_factors(number: int) -> tuple[int, ...]:
+    factors, rest, factor = [], number, 2
+    while rest > 1:
+        while rest % factor == 0:
+            factors.append(factor)
+            rest //= factor
+        factor += 1
+    return tuple(factors)
 
 
 def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
@@ -521,9 +636,39 @@ def _check_pairs(experiment: Experiment) -> None:
             "to grid points need the whole domain; leave --patch_size out"
         )
     _check_source(experiment)
+    if experiment.training.trainer == STACK_TRAINER:
+        _check_stack(experiment)
     _check_quantiles(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_stack(experiment: Experiment) -> None:
+    """What a stack of stages cannot be combined with."""
+    stack, model = experiment.stack, experiment.model
+    if math.prod(stack.factors) != experiment.sampling.scale:
+        raise InputError(
+            f"--sr_factors={_joined(stack.factors)} with --scale={experiment.sampling.scale}: "
+            f"expected factors whose product is the scale, here it is {math.prod(stack.factors)}"
+        )
+    for name, used in (
+        (f"--first_guess={model.first_guess}", model.first_guess != "none"),
+        (f"--output_activation={model.output_activation}", model.output_activation is not None),
+        ("--localcon_layer", model.localcon_layer),
+        (f"--init_from={experiment.transfer.init_from}", experiment.transfer.init_from is not None),
+        ("--nosave", not experiment.training.save),
+    ):
+        if used:
+            raise InputError(
+                f"{name} with --trainer={STACK_TRAINER}: the stages are trained on their own and "
+                "joined; leave it out"
+            )
+    others = [stage for stage in experiment.stages if stage in ("test", "metrics")]
+    if stack.sr_stage not in (None, JOIN) and "train" in experiment.stages and others:
+        raise InputError(
+            f"--sr_stage={stack.sr_stage} with the stage {others[0]}: one stage of a stack "
+            "predicts nothing yet; expected the stage train alone"
+        )
 
 
 def _check_quantiles(experiment: Experiment) -> None:
@@ -562,6 +707,10 @@ def _part(kind: type[Part], values: dict[str, Any], **changed: Any) -> Part:
 
 def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return ",".join(map(str, values))
 
 
 def _path(text: str) -> Path:

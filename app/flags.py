@@ -89,6 +89,14 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
         Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
         Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
+        Flag(
+            "patch_stride",
+            "int",
+            None,
+            "Fine cells between the patches there are; default: they begin at any coarse cell.",
+        ),
+        Flag("min_land_fraction", "float", 0.0, "Least share of land in a patch."),
+        Flag("land_static", "text", "lsm", "Static field that tells the share of land."),
         Flag("time_window", "int", None, "Frames a sample (spatio-temporal samples)."),
         _enum("interpolation", "inter_area", "Interpolation before the network (pin)."),
     ),
@@ -136,6 +144,35 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum(
             "rc_interpolation", "bilinear", "Interpolation of resize convolution.", "interpolation"
         ),
+        Flag(
+            "sr_factors",
+            "text",
+            None,
+            "Factors of the stages, coarse to fine, with commas; default: prime factors of --scale "
+            "(DeepSDTrainer).",
+        ),
+        Flag(
+            "sr_network",
+            "enum",
+            "srcnn",
+            "Network of a stage: three convolutions, or what --backbone and --upsampling say.",
+            ("srcnn", "backbone"),
+        ),
+        _enum(
+            "sr_interpolation",
+            "bilinear",
+            "Interpolation before a stage's network.",
+            "interpolation",
+        ),
+        Flag("srcnn_filters", "text", "64,32", "Filters of an SRCNN's layers but the last."),
+        Flag("srcnn_kernels", "text", "9,1,5", "Kernel sizes of an SRCNN's layers."),
+        Flag(
+            "srcnn_rates",
+            "floats",
+            (1.0, 1.0, 0.1),
+            "Multiples of --learning_rate for an SRCNN's layers.",
+        ),
+        Flag("srcnn_residual", "bool", False, "An SRCNN corrects the interpolated predictand."),
         Flag("n_disc_filters", "int", 32, "Filters of the discriminator (CGANTrainer)."),
         Flag(
             "n_disc_blocks", "int", 4, "Blocks in each branch of the discriminator (CGANTrainer)."
@@ -178,6 +215,20 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "int",
             0,
             "Epochs trained before, counted off --epochs; the learning rate goes on from there.",
+        ),
+        Flag(
+            "sr_stage",
+            "text",
+            None,
+            "Train this stage alone, counted from 1, or join those that are trained; default: all "
+            "stages, then join (DeepSDTrainer).",
+        ),
+        Flag("finetune_joint", "int", 0, "Epochs of the joined stages end to end (DeepSDTrainer)."),
+        Flag(
+            "finetune_rate",
+            "float",
+            None,
+            "Learning rate of --finetune_joint; default: a tenth of --learning_rate.",
         ),
         Flag("init_from", "text", None, "Run folder or .keras file whose weights to start from."),
         Flag(
@@ -316,6 +367,7 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
+        *("sr_stage", "finetune_joint"),
         *("test_pairs", "members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),

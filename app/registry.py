@@ -83,6 +83,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "that loss and a discriminator's judgement",
             "app.training.cgan:CGANTrainer",
         ),
+        (
+            "DeepSDTrainer",
+            "a stack of stages, each on its own, then joined",
+            "app.training.deepsd:StageTrainer",
+        ),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),

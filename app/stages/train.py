@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
+from app.config import STACK_TRAINER
 from app.registry import REGISTRY
 from app.session import Session
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 def run(session: Session) -> None:
     """Train, resume, or find that there is nothing left to do."""
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
+    if experiment.training.trainer == STACK_TRAINER:
+        from app.training.deepsd import train_stack
+
+        train_stack(session)
+        return
     folder.check(experiment.flags, experiment.overwrite)
 
     from app.training.density import write_dense_weights

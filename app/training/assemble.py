@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+import keras
 import numpy as np
 from absl import logging
 
@@ -30,8 +32,16 @@ from app.models import (
 )
 
 
-def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
-    """The untrained model; fitted parts come from the first rank, which broadcasts them."""
+def build_model(
+    experiment: Experiment,
+    shards: Shards,
+    ranks: Ranks,
+    make_network: Callable[[ModelSpec], keras.Model] | None = None,
+) -> PhysicalModel:
+    """The untrained model; fitted parts come from the first rank, which broadcasts them.
+
+    `make_network` gives another network than that of the model flags; it enlarges by itself.
+    """
     sampling, config = experiment.sampling, experiment.model
     _check(experiment, shards)
     if config.constraint != "none" and shards.explicit and ranks.first:
@@ -41,16 +51,20 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
             config.constraint,
         )
     spec = _spec(experiment, shards)
-    output = output_of(spec.quantiles)
-    network = build_network(
-        config,
-        n_inputs=len(spec.inputs) + len(spec.time_channels),
-        n_static=len(spec.statics),
-        n_outputs=len(spec.outputs) * output.n_parameters,
-        scale=sampling.scale,
-        coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
-        zero_output=config.first_guess != "none",
-    )
+    if make_network is not None:
+        spec = replace(spec, interpolation=None)
+        network = make_network(spec)
+    else:
+        output = output_of(spec.quantiles)
+        network = build_network(
+            config,
+            n_inputs=len(spec.inputs) + len(spec.time_channels),
+            n_static=len(spec.statics),
+            n_outputs=len(spec.outputs) * output.n_parameters,
+            scale=sampling.scale,
+            coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
+            zero_output=config.first_guess != "none",
+        )
     logging.info("network: %d weights", network.count_params())
     return PhysicalModel(spec, _arrays(shards), network, _first_guess(experiment, shards, ranks))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +165,7 @@ class NetworkTrainer(ABC):
         """Write the model, and nothing of the networks beside it, as one .keras file."""
         temporary = path.with_name(f".{path.stem}.part.keras")
         try:
-            self.model.save(temporary)
+            self.learners[0].model.save(temporary)
             temporary.replace(path)
         except (OSError, ValueError) as error:  # Keras hides the one behind the other
             temporary.unlink(missing_ok=True)
@@ -255,19 +255,26 @@ class NetworkTrainer(ABC):
 
 
 def build_optimizer(
-    config: TrainingConfig, steps_per_epoch: int, size: int, beta_1: float = ADAM_BETA_1
+    config: TrainingConfig,
+    steps_per_epoch: int,
+    size: int,
+    beta_1: float = ADAM_BETA_1,
+    factors: Mapping[int, float] | None = None,
 ) -> Any:
-    """Adam or, with weight decay, AdamW; with a loss scale under float16."""
+    """Adam or, with weight decay, AdamW; with a loss scale under float16.
+
+    `factors`: multiples of the learning rate by the `id` of the variables that have one.
+    """
     common = {
         "learning_rate": learning_rate(config, steps_per_epoch, size),
         "beta_1": beta_1,
         "use_ema": config.ema > 0,
         "ema_momentum": config.ema,
     }
+    kind = keras.optimizers.Adam
     if config.weight_decay:
-        optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **common)
-    else:
-        optimizer = keras.optimizers.Adam(**common)
+        kind, common["weight_decay"] = keras.optimizers.AdamW, config.weight_decay
+    optimizer = (_with_factors(kind, factors) if factors else kind)(**common)
     if keras.config.dtype_policy().compute_dtype == "float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
@@ -277,6 +284,17 @@ def _cause(error: BaseException) -> BaseException:
     """The system's own error behind others that followed from it."""
     behind = error.__context__
     return error if behind is None or getattr(error, "errno", None) else _cause(behind)
+
+
+def _with_factors(kind: type[Any], factors: Mapping[int, float]) -> type[Any]:
+    """An Adam whose steps are multiplied: of gradients it does not heed the size."""
+
+    class Factored(kind):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            own = learning_rate * factors.get(id(variable), 1.0)
+            super().update_step(gradient, variable, own)
+
+    return Factored
 
 
 def _is_float(variable: Any) -> bool:

@@ -120,7 +120,7 @@ class Loop:
         steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
         sampler = self._sampler("train", position.epoch, start=first_sample)
         title = f"epoch {position.epoch + 1}/{self.training.epochs}"
-        with batches(self.shards, "train", sampler, patch=self.sampling.patch_size) as stream:
+        with batches(self.shards, "train", sampler, patch=self.sampling.patches) as stream:
             for batch in shown(islice(stream, steps), steps, title, self.ranks.first):
                 self._step(batch)
         losses = self._finite(self.trainer.epoch_losses())
@@ -275,7 +275,7 @@ class Loop:
         sampler = self._sampler("validation", 0, shuffle=False)
         steps = min(sampler.steps, self.sampling.max_steps or sampler.steps)
         interruption = self.guard.interruption
-        with batches(self.shards, "validation", sampler, patch=self.sampling.patch_size) as stream:
+        with batches(self.shards, "validation", sampler, patch=self.sampling.patches) as stream:
             for batch in islice(stream, steps):
                 yield batch
                 if interruption.requested:
