@@ -185,6 +185,16 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "bilinear less its mean error in the training period",
             "app.baselines.bias:BiasCorrected",
         ),
+        (
+            "quantile_mapping",
+            "bilinear, its values mapped to those of the truth by rank; ratio variables",
+            "app.baselines.quantile_mapping:QuantileMapping",
+        ),
+        (
+            "bcsd",
+            "bias correction and spatial disaggregation; ratio variables",
+            "app.baselines.quantile_mapping:Bcsd",
+        ),
         ("linear", "ridge regression per fine cell", "app.baselines.ridge:Linear"),
     ),
     "precision": (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.data.wet import WetLimit
+from app.metrics.bins import BinSums
 from app.metrics.ensemble import EnsembleSums
 from app.metrics.precipitation import WetSums
 from app.metrics.quantile_scores import QuantileSums
@@ -40,10 +41,12 @@ class DistributionScores:
         members: int = 1,
         levels: tuple[float, ...] = (),
         wet: WetLimit | None = None,
+        bins: BinSums | None = None,
     ) -> None:
         self.candidates, self.area, self.wet_limit = tuple(candidates), area, wet
         k = len(self.candidates)
         self.weight = np.zeros(samples)
+        self.bins = bins
         self.ensemble = EnsembleSums(members, samples) if members > 1 else None
         self.quantiles = QuantileSums(levels, k, samples) if levels else None
         self.spectrum = SpectrumSums(k, bands, origin)
@@ -69,6 +72,8 @@ class DistributionScores:
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
+        if self.bins is not None:
+            self.bins.add(indices, truth, fields, versions, weights)
         if self.wet is not None:
             self.wet.add(indices, truth, versions, weights)
 

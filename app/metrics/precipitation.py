@@ -8,12 +8,17 @@ import numpy as np
 
 
 class WetSums:
-    """Area of wet cells of every sample: of the truth (n,) and of the candidates (k, n)."""
+    """Area of wet cells of every sample, and the amounts that fell there.
+
+    truth, truth_amount (n,); candidates, amounts (k, n).
+    """
 
     def __init__(self, candidates: int, samples: int, limit: float) -> None:
         self.limit = np.float32(limit)  # as the fields, so that a value of the limit is wet
         self.truth = np.zeros(samples)
         self.candidates = np.zeros((candidates, samples))
+        self.truth_amount = np.zeros(samples)
+        self.amounts = np.zeros((candidates, samples))
 
     def add(
         self,
@@ -23,6 +28,11 @@ class WetSums:
         weights: np.ndarray,
     ) -> None:
         """Take in truth and weights (n, y, x) and each candidate's versions (m, n, y, x)."""
-        self.truth[indices] = np.einsum("nyx,nyx->n", weights, truth >= self.limit)
-        for area, stack in zip(self.candidates, versions, strict=True):
-            area[indices] = np.einsum("nyx,mnyx->n", weights, stack >= self.limit) / len(stack)
+        wet = truth >= self.limit
+        self.truth[indices] = np.einsum("nyx,nyx->n", weights, wet)
+        self.truth_amount[indices] = np.einsum("nyx,nyx->n", weights, np.where(wet, truth, 0.0))
+        for area, amount, stack in zip(self.candidates, self.amounts, versions, strict=True):
+            wet = stack >= self.limit
+            area[indices] = np.einsum("nyx,mnyx->n", weights, wet) / len(stack)
+            falls = np.where(wet, stack, 0.0)
+            amount[indices] = np.einsum("nyx,mnyx->n", weights, falls) / len(stack)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.data.description import Variable
+from app.metrics.bins import BinScores
 from app.metrics.spectra import Spectra
 from app.metrics.table import Table
 
@@ -41,6 +42,7 @@ class VariableResult:
     example: Example
     spectra: Spectra | None = None  # None where no sample's fields are complete
     rank_histogram: np.ndarray | None = None  # (M + 1,) shares; None without members
+    bins: BinScores | None = None  # None where the training values are all alike
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,6 +177,6 @@ def summarise(
         probabilistic = ensemble_rows(scores, distribution, variable, label)
         probabilistic += quantile_rows(distribution, variable, label)
         similarity += spectrum_rows(distribution, label)
-        similarity += wet_rows(distribution, label)
+        similarity += wet_rows(distribution, variable, label)
         similarity += extreme_rows(distribution, variable, label)
     return [*errors[:2], *ends, *errors[2:], *probabilistic, *similarity, *skill], maps
