@@ -28,6 +28,7 @@ SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 STACK_TRAINER = "DeepSDTrainer"
 JOIN = "join"
 SPATIAL_ONLY = ("unet", "convnext")
+AMOUNT_LOSS = "bernoulli_gamma"
 DENSE_LOSSES = ("mse", "mae", "huber")
 DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", STACK_TRAINER)
 
@@ -317,6 +318,7 @@ class InferenceConfig:
     model: str | None = None
     ensemble: tuple[str, ...] = ()
     members: int = 1
+    predict_quantiles: tuple[float, ...] | None = None
     write_members: bool = True
     tile_size: int | None = None
     tile_overlap: int = 32
@@ -327,6 +329,18 @@ class InferenceConfig:
 
     def __post_init__(self) -> None:
         _at_least("members", self.members, 1)
+        levels = self.predict_quantiles
+        if levels is not None:
+            rising = all(a < b for a, b in pairwise(levels))
+            if not (levels and levels[0] > 0 and levels[-1] < 1 and rising):
+                raise InputError(
+                    f"--predict_quantiles={_joined(levels)}: expected rising levels between 0 and 1"
+                )
+            if self.members > 1:
+                raise InputError(
+                    f"--predict_quantiles with --members={self.members}: quantiles stand in the "
+                    "place of members; leave one of them out"
+                )
         _at_least("tile_overlap", self.tile_overlap, 0)
         if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
             raise InputError(
@@ -636,11 +650,31 @@ def _check_pairs(experiment: Experiment) -> None:
             "to grid points need the whole domain; leave --patch_size out"
         )
     _check_source(experiment)
+    _check_amounts(experiment)
     if experiment.training.trainer == STACK_TRAINER:
         _check_stack(experiment)
     _check_quantiles(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_amounts(experiment: Experiment) -> None:
+    """What the parameters of a distribution cannot be combined with."""
+    model, training = experiment.model, experiment.training
+    if training.loss != AMOUNT_LOSS:
+        return
+    for name, used in (
+        (f"--trainer={training.trainer}", training.trainer != "SupervisedTrainer"),
+        (f"--first_guess={model.first_guess}", model.first_guess != "none"),
+        (f"--constraint={model.constraint}", model.constraint != "none"),
+        (f"--output_activation={model.output_activation}", model.output_activation is not None),
+        (f"--dropout_variant={model.dropout_variant}", model.dropout_variant.startswith("mc")),
+    ):
+        if used:
+            raise InputError(
+                f"{name} with --loss={AMOUNT_LOSS}: the network's output are a probability, a "
+                "shape and a scale; leave one of them out"
+            )
 
 
 def _check_stack(experiment: Experiment) -> None:

@@ -44,6 +44,9 @@ class Registry:
     def names(self, kind: str) -> tuple[str, ...]:
         return tuple(self._entries[kind])
 
+    def entry(self, kind: str, name: str) -> Entry:
+        return self._entries[kind][name]
+
     def check(self, kind: str, name: str) -> None:
         """Refuse a name that is not known; InputError lists the known ones."""
         if name not in self._entries[kind]:
@@ -166,6 +169,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("msdssim_mae", "0.8 msdssim + 0.2 mae"),
         ("msdssim_mse", "0.8 msdssim + 0.2 mse"),
         ("msdssim_mae_mse", "0.6 msdssim + 0.2 mae + 0.2 mse"),
+        (
+            "bernoulli_gamma",
+            "likelihood of amounts that are zero or gamma distributed",
+            "app.losses.bernoulli_gamma:bernoulli_gamma",
+        ),
     ),
     "baseline": (
         ("nearest", "nearest low-resolution cell", "app.baselines.interpolation:nearest"),

@@ -13,6 +13,7 @@ from app.metrics.precipitation import WetSums
 from app.metrics.quantile_scores import QuantileSums
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.spectra import Bands, SpectrumSums
+from app.metrics.wet_probability import WetProbabilitySums
 
 EXTREME = 0.99  # the quantile over time that is compared
 
@@ -52,6 +53,8 @@ class DistributionScores:
         self.spectrum = SpectrumSums(k, bands, origin)
         limit = None if wet is None else wet.value
         self.wet = None if limit is None else WetSums(k, samples, limit)
+        several = members > 1 and limit is not None
+        self.wet_probability = WetProbabilitySums(limit) if several and limit else None
         self.truth_extreme = np.full(area.shape, np.nan)
         self.extreme = np.full((k, *area.shape), np.nan)
 
@@ -72,6 +75,8 @@ class DistributionScores:
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
+        if self.wet_probability is not None:
+            self.wet_probability.add(truth, versions[0], weights)
         if self.bins is not None:
             self.bins.add(indices, truth, fields, versions, weights)
         if self.wet is not None:

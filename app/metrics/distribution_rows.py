@@ -86,10 +86,15 @@ def wet_rows(distribution: DistributionScores, variable: Variable, label: str) -
         }
         total = distribution.wet.candidates.sum(axis=1)
         amounts = _plain(distribution, divide(distribution.wet.amounts.sum(axis=1), total))
-    return [
+    rows = [
         Row(f"wet_frequency{label}", "1", values),
         Row(f"wet_intensity{label}", variable.units or "1", amounts),
     ]
+    if distribution.wet_probability is not None:
+        model, sums = distribution.candidates[0], distribution.wet_probability
+        rows.append(Row(f"brier_wet{label}", "1", {model: (sums.score, np.nan)}))
+        rows.append(Row(f"brier_skill_wet{label}", "1", {model: (sums.skill, np.nan)}))
+    return rows
 
 
 def extreme_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:

@@ -319,5 +319,6 @@ def _result(
         scorer.example(c, score, keep),
         spectra=distribution.spectrum.result(),
         rank_histogram=None if ensemble is None else ensemble.shares,
+        wet_probability=distribution.wet_probability,
         bins=None if distribution.bins is None else distribution.bins.result(scorer.times),
     )

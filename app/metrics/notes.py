@@ -58,7 +58,9 @@ SPECTRA = (
 )
 WET = (
     "wet_frequency: area-weighted share of values that are wet; ± over samples. wet_intensity:"
-    " area-weighted mean of the wet values."
+    " area-weighted mean of the wet values. brier_wet: area-weighted mean of (p - o)², p the share"
+    " of wet members, o whether the truth is wet; brier_skill_wet: 1 - that / that of always"
+    " telling the truth's share."
 )
 EXTREMES = (
     "p99_bias: area-weighted mean ± standard deviation over grid points of the 99th percentile"

@@ -59,7 +59,8 @@ class ModelSpec:
     constraint: kind of `BlockConstraint` or "none"; twins: for each output the input channel that
     its block means are to equal. lower_bounds: physical values that softplus keeps each output
     above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
-    none of them, one field of each.
+    none of them, one field of each. amounts: unit and wet threshold of each output whose
+    Bernoulli-gamma distribution is predicted.
     """
 
     inputs: tuple[Channel, ...]
@@ -75,6 +76,7 @@ class ModelSpec:
     twins: tuple[int, ...] = ()
     lower_bounds: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
+    amounts: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -105,6 +107,7 @@ class ModelSpec:
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
         for name in ("statics", "time_features", "twins", "lower_bounds", "quantiles"):
             plain[name] = tuple(plain.get(name, ()))
+        plain["amounts"] = tuple((unit, least) for unit, least in plain.get("amounts", ()))
         return cls(**plain)
 
 

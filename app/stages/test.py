@@ -108,7 +108,7 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        levels=spec.quantiles,
+        levels=spec.quantiles or inference.predict_quantiles or (),
     )
 
 
@@ -144,6 +144,18 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
         geometry = own_geometry(spec, inference.input)
         models = [moved(model, geometry) for model in models]
         spec = models[0].spec
+    if inference.predict_quantiles:
+        if not spec.amounts or len(models) > 1:
+            raise InputError(
+                f"--predict_quantiles: {paths[0]} is not one model trained with "
+                "--loss=bernoulli_gamma; expected such a model alone"
+            )
+        models[0].predicted_levels = inference.predict_quantiles
+    if spec.amounts and inference.members > 1 and inference.tile_size is not None:
+        raise InputError(
+            f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
+            "blend samples of one distribution; leave one of them out"
+        )
     parts: list[Predicts] = list(models)
     if inference.tile_size is not None:
         parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
@@ -175,6 +187,7 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "source": f"finescale {version('finescale')}",
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
-        "members": f"{inference.members} of each model, written: {inference.write_members}",
+        "members": f"{inference.members} of each model, written: {inference.write_members}, "
+        f"quantiles: {inference.predict_quantiles}",
         "history": history_line(" ".join(sys.argv)),
     }

@@ -13,10 +13,12 @@ from absl import logging
 from app.baselines.base import fine_values, time_blocks
 from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
-from app.config import Experiment
+from app.config import AMOUNT_LOSS, Experiment
 from app.data.batches import check_patch
 from app.data.description import DataDescription, Source, Variable
 from app.data.shards import Shards
+from app.data.transforms import inverse
+from app.data.wet import summed_over, wet_limit
 from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
@@ -55,7 +57,7 @@ def build_model(
         spec = replace(spec, interpolation=None)
         network = make_network(spec)
     else:
-        output = output_of(spec.quantiles)
+        output = output_of(spec.quantiles, spec.amounts)
         network = build_network(
             config,
             n_inputs=len(spec.inputs) + len(spec.time_channels),
@@ -97,12 +99,36 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         twins=constraint_twins(experiment.model.constraint, shards),
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
         quantiles=experiment.training.predicted_quantiles,
+        amounts=_amounts(experiment, shards),
         input_noise=experiment.training.input_noise,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,
         },
     )
+
+
+def _amounts(experiment: Experiment, shards: Shards) -> tuple[tuple[float, float], ...]:
+    """Unit and wet threshold of each predictand, where its distribution is predicted.
+
+    The unit is what lies one standard deviation above the mean, of the transformed values.
+    """
+    if experiment.training.loss != AMOUNT_LOSS:
+        return ()
+    data, scaling = experiment.data, shards.scaling["hr"]
+    source = data.predictand if data else None
+    found = []
+    for c, variable in enumerate(shards.variables["hr"]):
+        limit = wet_limit(variable, summed_over(source.aggregate if source else None))
+        if limit is None or not limit.value:
+            raise InputError(
+                f"--loss={AMOUNT_LOSS}: {variable.name} ({variable.units or 'no unit'}, kind "
+                f"{variable.kind}) has no wet threshold; expected kind ratio and wet_threshold, "
+                "or an accumulation, in the data description"
+            )
+        high = (scaling.mean + scaling.std)[..., c].mean()
+        found.append((float(inverse(high, variable)), limit.value))
+    return tuple(found)
 
 
 def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:
