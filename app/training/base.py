@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,11 +260,11 @@ def build_optimizer(
     steps_per_epoch: int,
     size: int,
     beta_1: float = ADAM_BETA_1,
-    factors: Mapping[int, float] | None = None,
+    factors: Sequence[float] = (),
 ) -> Any:
     """Adam or, with weight decay, AdamW; with a loss scale under float16.
 
-    `factors`: multiples of the learning rate by the `id` of the variables that have one.
+    `factors`: multiples of the learning rate, one for each variable in their order.
     """
     common = {
         "learning_rate": learning_rate(config, steps_per_epoch, size),
@@ -287,13 +287,13 @@ def _cause(error: BaseException) -> BaseException:
     return error if behind is None or getattr(error, "errno", None) else _cause(behind)
 
 
-def _with_factors(kind: type[Any], factors: Mapping[int, float]) -> type[Any]:
+def _with_factors(kind: type[Any], factors: Sequence[float]) -> type[Any]:
     """An Adam whose steps are multiplied: of gradients it does not heed the size."""
 
     class Factored(kind):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            own = learning_rate * factors.get(id(variable), 1.0)
-            super().update_step(gradient, variable, own)
+            factor = factors[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, learning_rate * factor)
 
     return Factored
 

@@ -154,15 +154,12 @@ class StageTrainer(NetworkTrainer):
         return inputs
 
 
-def _rates(stage: keras.Model, rates: tuple[float, ...]) -> dict[int, float]:
-    """Multiples of the learning rate by the id of an SRCNN's variables; none for backbones."""
-    layers = {layer.name: layer for layer in stage.layers}
-    return {
-        id(variable): rate
-        for number, rate in enumerate(rates, start=1)
-        if layer_name(number) in layers
-        for variable in layers[layer_name(number)].trainable_variables
-    }
+def _rates(stage: keras.Model, rates: tuple[float, ...]) -> list[float]:
+    """Multiples of the learning rate of a stage's variables: those of an SRCNN's layers, else 1."""
+    by_layer = {layer_name(number): rate for number, rate in enumerate(rates, start=1)}
+    return [
+        by_layer.get(layer.name, 1.0) for layer in stage.layers for _ in layer.trainable_variables
+    ]
 
 
 def train_stack(session: Session) -> None:
