@@ -324,11 +324,28 @@ class InferenceConfig:
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
     input_grid: str = "trained"
+    input_correction: str = "none"
+    input_reference: tuple[str, ...] = ()
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
 
     def __post_init__(self) -> None:
         _at_least("members", self.members, 1)
+        if (self.input_correction != "none" or self.input_reference) and not self.input:
+            raise InputError(
+                f"--input_correction={self.input_correction}: expected --input, the files that are "
+                "to be corrected"
+            )
+        if self.input_correction != "none" and self.input_grid == "own":
+            raise InputError(
+                f"--input_correction={self.input_correction} with --input_grid=own: the training "
+                "climate is known on the trained grid alone; leave one of them out"
+            )
+        if self.input_reference and self.input_correction == "none":
+            raise InputError(
+                "--input_reference without --input_correction: nothing is to be corrected; "
+                "expected quantile_mapping or trend_preserving"
+            )
         levels = self.predict_quantiles
         if levels is not None:
             rising = all(a < b for a, b in pairwise(levels))
@@ -477,6 +494,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             InferenceConfig,
             values,
             input=_listed(values["input"]),
+            input_reference=_listed(values["input_reference"]),
             ensemble=_listed(values["ensemble"]),
         ),
         machine=_part(MachineConfig, values, time_limit=_time_limit(values)),

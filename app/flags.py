@@ -312,6 +312,15 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "Predict --input on the trained grid, or on the files' own, each cell cut by scale.",
             ("trained", "own"),
         ),
+        Flag(
+            "input_correction",
+            "enum",
+            "none",
+            "Bring --input to the training climate, cell by cell: by quantiles, or so that the "
+            "change of each quantile is kept.",
+            ("none", "quantile_mapping", "trend_preserving"),
+        ),
+        Flag("input_reference", "text", None, "Past of the source of --input, to correct it by."),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
             "inference_array_in_hr",
@@ -368,6 +377,7 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
+        *("input_correction", "input_reference"),
         *("sr_stage", "finetune_joint"),
         *("test_pairs", "members", "write_members", "tile_size", "tile_overlap", "input_grid"),
         "predict_quantiles",

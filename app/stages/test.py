@@ -78,14 +78,22 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
 def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     communicator = session.communicator
 
+    from app.inference.correction import Climate, corrected
     from app.inference.external import open_input
     from app.inference.predict import predict
 
     model, spec = _load(session, paths)
-    data = open_input(spec, session.experiment.inference.input)
+    inference = session.experiment.inference
+    data = open_input(spec, inference.input)
+    read = data.read
+    if inference.input_correction != "none":
+        past = inference.input_reference
+        reference = open_input(spec, past) if past else None
+        climate = Climate(paths[0], [channel.name for channel in spec.inputs])
+        read = corrected(inference.input_correction, data, reference, climate)
     predict(
         model,
-        data.read,
+        read,
         data.stamps,
         _layout(session, spec, data.fine, data.variables, _attributes(paths, session)),
         path,

@@ -26,6 +26,7 @@ def run(session: Session) -> None:
         return
     folder.check(experiment.flags, experiment.overwrite)
 
+    from app.inference.correction import CLIMATE, write_input_climate
     from app.training.density import write_dense_weights
     from app.training.loop import Loop, already_trained
 
@@ -56,6 +57,8 @@ def run(session: Session) -> None:
                 "data_fingerprint": shards.fingerprint,
             }
         )
+        if shards.has_times:
+            write_input_climate(folder.path / CLIMATE, shards)
         if dense:
             write_dense_weights(
                 folder.dense_weights, dense, shards.variables["hr"], experiment.training

@@ -27,6 +27,7 @@ from app.data.wet import summed_over
 from app.distributed import Communicator
 from app.errors import InputError
 from app.grids import Geometry
+from app.inference.correction import CLIMATE, write_input_climate
 from app.losses.dense import DenseWeights
 from app.losses.masked import valid_fraction
 from app.models.physical import PhysicalModel
@@ -200,6 +201,8 @@ def _begin(session: Session, overwrite: bool) -> None:
             "data_fingerprint": session.shards.fingerprint,
         }
     )
+    if session.shards.has_times:
+        write_input_climate(folder.path / CLIMATE, session.shards)
 
 
 def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
