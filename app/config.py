@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from app import flags
 from app.data.description import DataDescription
 from app.data.patches import Patches
-from app.data.read_description import from_files, from_module, from_yaml
+from app.data.read_description import from_files, from_module, from_yaml, with_transform
 from app.durations import NEVER, Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown
@@ -505,7 +505,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     )
     _check_pairs(experiment)
     if _data_wanted(stages, values):
-        data = _data(values)
+        data = with_transform(_data(values), values["transform"], values["transform_scale"])
         _check_splits(data, stages)
         experiment = replace(experiment, data=data, test_data=_test_data(values))
     return experiment

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
+from app.data.description import TRANSFORMS
 from app.errors import InputError
 from app.registry import REGISTRY, unknown
 
@@ -61,6 +62,20 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("data", "text", None, "NetCDF or Zarr files of the predictand, without any YAML."),
         Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
         Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
+        Flag(
+            "transform",
+            "enum",
+            None,
+            "What is done to the predictands before they are scaled, other than the data "
+            "description's.",
+            TRANSFORMS,
+        ),
+        Flag(
+            "transform_scale",
+            "float",
+            None,
+            "x0 of log1p(x / x0) and sqrt(x / x0), in the predictand's unit.",
+        ),
         Flag("data_module", "text", None, "Python file that holds the arrays."),
         Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
         Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
