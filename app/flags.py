@@ -170,7 +170,7 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "sr_network",
             "enum",
             "srcnn",
-            "Network of a stage: three convolutions, or what --backbone and --upsampling say.",
+            "Network of a stage: three convolutions, or that of the flags of MODEL.",
             ("srcnn", "backbone"),
         ),
         _enum(
