@@ -408,6 +408,15 @@ class Experiment:
     overwrite: bool
     verify: bool
     flags: dict[str, Any]
+
+    @property
+    def guarded_path(self) -> Path:
+        """The folder that this run alone may write to: stages of a stack may run side by side."""
+        stage = self.stack.sr_stage
+        if self.training.trainer == STACK_TRAINER and stage not in (None, JOIN):
+            return stage_path(self.save_path, int(stage or 0))
+        return self.save_path
+
     runs: tuple[Path, ...] = ()  # whose status is wanted
 
 
@@ -465,6 +474,11 @@ def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[s
         collect=values["collect"],
         overwrite=values["overwrite"],
     )
+
+
+def stage_path(run: Path, number: int) -> Path:
+    """Folder of one stage of a stack within that of the run."""
+    return run / "stages" / f"stage_{number}"
 
 
 def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
@@ -631,7 +645,8 @@ def _test_data(values: dict[str, Any]) -> DataDescription | None:
     """The same sources in the other pairing; None where test and training agree."""
     if values["test_pairs"] in (None, values["paired_samples"]):
         return None
-    return _data({**values, "paired_samples": values["test_pairs"]})
+    data = _data({**values, "paired_samples": values["test_pairs"]})
+    return with_transform(data, values["transform"], values["transform_scale"])
 
 
 def data_root(given: str | None) -> str:

@@ -20,7 +20,7 @@ from keras import ops
 
 from app.atomic import write_text
 from app.baselines.interpolation import match_channels
-from app.config import JOIN, Experiment, TrainingConfig
+from app.config import JOIN, Experiment, TrainingConfig, stage_path
 from app.data.shards import Shards
 from app.data.transforms import forward
 from app.data.wet import summed_over
@@ -177,7 +177,7 @@ def train_stack(session: Session) -> None:
         _check_trained(folders)
     parts = _Parts(session)
     if ranks.first:
-        _begin(session, overwrite=whole and experiment.overwrite)
+        _begin(session, parts.model, overwrite=whole and experiment.overwrite)
     session.communicator.barrier()
     for number in stack.numbers:
         parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
@@ -187,10 +187,10 @@ def train_stack(session: Session) -> None:
 
 def stage_folder(folder: RunFolder, number: int) -> RunFolder:
     """Where a stage of a run is trained."""
-    return RunFolder(folder.path / "stages" / f"stage_{number}")
+    return RunFolder(stage_path(folder.path, number))
 
 
-def _begin(session: Session, overwrite: bool) -> None:
+def _begin(session: Session, model: PhysicalModel, overwrite: bool) -> None:
     experiment, folder = session.experiment, session.folder
     folder.begin(experiment.flags, overwrite)
     folder.write_provenance(
@@ -198,6 +198,7 @@ def _begin(session: Session, overwrite: bool) -> None:
             "ranks": session.ranks.size,
             "launcher": session.ranks.launcher,
             "seed": experiment.training.seed,
+            "parameters": model.network.count_params(),
             "data_fingerprint": session.shards.fingerprint,
         }
     )
@@ -325,7 +326,6 @@ class _Parts:
             temporary = folder.path / ".model.part.keras"
             self.model.save(temporary)
             temporary.replace(folder.model)
-            folder.write_status(stage="train", state="finished", stages=len(folders))
             logging.info("%d stages joined: %s", len(folders), folder.model)
         self._communicator.barrier()
 
@@ -356,6 +356,7 @@ class _Parts:
             folder,
             training,
             self._experiment.sampling,
+            self._session.guard,
         ).run()
 
     def _steps(self) -> int:
