@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from app import flags
 from app.data.description import DataDescription
-from app.data.read_description import from_files, from_module, from_yaml
+from app.data.patches import Patches
+from app.data.read_description import from_files, from_module, from_yaml, with_transform
 from app.durations import NEVER, Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown
@@ -25,8 +26,13 @@ DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 DIFFUSION = "DiffusionTrainer"
+STACK_TRAINER = "DeepSDTrainer"
+JOIN = "join"
 SPATIAL_ONLY = ("unet", "convnext")
 TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
+AMOUNT_LOSS = "bernoulli_gamma"
+DENSE_LOSSES = ("mse", "mae", "huber")
+DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", STACK_TRAINER)
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,9 @@ class SamplingConfig:
     halo: int = 0
     patch_size: int | None = None
     time_window: int | None = None
+    patch_stride: int | None = None
+    min_land_fraction: float = 0.0
+    land_static: str = "lsm"
     batch_size: int = 32
     max_steps: int | None = None
 
@@ -107,6 +116,27 @@ class SamplingConfig:
             raise InputError(
                 f"--patch_size={self.patch_size}: expected a multiple of --scale={self.scale}"
             )
+        if self.patch_stride is not None and (
+            self.patch_stride < self.scale or self.patch_stride % self.scale
+        ):
+            raise InputError(
+                f"--patch_stride={self.patch_stride}: expected a multiple of --scale={self.scale}"
+            )
+        if not 0 <= self.min_land_fraction <= 1:
+            raise InputError(
+                f"--min_land_fraction={self.min_land_fraction}: expected a share from 0 to 1"
+            )
+        if self.patch_size is None and (self.patch_stride is not None or self.min_land_fraction):
+            raise InputError(
+                "--patch_stride and --min_land_fraction choose patches; expected --patch_size too"
+            )
+
+    @property
+    def patches(self) -> Patches | None:
+        """The patches that are trained on; None for whole fields."""
+        if self.patch_size is None:
+            return None
+        return Patches(self.patch_size, self.patch_stride, self.min_land_fraction, self.land_static)
 
 
 @dataclass(frozen=True)
@@ -116,6 +146,9 @@ class TrainingConfig:
     trainer: str = "SupervisedTrainer"
     loss: str = "mae"
     huber_delta: float = 1.0
+    dense_alpha: float = 0.0
+    dense_epsilon: float = 1e-6
+    dense_on: str = "all"
     quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
     input_noise: float = 0.0
     epochs: int = 100
@@ -154,6 +187,7 @@ class TrainingConfig:
         if not 0 < self.huber_delta < math.inf:
             raise InputError(f"--huber_delta={self.huber_delta}: expected a number above 0")
         self._check_quantiles()
+        self._check_dense()
         if not 0 <= self.input_noise < math.inf:
             raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
         _at_least("patience", self.patience, 1)
@@ -183,6 +217,24 @@ class TrainingConfig:
             raise InputError(
                 f"--loss=quantile with --trainer={self.trainer}: expected SupervisedTrainer; "
                 "no other one trains several quantiles"
+            )
+
+    def _check_dense(self) -> None:
+        if not 0 <= self.dense_alpha < math.inf:
+            raise InputError(f"--dense_alpha={self.dense_alpha}: expected 0 or more")
+        if not 0 < self.dense_epsilon <= 1:
+            raise InputError(f"--dense_epsilon={self.dense_epsilon}: expected 0 < epsilon <= 1")
+        if not self.dense_alpha:
+            return
+        if self.loss not in DENSE_LOSSES:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --loss={self.loss}: expected one of "
+                f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed"
+            )
+        if self.trainer not in DENSE_TRAINERS:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --trainer={self.trainer}: expected one of "
+                f"{', '.join(DENSE_TRAINERS)}"
             )
 
     def _check_rates(self, name: str, values: tuple[float, ...]) -> None:
@@ -264,6 +316,60 @@ class DiffusionConfig:
 
 
 @dataclass(frozen=True)
+class StackConfig:
+    """A stack of super-resolution stages (DeepSDTrainer); `factors` are those of its stages."""
+
+    factors: tuple[int, ...] = (2,)
+    filters: tuple[int, ...] = (64, 32)
+    kernels: tuple[int, ...] = (9, 1, 5)
+    srcnn_rates: tuple[float, ...] = (1.0, 1.0, 0.1)
+    srcnn_residual: bool = False
+    sr_network: str = "srcnn"
+    sr_interpolation: str = "bilinear"
+    sr_stage: str | None = None
+    finetune_joint: int = 0
+    finetune_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for factor in self.factors:
+            _at_least("sr_factors", factor, 2)
+        for count in self.filters:
+            _at_least("srcnn_filters", count, 1)
+        for size in self.kernels:
+            _at_least("srcnn_kernels", size, 1)
+        if len(self.kernels) != len(self.filters) + 1:
+            raise InputError(
+                f"--srcnn_kernels={_joined(self.kernels)} with --srcnn_filters="
+                f"{_joined(self.filters)}: expected a size for each layer and one for the last, "
+                f"{len(self.filters) + 1} in all"
+            )
+        if len(self.srcnn_rates) != len(self.kernels) or min(self.srcnn_rates) <= 0:
+            raise InputError(
+                f"--srcnn_rates={_joined(self.srcnn_rates)}: expected {len(self.kernels)} numbers "
+                "above 0, one for each layer"
+            )
+        _at_least("finetune_joint", self.finetune_joint, 0)
+        if self.finetune_rate is not None and self.finetune_rate <= 0:
+            raise InputError(f"--finetune_rate={self.finetune_rate}: expected a rate above 0")
+        known = [*map(str, range(1, len(self.factors) + 1)), JOIN]
+        if self.sr_stage is not None and self.sr_stage not in known:
+            raise InputError(f"--sr_stage={self.sr_stage}: expected one of {', '.join(known)}")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stages that are to be trained, counted from 1."""
+        every = tuple(range(1, len(self.factors) + 1))
+        if self.sr_stage is None:
+            return every
+        return () if self.sr_stage == JOIN else (int(self.sr_stage),)
+
+    @property
+    def joins(self) -> bool:
+        """Whether the stages are to be joined."""
+        return self.sr_stage in (None, JOIN)
+
+
+@dataclass(frozen=True)
 class TransferConfig:
     """Which weights a fresh run takes from a trained model, and which it never changes."""
 
@@ -286,6 +392,7 @@ class InferenceConfig:
     model: str | None = None
     ensemble: tuple[str, ...] = ()
     members: int = 1
+    predict_quantiles: tuple[float, ...] | None = None
     write_members: bool = True
     write_quantiles: tuple[float, ...] = ()
     sampler: str = "heun"
@@ -296,6 +403,8 @@ class InferenceConfig:
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
     input_grid: str = "trained"
+    input_correction: str = "none"
+    input_reference: tuple[str, ...] = ()
     inference_save_fname: str | None = None
     inference_array_in_hr: bool = False
 
@@ -313,6 +422,33 @@ class InferenceConfig:
         ):
             quantiles = ",".join(map(str, self.write_quantiles))
             raise InputError(f"--write_quantiles={quantiles}: expected numbers from 0 to 1")
+        if (self.input_correction != "none" or self.input_reference) and not self.input:
+            raise InputError(
+                f"--input_correction={self.input_correction}: expected --input, the files that are "
+                "to be corrected"
+            )
+        if self.input_correction != "none" and self.input_grid == "own":
+            raise InputError(
+                f"--input_correction={self.input_correction} with --input_grid=own: the training "
+                "climate is known on the trained grid alone; leave one of them out"
+            )
+        if self.input_reference and self.input_correction == "none":
+            raise InputError(
+                "--input_reference without --input_correction: nothing is to be corrected; "
+                "expected quantile_mapping or trend_preserving"
+            )
+        levels = self.predict_quantiles
+        if levels is not None:
+            rising = all(a < b for a, b in pairwise(levels))
+            if not (levels and levels[0] > 0 and levels[-1] < 1 and rising):
+                raise InputError(
+                    f"--predict_quantiles={_joined(levels)}: expected rising levels between 0 and 1"
+                )
+            if self.members > 1:
+                raise InputError(
+                    f"--predict_quantiles with --members={self.members}: quantiles stand in the "
+                    "place of members; leave one of them out"
+                )
         _at_least("tile_overlap", self.tile_overlap, 0)
         if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
             raise InputError(
@@ -370,6 +506,7 @@ class Experiment:
     model: ModelConfig
     training: TrainingConfig
     diffusion: DiffusionConfig
+    stack: StackConfig
     transfer: TransferConfig
     inference: InferenceConfig
     machine: MachineConfig
@@ -377,6 +514,15 @@ class Experiment:
     overwrite: bool
     verify: bool
     flags: dict[str, Any]
+
+    @property
+    def guarded_path(self) -> Path:
+        """The folder that this run alone may write to: stages of a stack may run side by side."""
+        stage = self.stack.sr_stage
+        if self.training.trainer == STACK_TRAINER and stage not in (None, JOIN):
+            return stage_path(self.save_path, int(stage or 0))
+        return self.save_path
+
     runs: tuple[Path, ...] = ()  # whose status is wanted
 
 
@@ -436,6 +582,11 @@ def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[s
     )
 
 
+def stage_path(run: Path, number: int) -> Path:
+    """Folder of one stage of a stack within that of the run."""
+    return run / "stages" / f"stage_{number}"
+
+
 def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     """The experiment of a command line, refused in one line where it cannot work."""
     runs = words[1:] if words[:1] == ("status",) else ()
@@ -463,11 +614,13 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             is_attention=_truths(values, "is_attention"),
             fold_regressions=_listed(values["fold_regressions"]),
         ),
+        stack=_stack(values),
         transfer=_part(TransferConfig, values),
         inference=_part(
             InferenceConfig,
             values,
             input=_listed(values["input"]),
+            input_reference=_listed(values["input_reference"]),
             ensemble=_listed(values["ensemble"]),
             write_quantiles=values["write_quantiles"] or (),
         ),
@@ -480,10 +633,35 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     )
     _check_pairs(experiment)
     if _data_wanted(stages, values):
-        data = _data(values)
+        data = with_transform(_data(values), values["transform"], values["transform_scale"])
         _check_splits(data, stages)
         experiment = replace(experiment, data=data, test_data=_test_data(values))
     return experiment
+
+
+def _stack(values: dict[str, Any]) -> StackConfig:
+    """The stages of the flags; without --sr_factors one for each prime factor of the scale."""
+    given = values["sr_factors"]
+    factors = _whole_numbers(values, "sr_factors") if given else _prime_factors(values["scale"])
+    debug = {"finetune_joint": min(values["finetune_joint"], 1)} if values["debug"] else {}
+    return _part(
+        StackConfig,
+        values,
+        factors=factors,
+        filters=_whole_numbers(values, "srcnn_filters"),
+        kernels=_whole_numbers(values, "srcnn_kernels"),
+        **debug,
+    )
+
+
+def _prime_factors(number: int) -> tuple[int, ...]:
+    factors, rest, factor = [], number, 2
+    while rest > 1:
+        while rest % factor == 0:
+            factors.append(factor)
+            rest //= factor
+        factor += 1
+    return tuple(factors)
 
 
 def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
@@ -574,7 +752,8 @@ def _test_data(values: dict[str, Any]) -> DataDescription | None:
     """The same sources in the other pairing; None where test and training agree."""
     if values["test_pairs"] in (None, values["paired_samples"]):
         return None
-    return _data({**values, "paired_samples": values["test_pairs"]})
+    data = _data({**values, "paired_samples": values["test_pairs"]})
+    return with_transform(data, values["transform"], values["transform_scale"])
 
 
 def data_root(given: str | None) -> str:
@@ -605,11 +784,61 @@ def _check_pairs(experiment: Experiment) -> None:
             f"spatial samples only; expected one of {', '.join(TRAINERS_OF_WINDOWS)}"
         )
     _check_source(experiment)
+    _check_amounts(experiment)
+    if experiment.training.trainer == STACK_TRAINER:
+        _check_stack(experiment)
     _check_quantiles(experiment)
     if experiment.training.trainer == DIFFUSION:
         _check_diffusion(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_amounts(experiment: Experiment) -> None:
+    """What the parameters of a distribution cannot be combined with."""
+    model, training = experiment.model, experiment.training
+    if training.loss != AMOUNT_LOSS:
+        return
+    for name, used in (
+        (f"--trainer={training.trainer}", training.trainer != "SupervisedTrainer"),
+        (f"--first_guess={model.first_guess}", model.first_guess != "none"),
+        (f"--constraint={model.constraint}", model.constraint != "none"),
+        (f"--output_activation={model.output_activation}", model.output_activation is not None),
+        (f"--dropout_variant={model.dropout_variant}", model.dropout_variant.startswith("mc")),
+    ):
+        if used:
+            raise InputError(
+                f"{name} with --loss={AMOUNT_LOSS}: the network's output are a probability, a "
+                "shape and a scale; leave one of them out"
+            )
+
+
+def _check_stack(experiment: Experiment) -> None:
+    """What a stack of stages cannot be combined with."""
+    stack, model = experiment.stack, experiment.model
+    if math.prod(stack.factors) != experiment.sampling.scale:
+        raise InputError(
+            f"--sr_factors={_joined(stack.factors)} with --scale={experiment.sampling.scale}: "
+            f"expected factors whose product is the scale, here it is {math.prod(stack.factors)}"
+        )
+    for name, used in (
+        (f"--first_guess={model.first_guess}", model.first_guess != "none"),
+        (f"--output_activation={model.output_activation}", model.output_activation is not None),
+        ("--localcon_layer", model.localcon_layer),
+        (f"--init_from={experiment.transfer.init_from}", experiment.transfer.init_from is not None),
+        ("--nosave", not experiment.training.save),
+    ):
+        if used:
+            raise InputError(
+                f"{name} with --trainer={STACK_TRAINER}: the stages are trained on their own and "
+                "joined; leave it out"
+            )
+    others = [stage for stage in experiment.stages if stage in ("test", "metrics")]
+    if stack.sr_stage not in (None, JOIN) and "train" in experiment.stages and others:
+        raise InputError(
+            f"--sr_stage={stack.sr_stage} with the stage {others[0]}: one stage of a stack "
+            "predicts nothing yet; expected the stage train alone"
+        )
 
 
 def _check_quantiles(experiment: Experiment) -> None:
@@ -711,6 +940,10 @@ def _truths(values: dict[str, Any], name: str) -> tuple[bool, ...]:
     if any(part.lower() not in meanings for part in parts):
         raise InputError(f"--{name}={values[name]}: expected T or F with commas between")
     return tuple(meanings[part.lower()] for part in parts)
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return ",".join(map(str, values))
 
 
 def _path(text: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
+from app.data.description import TRANSFORMS
 from app.errors import InputError
 from app.registry import REGISTRY, unknown
 
@@ -61,6 +62,20 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("data", "text", None, "NetCDF or Zarr files of the predictand, without any YAML."),
         Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
         Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
+        Flag(
+            "transform",
+            "enum",
+            None,
+            "What is done to the predictands before they are scaled, other than the data "
+            "description's.",
+            TRANSFORMS,
+        ),
+        Flag(
+            "transform_scale",
+            "float",
+            None,
+            "x0 of log1p(x / x0) and sqrt(x / x0), in the predictand's unit.",
+        ),
         Flag("data_module", "text", None, "Python file that holds the arrays."),
         Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
         Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
@@ -89,6 +104,14 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
         Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
         Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
+        Flag(
+            "patch_stride",
+            "int",
+            None,
+            "Fine cells between the patches there are; default: they begin at any coarse cell.",
+        ),
+        Flag("min_land_fraction", "float", 0.0, "Least share of land in a patch."),
+        Flag("land_static", "text", "lsm", "Static field that tells the share of land."),
         Flag(
             "time_window",
             "int",
@@ -147,6 +170,35 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum(
             "rc_interpolation", "bilinear", "Interpolation of resize convolution.", "interpolation"
         ),
+        Flag(
+            "sr_factors",
+            "text",
+            None,
+            "Factors of the stages, coarse to fine, with commas; default: prime factors of --scale "
+            "(DeepSDTrainer).",
+        ),
+        Flag(
+            "sr_network",
+            "enum",
+            "srcnn",
+            "Network of a stage: three convolutions, or that of the flags of MODEL.",
+            ("srcnn", "backbone"),
+        ),
+        _enum(
+            "sr_interpolation",
+            "bilinear",
+            "Interpolation before a stage's network.",
+            "interpolation",
+        ),
+        Flag("srcnn_filters", "text", "64,32", "Filters of an SRCNN's layers but the last."),
+        Flag("srcnn_kernels", "text", "9,1,5", "Kernel sizes of an SRCNN's layers."),
+        Flag(
+            "srcnn_rates",
+            "floats",
+            (1.0, 1.0, 0.1),
+            "Multiples of --learning_rate for an SRCNN's layers.",
+        ),
+        Flag("srcnn_residual", "bool", False, "An SRCNN corrects the interpolated predictand."),
         Flag("n_disc_filters", "int", 32, "Filters of the discriminator (CGANTrainer)."),
         Flag(
             "n_disc_blocks", "int", 4, "Blocks in each branch of the discriminator (CGANTrainer)."
@@ -214,6 +266,21 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         _enum("loss", "mae", "Loss, over valid cells of the scaled fields."),
         Flag("huber_delta", "float", 1.0, "Encoded error beyond which the loss huber is linear."),
         Flag(
+            "dense_alpha",
+            "float",
+            0.0,
+            "How much more rare target values weigh in mse, mae and huber (DenseLoss); 0: not.",
+        ),
+        Flag("dense_epsilon", "float", 1e-6, "Least weight of a target, before its mean is 1."),
+        Flag(
+            "dense_on",
+            "enum",
+            "all",
+            "Rare among all values, among wet ones, or among the logarithms of wet ones; with the "
+            "last two dry values weigh 1.",
+            ("all", "wet", "log"),
+        ),
+        Flag(
             "quantiles",
             "floats",
             (0.1, 0.5, 0.9),
@@ -231,6 +298,20 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "int",
             0,
             "Epochs trained before, counted off --epochs; the learning rate goes on from there.",
+        ),
+        Flag(
+            "sr_stage",
+            "text",
+            None,
+            "Train this stage alone, counted from 1, or join those that are trained; default: all "
+            "stages, then join (DeepSDTrainer).",
+        ),
+        Flag("finetune_joint", "int", 0, "Epochs of the joined stages end to end (DeepSDTrainer)."),
+        Flag(
+            "finetune_rate",
+            "float",
+            None,
+            "Learning rate of --finetune_joint; default: a tenth of --learning_rate.",
         ),
         Flag("init_from", "text", None, "Run folder or .keras file whose weights to start from."),
         Flag(
@@ -303,7 +384,18 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
     "INFERENCE": (
         Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
         Flag("ensemble", "text", None, "Run folders, with commas, whose models form an ensemble."),
-        Flag("members", "int", 1, "Members drawn of each model (diffusion, Monte Carlo dropout)."),
+        Flag(
+            "members",
+            "int",
+            1,
+            "Members drawn of each model (diffusion, Monte Carlo dropout, Bernoulli-gamma).",
+        ),
+        Flag(
+            "predict_quantiles",
+            "floats",
+            None,
+            "Levels to write of a model trained with --loss=bernoulli_gamma, for its mean.",
+        ),
         Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
         Flag("write_quantiles", "floats", None, "Quantiles of the members to write, 0 to 1."),
         _enum("sampler", "heun", "How a diffusion model draws members."),
@@ -325,6 +417,15 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "Predict --input on the trained grid, or on the files' own, each cell cut by scale.",
             ("trained", "own"),
         ),
+        Flag(
+            "input_correction",
+            "enum",
+            "none",
+            "Bring --input to the training climate, cell by cell: by quantiles, or so that the "
+            "change of each quantile is kept.",
+            ("none", "quantile_mapping", "trend_preserving"),
+        ),
+        Flag("input_reference", "text", None, "Past of the source of --input, to correct it by."),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
             "inference_array_in_hr",
@@ -389,15 +490,9 @@ FREE_FLAGS = frozenset(
     {
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
-        *(
-            "test_pairs",
-            "members",
-            "write_members",
-            "write_quantiles",
-            "tile_size",
-            "tile_overlap",
-            "input_grid",
-        ),
+        *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
+        *("test_pairs", "members", "write_members", "write_quantiles", "predict_quantiles"),
+        *("tile_size", "tile_overlap", "input_grid"),
         *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),

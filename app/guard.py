@@ -20,7 +20,7 @@ class Guard:
     """Entered around the stages that write to a run folder; the first rank acts for all."""
 
     def __init__(self, experiment: Experiment, ranks: Ranks) -> None:
-        self._folder = experiment.save_path
+        self._folder = experiment.guarded_path
         self._stages = experiment.stages
         self._time_limit = experiment.machine.time_limit
         self._first = ranks.first

@@ -44,6 +44,9 @@ class Registry:
     def names(self, kind: str) -> tuple[str, ...]:
         return tuple(self._entries[kind])
 
+    def entry(self, kind: str, name: str) -> Entry:
+        return self._entries[kind][name]
+
     def check(self, kind: str, name: str) -> None:
         """Refuse a name that is not known; InputError lists the known ones."""
         if name not in self._entries[kind]:
@@ -87,6 +90,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "DiffusionTrainer",
             "takes noise off; members are drawn by a sampler",
             "app.training.diffusion:DiffusionTrainer",
+        ),
+        (
+            "DeepSDTrainer",
+            "a stack of stages, each on its own, then joined",
+            "app.training.deepsd:StageTrainer",
         ),
     ),
     "backbone": (
@@ -166,6 +174,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("msdssim_mae", "0.8 msdssim + 0.2 mae"),
         ("msdssim_mse", "0.8 msdssim + 0.2 mse"),
         ("msdssim_mae_mse", "0.6 msdssim + 0.2 mae + 0.2 mse"),
+        (
+            "bernoulli_gamma",
+            "likelihood of amounts that are zero or gamma distributed",
+            "app.losses.bernoulli_gamma:bernoulli_gamma",
+        ),
     ),
     "baseline": (
         ("nearest", "nearest low-resolution cell", "app.baselines.interpolation:nearest"),
@@ -184,6 +197,16 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "bias_corrected",
             "bilinear less its mean error in the training period",
             "app.baselines.bias:BiasCorrected",
+        ),
+        (
+            "quantile_mapping",
+            "bilinear, its values mapped to those of the truth by rank; ratio variables",
+            "app.baselines.quantile_mapping:QuantileMapping",
+        ),
+        (
+            "bcsd",
+            "bias correction and spatial disaggregation; ratio variables",
+            "app.baselines.quantile_mapping:Bcsd",
         ),
         ("linear", "ridge regression per fine cell", "app.baselines.ridge:Linear"),
     ),

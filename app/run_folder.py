@@ -63,6 +63,10 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def dense_weights(self) -> Path:
+        return self.path / "dense_weights.nc"
+
+    @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
 

@@ -20,6 +20,24 @@ def test_stages_come_in_their_order_and_override_the_booleans() -> None:
     assert build("--notest", *DATA).stages == ("train", "metrics")
 
 
+def test_stages_of_a_stack_are_the_prime_factors_of_the_scale() -> None:
+    assert build("train", "--scale=12", *DATA).stack.factors == (2, 2, 3)
+    given = build("train", "--scale=12", "--sr_factors=3,4", *DATA).stack
+    assert (given.factors, given.numbers, given.joins) == ((3, 4), (1, 2), True)
+    second = build("train", "--scale=12", "--sr_factors=3,4", "--sr_stage=2", *DATA).stack
+    assert (second.numbers, second.joins) == ((2,), False)
+
+
+def test_transform_of_the_flag_takes_the_place_of_the_descriptions() -> None:
+    rain = ["--data=synthetic", "--variable=pr"]
+    (plain,) = build("train", *rain).data.predictand.variables
+    assert (plain.kind, plain.transform, plain.valid_min) == ("ratio", "sqrt", 0)
+    (changed,) = build(
+        "train", *rain, "--transform=log1p", "--transform_scale=0.1"
+    ).data.predictand.variables
+    assert (changed.transform, changed.transform_scale) == ("log1p", 0.1)
+
+
 def test_debug_is_two_epochs_of_six_steps() -> None:
     experiment = build("train", "--debug", "--epochs=50", *DATA)
     assert experiment.training.epochs == 2
@@ -56,6 +74,16 @@ def test_trainers_that_know_no_windows_are_refused() -> None:
         (["--loss=quantile", "--trainer=CGANTrainer"], "expected SupervisedTrainer"),
         (["--loss=quantile", "--constraint=additive"], "leave one of them out"),
         (["--loss=quantile", "--members=3"], "quantiles have no members"),
+        (["--dense_alpha=-1"], "--dense_alpha=-1.0: expected 0 or more"),
+        (["--dense_epsilon=0"], "expected 0 < epsilon <= 1"),
+        (["--dense_alpha=1", "--loss=dssim"], "expected one of mse, mae, huber"),
+        (["--loss=bernoulli_gamma", "--first_guess=bicubic"], "a probability, a shape and a scale"),
+        (["--loss=bernoulli_gamma", "--trainer=CGANTrainer"], "--trainer=CGANTrainer with"),
+        (["--predict_quantiles=0.9,0.1"], "expected rising levels"),
+        (["--predict_quantiles=0.9", "--members=3"], "in the place of members"),
+        (["--input_correction=quantile_mapping"], "expected --input"),
+        (["--patch_stride=8"], "expected --patch_size too"),
+        (["--patch_size=8", "--patch_stride=6", "--scale=4"], "--patch_stride=6: expected a mult"),
         (["--output_activation=crelu"], "doubles the output channels"),
         (["--scale=0"], "--scale=0: expected 2 or more"),
         (["--epochs=-3"], "--epochs=-3: expected 1 or more"),

@@ -15,16 +15,23 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
 
 BASELINES = REGISTRY.names("baseline")
+FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
 
-def fit_baselines(shards: Shards, names: Iterable[str] = BASELINES) -> list[Baseline]:
-    """Fit the named baselines on the training period.
+def baselines_for(shards: Shards) -> tuple[str, ...]:
+    """The baselines that a score table shows unless others are asked for."""
+    ratios = any(variable.kind == "ratio" for variable in shards.variables["hr"])
+    return tuple(name for name in BASELINES if ratios or name not in FOR_RATIOS)
+
+
+def fit_baselines(shards: Shards, names: Iterable[str] | None = None) -> list[Baseline]:
+    """Fit the named baselines, or those that suit the data, on the training period.
 
     Bicubic interpolation is left out, with a log line, where the low-resolution grid is not
     rectilinear. Raises InputError for an unknown name.
     """
     fitted = []
-    for name in names:
+    for name in baselines_for(shards) if names is None else names:
         fit = REGISTRY.resolve("baseline", name)
         if name == "bicubic" and not coarse_view(shards)[0].rectilinear:
             logging.info("bicubic: left out, the low-resolution grid is not rectilinear")

@@ -10,6 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
+from app.data.patches import Patches
 from app.data.sampler import Sampler
 from app.data.shards import Shards
 from app.data.windows import samples
@@ -23,7 +24,7 @@ def batches(
     shards: Shards,
     split: str,
     sampler: Sampler,
-    patch: int | None = None,
+    patch: int | Patches | None = None,
     prefetch: int = 2,
     *,
     frames: int | None = None,
@@ -33,19 +34,19 @@ def batches(
 
     Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
     hr (B, H, W, C) physical, NaN in the padding; weight (B,); index (B,), the sample's row in the
-    split, or its first. With `patch` fine cells a side, also static (B, H, W, S), edges
-    extrapolated, and origin (B, 2), the patch's first coarse row and column. InputError for a
-    patch that is no multiple of the scale or exceeds the grid.
+    split, or its first. With `patch`, fine cells a side or all that is to be said of patches, also
+    static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse row and
+    column. InputError for a patch that is no multiple of the scale or exceeds the grid.
 
     With `frames` the sampler's samples are windows, every `stride`-th of each gapless stretch
     (see `samples`); coarse, time and hr then are (B, T, ...), all frames cut at the same place.
     """
     starts = samples(shards, split, frames, stride)
-    make = (
-        PatchMaker(shards, split, sampler, starts, frames, patch)
-        if patch
-        else WholeMaker(shards, split, sampler, starts, frames)
-    )
+    if patch is None:
+        make: Callable[[int], Batch] = WholeMaker(shards, split, sampler, starts, frames)
+    else:
+        patches = patch if isinstance(patch, Patches) else Patches(patch)
+        make = PatchMaker(shards, split, sampler, starts, frames, patches)
     return BatchIterator(make, range(sampler.steps), prefetch)
 
 
@@ -106,9 +107,10 @@ class PatchMaker(_Maker):
         sampler: Sampler,
         starts: np.ndarray,
         frames: int | None,
-        patch: int,
+        patches: Patches,
     ) -> None:
         super().__init__(shards, split, sampler, starts, frames)
+        patch = patches.size
         geometry = shards.geometry
         check_patch(patch, geometry)
         self._scale, self._patch, self._cells = geometry.scale, patch, patch // geometry.scale
@@ -120,12 +122,16 @@ class PatchMaker(_Maker):
             size if first else full
             for size, first, full in zip(inside, self._first, whole, strict=True)
         ]
-        self._choices = (rooms[0] - self._cells + 1, rooms[1] - self._cells + 1)
         self._static = shards.padded_static
+        step = (patches.stride or geometry.scale) // geometry.scale
+        corners = np.indices([room - self._cells + 1 for room in rooms])[:, ::step, ::step]
+        corners = corners.reshape(2, -1).T + self._first
+        self._corners = self._on_land(corners, patches, shards)
 
     def __call__(self, step: int) -> Batch:
         rows, weights = self._drawn(step)
-        origin = self._sampler.offsets(step, self._choices) + self._first
+        drawn = self._sampler.offsets(step, (len(self._corners), 1))[:, 0]
+        origin = self._corners[drawn]
         corners = np.repeat(origin, self._frames or 1, axis=0)
         windows = [_window(corner, self._cells) for corner in corners]
         fine = [_window(corner * self._scale, self._patch) for corner in corners]
@@ -137,6 +143,27 @@ class PatchMaker(_Maker):
             "static": np.stack([self._static[window] for window in fine[:: self._frames]]),
             "origin": origin.astype(np.int32),
         }
+
+    def _on_land(self, corners: np.ndarray, patches: Patches, shards: Shards) -> np.ndarray:
+        """The corners (m, 2) whose patches hold enough land; InputError where none does."""
+        if not patches.min_land:
+            return corners
+        names = [variable.name for variable in shards.variables["static"]]
+        if patches.land not in names:
+            raise InputError(
+                f"--min_land_fraction={patches.min_land}: no static {patches.land!r}; expected "
+                f"--land_static to be one of {', '.join(names) or 'none, as there are no statics'}"
+            )
+        land = self._static[..., names.index(patches.land)]
+        fine = corners * self._scale
+        shares = [float(np.nanmean(land[_window(corner, patches.size)])) for corner in fine]
+        kept = corners[np.asarray(shares) >= patches.min_land]
+        if not len(kept):
+            raise InputError(
+                f"--min_land_fraction={patches.min_land}: no patch of {patches.size} cells has so "
+                f"much land; the most is {max(shares):.2f}"
+            )
+        return kept
 
     def _fine(self, indices: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
         """Patches (n, patch, patch, C) of the padded fine grid, NaN where it is padding."""

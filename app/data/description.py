@@ -22,7 +22,9 @@ class Variable:
     """One physical variable: where it stands in its file and how it is to be read and scaled.
 
     `units` are the wanted ones (None: as in the file); `transform_scale` is x0 of
-    log1p(x / x0), in those units; `kind` "ratio" allows relative scores.
+    log1p(x / x0), in those units; `kind` "ratio" allows relative scores. `accumulation`: the
+    time, such as 1h, that an amount has gathered over; `wet_threshold`: the smallest wet value,
+    in the variable's unit, if not 1 mm a day.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Variable:
     valid_min: float | None = None
     valid_max: float | None = None
     kind: str = "interval"
+    accumulation: str | None = None
+    wet_threshold: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("transform", self.transform, TRANSFORMS, self.name)
@@ -41,6 +45,10 @@ class Variable:
         if not self.transform_scale > 0:
             raise InputError(
                 f"variable {self.name}: transform_scale must be above 0, not {self.transform_scale}"
+            )
+        if self.wet_threshold is not None and not self.wet_threshold > 0:
+            raise InputError(
+                f"variable {self.name}: wet_threshold must be above 0, not {self.wet_threshold}"
             )
 
 

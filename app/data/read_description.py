@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from app.errors import InputError
 from app.registry import unknown
 
 SYNTHETIC = "synthetic"  # stands for the built-in generator's file
+# What --data=synthetic --variable=NAME need not be told.
+SYNTHETIC_OPTIONS: dict[str, dict[str, Any]] = {
+    "pr": {"units": "mm h-1", "kind": "ratio", "valid_min": 0.0, "transform": "sqrt"},
+}
 TOP_KEYS = (
     "predictand",
     "low_resolution",
@@ -71,7 +75,7 @@ def from_files(data: str, variable: str | None, static: str | None) -> DataDescr
     return DataDescription(
         predictand=Source(
             files=tuple(_absolute(part, Path.cwd()) for part in data.split(",")),
-            variables=tuple(Variable(name, name) for name in names),
+            variables=tuple(_plain_variable(name, data) for name in names),
         ),
         static=tuple(_static_of(part.strip()) for part in static.split(",")) if static else (),
     )
@@ -88,6 +92,38 @@ def from_module(name: str, explicit: bool, inference_array_in_hr: bool) -> DataD
         module=str(path.resolve()),
         module_explicit=explicit,
         module_inference_in_hr=inference_array_in_hr,
+    )
+
+
+def _plain_variable(name: str, data: str) -> Variable:
+    """A variable without further description; what the built-in data set holds is known."""
+    known = SYNTHETIC_OPTIONS.get(name, {}) if data.strip() == SYNTHETIC else {}
+    return Variable(name, name, **known)
+
+
+def with_transform(
+    description: DataDescription, transform: str | None, scale: float | None
+) -> DataDescription:
+    """The description with another transform, or its x0, of the predictands and their twins."""
+    if description.predictand is None or (transform is None and scale is None):
+        return description
+    names = {variable.name for variable in description.predictand.variables}
+    changes: dict[str, Any] = {"transform": transform, "transform_scale": scale}
+    changes = {key: value for key, value in changes.items() if value is not None}
+
+    def changed(source: Source) -> Source:
+        return replace(
+            source,
+            variables=tuple(
+                replace(v, **changes) if v.name in names else v for v in source.variables
+            ),
+        )
+
+    low = description.low_resolution
+    return replace(
+        description,
+        predictand=changed(description.predictand),
+        low_resolution=changed(low) if low else None,
     )
 
 

@@ -24,6 +24,16 @@ def forward(x: ArrayLike, variable: Variable) -> NDArray[Any]:
     return np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
 
 
+def inverse(z: ArrayLike, variable: Variable) -> NDArray[Any]:
+    """x of `forward`; below 0, where no amount is transformed to, it is 0."""
+    values = np.asarray(z)
+    if variable.transform == "none":
+        return values
+    amount = np.maximum(values, 0)
+    ratio = np.expm1(amount) if variable.transform == "log1p" else np.square(amount)
+    return ratio * variable.transform_scale
+
+
 def clip(x: ArrayLike, variable: Variable) -> NDArray[Any]:
     """Values within valid_min and valid_max, where these are given; NaN stays NaN."""
     values = np.asarray(x)

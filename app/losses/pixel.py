@@ -1,4 +1,4 @@
-"""Losses cell by cell."""
+"""Losses cell by cell; `cell_weights`, of the shape of the truth, weigh the errors of cells."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from app.losses.masked import masked_mean, split_missing
 CHARBONNIER_EPSILON = 1e-3  # encoded units: below it the loss is round, above it absolute
 
 
-def mse(y_true: Any, y_pred: Any) -> Any:
+def _weighted(errors: Any, cell_weights: Any | None) -> Any:
+    """Errors times weights of mean 1, where there are any; the sum is not divided by them."""
+    return errors if cell_weights is None else cell_weights * errors
+
+
+def mse(y_true: Any, y_pred: Any, cell_weights: Any | None = None) -> Any:
     """Mean squared error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
     truth, weight = split_missing(y_true)
-    return masked_mean(ops.square(y_pred - truth), weight)
+    return masked_mean(_weighted(ops.square(y_pred - truth), cell_weights), weight)
 
 
-def mae(y_true: Any, y_pred: Any) -> Any:
+def mae(y_true: Any, y_pred: Any, cell_weights: Any | None = None) -> Any:
     """Mean absolute error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
     truth, weight = split_missing(y_true)
-    return masked_mean(ops.abs(y_pred - truth), weight)
+    return masked_mean(_weighted(ops.abs(y_pred - truth), cell_weights), weight)
 
 
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+def huber(y_true: Any, y_pred: Any, cell_weights: Any | None = None, *, delta: float = 1.0) -> Any:
     """Mean Huber loss over the known cells of each sample, `(B, H, W, C)` to `(B,)`.
 
     e² / 2 of errors |e| ≤ δ, δ (|e| - δ / 2) of larger ones; δ in encoded units.
@@ -33,7 +38,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     truth, weight = split_missing(y_true)
     error = ops.abs(y_pred - truth)
     inner = ops.minimum(error, delta)
-    return masked_mean(inner * (error - inner / 2), weight)
+    return masked_mean(_weighted(inner * (error - inner / 2), cell_weights), weight)
 
 
 def pinball(y_true: Any, y_pred: Any, levels: tuple[float, ...]) -> Any:

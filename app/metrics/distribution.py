@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.data.wet import WetLimit
+from app.metrics.bins import BinSums
 from app.metrics.ensemble import EnsembleSums
 from app.metrics.persistence import ResidualPersistence
 from app.metrics.pooled import PooledSums
-from app.metrics.precipitation import WetLimit, WetSums
+from app.metrics.precipitation import WetSums
 from app.metrics.quantile_scores import QuantileSums
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.spectra import Bands, SpectrumSums
+from app.metrics.wet_probability import WetProbabilitySums
 
 EXTREME = 0.99  # the quantile over time that is compared
 REFERENCE = "bicubic"  # what persistence is measured against
@@ -43,10 +46,12 @@ class DistributionScores:
         levels: tuple[float, ...] = (),
         wet: WetLimit | None = None,
         pairs: np.ndarray | None = None,
+        bins: BinSums | None = None,
     ) -> None:
         self.candidates, self.area, self.wet_limit = tuple(candidates), area, wet
         k = len(self.candidates)
         self.weight = np.zeros(samples)
+        self.bins = bins
         self.ensemble = EnsembleSums(members, samples) if members > 1 else None
         self.quantiles = QuantileSums(levels, k, samples) if levels else None
         self.pooled = PooledSums(k, members, samples) if members > 1 else None
@@ -56,6 +61,8 @@ class DistributionScores:
         self.spectrum = SpectrumSums(k, bands, origin)
         limit = None if wet is None else wet.value
         self.wet = None if limit is None else WetSums(k, samples, limit)
+        several = members > 1 and limit is not None
+        self.wet_probability = WetProbabilitySums(limit) if several and limit else None
         self.truth_extreme = np.full(area.shape, np.nan)
         self.extreme = np.full((k, *area.shape), np.nan)
 
@@ -78,6 +85,10 @@ class DistributionScores:
             self.ensemble.add(indices, truth, versions[0], weights)
         if self.pooled is not None:
             self.pooled.add(indices, truth, fields, versions[0], weights)
+        if self.wet_probability is not None:
+            self.wet_probability.add(truth, versions[0], weights)
+        if self.bins is not None:
+            self.bins.add(indices, truth, fields, versions, weights)
         if self.wet is not None:
             self.wet.add(indices, truth, versions, weights)
 

@@ -99,18 +99,30 @@ def _plain(distribution: DistributionScores, values: np.ndarray) -> dict[str, tu
     return {name: (float(value), np.nan) for name, value in pairs}
 
 
-def wet_rows(distribution: DistributionScores, label: str) -> list[Row]:
-    """Share of wet cells of precipitation; blank where the unit does not tell what is wet."""
+def wet_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:
+    """Share of wet cells of precipitation, and the mean amount of one; blank where the unit does
+    not tell what is wet.
+    """
     if distribution.wet_limit is None:
         return []
-    values = {}
+    values, amounts = {}, {}
     if distribution.wet is not None:
         weight = distribution.weight
         values = {
             name: (float(area.sum() / weight.sum()), spread(divide(area, weight)))
             for name, area in zip(distribution.candidates, distribution.wet.candidates, strict=True)
         }
-    return [Row(f"wet_frequency{label}", "1", values)]
+        total = distribution.wet.candidates.sum(axis=1)
+        amounts = _plain(distribution, divide(distribution.wet.amounts.sum(axis=1), total))
+    rows = [
+        Row(f"wet_frequency{label}", "1", values),
+        Row(f"wet_intensity{label}", variable.units or "1", amounts),
+    ]
+    if distribution.wet_probability is not None:
+        model, sums = distribution.candidates[0], distribution.wet_probability
+        rows.append(Row(f"brier_wet{label}", "1", {model: (sums.score, np.nan)}))
+        rows.append(Row(f"brier_skill_wet{label}", "1", {model: (sums.skill, np.nan)}))
+    return rows
 
 
 def extreme_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:

@@ -12,16 +12,18 @@ import xarray as xr
 from absl import logging
 
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
-from app.baselines.catalogue import BASELINES, fit_baselines
+from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
 from app.data.times import Stamps, modal_step
+from app.data.wet import wet_limit
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.accumulate import TruthRange, VariableScores
+from app.metrics.bins import BinSums, training_climate
+from app.metrics.bins_file import write_bins
 from app.metrics.distribution import DistributionScores
 from app.metrics.gridpoint import write_gridpoint
 from app.metrics.notes import notes
-from app.metrics.precipitation import wet_limit
 from app.metrics.prediction import Prediction
 from app.metrics.results import Evaluation, Example, VariableResult
 from app.metrics.samples import write_samples
@@ -40,6 +42,8 @@ INTERPOLATED = (
     "bilinear",
     "bicubic",
     "bias_corrected",
+    "quantile_mapping",
+    "bcsd",
 )  # these need a low-resolution twin
 Undo = Callable[[np.ndarray], np.ndarray]
 Sums = tuple[VariableScores, DistributionScores]
@@ -67,11 +71,13 @@ class _Scorer:
         # fields held of every sample and predictand
         self.layers = len(self.names) + (self.members or len(self.quantiles))
         self.variables = shards.variables["hr"]
+        self.times = Stamps.of(shards.times(split))
         self.samples = shards.size(split)
         self.shape = shards.geometry.fine_shape
         y, x = self.shape
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
         self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
+        self.climate = training_climate(shards, undo)
 
     def truth(self, indices: np.ndarray) -> np.ndarray:
         """Truth (n, y, x, C), NaN where the mask leaves it out."""
@@ -146,7 +152,7 @@ class _Scorer:
         bands = Bands.of(self.shards.geometry.fine)
         seconds = Stamps.of(self.shards.times(self.split)).seconds
         pairs = np.diff(seconds) == modal_step(seconds) if self.shards.has_times else None
-        sums = []
+        sums: list[Sums] = []
         for variable, keep, found in zip(
             self.variables, self.kept(), self.truth_ranges(), strict=True
         ):
@@ -161,9 +167,15 @@ class _Scorer:
                 levels=self.quantiles,
                 wet=wet_limit(variable, self.accumulation),
                 pairs=pairs,
+                bins=self._empty_bins(len(sums), names),
             )
             sums.append((VariableScores(names, self.samples, area, found), distribution))
         return sums
+
+    def _empty_bins(self, c: int, names: tuple[str, ...]) -> BinSums | None:
+        """Sums by value bins of a predictand; None where its training values are all alike."""
+        climate = self.climate[c]
+        return None if climate is None else BinSums(names, self.samples, climate)
 
     def _add_series(self, sums: list[Sums], kept: list[list[int]], stored: np.ndarray) -> None:
         """Scores that need the whole period of a grid point: ranks and extremes over time."""
@@ -234,7 +246,7 @@ def evaluate(
     *,
     undo: Undo | None = None,
     mask: np.ndarray | None = None,
-    candidates: Iterable[str] = BASELINES,
+    candidates: Iterable[str] | None = None,
     split: str = "test",
     accumulation: int | None = None,
 ) -> Evaluation:
@@ -245,7 +257,8 @@ def evaluate(
     and all of them as an ensemble; of quantiles that nearest to the median, and all of them by
     their pinball loss and coverage. `undo` maps baseline fields (n, y, x, C), fitted on scaled
     data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
-    beside the model. `accumulation`: seconds over which amounts of precipitation are summed.
+    beside the model, None for those that suit the data. `accumulation`: seconds over which
+    amounts of precipitation are summed.
     Memory is bounded by a block of time; all candidates' fields and members pass through a
     temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
     prediction does not fit the truth.
@@ -270,6 +283,7 @@ def evaluate(
     labels = [result.label for result in evaluation.variables]
     scored = zip(labels, (score for score, _ in sums), strict=True)
     write_samples(folder / "samples.nc", scored, times)
+    write_bins(folder, evaluation.variables, Stamps.of(times))
     return evaluation
 
 
@@ -308,4 +322,6 @@ def _result(
         scorer.example(c, score, keep),
         spectra=distribution.spectrum.result(),
         rank_histogram=None if ensemble is None else ensemble.shares,
+        wet_probability=distribution.wet_probability,
+        bins=None if distribution.bins is None else distribution.bins.result(scorer.times),
     )

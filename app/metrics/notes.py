@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from app.baselines.base import split_size
 from app.data.description import Variable
 from app.data.times import Stamps
@@ -55,7 +57,12 @@ SPECTRA = (
     " all candidates have every value; bands as wide as the wavenumber of twice the shorter side,"
     " up to the Nyquist wavenumber of the coarser spacing."
 )
-WET = "wet_frequency: area-weighted share of values that are wet; ± over samples."
+WET = (
+    "wet_frequency: area-weighted share of values that are wet; ± over samples. wet_intensity:"
+    " area-weighted mean of the wet values. brier_wet: area-weighted mean of (p - o)², p the share"
+    " of wet members, o whether the truth is wet; brier_skill_wet: 1 - that / that of always"
+    " telling the truth's share."
+)
 EXTREMES = (
     "p99_bias: area-weighted mean ± standard deviation over grid points of the 99th percentile"
     " over time (linear between order statistics) less that of the truth."
@@ -154,11 +161,14 @@ def _wet_note(variable: Variable, distribution: DistributionScores) -> list[str]
             f"{variable.name}: no wet_frequency, the period that its amounts in {unit} are summed"
             " over is not known; a rate such as mm day-1 needs none"
         ]
-    share = distribution.wet.truth.sum() / distribution.weight.sum()
+    wet = distribution.wet
+    share = wet.truth.sum() / distribution.weight.sum()
+    intensity = wet.truth_amount.sum() / max(wet.truth.sum(), np.finfo(float).tiny)
+    own = "" if variable.wet_threshold is not None else " (1 mm day-1)"
     summed = "" if limit.accumulation is None else f" in {limit.accumulation / HOUR:g} h"
     return [
-        f"{variable.name}: wet from {limit.value:.4g} {unit}{summed} (1 mm day-1) up; of the truth"
-        f" a share of {share:.4g}"
+        f"{variable.name}: wet from {limit.value:.4g} {unit}{summed}{own} up; of the truth"
+        f" a share of {share:.4g}, of {intensity:.4g} {unit} on average"
     ]
 
 

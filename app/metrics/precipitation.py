@@ -1,63 +1,24 @@
-"""Wet cells: what counts as one in a variable's own unit, and how many there are."""
+"""Wet cells: how many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from app.data.description import Variable
-from app.data.times import duration
-from app.data.units import DAY, conversion, normalise_unit
-
-WET_RATE = 1.0  # mm day-1
-# m s-1 is left out: it is the unit of wind too
-RATES = (
-    *("mm s-1", "mm h-1", "mm day-1", "cm day-1", "m h-1", "m day-1"),
-    *("kg m-2 s-1", "kg m-2 h-1", "kg day-1 m-2"),
-)
-AMOUNTS = ("mm", "cm", "m", "kg m-2")
-
-
-@dataclass(frozen=True)
-class WetLimit:
-    """The smallest wet value in the variable's unit; None where the unit alone cannot tell."""
-
-    value: float | None
-    accumulation: int | None = None  # seconds that each amount has gathered over; None: a rate
-
-
-def wet_limit(variable: Variable, accumulation: int | None = None) -> WetLimit | None:
-    """1 mm day-1 for a rate; for an amount 1 mm times its `accumulation` (s) in days.
-
-    None where the variable is no precipitation: its kind is not ratio, or its unit another.
-    """
-    unit = normalise_unit(variable.units or "1")
-    if variable.kind != "ratio":
-        return None
-    if unit in RATES:
-        return WetLimit(WET_RATE * conversion("mm day-1", unit).factor)
-    if unit not in AMOUNTS:
-        return None
-    if accumulation is None:
-        return WetLimit(None)
-    return WetLimit(WET_RATE * conversion("mm", unit).factor * accumulation / DAY, accumulation)
-
-
-def summed_over(aggregate: str | None) -> int | None:
-    """Seconds that an aggregation such as "1D:sum" gathers; None where it is no sum."""
-    length, _, method = (aggregate or "").partition(":")
-    return duration(length, "aggregate") if method == "sum" else None
-
 
 class WetSums:
-    """Area of wet cells of every sample: of the truth (n,) and of the candidates (k, n)."""
+    """Area of wet cells of every sample, and the amounts that fell there.
+
+    truth, truth_amount (n,); candidates, amounts (k, n).
+    """
 
     def __init__(self, candidates: int, samples: int, limit: float) -> None:
         self.limit = np.float32(limit)  # as the fields, so that a value of the limit is wet
         self.truth = np.zeros(samples)
         self.candidates = np.zeros((candidates, samples))
+        self.truth_amount = np.zeros(samples)
+        self.amounts = np.zeros((candidates, samples))
 
     def add(
         self,
@@ -67,6 +28,11 @@ class WetSums:
         weights: np.ndarray,
     ) -> None:
         """Take in truth and weights (n, y, x) and each candidate's versions (m, n, y, x)."""
-        self.truth[indices] = np.einsum("nyx,nyx->n", weights, truth >= self.limit)
-        for area, stack in zip(self.candidates, versions, strict=True):
-            area[indices] = np.einsum("nyx,mnyx->n", weights, stack >= self.limit) / len(stack)
+        wet = truth >= self.limit
+        self.truth[indices] = np.einsum("nyx,nyx->n", weights, wet)
+        self.truth_amount[indices] = np.einsum("nyx,nyx->n", weights, np.where(wet, truth, 0.0))
+        for area, amount, stack in zip(self.candidates, self.amounts, versions, strict=True):
+            wet = stack >= self.limit
+            area[indices] = np.einsum("nyx,mnyx->n", weights, wet) / len(stack)
+            falls = np.where(wet, stack, 0.0)
+            amount[indices] = np.einsum("nyx,mnyx->n", weights, falls) / len(stack)

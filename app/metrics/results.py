@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.data.description import Variable
+from app.metrics.bins import BinScores
 from app.metrics.spectra import Spectra
 from app.metrics.table import Table
+from app.metrics.wet_probability import WetProbabilitySums
 
 if TYPE_CHECKING:
     from app.grids import Grid
@@ -41,6 +43,8 @@ class VariableResult:
     example: Example
     spectra: Spectra | None = None  # None where no sample's fields are complete
     rank_histogram: np.ndarray | None = None  # (M + 1,) shares; None without members
+    wet_probability: WetProbabilitySums | None = None  # None without members or a wet limit
+    bins: BinScores | None = None  # None where the training values are all alike
 
 
 @dataclass(frozen=True, eq=False)

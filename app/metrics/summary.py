@@ -178,7 +178,7 @@ def summarise(
         probabilistic = ensemble_rows(scores, distribution, variable, label)
         probabilistic += quantile_rows(distribution, variable, label)
         similarity += spectrum_rows(distribution, label)
-        similarity += wet_rows(distribution, label)
+        similarity += wet_rows(distribution, variable, label)
         similarity += extreme_rows(distribution, variable, label)
         similarity += persistence_rows(distribution, label)
     return [*errors[:2], *ends, *errors[2:], *probabilistic, *similarity, *skill], maps

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from keras import ops
 
+from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.codec import Codec
 
 
@@ -26,6 +27,9 @@ class Output(Protocol):
     @property
     def layers(self) -> int:
         """Physical fields of each predictand; they lead the axes of predictions."""
+
+    def encode(self, hr: Any, codec: Codec) -> Any:
+        """The truth `(B, H, W, C)` as losses compare it with the encoded prediction."""
 
     def combine(self, y: Any, guess: Any | None) -> Any:
         """The encoded prediction of the network's `(B, H, W, C · P)` and the guess `(B, H, W, C)`.
@@ -43,6 +47,9 @@ class FieldOutput:
 
     n_parameters: int = 1
     layers: int = 1
+
+    def encode(self, hr: Any, codec: Codec) -> Any:
+        return codec.encode(hr)
 
     def combine(self, y: Any, guess: Any | None) -> Any:
         return y if guess is None else y + guess
@@ -70,6 +77,9 @@ class QuantileOutput:
     def layers(self) -> int:
         return len(self.levels)
 
+    def encode(self, hr: Any, codec: Codec) -> Any:
+        return codec.encode(hr)
+
     def combine(self, y: Any, guess: Any | None) -> Any:
         fields = by_parameter(y, self.n_parameters)
         if guess is not None:
@@ -87,6 +97,14 @@ def by_parameter(y: Any, n_parameters: int) -> Any:
     return ops.moveaxis(ops.reshape(y, shape), -1, 1)
 
 
-def output_of(quantiles: tuple[float, ...]) -> Output:
-    """The output of a model that predicts these quantiles, or fields where there are none."""
+def output_of(
+    quantiles: tuple[float, ...], amounts: tuple[tuple[float, float], ...] = ()
+) -> Output:
+    """The output of a model that predicts these quantiles, or fields where there are none.
+
+    `amounts`: unit and wet threshold of each predictand whose distribution is predicted.
+    """
+    if amounts:
+        units, thresholds = zip(*amounts, strict=True)
+        return BernoulliGammaOutput(units, thresholds)
     return QuantileOutput(quantiles) if quantiles else FieldOutput()

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from app.errors import InputError
+from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.codec import Codec
 from app.models.constraint import BlockConstraint
 from app.models.first_guess import LinearGuess
@@ -55,7 +56,8 @@ class PhysicalModel(keras.Model):
         super().__init__(**kwargs)
         self.spec = spec
         self.network = network
-        self.output_kind = output_of(spec.quantiles)
+        self.output_kind = output_of(spec.quantiles, spec.amounts)
+        self.predicted_levels: tuple[float, ...] = ()
         self.first_guess = first_guess
         self.shapes = arrays.shapes
         self.input_codec = Codec(spec.inputs, arrays.input_offset.shape, name="input_codec")
@@ -197,7 +199,7 @@ class PhysicalModel(keras.Model):
 
     def encode_targets(self, hr: Any) -> Any:
         """Encoded targets of physical ones `(B, H, W, C)`; NaN stays NaN."""
-        return self.output_codec.encode(hr)
+        return self.output_kind.encode(hr, self.output_codec)
 
     def decode(self, y: Any) -> Any:
         """Physical fields of encoded ones, within valid_min and valid_max."""
@@ -247,11 +249,33 @@ class PhysicalModel(keras.Model):
                 f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
             )
         inputs = {n: np.asarray(v, "float32") for n, v in batch.items() if n != "seconds"}
+        if isinstance(self.output_kind, BernoulliGammaOutput) and (
+            members > 1 or self.predicted_levels
+        ):
+            return self._from_distribution(inputs, _seeds(batch, seed), members)
         if not self.draws:
             fields = [self.predict_on_batch(inputs)] * members
         else:
             fields = self._drawn(inputs, _seeds(batch, seed), members)
         return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], -4, 0)
+
+    def _from_distribution(self, inputs: Batch, seeds: list[list[int]], members: int) -> np.ndarray:
+        """Samples of the predicted distribution, or its quantiles at `predicted_levels`.
+
+        Cells are drawn independently of one another.
+        """
+        output = self.output_kind
+        assert isinstance(output, BernoulliGammaOutput)
+        parameters = ops.convert_to_numpy(self.encoded(inputs))
+        shape = (*parameters.shape[:1], *parameters.shape[2:])
+
+        def levels(member: int) -> np.ndarray:
+            drawn = [np.random.default_rng([*own, member]).random(shape[1:]) for own in seeds]
+            return np.stack(drawn)
+
+        wanted = self.predicted_levels or [levels(member) for member in range(members)]
+        fields = np.stack([output.quantiles(parameters, level) for level in wanted])
+        return ops.convert_to_numpy(self.output_codec.clip(fields))
 
     @property
     def draws(self) -> bool:

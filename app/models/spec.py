@@ -60,7 +60,8 @@ class ModelSpec:
     its block means are to equal. lower_bounds: physical values that softplus keeps each output
     above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
     none of them, one field of each. time_window: frames of a sample, None for spatial samples;
-    bidirectional: whether every frame of a window has context on both sides.
+    bidirectional: whether every frame of a window has context on both sides. amounts: unit and wet
+    threshold of each output whose Bernoulli-gamma distribution is predicted.
     """
 
     inputs: tuple[Channel, ...]
@@ -78,6 +79,7 @@ class ModelSpec:
     quantiles: tuple[float, ...] = ()
     time_window: int | None = None
     bidirectional: bool = True
+    amounts: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -108,6 +110,7 @@ class ModelSpec:
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
         for name in ("statics", "time_features", "twins", "lower_bounds", "quantiles"):
             plain[name] = tuple(plain.get(name, ()))
+        plain["amounts"] = tuple((unit, least) for unit, least in plain.get("amounts", ()))
         return cls(**plain)
 
 

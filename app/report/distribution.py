@@ -13,6 +13,7 @@ from app.metrics.evaluate import MODEL
 from app.metrics.results import VariableResult
 from app.metrics.spectra import Spectra
 from app.metrics.table import Table
+from app.metrics.wet_probability import WetProbabilitySums
 from app.report.style import MODEL_COLOUR, colour, open_frame, title
 
 OTHERS = ("#8a8f98", "#4aa3a2", "#2e7d4f", "#b8901c", "#8566aa")  # colours of other candidates
@@ -108,4 +109,26 @@ def rank_chart(result: VariableResult, shares: np.ndarray, table: Table) -> Figu
     )
     axes.set_title(f"spread/skill {spread:.3g}, reliability index {index:.3g} %", fontsize=9)
     figure.suptitle(f"{result.variable.name}: rank histogram of {members} members", fontsize=10)
+    return figure
+
+
+def reliability_chart(result: VariableResult, sums: WetProbabilitySums) -> Figure:
+    """How often it is wet where the members say so, and how often they say what."""
+    share, told, found = sums.reliability
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    known = np.isfinite(told)
+    axes.plot([0, 1], [0, 1], color="black", lw=1.2, ls="--")
+    axes.axhline(sums.wet / sums.weight, color="0.6", lw=1.0)
+    axes.plot(told[known], found[known], marker="o", ms=4, color=MODEL_COLOUR)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("wet share of the truth", fontsize=8)
+    axes.set_title(f"Brier score {sums.score:.3g}, skill {sums.skill:.3g}", fontsize=9)
+    centres = (np.arange(len(share)) + 0.5) / len(share)
+    below.bar(centres, share, width=0.9 / len(share), color=MODEL_COLOUR, alpha=0.85)
+    below.set_ylabel("share of values", fontsize=8)
+    below.set_xlabel("share of wet members", fontsize=8)
+    for each in (axes, below):
+        open_frame(each, "y")
+    figure.suptitle(f"{result.variable.name}: reliability of the wet probability", fontsize=10)
     return figure

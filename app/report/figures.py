@@ -13,7 +13,8 @@ from app.grids import Grid
 from app.metrics.evaluate import MODEL
 from app.metrics.results import Evaluation, VariableResult
 from app.metrics.table import Table
-from app.report.distribution import rank_chart, spectra_chart
+from app.report.bins import bins_chart
+from app.report.distribution import rank_chart, reliability_chart, spectra_chart
 from app.report.maps import (
     Scale,
     colour_bar,
@@ -33,7 +34,8 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """Draw maps.png, rmse_map.png and scores.png into the folder.
 
     With them spectra.png where any sample is complete and rank_histogram.png where there are
-    members. With several predictands each has its own, maps_tas.png and so on. Returns the paths.
+    members, with wet_reliability.png for precipitation, and bins.png where the training values
+    differ. With several predictands each has its own, maps_tas.png and so on. Returns the paths.
     """
     paths = []
     for result in evaluation.variables:
@@ -47,6 +49,10 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
             drawn["spectra"] = spectra_chart(result, result.spectra, evaluation.table)
         if result.rank_histogram is not None:
             drawn["rank_histogram"] = rank_chart(result, result.rank_histogram, evaluation.table)
+        if result.wet_probability is not None:
+            drawn["wet_reliability"] = reliability_chart(result, result.wet_probability)
+        if result.bins is not None:
+            drawn["bins"] = bins_chart(result, result.bins)
         for name, figure in drawn.items():
             path = Path(folder) / f"{name}{suffix}.png"
             figure.savefig(path, dpi=DPI)

@@ -21,8 +21,8 @@ def run(session: Session) -> None:
     if not session.ranks.first:
         return
 
+    from app.data.wet import summed_over
     from app.metrics.evaluate import evaluate
-    from app.metrics.precipitation import summed_over
     from app.report.figures import draw_figures
 
     source = session.description.predictand

@@ -83,16 +83,24 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
 def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     communicator = session.communicator
 
+    from app.inference.correction import Climate, corrected
     from app.inference.external import open_input
     from app.inference.predict import predict
 
     model, spec = _load(session, paths)
-    data = open_input(spec, session.experiment.inference.input)
+    inference = session.experiment.inference
+    data = open_input(spec, inference.input)
     if spec.time_window is not None:
         _warn_of_step(spec, modal_step(data.stamps.seconds))
+    read = data.read
+    if inference.input_correction != "none":
+        past = inference.input_reference
+        reference = open_input(spec, past) if past else None
+        climate = Climate(paths[0], [channel.name for channel in spec.inputs])
+        read = corrected(inference.input_correction, data, reference, climate)
     predict(
         model,
-        data.read,
+        read,
         data.stamps,
         _layout(session, spec, data.fine, data.variables, _attributes(paths, session)),
         path,
@@ -141,7 +149,7 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        levels=spec.quantiles,
+        levels=spec.quantiles or inference.predict_quantiles or (),
         quantiles=inference.write_quantiles,
     )
 
@@ -182,6 +190,18 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
         geometry = own_geometry(spec, inference.input)
         models = [moved(model, geometry) for model in models]
         spec = models[0].spec
+    if inference.predict_quantiles:
+        if not spec.amounts or len(models) > 1:
+            raise InputError(
+                f"--predict_quantiles: {paths[0]} is not one model trained with "
+                "--loss=bernoulli_gamma; expected such a model alone"
+            )
+        models[0].predicted_levels = inference.predict_quantiles
+    if spec.amounts and inference.members > 1 and inference.tile_size is not None:
+        raise InputError(
+            f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
+            "blend samples of one distribution; leave one of them out"
+        )
     parts: list[Predicts] = list(models)
     if inference.tile_size is not None:
         parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
@@ -213,8 +233,9 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "source": f"finescale {version('finescale')}",
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
-        "members": f"{inference.members} of each model, written: {inference.write_members}"
-        + (f", quantiles: {inference.write_quantiles}" if inference.write_quantiles else ""),
+        "members": f"{inference.members} of each model, written: {inference.write_members}",
+        "quantiles": f"of members: {inference.write_quantiles}, "
+        f"of the distribution: {inference.predict_quantiles}",
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
         "history": history_line(" ".join(sys.argv)),

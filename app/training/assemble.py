@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 from absl import logging
 
 from app.baselines.base import Fields, fine_values, time_blocks
 from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
-from app.config import DIFFUSION, Experiment
+from app.config import AMOUNT_LOSS, DIFFUSION, Experiment
 from app.data.batches import check_patch
 from app.data.description import DataDescription, Source, Variable
 from app.data.shards import Shards
+from app.data.transforms import inverse
+from app.data.wet import summed_over, wet_limit
 from app.data.windows import samples
 from app.distributed import Ranks
 from app.errors import InputError
@@ -32,8 +36,16 @@ from app.models import (
 )
 
 
-def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
-    """The untrained model; fitted parts come from the first rank, which broadcasts them."""
+def build_model(
+    experiment: Experiment,
+    shards: Shards,
+    ranks: Ranks,
+    make_network: Callable[[ModelSpec], keras.Model] | None = None,
+) -> PhysicalModel:
+    """The untrained model; fitted parts come from the first rank, which broadcasts them.
+
+    `make_network` gives another network than that of the model flags; it enlarges by itself.
+    """
     sampling, config = experiment.sampling, experiment.model
     _check(experiment, shards)
     if config.constraint != "none" and shards.explicit and ranks.first:
@@ -50,16 +62,20 @@ def build_model(experiment: Experiment, shards: Shards, ranks: Ranks) -> Physica
         guess = guess or _first_guess(experiment, shards, ranks)
         fit = partial(fitted_guess, experiment, shards)
         return build_diffusion(experiment, shards, ranks, spec, _arrays(shards), guess, fit)
-    output = output_of(spec.quantiles)
-    network = build_network(
-        config,
-        n_inputs=len(spec.inputs) + len(spec.time_channels),
-        n_static=len(spec.statics),
-        n_outputs=len(spec.outputs) * output.n_parameters,
-        scale=sampling.scale,
-        coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
-        zero_output=config.first_guess != "none",
-    )
+    if make_network is not None:
+        spec = replace(spec, interpolation=None)
+        network = make_network(spec)
+    else:
+        output = output_of(spec.quantiles, spec.amounts)
+        network = build_network(
+            config,
+            n_inputs=len(spec.inputs) + len(spec.time_channels),
+            n_static=len(spec.statics),
+            n_outputs=len(spec.outputs) * output.n_parameters,
+            scale=sampling.scale,
+            coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
+            zero_output=config.first_guess != "none",
+        )
     logging.info("network: %d weights", network.count_params())
     return PhysicalModel(spec, _arrays(shards), network, _first_guess(experiment, shards, ranks))
 
@@ -95,6 +111,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         twins=constraint_twins(experiment.model.constraint, shards),
         lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
         quantiles=experiment.training.predicted_quantiles,
+        amounts=_amounts(experiment, shards),
         input_noise=experiment.training.input_noise,
         time_window=experiment.model.time_window,
         bidirectional=experiment.model.bidirectional,
@@ -104,6 +121,29 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
             "step": shards.step("train"),
         },
     )
+
+
+def _amounts(experiment: Experiment, shards: Shards) -> tuple[tuple[float, float], ...]:
+    """Unit and wet threshold of each predictand, where its distribution is predicted.
+
+    The unit is what lies one standard deviation above the mean, of the transformed values.
+    """
+    if experiment.training.loss != AMOUNT_LOSS:
+        return ()
+    data, scaling = experiment.data, shards.scaling["hr"]
+    source = data.predictand if data else None
+    found = []
+    for c, variable in enumerate(shards.variables["hr"]):
+        limit = wet_limit(variable, summed_over(source.aggregate if source else None))
+        if limit is None or not limit.value:
+            raise InputError(
+                f"--loss={AMOUNT_LOSS}: {variable.name} ({variable.units or 'no unit'}, kind "
+                f"{variable.kind}) has no wet threshold; expected kind ratio and wet_threshold, "
+                "or an accumulation, in the data description"
+            )
+        high = (scaling.mean + scaling.std)[..., c].mean()
+        found.append((float(inverse(high, variable)), limit.value))
+    return tuple(found)
 
 
 def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:

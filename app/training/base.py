@@ -17,6 +17,7 @@ from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.errors import RunError
 from app.losses import build_loss, valid_fraction
+from app.losses.dense import DenseWeights
 from app.models.layers.frames import fold
 from app.models.physical import PhysicalModel
 from app.training.schedule import learning_rate
@@ -85,8 +86,10 @@ class NetworkTrainer(ABC):
         *,
         data_range: np.ndarray,
         learners: Sequence[Learner],
+        dense: DenseWeights | None = None,
     ) -> None:
         self.model = model
+        self.dense = dense
         self.config = config
         self.communicator = communicator
         self.learners = tuple(learners)
@@ -95,6 +98,7 @@ class NetworkTrainer(ABC):
             data_range=data_range,
             huber_delta=config.huber_delta,
             quantiles=config.predicted_quantiles,
+            thresholds=getattr(model.output_kind, "scaled_thresholds", ()),
         )
         self._sums = tf.Variable(tf.zeros(len(self.losses) + 1, "float64"), trainable=False)
         n_notices = MEMORY + communicator.ranks.size
@@ -164,7 +168,7 @@ class NetworkTrainer(ABC):
         """Write the model, and nothing of the networks beside it, as one .keras file."""
         temporary = path.with_name(f".{path.stem}.part.keras")
         try:
-            self.model.save(temporary)
+            self.learners[0].model.save(temporary)
             temporary.replace(path)
         except (OSError, ValueError) as error:  # Keras hides the one behind the other
             temporary.unlink(missing_ok=True)
@@ -208,9 +212,20 @@ class NetworkTrainer(ABC):
             weights = tf.repeat(weights, frames)
         return truth, predicted, weights * valid_fraction(truth)
 
+    def _targets(self, batch: Batch) -> Any:
+        """The physical fields that are learnt, `(B, H, W, C)`."""
+        return batch["hr"]
+
+    def _pixel_loss(self, batch: Batch, truth: Any, predicted: Any) -> Any:
+        """The loss of --loss `(B,)`, its cells weighed where dense weights are asked for."""
+        if self.dense is None:
+            return self.loss(truth, predicted)
+        return self.loss(truth, predicted, cell_weights=self.dense(self._targets(batch)))
+
     def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
         truth, predicted, weights = self._predicted(batch, training=False)
-        return tf.reduce_sum(weights * self.loss(truth, predicted)), tf.reduce_sum(weights)
+        loss = self._pixel_loss(batch, truth, predicted)
+        return tf.reduce_sum(weights * loss), tf.reduce_sum(weights)
 
     def _step(self, batch: Batch) -> None:
         batch_size = tf.cast(tf.shape(batch["weight"])[0], "float32")
@@ -252,9 +267,16 @@ class NetworkTrainer(ABC):
 
 
 def build_optimizer(
-    config: TrainingConfig, steps_per_epoch: int, size: int, beta_1: float = ADAM_BETA_1
+    config: TrainingConfig,
+    steps_per_epoch: int,
+    size: int,
+    beta_1: float = ADAM_BETA_1,
+    factors: Sequence[float] = (),
 ) -> Any:
-    """Adam or, with weight decay, AdamW; with a loss scale under float16."""
+    """Adam or, with weight decay, AdamW; with a loss scale under float16.
+
+    `factors`: multiples of the learning rate, one for each variable in their order.
+    """
     common = {
         "learning_rate": learning_rate(config, steps_per_epoch, size),
         "beta_1": beta_1,
@@ -262,10 +284,10 @@ def build_optimizer(
         "ema_momentum": config.ema,
         "global_clipnorm": config.gradient_clip or None,
     }
+    kind = keras.optimizers.Adam
     if config.weight_decay:
-        optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **common)
-    else:
-        optimizer = keras.optimizers.Adam(**common)
+        kind, common["weight_decay"] = keras.optimizers.AdamW, config.weight_decay
+    optimizer = (_with_factors(kind, factors) if factors else kind)(**common)
     if keras.config.dtype_policy().compute_dtype == "float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
@@ -275,6 +297,17 @@ def _cause(error: BaseException) -> BaseException:
     """The system's own error behind others that followed from it."""
     behind = error.__context__
     return error if behind is None or getattr(error, "errno", None) else _cause(behind)
+
+
+def _with_factors(kind: type[Any], factors: Sequence[float]) -> type[Any]:
+    """An Adam whose steps are multiplied: of gradients it does not heed the size."""
+
+    class Factored(kind):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            factor = factors[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, learning_rate * factor)
+
+    return Factored
 
 
 def _is_float(variable: Any) -> bool:

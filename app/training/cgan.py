@@ -12,6 +12,7 @@ import tensorflow as tf
 from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.losses.adversarial import called_false, called_true
+from app.losses.dense import DenseWeights
 from app.losses.masked import split_missing
 from app.models.discriminator import build_discriminator
 from app.models.physical import PhysicalModel
@@ -46,6 +47,7 @@ class CGANTrainer(NetworkTrainer):
         *,
         steps_per_epoch: int,
         data_range: np.ndarray,
+        dense: DenseWeights | None = None,
     ) -> None:
         size = communicator.ranks.size
         self.discriminator = _discriminator(model, config)
@@ -55,11 +57,13 @@ class CGANTrainer(NetworkTrainer):
             Learner(model.network, model, generator),
             Learner(self.discriminator, self.discriminator, opponent, "disc_loss", "disc_"),
         ]
-        super().__init__(model, config, communicator, data_range=data_range, learners=learners)
+        super().__init__(
+            model, config, communicator, data_range=data_range, learners=learners, dense=dense
+        )
 
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
         truth, predicted, weights = self._predicted(batch, training=True)
-        pixel = self.loss(truth, predicted)
+        pixel = self._pixel_loss(batch, truth, predicted)
         true_logits, false_logits = self._logits(batch, truth, predicted)
         adversarial = called_true(false_logits)
         losses = {

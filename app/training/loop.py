@@ -291,7 +291,7 @@ class Loop:
             self.shards,
             split,
             sampler,
-            patch=sampling.patch_size,
+            patch=sampling.patches,
             frames=sampling.time_window,
             stride=_stride(split, sampling),
         )

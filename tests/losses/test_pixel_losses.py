@@ -8,7 +8,8 @@ from app.errors import InputError
 from app.losses import build_loss, valid_fraction
 from app.registry import REGISTRY
 
-NAMES = tuple(name for name in REGISTRY.names("loss") if name != "quantile")
+PARAMETERS = ("quantile", "bernoulli_gamma")  # losses of several parameters of a predictand
+NAMES = tuple(name for name in REGISTRY.names("loss") if name not in PARAMETERS)
 RANGE = np.array([4.0, 6.0])
 
 

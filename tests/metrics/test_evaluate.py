@@ -83,6 +83,9 @@ def test_files_and_columns(shards, tmp_path):
         "summary.txt",
         "gridpoint.nc",
         "samples.nc",
+        "bins.csv",
+        "quantiles.csv",
+        "bins.nc",
     }
 
 

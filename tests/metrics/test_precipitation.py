@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.data.description import Variable
-from app.metrics.precipitation import WetSums, summed_over, wet_limit
+from app.data.wet import summed_over, wet_limit
+from app.metrics.precipitation import WetSums
 from app.metrics.quantiles import last_axis_quantile
 
 
@@ -54,7 +55,14 @@ def test_kinds_other_than_ratio_are_no_precipitation():
     assert wet_limit(Variable("pr", "pr", units="mm day-1")) is None
 
 
-def test_shares_on_paper():
+def test_a_threshold_or_an_accumulation_of_the_variables_own_comes_first():
+    own = Variable("pr", "pr", units="mm", kind="ratio", wet_threshold=0.1)
+    assert wet_limit(own, 86400).value == 0.1
+    hourly = Variable("pr", "pr", units="mm", kind="ratio", accumulation="1h")
+    assert wet_limit(hourly).value == pytest.approx(1 / 24)
+
+
+def test_shares_and_amounts_on_paper():
     weights = np.array([[[0.5, 1.5]], [[0.5, 0.0]]])  # the last value is not scored
     truth = np.array([[[1.0, 0.9]], [[0.0, np.nan]]], dtype=np.float32)
     members = np.array([[[[2.0, 1.0]], [[0, 9]]], [[[0.0, 3.0]], [[1, 9]]]], dtype=np.float32)
@@ -62,6 +70,9 @@ def test_shares_on_paper():
     sums.add(np.arange(2), truth, [members, members[:1]], weights)
     np.testing.assert_allclose(sums.truth, [0.5, 0])
     np.testing.assert_allclose(sums.candidates, [[1.75, 0.25], [2.0, 0]])
+    np.testing.assert_allclose(sums.truth_amount, [0.5, 0])  # 0.5 · 1; 0.9 is dry
+    # member 1: 0.5 · 2 + 1.5 · 1, member 2: 1.5 · 3; then 0.5 · 1 of member 2
+    np.testing.assert_allclose(sums.amounts, [[3.5, 0.25], [2.5, 0]])
 
 
 def test_a_value_of_the_limit_is_wet_in_single_precision():

@@ -1,0 +1,219 @@
+"""Scores by the size of the true value: bins of equal width, and what is rarer still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.baselines.base import fine_values, split_size, time_blocks
+from app.data.times import DAY, Stamps
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import interval, resampled_sums
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+
+BINS = 5  # of equal width over the training range
+TAILS = (0.99, 0.999)  # quantiles of the training values; above each lies one more bin
+MIN_DAYS = 30  # independent days that a bin must hold to be scored
+LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)  # of the quantiles compared
+NODES = 2**16  # of the histograms that quantiles are read from
+MARGIN = 0.25  # of the training range, by which they reach beyond it on either side
+Undo = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Counts of values between two bounds; what lies beyond counts at the ends."""
+
+    low: float
+    high: float
+    counts: np.ndarray
+
+    @classmethod
+    def empty(cls, low: float, high: float) -> Histogram:
+        return cls(low, high, np.zeros(NODES, np.int64))
+
+    def add(self, values: np.ndarray) -> None:
+        place = (values.astype(np.float64) - self.low) / (self.high - self.low) * NODES
+        self.counts[:] += np.bincount(np.clip(place, 0, NODES - 1).astype(np.int64), None, NODES)
+
+    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
+        """Upper ends of the cells in which the levels are reached, at most a cell too high."""
+        total = np.cumsum(self.counts)
+        cells = np.searchsorted(total, np.asarray(levels) * total[-1])
+        return self.low + (np.minimum(cells, NODES - 1) + 1) * (self.high - self.low) / NODES
+
+
+@dataclass(frozen=True)
+class Climate:
+    """The training values of a predictand: their range, and the thresholds of its tails."""
+
+    low: float
+    high: float
+    tails: tuple[float, ...]
+
+    @property
+    def bins(self) -> list[tuple[str, float, float]]:
+        """Name, lower and upper end of each; the outermost are open, as later values exceed."""
+        edges = np.linspace(self.low, self.high, BINS + 1)
+        edges[0], edges[-1] = -np.inf, np.inf
+        equal = [(f"bin_{i + 1}", float(a), float(b)) for i, (a, b) in enumerate(pairwise(edges))]
+        named = zip(TAILS, self.tails, strict=True)
+        return equal + [(f"above_p{100 * level:g}", value, np.inf) for level, value in named]
+
+
+def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate | None]:
+    """Range and tails of each predictand's training values; None where they are all alike.
+
+    `undo` takes fields to the units of the truth that is scored.
+    """
+    n = split_size(shards, "train")
+    blocks = list(time_blocks(n, fine_values(shards)))
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        fields = shards.read("hr", "train", indices)
+        return fields if undo is None else np.asarray(undo(fields))
+
+    c = len(shards.variables["hr"])
+    low, high = np.full(c, np.inf), np.full(c, -np.inf)
+    for indices in blocks:
+        fields = read(indices)
+        known = np.isfinite(fields)
+        low = np.minimum(low, np.where(known, fields, np.inf).min(axis=(0, 1, 2)))
+        high = np.maximum(high, np.where(known, fields, -np.inf).max(axis=(0, 1, 2)))
+    varied = [bool(a < b) for a, b in zip(low, high, strict=True)]
+    histograms = [
+        Histogram.empty(a, b if ok else a + 1) for a, b, ok in zip(low, high, varied, strict=True)
+    ]
+    for indices in blocks:
+        fields = read(indices)
+        for channel, histogram in enumerate(histograms):
+            values = fields[..., channel]
+            histogram.add(values[np.isfinite(values)])
+    return [
+        Climate(float(h.low), float(h.high), tuple(map(float, h.quantiles(TAILS)))) if ok else None
+        for h, ok in zip(histograms, varied, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class BinScores:
+    """Errors by bin b of the truth, for candidate k.
+
+    days (b,): independent days on which a value fell into the bin; share (b,): of all area and
+    time. rmse, rmse_low, rmse_high (95 % interval over days), mae, bias: (k, b), NaN in bins of
+    fewer than MIN_DAYS days. truth_quantiles (q,), quantiles (k, q): at LEVELS, over time and
+    space. Sums by sample, for comparisons: squares and absolute (k, b, n), weight (b, n).
+    """
+
+    candidates: tuple[str, ...]
+    bins: list[tuple[str, float, float]]
+    days: np.ndarray
+    share: np.ndarray
+    rmse: np.ndarray
+    rmse_low: np.ndarray
+    rmse_high: np.ndarray
+    mae: np.ndarray
+    bias: np.ndarray
+    truth_quantiles: np.ndarray
+    quantiles: np.ndarray
+    squares: np.ndarray
+    absolute: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Which bins hold enough days."""
+        return self.days >= MIN_DAYS
+
+
+class BinSums:
+    """Sums of one predictand by bin and sample, on the values that all scores use."""
+
+    def __init__(self, candidates: tuple[str, ...], samples: int, climate: Climate) -> None:
+        self.candidates, self.climate = candidates, climate
+        self.bins = climate.bins
+        k, b = len(candidates), len(self.bins)
+        self.weight = np.zeros((b, samples))
+        self.sums = {name: np.zeros((k, b, samples)) for name in ("squares", "absolute", "error")}
+        margin = MARGIN * (climate.high - climate.low)
+        bounds = climate.low - margin, climate.high + margin
+        self.truth = Histogram.empty(*bounds)
+        self.fields = [Histogram.empty(*bounds) for _ in candidates]
+
+    def add(
+        self,
+        indices: np.ndarray,
+        truth: np.ndarray,
+        fields: np.ndarray,
+        versions: Sequence[np.ndarray],
+        weights: np.ndarray,
+    ) -> None:
+        """Take in truth and weights (n, y, x), fields (k, n, y, x), versions (m, n, y, x) each."""
+        valid = weights > 0
+        inside = [valid & (truth >= low) & (truth < high) for _, low, high in self.bins]
+        for b, where in enumerate(inside):
+            self.weight[b, indices] = np.where(where, weights, 0).sum(axis=(1, 2))
+        for k, field in enumerate(fields):
+            e = np.where(valid, field.astype(np.float64) - truth, 0.0)
+            for name, values in (("squares", e**2), ("absolute", np.abs(e)), ("error", e)):
+                weighted = weights * values
+                for b, where in enumerate(inside):
+                    self.sums[name][k, b, indices] = np.where(where, weighted, 0).sum(axis=(1, 2))
+        self.truth.add(truth[valid])
+        for histogram, stack in zip(self.fields, versions, strict=True):
+            for version in stack:
+                histogram.add(version[valid])
+
+    def result(self, times: Stamps) -> BinScores:
+        """Scores of the bins, their intervals from a bootstrap over days."""
+        day = times.seconds // DAY
+        days = np.array([len(np.unique(day[held > 0])) for held in self.weight])
+        total = self.weight.sum(axis=1)
+        enough = days >= MIN_DAYS
+
+        def mean(name: str) -> np.ndarray:
+            return np.where(enough, divide(self.sums[name].sum(axis=2), total), np.nan)
+
+        low, high = self._intervals(day, enough)
+        return BinScores(
+            candidates=self.candidates,
+            bins=self.bins,
+            days=days,
+            share=total / self.weight[:BINS].sum(),
+            rmse=np.sqrt(mean("squares")),
+            rmse_low=low,
+            rmse_high=high,
+            mae=mean("absolute"),
+            bias=mean("error"),
+            truth_quantiles=self.truth.quantiles(LEVELS),
+            quantiles=np.stack([h.quantiles(LEVELS) for h in self.fields]),
+            squares=self.sums["squares"],
+            absolute=self.sums["absolute"],
+            weight=self.weight,
+        )
+
+    def _intervals(self, day: np.ndarray, enough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        k, b = len(self.candidates), len(self.bins)
+        ends = np.full((2, k, b), np.nan)
+        for j in np.flatnonzero(enough):
+            columns = np.column_stack([self.sums["squares"][:, j].T, self.weight[j]])
+            drawn = resampled_sums(by_day(columns, day), 1)
+            if drawn is not None:
+                rmse = np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
+                for i in range(k):
+                    ends[:, i, j] = interval(rmse[:, i])
+        return ends[0], ends[1]
+
+
+def by_day(columns: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Sums (d, c) of per-sample columns (n, c) over the samples of each day."""
+    _, place = np.unique(day, return_inverse=True)
+    out = np.zeros((place.max() + 1, columns.shape[1]))
+    np.add.at(out, place, columns)
+    return out

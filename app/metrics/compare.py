@@ -1,0 +1,128 @@
+"""Runs of one kind against runs of another, bin by bin, paired by their order (their seeds)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from app.data.times import DAY
+from app.errors import InputError
+from app.metrics.bins import MIN_DAYS, by_day
+from app.metrics.bootstrap import RESAMPLES, SEED, interval
+
+MODEL = "model"
+LEAST_PAIRS = 2  # from which pairs are drawn anew too
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One bin: mean RMSE of the two kinds, and the relative change with its 95 % interval.
+
+    `change`: mean over pairs of RMSE / RMSE of the other kind - 1; `spread`: its standard
+    deviation over pairs. `lower`: in how many pairs the first kind is the better one.
+    """
+
+    bin: str
+    days: int
+    rmse: float
+    other: float
+    change: float
+    spread: float
+    low: float
+    high: float
+    lower: int
+    pairs: int
+
+
+def compare(runs: list[Path], others: list[Path], variable: str | None = None) -> list[Difference]:
+    """Compare run folders pair by pair in every bin that holds enough days.
+
+    The interval is that of a bootstrap over days, the same days for all runs, and over pairs.
+    Raises InputError where the runs were not scored on the same data.
+    """
+    if len(runs) != len(others) or not runs:
+        raise InputError(
+            f"expected as many runs as there are to compare with, received {len(runs)} and "
+            f"{len(others)}"
+        )
+    opened = [_open(run) for run in (*runs, *others)]
+    name = variable or _variable(opened[0], runs[0])
+    _refuse_others(opened, [*runs, *others], name)
+    day = opened[0]["seconds"].values // DAY
+    weight = opened[0][f"{name}_weight"].values
+    squares = np.stack(
+        [d[f"{name}_squares"].sel({f"{name}_candidate": MODEL}).values for d in opened]
+    )
+    days = opened[0][f"{name}_days"].values
+    labels = opened[0][f"{name}_bin"].values
+    return [
+        _difference(str(label), int(days[b]), squares[:, b], weight[b], day)
+        for b, label in enumerate(labels)
+        if days[b] >= MIN_DAYS
+    ]
+
+
+def _difference(
+    label: str, days: int, squares: np.ndarray, weight: np.ndarray, day: np.ndarray
+) -> Difference:
+    pairs = len(squares) // 2
+    sums = by_day(np.column_stack([squares.T, weight]), day)
+    rmse = np.sqrt(sums[:, :-1].sum(axis=0) / sums[:, -1].sum())
+    change = rmse[:pairs] / rmse[pairs:] - 1
+    generator = np.random.default_rng(SEED)
+    drawn = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        total = sums[generator.integers(0, len(sums), len(sums))].sum(axis=0)
+        again = np.sqrt(total[:-1] / total[-1]) if total[-1] else np.full(2 * pairs, np.nan)
+        chosen = np.arange(pairs)
+        if pairs >= LEAST_PAIRS:
+            chosen = generator.integers(0, pairs, pairs)
+        drawn[i] = np.mean(again[chosen] / again[pairs + chosen] - 1)
+    low, high = interval(drawn)
+    return Difference(
+        bin=label,
+        days=days,
+        rmse=float(rmse[:pairs].mean()),
+        other=float(rmse[pairs:].mean()),
+        change=float(change.mean()),
+        spread=float(change.std(ddof=1)) if pairs > 1 else float("nan"),
+        low=low,
+        high=high,
+        lower=int((change < 0).sum()),
+        pairs=pairs,
+    )
+
+
+def _open(run: Path) -> xr.Dataset:
+    path = run / "metrics" / "bins.nc" if run.is_dir() else run
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dataset.load()
+    except OSError as error:
+        raise InputError(
+            f"{run}: no scores by bins at {path}; run the stage metrics first"
+        ) from error
+
+
+def _variable(dataset: xr.Dataset, run: Path) -> str:
+    names = [
+        str(n).removesuffix("_weight") for n in dataset.data_vars if str(n).endswith("_weight")
+    ]
+    if len(names) != 1:
+        raise InputError(f"{run}: several predictands ({', '.join(names)}); name one of them")
+    return names[0]
+
+
+def _refuse_others(opened: list[xr.Dataset], runs: list[Path], name: str) -> None:
+    for dataset, run in zip(opened, runs, strict=True):
+        if f"{name}_weight" not in dataset:
+            raise InputError(f"{run}: no predictand {name}")
+        same = [
+            np.array_equal(dataset[key].values, opened[0][key].values)
+            for key in ("seconds", f"{name}_weight")
+        ]
+        if not all(same):
+            raise InputError(f"{run}: not scored on the times and bins of {runs[0]}")

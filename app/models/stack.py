@@ -1,0 +1,208 @@
+"""A stack of super-resolution networks, one behind the other (DeepSD, Vandal et al. 2017).
+
+Each stage enlarges by its own factor: interpolation, statics of that resolution beside it, a
+network. All work in encoded space, and the stack of them is a network like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from app.config import ModelConfig, StackConfig
+from app.models.build import build_network
+from app.models.layers.common import Shape, register
+from app.models.layers.resize import Resize
+from app.models.skeleton import JoinStatic
+
+
+@register
+class TakeChannels(keras.layers.Layer):
+    """Some channels of a field: `(..., C)` to `(..., len(channels))`."""
+
+    def __init__(self, channels: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.channels = list(channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "channels": list(self.channels)}
+
+    def call(self, inputs: Any) -> Any:
+        return ops.take(inputs, np.array(self.channels, "int32"), axis=-1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], len(self.channels))
+
+
+@register
+class LowerBound(keras.layers.Layer):
+    """Encoded fields `(..., C)` kept at or above the codes of valid_min, -inf where there is none.
+
+    What passes from stage to stage is then a field that a true one could be.
+    """
+
+    def __init__(self, bounds: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bounds = [float(bound) for bound in bounds]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "bounds": list(self.bounds)}
+
+    def call(self, inputs: Any) -> Any:
+        return ops.maximum(inputs, np.array(self.bounds, "float32"))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+def build_stages(
+    stack: StackConfig,
+    model: ModelConfig,
+    *,
+    n_inputs: int,
+    n_static: int,
+    n_outputs: int,
+    twins: Sequence[int | None],
+) -> list[keras.Model]:
+    """The stages, coarse to fine: each encoded fields of one resolution to those of the next.
+
+    Inputs, by name: "coarse" `(B, h, w, n)`, for the first stage n_inputs channels, for the
+    others the n_outputs of the stage before; "static" `(B or 1, h·f, w·f, n_static)` only if
+    there are statics. Output: float32 `(B, h·f, w·f, n_outputs)`. `twins`: for each output the
+    first stage's input channel that holds it, or None.
+    """
+    stages = []
+    for number, factor in enumerate(stack.factors, start=1):
+        first = number == 1
+        build = _srcnn if stack.sr_network == "srcnn" else _backbone
+        name = f"stage_{number}"
+        channels = n_inputs if first else n_outputs
+        own: list[int | None] = list(twins) if first else list(range(n_outputs))
+        stages.append(build(stack, model, name, factor, channels, n_static, n_outputs, own))
+    return stages
+
+
+def join_stages(
+    stages: Sequence[keras.Model],
+    factors: Sequence[int],
+    *,
+    n_inputs: int,
+    n_static: int,
+    lower_bounds: Sequence[float],
+) -> keras.Model:
+    """The stages one behind the other, as a network that `PhysicalModel` wraps.
+
+    Its "coarse" input has the coarse statics behind the `n_inputs` channels, which it does
+    without: every stage sees the statics of its own resolution, averaged from the finest.
+    """
+    coarse = keras.Input((None, None, n_inputs + n_static), name="coarse")
+    static = keras.Input((None, None, n_static), name="static") if n_static else None
+    y = TakeChannels(range(n_inputs), name="fields")(coarse)
+    for number, stage in enumerate(stages, start=1):
+        if number > 1:
+            y = LowerBound(lower_bounds, dtype="float32", name=f"bound_{number}")(y)
+        inputs = {"coarse": y}
+        if static is not None:
+            inputs["static"] = averaged(static, prod(factors[number:]), f"static_{number}")
+        y = stage(inputs)
+    y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
+    inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
+    return keras.Model(inputs, y, name="stack")
+
+
+def averaged(static: Any, factor: int, name: str | None = None) -> Any:
+    """Means of encoded statics over blocks of factor × factor cells; missing ones count as 0."""
+    if factor == 1:
+        return static
+    return keras.layers.AveragePooling2D(factor, name=name, dtype="float32")(static)
+
+
+def _srcnn(
+    stack: StackConfig,
+    model: ModelConfig,
+    name: str,
+    factor: int,
+    n_inputs: int,
+    n_static: int,
+    n_outputs: int,
+    twins: list[int | None],
+) -> keras.Model:
+    """Interpolation, statics beside it, and convolutions with ReLU between them.
+
+    With --srcnn_residual the convolutions correct the interpolated predictands, each scaled and
+    shifted anew, as the coarse ones are encoded by other means and deviations.
+    Reference: Dong et al. 2016, arXiv:1501.00092.
+    """
+    coarse, static = _inputs(n_inputs, n_static)
+    enlarged = Resize(stack.sr_interpolation, scale=factor, name="interpolation")(coarse)
+    y = enlarged if static is None else JoinStatic(name="join_static")([enlarged, static])
+    *hidden, last = stack.kernels
+    for number, (filters, kernel) in enumerate(zip(stack.filters, hidden, strict=True), start=1):
+        y = keras.layers.Conv2D(
+            filters, kernel, padding="same", activation="relu", name=layer_name(number)
+        )(y)
+    channels = [twin for twin in twins if twin is not None]
+    residual = stack.srcnn_residual and len(channels) == n_outputs
+    y = keras.layers.Conv2D(
+        n_outputs,
+        last,
+        padding="same",
+        kernel_initializer="zeros" if residual else "glorot_uniform",
+        name=layer_name(len(stack.kernels)),
+    )(y)
+    if residual:
+        own = TakeChannels(channels, name="own")(enlarged)
+        own = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", name="rescale")(own)
+        y = keras.layers.Add(name="skip")([y, own])
+    return _model(coarse, static, y, name)
+
+
+def layer_name(number: int) -> str:
+    """Name of an SRCNN's convolution, counted from 1."""
+    return f"convolution_{number}"
+
+
+def _backbone(
+    stack: StackConfig,
+    model: ModelConfig,
+    name: str,
+    factor: int,
+    n_inputs: int,
+    n_static: int,
+    n_outputs: int,
+    twins: list[int | None],
+) -> keras.Model:
+    """A network of the model flags, as without a stack, for one factor."""
+    coarse, static = _inputs(n_inputs, n_static)
+    pin = model.upsampling == "pin"
+    grid = Resize(stack.sr_interpolation, scale=factor, name="interpolation")(coarse)
+    network = build_network(
+        replace(model, localcon_layer=False),
+        n_inputs=n_inputs,
+        n_static=n_static,
+        n_outputs=n_outputs,
+        scale=factor,
+    )
+    fields = grid if pin else coarse
+    inputs = {"coarse": fields}
+    if static is not None:
+        beside = static if pin else averaged(static, factor, "coarse_static")
+        inputs = {"coarse": JoinStatic(name="join_static")([fields, beside]), "static": static}
+    return _model(coarse, static, network(inputs), name)
+
+
+def _inputs(n_inputs: int, n_static: int) -> tuple[Any, Any]:
+    coarse = keras.Input((None, None, n_inputs), name="coarse")
+    return coarse, keras.Input((None, None, n_static), name="static") if n_static else None
+
+
+def _model(coarse: Any, static: Any, y: Any, name: str) -> keras.Model:
+    y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
+    inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
+    return keras.Model(inputs, y, name=name)

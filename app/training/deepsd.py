@@ -1,0 +1,424 @@
+"""A stack of stages, each trained on its own on true fields, then joined (DeepSD)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from keras import ops
+
+from app.atomic import write_text
+from app.baselines.interpolation import match_channels
+from app.config import JOIN, Experiment, TrainingConfig, stage_path
+from app.data.shards import Shards
+from app.data.transforms import forward
+from app.data.wet import summed_over
+from app.distributed import Communicator
+from app.errors import InputError
+from app.grids import Geometry
+from app.inference.correction import CLIMATE, write_input_climate
+from app.losses.dense import DenseWeights
+from app.losses.masked import valid_fraction
+from app.models.physical import PhysicalModel
+from app.models.spec import ModelSpec
+from app.models.stack import build_stages, join_stages, layer_name
+from app.run_folder import RunFolder
+from app.session import Session
+from app.training.assemble import build_model
+from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.density import fit_dense_weights, write_dense_weights
+from app.training.loop import Loop, already_trained
+from app.training.supervised import SupervisedTrainer
+from app.training.trainer import Batch
+
+FINETUNE_SHARE = 0.1  # of the learning rate, where --finetune_rate does not say otherwise
+
+
+class BlockMeans:
+    """Area-weighted means of physical fields over blocks, in the graph, as the shards' own.
+
+    `areas` (H, W) of the padded fine grid, 0 in the padding. NaN where fewer than
+    `min_valid_fraction` of a block's cells within the grid are known.
+    """
+
+    def __init__(self, areas: np.ndarray, min_valid_fraction: float) -> None:
+        self._areas = areas.astype("float32")
+        self._least = min_valid_fraction
+
+    def __call__(self, batch: Batch, factor: int, scale: int) -> Any:
+        """The batch's "hr" `(B, H, W, C)` to `(B, H / factor, W / factor, C)`."""
+        fields = batch["hr"]
+        if factor == 1:
+            return fields
+        areas = self._areas_of(batch, scale)[..., None]
+        known = ops.cast(ops.logical_not(ops.isnan(fields)), "float32")
+        total = _block_sum(areas * known, factor)
+        sums = _block_sum(ops.where(known > 0, fields, 0.0) * areas, factor)
+        present = _block_sum(ops.cast(areas > 0, "float32"), factor)
+        enough = _block_sum(known, factor) >= self._least * present
+        enough = ops.logical_and(enough, total > 0)
+        return ops.where(enough, sums / ops.where(enough, total, 1.0), np.nan)
+
+    def _areas_of(self, batch: Batch, scale: int) -> Any:
+        """Areas `(1, H, W)` of whole fields, `(B, patch, patch)` of patches."""
+        if "origin" not in batch:
+            return ops.convert_to_tensor(self._areas[None])
+        origin = ops.cast(batch["origin"], "int32") * scale
+        rows, columns = (ops.arange(n, dtype="int32") for n in ops.shape(batch["hr"])[1:3])
+        rows, columns = origin[:, 0, None] + rows, origin[:, 1, None] + columns
+        cells = rows[:, :, None] * self._areas.shape[1] + columns[:, None, :]
+        return ops.take(ops.convert_to_tensor(self._areas.ravel()), cells, axis=0)
+
+
+def _block_sum(fields: Any, factor: int) -> Any:
+    batch, height, width, channels = ops.shape(fields)
+    shape = (batch, height // factor, factor, width // factor, factor, channels)
+    return ops.sum(ops.reshape(fields, shape), axis=(2, 4))
+
+
+class StageTrainer(NetworkTrainer):
+    """Trains one stage of a stack on true fields of its two resolutions.
+
+    Arguments: model, the physical model of the joined stack; stages, its networks, coarse to
+    fine; number, of the stage, from 1; factors, all stages'; means, see `BlockMeans`.
+    """
+
+    def __init__(
+        self,
+        model: PhysicalModel,
+        stages: Sequence[keras.Model],
+        number: int,
+        experiment: Experiment,
+        communicator: Communicator,
+        *,
+        means: BlockMeans,
+        steps_per_epoch: int,
+        data_range: np.ndarray,
+        dense: DenseWeights | None = None,
+    ) -> None:
+        config, factors = experiment.training, experiment.stack.factors
+        self.stage, self.first = stages[number - 1], number == 1
+        self._means = means
+        self._scale = prod(factors)
+        self._given, self._wanted = prod(factors[number - 1 :]), prod(factors[number:])
+        optimizer = build_optimizer(
+            config,
+            steps_per_epoch,
+            communicator.ranks.size,
+            factors=_rates(self.stage, experiment.stack.srcnn_rates),
+        )
+        learner = Learner(self.stage, self.stage, optimizer)
+        super().__init__(
+            model, config, communicator, data_range=data_range, learners=[learner], dense=dense
+        )
+
+    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+        truth, predicted, weights = self._predicted(batch, training=True)
+        loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
+        return {"loss": loss}, tf.reduce_sum(weights)
+
+    def _targets(self, batch: Batch) -> Any:
+        return self._means(batch, self._wanted, self._scale)
+
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+        truth = self.model.encode_targets(self._targets(batch))
+        predicted = self.stage(self._inputs(batch, training), training=training)
+        return truth, predicted, batch["weight"] * valid_fraction(truth)
+
+    def _inputs(self, batch: Batch, training: bool) -> dict[str, Any]:
+        whole = self.model.encode_inputs(
+            batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
+        )
+        n_static = len(self.model.spec.statics)
+        if self.first:
+            coarse = whole["coarse"]
+            inputs = {"coarse": coarse[..., : coarse.shape[-1] - n_static]}
+        else:
+            fields = self.model.encode_targets(self._means(batch, self._given, self._scale))
+            inputs = {"coarse": ops.where(ops.isnan(fields), 0.0, fields)}
+        if n_static:
+            static = whole["static"]
+            if self._wanted > 1:
+                static = ops.average_pool(static, self._wanted)
+            inputs["static"] = static
+        return inputs
+
+
+def _rates(stage: keras.Model, rates: tuple[float, ...]) -> list[float]:
+    """Multiples of the learning rate of a stage's variables: those of an SRCNN's layers, else 1."""
+    by_layer = {layer_name(number): rate for number, rate in enumerate(rates, start=1)}
+    return [
+        by_layer.get(layer.name, 1.0) for layer in stage.layers for _ in layer.trainable_variables
+    ]
+
+
+def train_stack(session: Session) -> None:
+    """Train the stages that are wanted and not trained yet; join them where that is wanted."""
+    experiment, folder, ranks = session.experiment, session.folder, session.ranks
+    stack = experiment.stack
+    folder.check(experiment.flags, experiment.overwrite)
+    folders = [stage_folder(folder, n) for n in range(1, len(stack.factors) + 1)]
+    whole = stack.sr_stage is None
+    if not experiment.overwrite and _nothing_to_do(experiment, folder, folders):
+        logging.info("%s: already trained; more --epochs extend it", folder.path)
+        return
+    if stack.sr_stage == JOIN:
+        _check_trained(folders)
+    parts = _Parts(session)
+    if ranks.first:
+        _begin(session, parts.model, overwrite=whole and experiment.overwrite)
+    session.communicator.barrier()
+    for number in stack.numbers:
+        parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
+    if stack.joins:
+        parts.join(folders)
+
+
+def stage_folder(folder: RunFolder, number: int) -> RunFolder:
+    """Where a stage of a run is trained."""
+    return RunFolder(stage_path(folder.path, number))
+
+
+def _begin(session: Session, model: PhysicalModel, overwrite: bool) -> None:
+    experiment, folder = session.experiment, session.folder
+    folder.begin(experiment.flags, overwrite)
+    folder.write_provenance(
+        {
+            "ranks": session.ranks.size,
+            "launcher": session.ranks.launcher,
+            "seed": experiment.training.seed,
+            "parameters": model.network.count_params(),
+            "data_fingerprint": session.shards.fingerprint,
+        }
+    )
+    if session.shards.has_times:
+        write_input_climate(folder.path / CLIMATE, session.shards)
+
+
+def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
+    training, stack = experiment.training, experiment.stack
+    wanted = [folders[number - 1] for number in stack.numbers]
+    if not all(already_trained(each, training) for each in wanted):
+        return False
+    return not stack.joins or _joined(folder, folders, stack.finetune_joint)
+
+
+def _joined(folder: RunFolder, folders: list[RunFolder], epochs: int) -> bool:
+    """Whether model.keras is the join of these very stages, trained for so many epochs."""
+    if not folder.model.is_file() or _recorded(folder) != _digests(folders):
+        return False
+    return not epochs or already_trained(folder, TrainingConfig(epochs=epochs))
+
+
+def _digests(folders: list[RunFolder]) -> list[str]:
+    files = [each.model for each in folders if each.model.is_file()]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def _record(folder: RunFolder) -> Path:
+    return folder.path / "stages" / "joined.json"
+
+
+def _recorded(folder: RunFolder) -> list[str] | None:
+    """Digests of the stages that were joined last."""
+    try:
+        return json.loads(_record(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _check_trained(folders: list[RunFolder]) -> None:
+    missing = [each.model for each in folders if not each.model.is_file()]
+    if missing:
+        raise InputError(
+            f"--sr_stage={JOIN}: no trained stage at {missing[0]}; train every stage first, "
+            f"{len(missing)} of {len(folders)} are missing"
+        )
+
+
+class _Parts:
+    """The stages and the model of their join, the weights of both being the same."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, experiment = session, session.experiment
+        self._experiment, self._shards = experiment, session.shards
+        self._communicator, self._ranks = session.communicator, session.ranks
+        shards = self._shards
+        _refuse_pixel_scaling(shards)
+        self.stages: list[keras.Model] = []
+        self.model = build_model(experiment, shards, session.ranks, self._network)
+        data = experiment.data
+        self._means = BlockMeans(
+            shards.geometry.weights(), data.min_valid_fraction if data else 0.5
+        )
+
+    def _network(self, spec: ModelSpec) -> keras.Model:
+        stack, shards = self._experiment.stack, self._shards
+        sizes = {
+            "n_inputs": len(spec.inputs) + len(spec.time_channels),
+            "n_static": len(spec.statics),
+        }
+        twins = match_channels(
+            shards.variables["hr"], shards.variables["lr"], units_known=shards.has_times
+        )
+        self.stages = build_stages(
+            stack, self._experiment.model, **sizes, n_outputs=len(spec.outputs), twins=twins
+        )
+        bounds = _encoded_bounds(shards)
+        return join_stages(self.stages, stack.factors, **sizes, lower_bounds=bounds)
+
+    def train_stage(self, number: int, folder: RunFolder, overwrite: bool) -> None:
+        """Train one stage in its folder, or find that it is trained."""
+        experiment, ranks = self._experiment, self._ranks
+        stage = self.stages[number - 1]
+        folder.check(experiment.flags, overwrite)
+        if overwrite or not already_trained(folder, experiment.training):
+            size = stage.count_params()
+            logging.info("stage %d of %d: %d weights", number, len(self.stages), size)
+            dense = self._dense(number)
+            if ranks.first:
+                folder.begin(experiment.flags, overwrite)
+                if dense is not None:
+                    variables = self._shards.variables["hr"]
+                    write_dense_weights(folder.dense_weights, dense, variables, experiment.training)
+            self._communicator.barrier()
+            trainer = StageTrainer(
+                self.model,
+                self.stages,
+                number,
+                experiment,
+                self._communicator,
+                means=self._means,
+                steps_per_epoch=self._steps(),
+                data_range=self._shards.scaling["hr"].data_range,
+                dense=dense,
+            )
+            self._loop(trainer, folder, experiment.training)
+        _load(stage, folder)
+
+    def join(self, folders: list[RunFolder]) -> None:
+        """Put the trained stages together, train them end to end where wanted, and save."""
+        experiment, folder = self._experiment, self._session.folder
+        for stage, each in zip(self.stages, folders, strict=True):
+            _load(stage, each)
+        digests, epochs = _digests(folders), experiment.stack.finetune_joint
+        fresh = _recorded(folder) != digests
+        self._communicator.barrier()  # all have looked before the first rank writes
+        if self._ranks.first and fresh:
+            _forget(folder)
+            write_text(_record(folder), json.dumps(digests))
+        self._communicator.barrier()
+        if epochs:
+            self._finetune(folder, epochs)
+            return
+        if self._ranks.first:
+            temporary = folder.path / ".model.part.keras"
+            self.model.save(temporary)
+            temporary.replace(folder.model)
+            logging.info("%d stages joined: %s", len(folders), folder.model)
+        self._communicator.barrier()
+
+    def _finetune(self, folder: RunFolder, epochs: int) -> None:
+        """Train the joined model end to end."""
+        training, stack = self._experiment.training, self._experiment.stack
+        rates = tuple(FINETUNE_SHARE * rate for rate in training.learning_rate)
+        if stack.finetune_rate is not None:
+            rates = (stack.finetune_rate,)
+        joint = replace(training, epochs=epochs, learning_rate=rates)
+        dense = self._dense(len(self.stages))
+        trainer = SupervisedTrainer(
+            self.model,
+            joint,
+            self._communicator,
+            steps_per_epoch=self._steps(),
+            data_range=self._shards.scaling["hr"].data_range,
+            dense=dense,
+        )
+        logging.info("training %d joined stages end to end", len(self.stages))
+        self._loop(trainer, folder, joint)
+
+    def _loop(self, trainer: NetworkTrainer, folder: RunFolder, training: TrainingConfig) -> None:
+        Loop(
+            trainer,
+            self._shards,
+            self._communicator,
+            folder,
+            training,
+            self._experiment.sampling,
+            self._session.guard,
+        ).run()
+
+    def _steps(self) -> int:
+        sampling = self._experiment.sampling
+        steps = math.ceil(self._shards.size("train") / (sampling.batch_size * self._ranks.size))
+        return min(steps, sampling.max_steps or steps)
+
+    def _dense(self, number: int) -> DenseWeights | None:
+        """The weights of a stage's own targets."""
+        source = self._session.description.predictand
+        return fit_dense_weights(
+            self._experiment.training,
+            self._shards,
+            self._communicator,
+            summed_over(source.aggregate if source else None),
+            _coarsened(self._shards, prod(self._experiment.stack.factors[number:])),
+        )
+
+
+def _coarsened(shards: Shards, factor: int) -> Callable[[np.ndarray], np.ndarray] | None:
+    """From fields (n, y, x, C) to their block means; None for the finest."""
+    if factor == 1:
+        return None
+    geometry = Geometry.build(shards.geometry.fine, factor)
+    return lambda fields: np.moveaxis(geometry.coarsen(np.moveaxis(fields, -1, 1)), 1, -1)
+
+
+def _encoded_bounds(shards: Shards) -> list[float]:
+    """Codes of each predictand's valid_min, -inf without one."""
+    scaling = shards.scaling["hr"]
+    return [
+        -np.inf
+        if variable.valid_min is None
+        else float((forward(variable.valid_min, variable) - offset) / scale)
+        for variable, offset, scale in zip(
+            shards.variables["hr"], scaling.offset, scaling.scale, strict=True
+        )
+    ]
+
+
+def _refuse_pixel_scaling(shards: Shards) -> None:
+    if any(scaling.offset.ndim > 1 for scaling in shards.scaling.values()):
+        raise InputError(
+            "--trainer=DeepSDTrainer with scaling_axes: pixel: scaling that belongs to grid points "
+            "does not fit the resolutions between; use scaling_axes: domain"
+        )
+
+
+def _forget(folder: RunFolder) -> None:
+    """Drop what was trained from other stages."""
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    folder.model.unlink(missing_ok=True)
+    folder.history.unlink(missing_ok=True)
+
+
+def _load(stage: keras.Model, folder: RunFolder) -> None:
+    """Give a stage the weights that its folder holds."""
+    try:
+        trained = keras.saving.load_model(folder.model, compile=False)
+        for own, other in zip(stage.weights, trained.weights, strict=True):
+            own.assign(other)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder.model}: no trained stage that fits these flags ({error})"
+        ) from error
