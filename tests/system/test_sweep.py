@@ -4,11 +4,12 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import environment
+from tests.system.conftest import TIME_LIMIT_S, environment
 
 LIGHT = """
 import sys
@@ -94,6 +95,37 @@ def test_submitted_members_are_one_array_and_the_finished_no_part_of_it(
     (done / "finished.cfg").write_bytes((done / "member.cfg").read_bytes())
     light(tmp_path, *argv, PATH=path)
     assert "#SBATCH --array=0,2\n" in script.read_text(encoding="utf-8")
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_six_members_on_slurm_one_of_which_fails(
+    slurm: dict[str, str], data_flags: list[str], tmp_path: Path
+) -> None:
+    rates = "1e6,1e-2,3e-3,1e-3,3e-4,1e-4"
+    flags = [*data_flags, "--epochs=1", "--notensorboard", "--save_path=sweep"]
+    options = "--sbatch_options=--partition=low --cpus-per-task=1"
+    light(tmp_path, "sweep", *flags, f"--sweep=learning_rate={rates}", "--submit", options, **slurm)
+    begun = time.monotonic()
+    while subprocess.run(
+        ["squeue", "--noheader"], env=slurm, capture_output=True, text=True, check=True
+    ).stdout:
+        assert time.monotonic() - begun < TIME_LIMIT_S
+        time.sleep(1)
+    shown = subprocess.run(
+        [sys.executable, "-m", "app", "sweep", "--collect", "--save_path=sweep"],
+        cwd=tmp_path,
+        env=slurm,
+        capture_output=True,
+        text=True,
+    )
+    assert "000  learning_rate=1e6   failed" in shown.stdout, shown.stdout + shown.stderr
+    with (tmp_path / "sweep" / "sweep.csv").open() as file:
+        failed, *others = csv.DictReader(file)
+    assert "training loss is nan" in failed["message"]
+    assert [member["state"] for member in others] == ["finished"] * 5
+    losses = {float(member["val_loss"]): member["member"] for member in others}
+    assert f"its best run {losses[min(losses)]}" in shown.stdout
 
 
 def test_a_sweep_is_one_process(run, data_flags: list[str]) -> None:
