@@ -83,6 +83,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "that loss and a discriminator's judgement",
             "app.training.cgan:CGANTrainer",
         ),
+        (
+            "TemDeepTrainer",
+            "in time: frames between known ones, learnt from known ones alone",
+            "app.training.temdeep:TemDeepTrainer",
+        ),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),

@@ -22,6 +22,8 @@ from app.errors import InputError
 from app.registry import unknown
 
 SYNTHETIC = "synthetic"  # stands for the built-in generator's file
+ADVECTION = "synthetic_advection"  # and for that of moving patterns
+BUILT_IN = (SYNTHETIC, ADVECTION)
 TOP_KEYS = (
     "predictand",
     "low_resolution",
@@ -99,8 +101,8 @@ def _static_of(text: str) -> Source:
 
 
 def _absolute(text: str, base: Path) -> str:
-    if text.strip() == SYNTHETIC:
-        return SYNTHETIC
+    if text.strip() in BUILT_IN:
+        return text.strip()
     return str(base / Path(text.strip()).expanduser())
 
 

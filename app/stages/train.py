@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
@@ -11,6 +11,7 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.samples import Samples
     from app.models import PhysicalModel
 
 
@@ -19,7 +20,6 @@ def run(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.data.windows import samples
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
@@ -27,9 +27,8 @@ def run(session: Session) -> None:
         return
     shards, communicator = session.shards, session.communicator
     sampling = experiment.sampling
-    starts = samples(shards, "train", sampling.time_window)
-    steps = math.ceil(len(starts) / (sampling.batch_size * ranks.size))
-    model = _model(session)
+    model, samples = parts(session)
+    steps = math.ceil(samples.size("train") / (sampling.batch_size * ranks.size))
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
         experiment.training,
@@ -49,7 +48,20 @@ def run(session: Session) -> None:
             }
         )
     communicator.barrier()
-    Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
+    Loop(trainer, samples, communicator, folder, experiment.training, sampling, session.guard).run()
+
+
+def parts(session: Session) -> tuple[Any, Samples]:
+    """The model to be trained, and the samples to train it on."""
+    experiment, shards = session.experiment, session.shards
+    if experiment.in_time:
+        from app.training.assemble_time import build_temporal_model, triple_samples
+
+        return build_temporal_model(experiment, shards), triple_samples(experiment, shards)
+    from app.data.samples import FieldSamples
+
+    sampling = experiment.sampling
+    return _model(session), FieldSamples(shards, sampling.patch_size, sampling.time_window)
 
 
 def _model(session: Session) -> PhysicalModel:
