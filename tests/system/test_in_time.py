@@ -179,7 +179,7 @@ def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
         (["--scale=4"], "trains in time alone"),
         (["--patch_size=4"], "--patch_size=4 with --trainer=TemDeepTrainer"),
         (["--context_frames=2"], "--context_frames=2: expected 0 to 1"),
-        (["--flow_filters=0,4"], "--flow_filters=0,4"),
+        (["--flow_filters=0,4"], "0,4: expected widths of 1 or more"),
         (["--composite_quantile=1"], "expected 0 <= share < 1"),
         (["--pretrain_epochs=0", "--coherence_epochs=0"], "nothing to train"),
     ],
