@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app import flags
-from app.data.description import DataDescription
+from app.data.description import DataDescription, TimeSteps
 from app.data.patches import Patches
 from app.data.read_description import from_files, from_module, from_yaml, with_transform
 from app.durations import NEVER, Interval, seconds_of
@@ -28,6 +28,14 @@ SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 DIFFUSION = "DiffusionTrainer"
 STACK_TRAINER = "DeepSDTrainer"
 JOIN = "join"
+IN_TIME = "TemDeepTrainer"
+DEFAULT_SCALE = 2
+SPACE_ALONE = (
+    *("patch_size", "constraint", "first_guess", "init_from", "halo", "input_noise"),
+    *("localcon_layer", "normalization", "attention", "members", "tile_size", "ensemble"),
+    *("output_activation", "data_module", "trained_epochs", "coordinate_channels", "time_window"),
+    *("dense_alpha", "left_out_fold"),
+)  # flags without a meaning for downscaling in time
 SPATIAL_ONLY = ("unet", "convnext")
 TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
 AMOUNT_LOSS = "bernoulli_gamma"
@@ -96,7 +104,7 @@ class ModelConfig:
 class SamplingConfig:
     """How samples are cut from the fields; `max_steps` bounds every pass in debug runs."""
 
-    scale: int = 2
+    scale: int = DEFAULT_SCALE
     halo: int = 0
     patch_size: int | None = None
     time_window: int | None = None
@@ -107,7 +115,8 @@ class SamplingConfig:
     max_steps: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least("scale", self.scale, 2)
+        if self.scale != 1:  # no refinement in space: downscaling in time
+            _at_least("scale", self.scale, 2)
         _at_least("halo", self.halo, 0)
         _at_least("batch_size", self.batch_size, 1)
         if self.patch_size is not None and (
@@ -176,9 +185,20 @@ class TrainingConfig:
     save_bestmodel: bool = True
     tensorboard: bool = True
     seed: int = 0
+    pretrain_epochs: int = 60
+    coherence_epochs: int = 20
+    coherence_weight: float = 1.0
+    smooth_space: float = 0.01
+    smooth_time: float = 0.01
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
+        _at_least("pretrain_epochs", self.pretrain_epochs, 0)
+        _at_least("coherence_epochs", self.coherence_epochs, 0)
+        for name in ("coherence_weight", "smooth_space", "smooth_time"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"--{name}={value}: expected 0 or more")
         if not 0 <= self.trained_epochs < self.epochs:
             raise InputError(
                 f"--trained_epochs={self.trained_epochs} with --epochs={self.epochs}: expected "
@@ -386,10 +406,39 @@ class TransferConfig:
 
 
 @dataclass(frozen=True)
+class TemporalConfig:
+    """Downscaling in time: the network beside the model flags, and which triples it learns from.
+
+    One field per flag, with the flag's name.
+    """
+
+    flow: bool = True
+    flow_filters: tuple[int, ...] = (16, 24, 32)
+    context_frames: int = 0
+    pretrain_span: int = 2
+    composite_subset: str = "index"
+    composite_quantile: float = 0.3
+
+    def __post_init__(self) -> None:
+        if min(self.flow_filters, default=0) < 1:
+            widths = ",".join(map(str, self.flow_filters))
+            raise InputError(f"--flow_filters={widths}: expected widths of 1 or more")
+        for name, (low, high) in {"context_frames": (0, 1), "pretrain_span": (2, 4)}.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"--{name}={value}: expected {low} to {high}")
+        if not 0 <= self.composite_quantile < 1:
+            raise InputError(
+                f"--composite_quantile={self.composite_quantile}: expected 0 <= share < 1"
+            )
+
+
+@dataclass(frozen=True)
 class InferenceConfig:
     """What is predicted, by which model and to which file."""
 
     model: str | None = None
+    temporal_model: str | None = None
     ensemble: tuple[str, ...] = ()
     members: int = 1
     predict_quantiles: tuple[float, ...] | None = None
@@ -457,6 +506,11 @@ class InferenceConfig:
             )
         if self.input_grid == "own" and not self.input:
             raise InputError("--input_grid=own without --input: expected files that have a grid")
+        if self.temporal_model and (self.members > 1 or self.ensemble):
+            raise InputError(
+                "--temporal_model with --members or --ensemble: a model in time follows one field; "
+                "leave one of them out"
+            )
         if self.model and self.ensemble:
             raise InputError("--model and --ensemble: expected one of them")
 
@@ -508,6 +562,7 @@ class Experiment:
     diffusion: DiffusionConfig
     stack: StackConfig
     transfer: TransferConfig
+    temporal: TemporalConfig
     inference: InferenceConfig
     machine: MachineConfig
     launch: LaunchConfig
@@ -524,6 +579,11 @@ class Experiment:
         return self.save_path
 
     runs: tuple[Path, ...] = ()  # whose status is wanted
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the run downscales in time instead of in space."""
+        return self.training.trainer == IN_TIME
 
 
 @dataclass(frozen=True)
@@ -598,13 +658,13 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         stage_to=_path(values["stage_to"]) if values["stage_to"] else None,
         data=None,
         test_data=None,
-        sampling=_part(SamplingConfig, values, max_steps=DEBUG_STEPS if values["debug"] else None),
+        sampling=_sampling(values),
         model=_part(ModelConfig, values),
         training=_part(
             TrainingConfig,
             values,
             checkpoint_every=_checkpoint_every(values),
-            **_debug_epochs(values),
+            **_epochs(values),
             left_out_fold=_fold(values),
         ),
         diffusion=_part(
@@ -616,6 +676,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         ),
         stack=_stack(values),
         transfer=_part(TransferConfig, values),
+        temporal=_part(TemporalConfig, values),
         inference=_part(
             InferenceConfig,
             values,
@@ -635,6 +696,8 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     if _data_wanted(stages, values):
         data = with_transform(_data(values), values["transform"], values["transform_scale"])
         _check_splits(data, stages)
+        if experiment.in_time:
+            data = replace(data, time_steps=time_steps(values))
         experiment = replace(experiment, data=data, test_data=_test_data(values))
     return experiment
 
@@ -692,7 +755,24 @@ def _time_limit(values: dict[str, Any]) -> float | None:
     return seconds
 
 
-def _debug_epochs(values: dict[str, Any]) -> dict[str, int]:
+def _sampling(values: dict[str, Any]) -> SamplingConfig:
+    scale = values["scale"]
+    if values["trainer"] == IN_TIME and scale == DEFAULT_SCALE:
+        scale = 1
+    steps = DEBUG_STEPS if values["debug"] else None
+    return _part(SamplingConfig, values, scale=scale, max_steps=steps)
+
+
+def _epochs(values: dict[str, Any]) -> dict[str, int]:
+    """What --epochs comes to in debug runs, and where it is the sum of two stages."""
+    if values["trainer"] == IN_TIME:
+        stages = [values["pretrain_epochs"], values["coherence_epochs"]]
+        if values["debug"]:
+            stages = [min(1, epochs) for epochs in stages]
+        if not sum(stages):
+            raise InputError("--pretrain_epochs=0 with --coherence_epochs=0: nothing to train")
+        names = ("pretrain_epochs", "coherence_epochs", "epochs")
+        return dict(zip(names, (*stages, sum(stages)), strict=True))
     return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
 
 
@@ -790,6 +870,7 @@ def _check_pairs(experiment: Experiment) -> None:
     _check_quantiles(experiment)
     if experiment.training.trainer == DIFFUSION:
         _check_diffusion(experiment)
+    _check_time(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
 
@@ -889,6 +970,54 @@ def _check_diffusion(experiment: Experiment) -> None:
             f"--target_scaling=pixel with --patch_size={experiment.sampling.patch_size}: scaling "
             "that belongs to grid points needs the whole domain; use domain"
         )
+
+
+def _check_time(experiment: Experiment) -> None:
+    """What goes with downscaling in time, and what only with it."""
+    values, scale = experiment.flags, experiment.sampling.scale
+    if not experiment.in_time:
+        if scale < 2:
+            raise InputError(f"--scale={scale}: expected 2 or more, or --trainer={IN_TIME}")
+        if experiment.inference.temporal_model and "metrics" in experiment.stages:
+            raise InputError(
+                "metrics with --temporal_model: the chain's new times have no scores; run the "
+                "stage test alone, and metrics for each of both models"
+            )
+        return
+    if scale != 1:
+        raise InputError(
+            f"--scale={scale} with --trainer={IN_TIME}: it trains in time alone; train a model in "
+            "space too and join them by test --model=SPACE_RUN --temporal_model=TIME_RUN"
+        )
+    if experiment.training.predicted_quantiles:
+        raise InputError(
+            f"--loss=quantile with --trainer={IN_TIME}: expected a loss of fields, such as mae"
+        )
+    defaults = {name: flag.default for name, flag in flags.FLAGS_BY_NAME.items()}
+    spatial = [name for name in SPACE_ALONE if values[name] != defaults[name]]
+    if spatial:
+        raise InputError(
+            f"--{spatial[0]}={values[spatial[0]]} with --trainer={IN_TIME}: not made for "
+            "downscaling in time; leave it out"
+        )
+
+
+def time_steps(values: dict[str, Any]) -> TimeSteps:
+    """The steps asked for; InputError where one does not divide the other."""
+    from app.data.times import duration  # imports pandas
+
+    seconds = {}
+    for name in ("input_step", "target_step"):
+        if values[name] is None:
+            raise InputError(f"--trainer={IN_TIME}: expected --{name}, such as --{name}=1h")
+        seconds[name] = duration(values[name], f"--{name}")
+    steps = TimeSteps(**seconds, gaps=values["gap_policy"])
+    if steps.target_step < 1 or steps.input_step % steps.target_step or steps.parts < 2:
+        raise InputError(
+            f"--target_step={values['target_step']} with --input_step={values['input_step']}: "
+            "expected a part of the input step, such as a third"
+        )
+    return steps
 
 
 def _check_source(experiment: Experiment) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from absl import flags as absl_flags
 
-from app.data.description import TRANSFORMS
+from app.data.description import GAP_POLICIES, TRANSFORMS
 from app.errors import InputError
 from app.registry import REGISTRY, unknown
 
@@ -20,14 +20,16 @@ EXPECTED = {
     "int": "a whole number",
     "float": "a number",
     "floats": "numbers with commas between",
+    "ints": "whole numbers with commas between",
 }
 NO_NAMES = "none"
+LISTS: dict[str, Callable[[str], Any]] = {"floats": float, "ints": int}
 QUOTES = ('"""', "'''")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: `kind` is bool, int, float, floats, text, or with `choices` enum or names.
+    """One flag: `kind` is bool, int, float, floats, ints, text, or with `choices` enum or names.
 
     The value of names is a tuple of choices in their order, () for "none".
     """
@@ -101,7 +103,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "a PerfectProg model to the driver.",
             ("implicit", "explicit"),
         ),
-        Flag("scale", "int", 2, "Fine cells along one side of a coarse cell."),
+        Flag(
+            "scale",
+            "int",
+            2,
+            "Fine cells along one side of a coarse cell; TemDeepTrainer takes the default as 1.",
+        ),
         Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
         Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
         Flag(
@@ -119,6 +126,15 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "Consecutive frames of a sample, all of which are predicted (spatio-temporal samples).",
         ),
         _enum("interpolation", "inter_area", "Interpolation before the network (pin)."),
+        Flag("input_step", "text", None, "Time between known frames, such as 3h (TemDeepTrainer)."),
+        Flag("target_step", "text", None, "Wanted time step, such as 1h (TemDeepTrainer)."),
+        Flag(
+            "gap_policy",
+            "enum",
+            "refuse",
+            "Irregular time steps: refuse them, skip (leave gaps), or bridge (interpolate over).",
+            GAP_POLICIES,
+        ),
     ),
     "MODEL": (
         _enum("backbone", "resnet", "Backbone of the network."),
@@ -204,6 +220,20 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "n_disc_blocks", "int", 4, "Blocks in each branch of the discriminator (CGANTrainer)."
         ),
         Flag("disc_dropout_rate", "float", 0.4, "Share dropped in the discriminator; 0 for none."),
+        Flag("flow", "bool", True, "Flow module beside the encoder-decoder (TemDeepTrainer)."),
+        Flag(
+            "flow_filters",
+            "ints",
+            (16, 24, 32),
+            "Width of each level of the flow module, finest first (TemDeepTrainer).",
+        ),
+        Flag(
+            "context_frames",
+            "int",
+            0,
+            "Known frames seen beyond each end of an interval, 0 or 1: with 1 the cubic instead of "
+            "the linear interpolation in time is corrected (TemDeepTrainer).",
+        ),
     ),
     "DIFFUSION": (
         _enum("formulation", "edm", "What the denoising network is asked for, and its levels."),
@@ -380,6 +410,41 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             "Steps or time (500, 90s, 10min, 1h) between checkpoints, besides those; 0: none.",
         ),
         Flag("tensorboard", "bool", True, "Write TensorBoard summaries."),
+        Flag(
+            "pretrain_epochs",
+            "int",
+            60,
+            "Epochs on triples of known frames; with TemDeepTrainer, --epochs is their sum with "
+            "--coherence_epochs.",
+        ),
+        Flag(
+            "coherence_epochs",
+            "int",
+            20,
+            "Further epochs that also ask for coherence in time (TemDeepTrainer).",
+        ),
+        Flag(
+            "pretrain_span",
+            "int",
+            2,
+            "Longest interval between the outer frames of a triple, in input steps, 2 to 4.",
+        ),
+        Flag("coherence_weight", "float", 1.0, "Weight of coherence beside the triples' loss."),
+        Flag(
+            "smooth_space",
+            "float",
+            0.01,
+            "Weight of the total variation of the flow, or without it of the correction.",
+        ),
+        Flag("smooth_time", "float", 0.01, "Weight of the second difference in time."),
+        Flag(
+            "composite_subset",
+            "enum",
+            "index",
+            "Triples to train on: of the most rapid changes, as many at random, or all.",
+            ("index", "random", "all"),
+        ),
+        Flag("composite_quantile", "float", 0.3, "Share of slowest triples that index leaves out."),
     ),
     "INFERENCE": (
         Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),
@@ -426,6 +491,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
             ("none", "quantile_mapping", "trend_preserving"),
         ),
         Flag("input_reference", "text", None, "Past of the source of --input, to correct it by."),
+        Flag(
+            "temporal_model",
+            "text",
+            None,
+            "Run folder or .keras file of a model in time that follows --model: space, then time.",
+        ),
         Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
         Flag(
             "inference_array_in_hr",
@@ -494,6 +565,7 @@ FREE_FLAGS = frozenset(
         *("test_pairs", "members", "write_members", "write_quantiles", "predict_quantiles"),
         *("tile_size", "tile_overlap", "input_grid"),
         *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
+        *("temporal_model", "coherence_epochs"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
         "time_limit",
@@ -665,7 +737,7 @@ def _assign(values: dict[str, Any], arguments: list[str], source: str) -> None:
         if not equals and flag.kind != "bool":
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
         value = _value(flag, text.strip() if equals else "true", where)
-        if flag.kind == "floats" and name in begun:
+        if flag.kind in LISTS and name in begun:
             value = (*values[name], *value)
         values[name] = value
         begun.add(name)
@@ -683,8 +755,9 @@ def _value(flag: Flag, text: str, where: str) -> Any:
     if flag.kind == "text":
         return text
     try:
-        if flag.kind == "floats":
-            return tuple(float(part) for part in text.strip("[]()").split(","))
+        if flag.kind in LISTS:
+            number = LISTS[flag.kind]
+            return tuple(number(part) for part in text.strip("[]()").split(","))
         if flag.kind == "names":
             return _names(flag, text)
         return _parser(flag).parse(text)

@@ -19,9 +19,9 @@ from absl import logging
 from app import config, flags
 from app.distributed import Ranks, horovod_errors
 from app.errors import InputError, Interrupted, RunError
+from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED
 from app.session import Session
 
-OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 USAGE = """\
 finescale: deep-learning downscaling of gridded Earth-science data.
 

@@ -96,6 +96,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "a stack of stages, each on its own, then joined",
             "app.training.deepsd:StageTrainer",
         ),
+        (
+            "TemDeepTrainer",
+            "in time: frames between known ones, learnt from known ones alone",
+            "app.training.temdeep:TemDeepTrainer",
+        ),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from app.status import FILE
 LOCK = ".lock"
 # What a killed run leaves of files that it was writing: .NAME.PID, and folders likewise.
 LEFTOVER = re.compile(r"\..+\.(\d+|part\.keras)")
+TEMPORAL_CLASS = "TemporalModel"  # as a saved model names its class
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
 
@@ -34,6 +36,15 @@ def model_file(path: Path, flag: str) -> Path:
     if not file.is_file():
         raise InputError(f"{flag}: no trained model at {file}; run the stage train first")
     return file
+
+
+def is_temporal(path: Path) -> bool:
+    """Whether a saved model fills in times; False for everything that is no model at all."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))["class_name"] == TEMPORAL_CLASS
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 @dataclass(frozen=True)

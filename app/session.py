@@ -12,7 +12,7 @@ from absl import logging
 from app import backend
 from app.config import Experiment
 from app.data.description import DataDescription, Source
-from app.data.read_description import SYNTHETIC
+from app.data.read_description import BUILT_IN, SYNTHETIC
 from app.distributed import Communicator, Ranks, connect
 from app.distributed.team import Team
 from app.errors import InputError
@@ -133,14 +133,13 @@ class Session:
 
 def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
     sources = [s for s in (data.predictand, data.low_resolution) if s is not None]
-    if not any(SYNTHETIC in s.files for s in (*sources, *data.predictors, *data.static)):
+    named_files = {f for s in (*sources, *data.predictors, *data.static) for f in s.files}
+    if not named_files & set(BUILT_IN):
         return data
-    from app.synthetic import SyntheticConfig, generate
-
-    path = str(generate(SyntheticConfig(), cache_dir / "synthetic.nc"))
+    made: dict[str, str] = {}
 
     def named(source: Source) -> Source:
-        return replace(source, files=tuple(path if f == SYNTHETIC else f for f in source.files))
+        return replace(source, files=tuple(_generated(f, cache_dir, made) for f in source.files))
 
     return replace(
         data,
@@ -149,3 +148,18 @@ def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
         predictors=tuple(named(source) for source in data.predictors),
         static=tuple(named(source) for source in data.static),
     )
+
+
+def _generated(file: str, cache_dir: Path, made: dict[str, str]) -> str:
+    """A file's name, or where the built-in data of that name were written."""
+    if file not in BUILT_IN:
+        return file
+    if file not in made:
+        import app.synthetic as synthetic
+
+        target = cache_dir / f"{file}.nc"
+        if file == SYNTHETIC:
+            made[file] = str(synthetic.generate(synthetic.SyntheticConfig(), target))
+        else:
+            made[file] = str(synthetic.generate_advection(synthetic.AdvectionConfig(), target))
+    return made[file]

@@ -15,6 +15,8 @@ SCALINGS = ("standard", "minmax", "none")
 SCALING_AXES = ("domain", "pixel")
 SPLIT_KINDS = ("dates", "fractions", "years", "blocks", "seasons", "folds")
 SPLIT_NAMES = ("train", "validation", "test")
+TIME_METHODS = ("point", "sum")
+GAP_POLICIES = ("refuse", "skip", "bridge")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Variable:
     `units` are the wanted ones (None: as in the file); `transform_scale` is x0 of
     log1p(x / x0), in those units; `kind` "ratio" allows relative scores. `accumulation`: the
     time, such as 1h, that an amount has gathered over; `wet_threshold`: the smallest wet value,
-    in the variable's unit, if not 1 mm a day.
+    in the variable's unit, if not 1 mm a day. `time_method` "sum" is an amount of the time before
+    its stamp (None: as the file's cell_methods say, else "point").
     """
 
     name: str
@@ -38,10 +41,13 @@ class Variable:
     kind: str = "interval"
     accumulation: str | None = None
     wet_threshold: float | None = None
+    time_method: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("transform", self.transform, TRANSFORMS, self.name)
         check_choice("kind", self.kind, KINDS, self.name)
+        if self.time_method is not None:
+            check_choice("time_method", self.time_method, TIME_METHODS, self.name)
         if not self.transform_scale > 0:
             raise InputError(
                 f"variable {self.name}: transform_scale must be above 0, not {self.transform_scale}"
@@ -128,12 +134,34 @@ class Splits:
 
 
 @dataclass(frozen=True)
+class TimeSteps:
+    """Downscaling in time: known frames every `input_step` s, wanted ones every `target_step` s.
+
+    `gaps`: whether a record with irregular steps is refused, split at them ("skip"), or
+    interpolated over them ("bridge").
+    """
+
+    input_step: int
+    target_step: int
+    gaps: str = "refuse"
+
+    def __post_init__(self) -> None:
+        check_choice("gap policy", self.gaps, GAP_POLICIES, "time steps")
+
+    @property
+    def parts(self) -> int:
+        """Wanted steps in an interval between known frames."""
+        return self.input_step // self.target_step
+
+
+@dataclass(frozen=True)
 class DataDescription:
     """Everything `prepare` needs to know of the data.
 
     `module` is the path of a data module that holds the arrays instead of the sources; with it
     `module_explicit` tells that it has low-resolution arrays of its own, and
-    `module_inference_in_hr` that its inference_data lies on the fine grid.
+    `module_inference_in_hr` that its inference_data lies on the fine grid. With `time_steps` the
+    predictand is to be downscaled in time, not in space.
     """
 
     predictand: Source | None
@@ -148,6 +176,7 @@ class DataDescription:
     module: str | None = None
     module_explicit: bool = False
     module_inference_in_hr: bool = False
+    time_steps: TimeSteps | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS, "data description")

@@ -105,6 +105,8 @@ class FieldWriter:
             fill_value=np.float32(np.nan),
         )
         field.setncattr("units", variable.units or "1")
+        if variable.time_method == "sum":
+            field.setncattr("cell_methods", "time: sum")
         if not self._grid.rectilinear:
             field.setncattr("coordinates", " ".join(self._grid.names))
         if self._grid.mapping is not None:

@@ -63,7 +63,7 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
     )
     aligned = [replace(one, rows=r) for one, r in zip(inputs, other_rows, strict=True)]
     reader = _Reader(description, geometry, predictand, rows, aligned)
-    static_variables, static = _static(description.static, geometry.fine)
+    static_variables, static = statics_on(description.static, geometry.fine)
     variables = {
         "hr": predictand.variables,
         "lr": next((one.variables for one in aligned if one.low_resolution), predictand.variables),
@@ -75,7 +75,7 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
         if one.low_resolution:
             variables["source"], grids["source"] = one.opened.variables, one.opened.grid
     for role, members in variables.items():
-        _refuse_twins(role, members)
+        refuse_twins(role, members)
     return Plan(
         geometry=geometry,
         variables=variables,
@@ -91,7 +91,7 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
     )
 
 
-def _refuse_twins(role: str, variables: tuple[Variable, ...]) -> None:
+def refuse_twins(role: str, variables: tuple[Variable, ...]) -> None:
     twins = [name for name, count in Counter(v.name for v in variables).items() if count > 1]
     if twins:
         raise InputError(f"{role}: two variables are named {twins[0]!r}; give one another name")
@@ -161,22 +161,22 @@ def _in_units_of(source: Source, predictand: Opened) -> Source:
 
 def coarse_input(role: str, source: Source, geometry: Geometry) -> CoarseInput:
     target = geometry.coarse
-    opened = open_source(source, _box(target), MARGIN)
-    regrid = _regridder(opened, target, source.regrid, role)
+    opened = open_source(source, box_of(target), MARGIN)
+    regrid = regridder_of(opened, target, source.regrid, role)
     low_resolution = role == "low_resolution"
     return CoarseInput(
         role, source, opened, regrid, low_resolution, target.shape[0] * target.shape[1]
     )
 
 
-def _box(grid: Grid) -> Region:
+def box_of(grid: Grid) -> Region:
     return Region(
         lat=(float(grid.lat.min()), float(grid.lat.max())),
         lon=(float(grid.lon.min()), float(grid.lon.max())),
     )
 
 
-def _regridder(opened: Opened, target: Grid, method: str, role: str) -> Regridder:
+def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regridder:
     try:
         made = regridder_between(opened.grid, target, _method(opened.grid, target, method))
     except InputError as error:
@@ -185,23 +185,23 @@ def _regridder(opened: Opened, target: Grid, method: str, role: str) -> Regridde
     return made
 
 
-def _static(sources: tuple[Source, ...], fine: Grid) -> tuple[tuple[Variable, ...], np.ndarray]:
+def statics_on(sources: tuple[Source, ...], fine: Grid) -> tuple[tuple[Variable, ...], np.ndarray]:
     """All statics on the fine grid, (S, y, x)."""
     variables: list[Variable] = []
     fields = [np.zeros((0, *fine.shape), np.float32)]
     for number, source in enumerate(sources):
-        opened, own = open_static(source, _box(fine), MARGIN)
-        rows, columns = _same_cells(opened.grid, fine)
+        opened, own = open_static(source, box_of(fine), MARGIN)
+        rows, columns = same_cells(opened.grid, fine)
         if rows is not None:
             own = own[:, rows][:, :, columns]
         else:
-            own = _regridder(opened, fine, source.regrid, f"static[{number}]")(own)
+            own = regridder_of(opened, fine, source.regrid, f"static[{number}]")(own)
         variables += opened.variables
         fields.append(own)
     return tuple(variables), np.concatenate(fields)
 
 
-def _same_cells(grid: Grid, fine: Grid) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+def same_cells(grid: Grid, fine: Grid) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Rows and columns of a larger grid that are exactly the fine grid; None without."""
     if grid.rectilinear != fine.rectilinear:
         return None, None
@@ -218,7 +218,7 @@ def _around(fine: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
     """Extent of the centres with a tenth of a cell to spare for rounded coordinates."""
     north = float(np.abs(np.diff(fine.lat, axis=0)).min()) / 10
     east = float(np.abs(np.diff(fine.lon)).min()) / 10
-    box = _box(fine)
+    box = box_of(fine)
     return (box.lat[0] - north, box.lat[1] + north), (box.lon[0] - east, box.lon[1] + east)
 
 

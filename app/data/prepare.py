@@ -30,6 +30,7 @@ from app.data.shard_writing import (
     write_task,
 )
 from app.data.shards import FORMAT, MANIFEST, SCALING_FILE, STATIC_FILE
+from app.data.time_plan import WITHHELD, plan_in_time
 from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
 from app.distributed import Ranks
@@ -68,6 +69,8 @@ def prepare(
         return cache / name
     if module is not None:
         plan = plan_of_module(module, description, scale, halo)
+    elif description.time_steps is not None:
+        plan = plan_in_time(description, description.time_steps)
     else:
         plan = plan_of(description, scale, halo)
     job = Job(plan, tasks_of(plan), description, name, ranks)
@@ -214,6 +217,8 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
 
 def _refuse_missing(job: Job, reports: dict[str, dict[str, Any]]) -> None:
     for split in job.plan.splits:
+        if split == WITHHELD:
+            continue  # truth that may be missing: it is no part of what is trained
         counts = [reports[task.name]["valid"] for task in job.tasks if task.split == split]
         for variable, *valid in zip(job.plan.variables["hr"], *counts, strict=True):
             if not sum(valid):

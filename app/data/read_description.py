@@ -26,6 +26,8 @@ SYNTHETIC = "synthetic"  # stands for the built-in generator's file
 SYNTHETIC_OPTIONS: dict[str, dict[str, Any]] = {
     "pr": {"units": "mm h-1", "kind": "ratio", "valid_min": 0.0, "transform": "sqrt"},
 }
+ADVECTION = "synthetic_advection"  # and for that of moving patterns
+BUILT_IN = (SYNTHETIC, ADVECTION)
 TOP_KEYS = (
     "predictand",
     "low_resolution",
@@ -135,8 +137,8 @@ def _static_of(text: str) -> Source:
 
 
 def _absolute(text: str, base: Path) -> str:
-    if text.strip() == SYNTHETIC:
-        return SYNTHETIC
+    if text.strip() in BUILT_IN:
+        return text.strip()
     return str(base / Path(text.strip()).expanduser())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 # Separate the random streams drawn from one seed.
 PERMUTATION_STREAM = 0
 PATCH_STREAM = 1
+UNIFORM_STREAM = 2
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Sampler:
             0, np.asarray(choices), size=(self.global_batch, 2)
         )
         return drawn[self.rank :: self.size]
+
+    def uniforms(self, step: int, count: int) -> np.ndarray:
+        """(B, count) random numbers in [0, 1), drawn as `offsets` are."""
+        generator = self._generator(UNIFORM_STREAM, self._position(step))
+        return generator.random((self.global_batch, count))[self.rank :: self.size]
 
     def _position(self, step: int) -> int:
         """Samples of the permutation before a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from app.errors import InputError
 from app.grids import Grid, detect_grid, same_grid
 
 DIMENSIONLESS = "1"
+SUMMED = re.compile(r"\btime:\s*sum\b")  # in CF's cell_methods
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,7 @@ class Found:
 
     part: Part
     units: str | None
+    time_method: str
 
 
 def _open_parts(
@@ -172,6 +175,7 @@ def _found(
     field: xr.DataArray, variable: Variable, source: Source, window: Window, path: str
 ) -> Found:
     units = str(field.attrs["units"]) if "units" in field.attrs else None
+    method = "sum" if SUMMED.search(str(field.attrs.get("cell_methods", ""))) else "point"
     time = time_coordinate(field)
     kept = (*window.dims, time[0]) if time and time[0] else window.dims
     field = pick(field, variable, source, kept, path)
@@ -179,10 +183,10 @@ def _found(
         raise InputError(f"{path}: {variable.source_name} holds {field.dtype}, expected numbers")
     time = time_coordinate(field)
     if time is None:
-        return Found(Part(path, field, window, None, None), units)
+        return Found(Part(path, field, window, None, None), units, method)
     dim, coordinate = time
     stamps = Stamps.of(np.atleast_1d(coordinate.values))
-    return Found(Part(path, field, window, dim, stamps), units)
+    return Found(Part(path, field, window, dim, stamps), units, method)
 
 
 def _common_times(series: Sequence[Series], where: str) -> tuple[Stamps, tuple[np.ndarray, ...]]:
@@ -212,6 +216,7 @@ def _in_units(
             )
         own = found[0].units if found[0].units is not None else variable.units or DIMENSIONLESS
         wanted = variable.units if variable.units is not None else own
-        resolved.append(replace(variable, units=wanted))
+        method = variable.time_method or found[0].time_method
+        resolved.append(replace(variable, units=wanted, time_method=method))
         changes.append(conversion(own, wanted, f"{found[0].part.path}: {variable.source_name}"))
     return tuple(resolved), tuple(changes)

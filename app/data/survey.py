@@ -74,9 +74,9 @@ def lag_correlations(shards: Shards) -> dict[str, dict[str, np.ndarray]]:
     segments = shards.segments("train")[rows]
     fine = np.moveaxis(shards.read("hr", "train", rows), -1, 0)
     targets = shards.geometry.coarsen(fine, 0.5)
-    roles = [role for role in ("lr", "predictors") if shards.variables[role]]
-    if not shards.explicit:
-        roles.remove("lr")  # it is the coarsened predictand itself
+    # Without explicit pairs the low resolution is the coarsened predictand itself.
+    compared = ("lr", "predictors") if shards.explicit else ("predictors",)
+    roles = [role for role in compared if shards.variables[role]]
     inputs = {
         variable.name: shards.read(role, "train", rows)[..., c]
         for role in roles

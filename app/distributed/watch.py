@@ -28,6 +28,7 @@ from app.distributed.network import addresses
 from app.distributed.ranks import Ranks, attempt
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError
+from app.exit_codes import FAILED, INTERRUPTED, OK
 
 FOLDER = ".launch"
 BEAT_S = 5.0
@@ -36,10 +37,8 @@ CONNECT_S = 2.0  # for one try at one address
 GRACE_S = 10.0  # in which a rank may report by itself what made another one fail
 FORWARD_S = 2.0  # in which word of a failure reaches the others
 LATE_S = 10.0  # by which the others wait longer than rank 0, which knows who is missing
-FAILED = 1
 # Ends that are no failure: done, refused alike by all ranks, or interrupted by agreement.
-INTERRUPTED = 3
-AGREED_CODES = (0, INTERRUPTED)
+AGREED_CODES = (OK, INTERRUPTED)
 
 Result = TypeVar("Result")
 

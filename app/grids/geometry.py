@@ -31,10 +31,10 @@ class Geometry:
 
     @classmethod
     def build(cls, fine: Grid, scale: int, halo: int = 0) -> Geometry:
-        """Checked against the grid; InputError for a scale below 2 or larger than the grid."""
+        """Checked against the grid; InputError for a scale below 1 or larger than the grid."""
         whole = isinstance(scale, int | np.integer) and not isinstance(scale, bool)
-        if not whole or scale < 2:
-            raise InputError(f"scale is {scale!r}, expected a whole number of at least 2")
+        if not whole or scale < 1:
+            raise InputError(f"scale is {scale!r}, expected a whole number of at least 1")
         if scale > min(fine.shape):
             raise InputError(
                 f"scale {scale} is larger than the grid of {fine.shape[0]}×{fine.shape[1]} cells"

@@ -278,6 +278,11 @@ class PhysicalModel(keras.Model):
         return ops.convert_to_numpy(self.output_codec.clip(fields))
 
     @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Wet thresholds of the outputs, encoded; none of them unless amounts are predicted."""
+        return getattr(self.output_kind, "scaled_thresholds", ())
+
+    @property
     def draws(self) -> bool:
         """Whether two passes of the network over the same inputs differ."""
         return any(isinstance(layer, DrawsAtInference) for layer in self.network._flatten_layers())

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from absl import logging
 
 from app.errors import InputError
 from app.session import Session
+
+if TYPE_CHECKING:
+    from app.data.description import TimeSteps
+    from app.data.shards import Shards
 
 
 def run(session: Session) -> None:
@@ -19,6 +26,9 @@ def run(session: Session) -> None:
         )
     shards, module = session.shards, session.module
     if not session.ranks.first:
+        return
+    if session.description.time_steps is not None:
+        _score_in_time(session, shards, path, session.description.time_steps)
         return
 
     from app.data.wet import summed_over
@@ -37,3 +47,15 @@ def run(session: Session) -> None:
         draw_figures(evaluation, out)
     print(evaluation)
     logging.info("tables and figures: %s", folder.metrics)
+
+
+def _score_in_time(session: Session, shards: Shards, path: Path, steps: TimeSteps) -> None:
+    """Score the times between known frames against what was withheld."""
+    from app.metrics.in_time import evaluate_in_time
+    from app.report.in_time import draw_time_figures
+
+    folder = session.folder.metrics
+    evaluation = evaluate_in_time(shards, path, folder, steps)
+    draw_time_figures(evaluation, folder)
+    print(evaluation)
+    logging.info("tables and figures: %s", folder)

@@ -9,13 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from absl import logging
 
 from app.data.times import modal_step, segments
 from app.errors import InputError
 from app.inference.writer import Layout, history_line, written_with
-from app.run_folder import model_file
+from app.run_folder import is_temporal, model_file
 from app.session import Session
+from app.stages.in_time import predict_in_time, steps_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +39,11 @@ def run(session: Session) -> None:
     paths = trained_models(session)
     path = session.folder.prediction(inference.inference_save_fname)
     with session.guard.interruption.deferred():
-        if inference.input:
+        if inference.temporal_model is not None:
+            _predict_in_space_and_time(session, paths, path)
+        elif session.experiment.in_time or is_temporal(paths[0]):
+            predict_in_time(session, paths[0], path, _attributes(paths, session), inference.input)
+        elif inference.input:
             _predict_input(session, paths, path)
         else:
             _predict_test_period(session, paths, path)
@@ -53,11 +59,44 @@ def trained_models(session: Session) -> list[Path]:
     return [model_file(session.folder.model, f"--save_path={session.folder.path}")]
 
 
-def _predict_test_period(session: Session, paths: list[Path], path: Path) -> None:
+def _predict_in_space_and_time(session: Session, paths: list[Path], path: Path) -> None:
+    """Refine the known frames first, into a file of their own, then fill in the times between."""
+    given = str(session.experiment.inference.temporal_model)
+    in_time = model_file(Path(given).expanduser(), f"--temporal_model={given}")
+    refined = path.with_name(f"{path.stem}_space{path.suffix}")
+    if session.experiment.inference.input:
+        _predict_input(session, paths, refined)
+    else:
+        _predict_test_period(session, paths, refined, known=_known_rows(session, in_time))
+    attributes = _attributes([*paths, in_time], session)
+    predict_in_time(session, in_time, path, attributes, (str(refined),))
+
+
+def _known_rows(session: Session, in_time: Path) -> np.ndarray:
+    """Which times of the test period are the known frames of the model in time."""
+    session.communicator.barrier()  # TensorFlow starts as the run wants it
+
+    from app.data.known_frames import known_frames
+    from app.models.temporal import load_temporal_model
+
+    spec = load_temporal_model(in_time).spec
+    if spec.summed:
+        raise InputError(
+            f"--temporal_model={in_time}: parts amounts over time, which are no frames to be "
+            "refined; expected a model of instantaneous fields, or totals under --input"
+        )
+    steps = steps_of(session.experiment, spec)
+    return known_frames(session.shards.stamps(SPLIT), steps, False, SPLIT).rows[:, 0]
+
+
+def _predict_test_period(
+    session: Session, paths: list[Path], path: Path, known: np.ndarray | None = None
+) -> None:
+    """Predict the times of the test period, or those rows of it that are `known`."""
     shards, module = session.shards, session.module
     attributes = _attributes(paths, session) | {"data_fingerprint": shards.fingerprint}
     communicator = session.communicator
-    if written_with(path, attributes):
+    if known is None and written_with(path, attributes):
         logging.info("%s: already predicted with this model", path)
         return
 
@@ -66,10 +105,11 @@ def _predict_test_period(session: Session, paths: list[Path], path: Path) -> Non
 
     model, spec = _load(session, paths)
     _check_fits(spec, shards, paths[0])
+    rows = np.arange(shards.size(SPLIT)) if known is None else known
     predict(
         model,
-        lambda indices: coarse_inputs(shards, indices, SPLIT),
-        shards.stamps(SPLIT),
+        lambda indices: coarse_inputs(shards, rows[indices], SPLIT),
+        shards.stamps(SPLIT).take(rows),
         _layout(session, spec, shards.geometry.fine, shards.variables["hr"], attributes),
         path,
         communicator=communicator,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
@@ -12,6 +12,7 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.samples import Samples
     from app.data.shards import Shards
     from app.losses.dense import DenseWeights
     from app.models import PhysicalModel
@@ -27,21 +28,21 @@ def run(session: Session) -> None:
         return
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.data.windows import samples
-    from app.inference.correction import CLIMATE, write_input_climate
-    from app.training.density import write_dense_weights
-    from app.training.folds import without_fold
     from app.training.loop import Loop, already_trained
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
-    communicator = session.communicator
+    communicator = session.communicator  # TensorFlow is started before anything imports it
+
+    from app.inference.correction import CLIMATE, write_input_climate
+    from app.training.density import write_dense_weights
+    from app.training.folds import without_fold
+
     shards = without_fold(session.shards, experiment.training.left_out_fold)
     sampling = experiment.sampling
-    starts = samples(shards, "train", sampling.time_window)
-    steps = math.ceil(len(starts) / (sampling.batch_size * ranks.size))
-    model = _model(session, shards)
+    model, samples = parts(session, shards)
+    steps = math.ceil(samples.size("train") / (sampling.batch_size * ranks.size))
     dense = _dense_weights(session, shards)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
@@ -62,14 +63,27 @@ def run(session: Session) -> None:
                 "data_fingerprint": shards.fingerprint,
             }
         )
-        if shards.has_times:
+        if shards.has_times and not experiment.in_time:
             write_input_climate(folder.path / CLIMATE, shards)
         if dense:
             write_dense_weights(
                 folder.dense_weights, dense, shards.variables["hr"], experiment.training
             )
     communicator.barrier()
-    Loop(trainer, shards, communicator, folder, experiment.training, sampling, session.guard).run()
+    Loop(trainer, samples, communicator, folder, experiment.training, sampling, session.guard).run()
+
+
+def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:
+    """The model to be trained, and the samples to train it on."""
+    experiment = session.experiment
+    if experiment.in_time:
+        from app.training.assemble_time import build_temporal_model, triple_samples
+
+        return build_temporal_model(experiment, shards), triple_samples(experiment, shards)
+    from app.data.samples import FieldSamples
+
+    sampling = experiment.sampling
+    return _model(session, shards), FieldSamples(shards, sampling.patches, sampling.time_window)
 
 
 def _dense_weights(session: Session, shards: Shards) -> DenseWeights | None:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 from absl import logging
 
-from app.sweep.members import INTERRUPTED, Member
+from app.exit_codes import INTERRUPTED
+from app.sweep.members import Member
 
 STOPPED = -signal.SIGTERM
 

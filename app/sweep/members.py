@@ -19,9 +19,9 @@ from app.run_folder import RunFolder
 from app.sweep.spec import FLAGFILE, Changes, Spec, canonical
 
 INDEX = "sweep.json"
-INTERRUPTED = 3  # exit code of a run that was asked to stop and can go on
 NAME_LENGTH = 100  # characters of a folder's name
 UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
+PROGRAM = "finescale: "  # how the program begins its last words
 LOG_TAIL = 64 * 1024  # bytes of a log that are searched for its last line
 
 
@@ -55,14 +55,16 @@ class Member:
         return _described(self.changes)
 
     def last_line(self) -> str:
-        """The last line of the log that says anything."""
+        """What the program said last, before any word of the launcher's."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - LOG_TAIL))
-                lines = file.read().decode("utf-8", errors="replace").split("\n")
+                text = file.read().decode("utf-8", errors="replace")
         except OSError:
             return "no log"
-        return next((line.strip() for line in reversed(lines) if line.strip()), "empty log")
+        lines = [line.strip() for line in reversed(text.split("\n")) if line.strip()]
+        own = [line for line in lines if line.startswith(PROGRAM)]
+        return next(iter([*own, *lines]), "empty log")
 
     def state(self) -> str:
         """finished, failed, unfinished (running, or killed), or waiting."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from app.atomic import write_text
 from app.errors import InputError
-from app.sweep.members import INTERRUPTED, Member
+from app.exit_codes import INTERRUPTED
+from app.sweep.members import Member
 
 SCRIPT = "array.sbatch"
 

@@ -98,7 +98,7 @@ class NetworkTrainer(ABC):
             data_range=data_range,
             huber_delta=config.huber_delta,
             quantiles=config.predicted_quantiles,
-            thresholds=getattr(model.output_kind, "scaled_thresholds", ()),
+            thresholds=model.thresholds,
         )
         self._sums = tf.Variable(tf.zeros(len(self.losses) + 1, "float64"), trainable=False)
         n_notices = MEMORY + communicator.ranks.size

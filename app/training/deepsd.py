@@ -21,6 +21,7 @@ from keras import ops
 from app.atomic import write_text
 from app.baselines.interpolation import match_channels
 from app.config import JOIN, Experiment, TrainingConfig, stage_path
+from app.data.samples import FieldSamples
 from app.data.shards import Shards
 from app.data.transforms import forward
 from app.data.wet import summed_over
@@ -349,9 +350,10 @@ class _Parts:
         self._loop(trainer, folder, joint)
 
     def _loop(self, trainer: NetworkTrainer, folder: RunFolder, training: TrainingConfig) -> None:
+        patches = self._experiment.sampling.patches
         Loop(
             trainer,
-            self._shards,
+            FieldSamples(self._shards, patches, frames=None),
             self._communicator,
             folder,
             training,

@@ -18,10 +18,8 @@ from absl import logging
 
 from app.atomic import write_text
 from app.config import SamplingConfig, TrainingConfig
-from app.data.batches import BatchIterator, batches
 from app.data.sampler import Sampler
-from app.data.shards import Shards
-from app.data.windows import samples
+from app.data.samples import Samples
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
 from app.guard import Guard
@@ -66,10 +64,10 @@ def already_trained(folder: RunFolder, training: TrainingConfig) -> bool:
 
 @dataclass
 class Loop:
-    """Trains one trainer on one set of shards into one run folder."""
+    """Trains one trainer on one set of samples into one run folder."""
 
     trainer: Trainer
-    shards: Shards
+    samples: Samples
     communicator: Communicator
     folder: RunFolder
     training: TrainingConfig
@@ -109,13 +107,12 @@ class Loop:
 
     @cached_property
     def _epoch_samples(self) -> int:
-        n = len(samples(self.shards, "train", self.sampling.time_window))
-        steps = self.sampling.max_steps
+        n, steps = self.samples.size("train"), self.sampling.max_steps
         return min(n, steps * self._global_batch) if steps else n
 
     def _epoch(self) -> None:
         position = self.position
-        self.shards.check_files()
+        self.samples.check_files()
         if position.samples == 0:
             self.trainer.start_epoch()
         begun, first_sample = time.monotonic(), position.samples
@@ -123,7 +120,7 @@ class Loop:
         steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
         sampler = self._sampler("train", position.epoch, start=first_sample)
         title = f"epoch {position.epoch + 1}/{self.training.epochs}"
-        with self._batches("train", sampler) as stream:
+        with self.samples.batches("train", sampler) as stream:
             for batch in shown(islice(stream, steps), steps, title, self.ranks.first):
                 self._step(batch)
         losses = self._finite(self.trainer.epoch_losses())
@@ -278,28 +275,16 @@ class Loop:
         sampler = self._sampler("validation", 0, shuffle=False)
         steps = min(sampler.steps, self.sampling.max_steps or sampler.steps)
         interruption = self.guard.interruption
-        with self._batches("validation", sampler) as stream:
+        with self.samples.batches("validation", sampler) as stream:
             for batch in islice(stream, steps):
                 yield batch
                 if interruption.requested:
                     interruption.spread()
                     return
 
-    def _batches(self, split: str, sampler: Sampler) -> BatchIterator:
-        sampling = self.sampling
-        return batches(
-            self.shards,
-            split,
-            sampler,
-            patch=sampling.patches,
-            frames=sampling.time_window,
-            stride=_stride(split, sampling),
-        )
-
     def _sampler(self, split: str, epoch: int, shuffle: bool = True, start: int = 0) -> Sampler:
-        stride = _stride(split, self.sampling)
         return Sampler(
-            n=len(samples(self.shards, split, self.sampling.time_window, stride)),
+            n=self.samples.size(split),
             seed=self.training.seed,
             epoch=epoch,
             rank=self.ranks.rank,
@@ -317,11 +302,6 @@ class Loop:
                     f"--learning_rate than {self.training.learning_rate[0]} may help"
                 )
         return losses
-
-
-def _stride(split: str, sampling: SamplingConfig) -> int:
-    """Windows overlap in training; side by side they validate every frame once."""
-    return sampling.time_window or 1 if split == "validation" else 1
 
 
 def _as_csv(rows: list[dict[str, float]]) -> str:

@@ -388,7 +388,7 @@ def test_padding_and_cropping_are_inverse():
 
 @pytest.mark.parametrize(
     ("scale", "halo", "problem"),
-    [(1, 0, "at least 2"), (2.5, 0, "whole"), (20, 0, "larger than the grid"), (2, -1, "halo")],
+    [(0, 0, "at least 1"), (2.5, 0, "whole"), (20, 0, "larger than the grid"), (2, -1, "halo")],
 )
 def test_impossible_geometries_are_refused(scale, halo, problem):
     with pytest.raises(InputError, match=problem):

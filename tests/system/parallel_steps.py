@@ -10,29 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from app import config, flags
-from app.data.batches import batches
 from app.data.sampler import Sampler
 from app.distributed import Ranks
 from app.registry import REGISTRY
 from app.session import Session
+from app.stages.train import parts
 
 
 def main(out: Path, steps: int, argv: list[str]) -> None:
     experiment = config.build(*flags.parse(["train", *argv]))
     session = Session(experiment, Ranks.from_environment())
     shards, communicator, ranks = session.shards, session.communicator, session.ranks
-
-    from app.training.assemble import build_model
-
+    model, samples = parts(session)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
-        build_model(experiment, shards, ranks),
+        model,
         experiment.training,
         communicator,
         steps_per_epoch=steps,
         data_range=shards.scaling["hr"].data_range,
     )
     sampler = Sampler(
-        n=shards.size("train"),
+        n=samples.size("train"),
         seed=experiment.training.seed,
         epoch=0,
         rank=ranks.rank,
@@ -40,7 +38,7 @@ def main(out: Path, steps: int, argv: list[str]) -> None:
         batch_size=experiment.sampling.batch_size,
     )
     losses = []
-    for batch in islice(batches(shards, "train", sampler), steps):
+    for batch in islice(samples.batches("train", sampler), steps):
         trainer.train_step(batch)
         losses.append(list(trainer.epoch_losses().values()))
     seen = [sampler.batch(step) for step in range(sampler.steps)]

@@ -1,0 +1,43 @@
+"""A source's fields on a given grid: its own cells where they are the same, else regridded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.data.description import Source
+from app.data.plan import MARGIN, box_of, regridder_of, same_cells
+from app.data.sources import Opened, open_source
+from app.grids import Grid
+from app.grids.regrid import Regridder
+
+
+@dataclass(frozen=True, eq=False)
+class FineSource:
+    """An opened source, read on the target grid."""
+
+    opened: Opened
+    cells: tuple[np.ndarray, np.ndarray] | None  # rows and columns that are the target grid
+    regrid: Regridder | None
+
+    @property
+    def row_bytes(self) -> int:
+        return 2 * self.opened.row_bytes
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of the source → (C, n, y, x) float32."""
+        fields = self.opened.read(rows)
+        if self.cells is not None:
+            return fields[..., self.cells[0][:, None], self.cells[1]]
+        assert self.regrid is not None  # one of the two is there
+        return self.regrid(fields)
+
+
+def open_fine(role: str, source: Source, grid: Grid) -> FineSource:
+    """Open a source for a grid; InputError where it does not cover it."""
+    opened = open_source(source, box_of(grid), MARGIN)
+    rows, columns = same_cells(opened.grid, grid)
+    if rows is not None and columns is not None:
+        return FineSource(opened, (rows, columns), None)
+    return FineSource(opened, None, regridder_of(opened, grid, source.regrid, role))

@@ -1,0 +1,75 @@
+"""Bilinear sampling of fields at displaced positions, for arrays and for tensors alike.
+
+`xp` is what computes: numpy, or keras.ops inside networks, where gradients pass through.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def warp(xp: Any, fields: Any, flow: Any) -> Any:
+    """Fields at the cells to which the flow points: out(y, x) = fields(y + dy, x + dx).
+
+    `fields` `(B, H, W, C)`, `flow` `(B, H, W, 2)` of rows dy and columns dx, in cells; bilinear,
+    positions beyond the edge count as on it. A flow of 0 gives every field back exactly.
+    """
+    batch, height, width, channels = xp.shape(fields)
+    rows = xp.reshape(xp.arange(height, dtype="float32"), (1, height, 1))
+    columns = xp.reshape(xp.arange(width, dtype="float32"), (1, 1, width))
+    y = xp.clip(rows + flow[..., 0], 0.0, height - 1.0)
+    x = xp.clip(columns + flow[..., 1], 0.0, width - 1.0)
+    top, left = xp.floor(y), xp.floor(x)
+    dy, dx = (y - top)[..., None], (x - left)[..., None]
+    top, left = _whole(xp, top), _whole(xp, left)
+    bottom, right = xp.minimum(top + 1, height - 1), xp.minimum(left + 1, width - 1)
+    flat = xp.reshape(fields, (-1, channels))
+    first = xp.reshape(xp.arange(batch, dtype="int32") * height * width, (-1, 1, 1))
+
+    def cell(row: Any, column: Any) -> Any:
+        return xp.take(flat, first + row * width + column, axis=0)
+
+    upper = (1.0 - dx) * cell(top, left) + dx * cell(top, right)
+    lower = (1.0 - dx) * cell(bottom, left) + dx * cell(bottom, right)
+    return (1.0 - dy) * upper + dy * lower
+
+
+def flows_at(theta: Any, forward: Any, backward: Any) -> tuple[Any, Any]:
+    """Flows from the time between two frames back to each of them.
+
+    `theta` `(B, 1, 1, 1)` is the share of the interval that has passed, `forward` F01 points from
+    the first frame's cells to the second's, `backward` F10 the other way. Motion along straight
+    lines (Jiang et al. 2018, arXiv:1712.00080): F(t→0) = -(1-t) t F01 + t² F10 and
+    F(t→1) = (1-t)² F01 - t (1-t) F10; 0 at the frame itself.
+    """
+    rest = 1.0 - theta
+    to_first = -rest * theta * forward + theta * theta * backward
+    to_second = rest * rest * forward - theta * rest * backward
+    return to_first, to_second
+
+
+def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
+    """Two warped frames weighed by nearness in time and by visibility V, and 1 - V, above 0.
+
+    ((1-t) V w0 + t (1-V) w1) / ((1-t) V + t (1-V)), written so that the ends are exact.
+    """
+    near, far = (1.0 - theta) * visibility, theta * (1.0 - visibility)
+    share = near / (near + far)
+    return share * first + (1.0 - share) * second
+
+
+def beyond(xp: Any, flow: Any) -> Any:
+    """How far beyond the edge of the domain each cell's flow points, in cells: `(B, H, W, 1)`."""
+    height, width = flow.shape[1:3]
+    rows = np.arange(height, dtype="float32")[None, :, None]
+    columns = np.arange(width, dtype="float32")[None, None]
+    y, x = rows + flow[..., 0], columns + flow[..., 1]
+    outside = xp.abs(y - xp.clip(y, 0.0, height - 1.0)) + xp.abs(x - xp.clip(x, 0.0, width - 1.0))
+    return outside[..., None]
+
+
+def _whole(xp: Any, numbers: Any) -> Any:
+    """As indices."""
+    return xp.cast(numbers, "int32") if hasattr(xp, "cast") else numbers.astype(np.int32)

@@ -1,0 +1,200 @@
+"""From known frames and a saved model in time to the whole record on the new time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import logging
+
+from app.data.alignment import align
+from app.data.description import Source, TimeSteps, Variable, source_from_dict
+from app.data.fine_source import open_fine
+from app.data.known_frames import duration_text, known_frames
+from app.data.shards import Shards
+from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
+from app.data.time_plan import all_summed
+from app.data.times import time_features
+from app.data.triples import read_frames
+from app.distributed import Communicator
+from app.errors import InputError
+from app.grids import Geometry, Grid
+from app.inference.writer import Layout, part_path
+
+if TYPE_CHECKING:
+    from app.models.temporal import TemporalModel, TemporalSpec
+
+Read = Callable[[np.ndarray], np.ndarray]  # rows (B, k) → (B, k, y, x, C + G), NaN for NONE
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRecord:
+    """Known frames to be filled in, and what is written of them."""
+
+    axis: TimeAxis
+    read: Read
+    grid: Grid
+    variables: tuple[Variable, ...]
+
+
+def of_split(shards: Shards, split: str, steps: TimeSteps) -> KnownRecord:
+    """The known frames of a split of prepared data."""
+    variables = shards.variables["hr"]
+    return KnownRecord(
+        time_axis(shards.stamps(split), steps, all_summed(variables)),
+        lambda rows: read_frames(shards, split, rows),
+        shards.geometry.fine,
+        variables,
+    )
+
+
+def of_files(spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps) -> KnownRecord:
+    """The known frames of files, on the model's grid and in the units of its training data.
+
+    Files with a shorter step than the input step give every k-th frame. Raises InputError where
+    a variable is missing, the grid is not covered or the time steps do not fit.
+    """
+    geometry = Geometry.from_dict(spec.geometry)
+    sources = [_with_files(stored, files) for stored in spec.domain["sources"]]
+    opened = [open_fine(_role(i), source, geometry.fine) for i, source in enumerate(sources)]
+    first = opened[0].opened
+    guides = [(s, o.opened) for s, o in zip(sources[1:], opened[1:], strict=True)]
+    stamps, rows, others = align(first, [(_role(i + 1), *pair) for i, pair in enumerate(guides)])
+    frames = known_frames(stamps, steps, spec.summed, ", ".join(files))
+    logging.info(
+        "input: %d known frames, %s, %s apart",
+        len(frames.stamps),
+        frames.stamps.span(),
+        duration_text(steps.input_step),
+    )
+    own_rows = [rows, *(found[:, 0] for found in others)]
+    shape = (len(spec.outputs) + len(spec.guidance), *geometry.fine_shape)
+
+    def read(wanted: np.ndarray) -> np.ndarray:
+        flat = wanted.ravel()
+        fields = np.full((len(flat), *shape), np.nan, np.float32)
+        there = flat != NONE
+        of_record = frames.rows[flat[there]]
+        parts = [
+            _summed(one.read(own[of_record.ravel()]), of_record.shape)
+            for one, own in zip(opened, own_rows, strict=True)
+        ]
+        fields[there] = np.moveaxis(np.concatenate(parts), 0, 1)
+        return np.moveaxis(fields, 1, -1).reshape(*wanted.shape, *shape[1:], shape[0])
+
+    return KnownRecord(
+        time_axis(frames.stamps, steps, spec.summed), read, geometry.fine, first.variables
+    )
+
+
+def _summed(fields: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Fields (C, n k, y, x) added up over k, `shape` being (n, k)."""
+    parts = fields.reshape(len(fields), *shape, *fields.shape[2:])
+    return parts[:, :, 0] if shape[1] == 1 else parts.sum(axis=2, dtype=np.float64)
+
+
+def _with_files(stored: dict, files: tuple[str, ...]) -> Source:
+    return replace(source_from_dict(stored), files=tuple(files), engine=None)
+
+
+def _role(number: int) -> str:
+    return "input" if number == 0 else f"predictors[{number - 1}]"
+
+
+def check_fits(spec: TemporalSpec, shards: Shards, path: Path) -> None:
+    """A model in time serves the grid and the channels that it was trained on."""
+    expected = [channel.name for channel in (*spec.outputs, *spec.guidance)]
+    received = [v.name for role in ("hr", "predictors") for v in shards.variables[role]]
+    if expected != received:
+        raise InputError(
+            f"model {path}: expects {', '.join(expected)}; the data have {', '.join(received)}"
+        )
+    if Geometry.from_dict(spec.geometry).to_dict() != shards.geometry.to_dict():
+        raise InputError(
+            f"model {path}: trained on another grid than that of the data "
+            f"({shards.geometry.describe()})"
+        )
+
+
+def fill_in(
+    model: TemporalModel,
+    record: KnownRecord,
+    path: Path,
+    attributes: dict[str, str],
+    *,
+    communicator: Communicator,
+    batch_size: int,
+) -> None:
+    """Write the record on its new time axis to `path`: known frames as they are, fields between.
+
+    Sums are parted so that the parts add up to them. The ranks share the intervals.
+    """
+    ranks, axis = communicator.ranks, record.axis
+    units = ranks.share(int(axis.unit[-1]) + 1)
+    share = np.flatnonzero((axis.unit >= units.start) & (axis.unit < units.stop))
+    layout = Layout(record.grid, record.variables, attributes)
+    whole = ranks.size == 1
+    part = path if whole else part_path(path, ranks.rank, ranks.size)
+    with layout.new_file(part, axis.stamps.take(share), as_in_file=whole) as writer:
+        start = 0
+        for rows in _whole_units(axis.unit[share], batch_size):
+            fields = filled(model, record, share[rows], batch_size)
+            writer.write(start, list(np.moveaxis(fields, -1, 0)))
+            start += len(rows)
+    communicator.barrier()
+    if not whole and ranks.first:
+        parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
+        layout.join(parts, path, axis.stamps)
+    communicator.barrier()
+    logging.info("%d times, %d of them new: %s", len(axis), (axis.known == NONE).sum(), path)
+
+
+def filled(
+    model: TemporalModel, record: KnownRecord, rows: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Fields (n, y, x, C) of some rows of the axis, whole units of it."""
+    axis = record.axis.take(rows)
+    fields = np.concatenate(
+        [
+            _predicted(model, record, axis.take(slice(first, first + batch_size)), batch_size)
+            for first in range(0, len(axis), batch_size)
+        ]
+    )
+    known = axis.known != NONE
+    channels = fields.shape[-1]
+    if known.any():
+        fields[known] = record.read(axis.known[known][:, None])[:, 0, ..., :channels]
+    if (axis.total != NONE).any():
+        totals = record.read(np.unique(axis.total)[:, None])[:, 0, ..., :channels]
+        parts = fields.reshape(len(totals), -1, *fields.shape[1:])
+        fields = conserved(parts, totals).reshape(fields.shape).astype(np.float32)
+    return fields
+
+
+def _predicted(
+    model: TemporalModel, record: KnownRecord, axis: TimeAxis, batch_size: int
+) -> np.ndarray:
+    """What the model makes of a batch; a short one is filled up: a new size compiles anew."""
+    batch = {
+        "frames": record.read(axis.frames),
+        "theta": axis.theta,
+        "length": axis.interval / model.spec.step,
+        "time": time_features(axis.centres),
+    }
+    n = len(axis)
+    rows = np.minimum(np.arange(batch_size), n - 1)
+    return model.predict_frames({name: values[rows] for name, values in batch.items()})[:n]
+
+
+def _whole_units(units: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Rows in batches of about `size`, at the ends of units."""
+    ends = np.append(np.flatnonzero(np.diff(units)) + 1, len(units))
+    start = 0
+    while start < len(units):
+        within = ends[(ends > start) & (ends <= start + size)]
+        end = int(within[-1]) if len(within) else int(ends[ends > start][0])
+        yield np.arange(start, end)
+        start = end

@@ -1,0 +1,148 @@
+"""The model in time: physical known frames in, physical fields at any time between out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from app.errors import InputError
+from app.models.codec import Codec
+from app.models.layers.common import register
+from app.models.temporal.network import TemporalNetwork
+from app.models.temporal.spec import TemporalArrays, TemporalSpec
+from app.run_folder import is_temporal
+
+Batch = dict[str, Any]
+
+
+@register
+class TemporalModel(keras.Model):
+    """A network in encoded space, wrapped so that it maps physical frames to physical fields.
+
+    Arguments: spec and arrays, see there; network, a `TemporalNetwork`.
+
+    Input {"frames": `(B, 4, H, W, C + G)` physical: before, first, second, after, of which the
+    outer two may be missing (NaN); "theta" `(B,)`: share of the interval that has passed;
+    "length" `(B,)`: the interval in steps of training; "time" `(B, 8)`: time features at the
+    target time}. Output `(B, H, W, C)` physical: the known frames themselves at θ = 0 and 1, NaN
+    where one of the two is missing.
+    """
+
+    def __init__(
+        self, spec: TemporalSpec, arrays: TemporalArrays, network: TemporalNetwork, **kwargs: Any
+    ) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.network = network
+        self.shapes = arrays.shapes
+        self.codec = Codec((*spec.outputs, *spec.guidance), arrays.offset.shape, name="codec")
+        self.codec.fit(arrays.offset, arrays.scale)
+        n = self.n_outputs = len(spec.outputs)
+        self.output_codec = Codec(spec.outputs, arrays.offset[..., :n].shape, name="output_codec")
+        self.output_codec.fit(arrays.offset[..., :n], arrays.scale[..., :n])
+        for name in ("static", "static_offset", "static_scale"):
+            setattr(self, name, self._constant(name, getattr(arrays, name)))
+        self.jit_compile = False  # XLA makes CPUs slower
+        self.built = True
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Wet thresholds of predicted distributions: here there are none."""
+        return ()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing is left to be built: all shapes are known from the start."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "spec": self.spec.to_dict(),
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "network": keras.saving.serialize_keras_object(self.network),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TemporalModel:
+        return cls(
+            TemporalSpec.from_dict(config["spec"]),
+            TemporalArrays.blank(config["shapes"]),
+            keras.saving.deserialize_keras_object(config["network"], custom_objects),
+            name=config["name"],
+        )
+
+    def call(self, inputs: Batch, training: bool = False) -> Any:
+        n = self.n_outputs
+        first, second = inputs["frames"][:, 1, ..., :n], inputs["frames"][:, 2, ..., :n]
+        field = self.output_codec.decode(self.encoded(inputs, training=training)["field"])
+        field = ops.where(ops.isnan(first) | ops.isnan(second), np.nan, field)
+        theta = inputs["theta"][:, None, None, None]
+        # Encoding and decoding round; a known frame is to come back bit by bit.
+        return ops.where(theta == 0.0, first, ops.where(theta == 1.0, second, field))
+
+    def encoded(self, batch: Batch, training: bool = False) -> dict[str, Any]:
+        """The network's answer to physical frames; see `TemporalNetwork`."""
+        return self.between(self.codec.encode(batch["frames"]), batch, training=training)
+
+    def between(self, frames: Any, batch: Batch, training: bool = False) -> dict[str, Any]:
+        """The network's answer to encoded frames `(B, 4, H, W, C + G)`, NaN allowed."""
+        return self.network(self.network_inputs(frames, batch), training=training)
+
+    def network_inputs(self, frames: Any, batch: Batch) -> Batch:
+        """What the network takes, of encoded frames and a batch's "theta", "length", "time".
+
+        A missing outer frame becomes the continuation of the polynomial through the others, so
+        that the cubic interpolation falls back to the quadratic, or to the linear one.
+        """
+        before, first, second, after = (frames[:, k] for k in range(4))
+        first, second = _zero_missing(first), _zero_missing(second)
+        straight = ops.where(ops.isnan(after), 2 * first - second, 3 * first - 3 * second + after)
+        onward = ops.where(ops.isnan(before), 2 * second - first, 3 * second - 3 * first + before)
+        before = ops.where(ops.isnan(before), straight, before)
+        after = ops.where(ops.isnan(after), onward, after)
+        inputs = {
+            "frames": ops.stack([before, first, second, after], axis=1),
+            "theta": batch["theta"],
+            "length": batch["length"],
+        }
+        if self.spec.time_channels:
+            inputs["time"] = ops.take(batch["time"], np.array(self.spec.time_channels), axis=-1)
+        if self.spec.statics:
+            static = (self.static - self.static_offset) / self.static_scale
+            inputs["static"] = _zero_missing(static)[None]
+        return inputs
+
+    def predict_frames(self, batch: Batch) -> np.ndarray:
+        """Physical fields `(B, H, W, C)` float32."""
+        return self.predict_on_batch(
+            {name: np.asarray(values, "float32") for name, values in batch.items()}
+        )
+
+    def _constant(self, name: str, values: np.ndarray) -> Any:
+        weight = self.add_weight(
+            shape=values.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(values.astype("float32"))
+        return weight
+
+
+def load_temporal_model(path: Path) -> TemporalModel:
+    """A saved model in time. Raises InputError, in one line, where there is none to be read."""
+    if not is_temporal(path):
+        raise InputError(
+            f"model {path}: expected a model in time (--trainer=TemDeepTrainer), found none"
+        )
+    try:
+        model: TemporalModel = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the damaged part happens to break
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"model {path}: cannot be read ({reason})") from error
+    return model
+
+
+def _zero_missing(x: Any) -> Any:
+    return ops.where(ops.isnan(x), 0.0, x)

@@ -1,0 +1,24 @@
+"""The bilinear sampler on tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from app.grids.warp import beyond as outside
+from app.grids.warp import blend, flows_at
+from app.grids.warp import warp as sample
+
+__all__ = ["beyond", "blend", "flows_at", "warp"]
+FAR = 4.0  # cells beyond the edge: farther makes no difference
+
+
+def warp(fields: Any, flow: Any) -> Any:
+    """`app.grids.warp.warp` within networks, differentiable in fields and flow."""
+    return sample(ops, fields, flow)
+
+
+def beyond(flow: Any) -> Any:
+    """`app.grids.warp.beyond` from 0 to 1 for networks: 1 at `FAR` cells and more."""
+    return ops.minimum(outside(ops, flow), FAR) / FAR

@@ -1,0 +1,73 @@
+"""Stage `test` in time: known frames to the whole record on the new time axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import logging
+
+from app.config import Experiment, time_steps
+from app.data.description import TimeSteps
+from app.data.known_frames import duration_text
+from app.errors import InputError
+from app.inference.writer import written_with
+
+if TYPE_CHECKING:
+    from app.models.temporal import TemporalSpec
+    from app.session import Session
+
+SPLIT = "test"
+
+
+def predict_in_time(
+    session: Session,
+    model_path: Path,
+    path: Path,
+    attributes: dict[str, str],
+    files: tuple[str, ...] = (),
+) -> None:
+    """Fill in the test period's known frames, or those of files, and write `path`."""
+    communicator = session.communicator
+
+    from app.inference import in_time
+    from app.models.temporal import load_temporal_model
+
+    model = load_temporal_model(model_path)
+    steps = steps_of(session.experiment, model.spec)
+    identity = attributes | {"steps": f"{steps.input_step} s to {steps.target_step} s"}
+    if files:
+        record = in_time.of_files(model.spec, files, steps)
+    else:
+        shards = session.shards
+        in_time.check_fits(model.spec, shards, model_path)
+        identity |= {"data_fingerprint": shards.fingerprint}
+        if written_with(path, identity):
+            logging.info("%s: already predicted with this model", path)
+            return
+        record = in_time.of_split(shards, SPLIT, steps)
+    in_time.fill_in(
+        model,
+        record,
+        path,
+        identity,
+        communicator=communicator,
+        batch_size=session.experiment.sampling.batch_size,
+    )
+
+
+def steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
+    """The steps of the flags; without --input_step known frames are as far apart as in training."""
+    values = dict(experiment.flags)
+    if values["target_step"] is None:
+        raise InputError("--target_step: expected the wanted time step, such as --target_step=1h")
+    values["input_step"] = values["input_step"] or duration_text(spec.step)
+    steps = time_steps(values)
+    if steps.input_step != spec.step:
+        logging.warning(
+            "--input_step=%s: the model was trained on known frames %s apart",
+            values["input_step"],
+            duration_text(spec.step),
+        )
+    return replace(steps, gaps=values["gap_policy"])

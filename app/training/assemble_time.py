@@ -1,0 +1,99 @@
+"""From an experiment and its known frames to a model in time and the triples that train it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+from absl import logging
+
+from app.config import Experiment
+from app.data.description import TimeSteps
+from app.data.shards import Shards
+from app.data.time_plan import all_summed
+from app.data.triples import TripleOptions, TripleSamples
+from app.models import Channel
+from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
+
+
+def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalModel:
+    """The untrained model."""
+    temporal, config = experiment.temporal, experiment.model
+    variables = shards.variables
+    spec = TemporalSpec(
+        outputs=tuple(Channel.of(v) for v in variables["hr"]),
+        guidance=tuple(Channel.of(v) for v in variables["predictors"]),
+        geometry=shards.geometry.to_dict(),
+        step=_steps(experiment).input_step,
+        context=temporal.context_frames > 0,
+        summed=all_summed(variables["hr"]),
+        statics=tuple(v.name for v in variables["static"]),
+        time_features=config.time_features,
+        domain={"sources": _sources(experiment, shards), "fingerprint": shards.fingerprint},
+    )
+    network = TemporalNetwork(
+        n_outputs=len(spec.outputs),
+        n_guidance=len(spec.guidance),
+        n_static=len(spec.statics),
+        n_time=len(spec.time_channels),
+        context=spec.context,
+        flow_filters=temporal.flow_filters if temporal.flow else (),
+        n_filters=config.n_filters,
+        n_blocks=config.n_blocks,
+        activation=config.activation,
+    )
+    logging.info("network: %d weights", network.count_params())
+    return TemporalModel(spec, _arrays(shards), network)
+
+
+def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
+    """The triples of the experiment's flags."""
+    temporal, training = experiment.temporal, experiment.training
+    options = TripleOptions(
+        step=_steps(experiment).input_step,
+        summed=all_summed(shards.variables["hr"]),
+        span=temporal.pretrain_span,
+        subset=temporal.composite_subset,
+        quantile=temporal.composite_quantile,
+        coherence_from=training.pretrain_epochs,
+        seed=training.seed,
+    )
+    return TripleSamples(shards, options)
+
+
+def _steps(experiment: Experiment) -> TimeSteps:
+    if experiment.data is None or experiment.data.time_steps is None:
+        raise ValueError("the experiment does not downscale in time")
+    return experiment.data.time_steps
+
+
+def _arrays(shards: Shards) -> TemporalArrays:
+    roles = ["hr", *(["predictors"] if shards.variables["predictors"] else [])]
+    static = shards.scaling["static"]
+    return TemporalArrays(
+        offset=np.concatenate([shards.scaling[role].offset for role in roles], axis=-1),
+        scale=np.concatenate([shards.scaling[role].scale for role in roles], axis=-1),
+        static=shards.static,
+        static_offset=static.offset,
+        static_scale=static.scale,
+    )
+
+
+def _sources(experiment: Experiment, shards: Shards) -> list[dict]:
+    """How known frames are read from files, with units, so that other files can follow."""
+    data = experiment.data
+    if data is None or data.predictand is None:
+        return []
+    known = {v.name: v for role in ("hr", "predictors") for v in shards.variables[role]}
+    return [
+        asdict(
+            replace(
+                source,
+                variables=tuple(
+                    replace(v, units=known[v.name].units, time_method=known[v.name].time_method)
+                    for v in source.variables
+                ),
+            )
+        )
+        for source in (data.predictand, *data.predictors)
+    ]

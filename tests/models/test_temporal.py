@@ -1,0 +1,157 @@
+"""The model in time: exact ends, any grid, saving, and gradients that reach everything."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import InputError
+from app.models import Channel
+from app.models.temporal import (
+    TemporalArrays,
+    TemporalModel,
+    TemporalNetwork,
+    TemporalSpec,
+    load_temporal_model,
+)
+from app.models.temporal.network import interpolated
+
+Y, X = 9, 13
+
+
+def model(
+    flow: bool = True, context: bool = True, guidance: int = 1, transform: str = "none"
+) -> TemporalModel:
+    """Random weights everywhere, so that nothing is exact by being zero."""
+    rng = np.random.default_rng(0)
+    winds = tuple(Channel(f"u{i}", "m s-1") for i in range(guidance))
+    spec = TemporalSpec(
+        (Channel("t", "K", transform=transform), Channel("q", "g kg-1")),
+        winds,
+        {"scale": 1},
+        3600,
+        context=context,
+        statics=("z",),
+        time_features=("hour",),
+    )
+    network = TemporalNetwork(
+        n_outputs=2,
+        n_guidance=guidance,
+        n_static=1,
+        n_time=2,
+        context=context,
+        flow_filters=(4, 6) if flow else (),
+        n_filters=4,
+        n_blocks=1,
+    )
+    for weight in network.trainable_variables:
+        weight.assign(np.asarray(weight) + rng.normal(0, 0.1, weight.shape))
+    arrays = TemporalArrays(
+        np.array([2.0, 5.0] + [0.0] * guidance),
+        np.array([3.0, 2.0] + [4.0] * guidance),
+        rng.normal(size=(Y, X, 1)),
+        np.zeros(1),
+        np.ones(1),
+    )
+    return TemporalModel(spec, arrays, network)
+
+
+def batch(n: int = 4, channels: int = 3, theta: float | np.ndarray = 0.3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return {
+        "frames": rng.normal(4, 2, (n, 4, Y, X, channels)).astype("float32"),
+        "theta": np.broadcast_to(np.float32(theta), (n,)),
+        "length": np.full(n, 2.0),
+        "time": rng.normal(size=(n, 8)),
+    }
+
+
+@pytest.mark.parametrize("flow", [True, False])
+@pytest.mark.parametrize("context", [True, False])
+def test_known_frames_come_back_exactly(flow: bool, context: bool) -> None:
+    made = model(flow, context)
+    for theta, frame in ((0.0, 1), (1.0, 2)):
+        inputs = batch(theta=theta)
+        known = inputs["frames"][:, frame, ..., :2]
+        np.testing.assert_array_equal(made.predict_frames(inputs), known)
+        # The network itself is exact too, before anything is put in by hand.
+        told = {k: np.float32(v) for k, v in inputs.items()}
+        encoded = np.asarray(made.codec.encode(told["frames"]))
+        answer = np.asarray(made.encoded(told)["field"])
+        np.testing.assert_allclose(answer, encoded[:, frame, ..., :2], atol=1e-6)
+    between = made.predict_frames(batch(theta=0.5))
+    assert np.abs(between - known).max() > 0.1
+
+
+def test_answer_depends_on_every_input() -> None:
+    made, inputs = model(), batch()
+    before = made.predict_frames(inputs)
+    for name in inputs:
+        changed = {**inputs, name: inputs[name] + np.float32(0.1)}
+        assert np.abs(made.predict_frames(changed) - before).max() > 1e-5, name
+    guide = inputs["frames"].copy()
+    guide[..., 2] += 1
+    assert np.abs(made.predict_frames({**inputs, "frames": guide}) - before).max() > 1e-5
+
+
+def test_saved_model_gives_the_same_fields(tmp_path: Path) -> None:
+    made = model(transform="log1p")
+    made.save(tmp_path / "m.keras")
+    again = load_temporal_model(tmp_path / "m.keras")
+    assert again.spec == made.spec
+    np.testing.assert_array_equal(again.predict_frames(batch()), made.predict_frames(batch()))
+
+
+def test_other_files_are_no_models_in_time(tmp_path: Path) -> None:
+    (tmp_path / "m.keras").write_text("nothing")
+    with pytest.raises(InputError, match="expected a model in time"):
+        load_temporal_model(tmp_path / "m.keras")
+
+
+def test_missing_cells_stay_missing_and_touch_no_far_ones() -> None:
+    made, inputs = model(), batch()
+    holes = inputs["frames"].copy()
+    holes[:, 1, 0, 0, 0] = np.nan
+    holes[:, 0] = np.nan
+    found = made.predict_frames({**inputs, "frames": holes})
+    assert np.isnan(found[:, 0, 0, 0]).all()
+    assert np.isnan(found).sum() == len(found)
+
+
+@pytest.mark.parametrize(("lost", "degree"), [((), 3), ((0,), 2), ((3,), 2), ((0, 3), 1)])
+def test_guess_is_the_polynomial_through_the_frames_there_are(
+    lost: tuple[int, ...], degree: int
+) -> None:
+    made = model(flow=False)
+    times = np.array([-1.0, 0.0, 1.0, 2.0])
+    polynomial = np.polynomial.Polynomial([1.0, 2.0, -1.5, 0.7][: degree + 1])
+    frames = np.tile(np.float32(polynomial(times))[None, :, None, None, None], (1, 1, Y, X, 3))
+    frames[:, list(lost)] = np.nan
+    told = {"theta": np.float32([0.3]), "length": np.float32([1]), "time": np.zeros((1, 8))}
+    filled = made.network_inputs(frames, told)["frames"]
+    guess = np.asarray(interpolated(filled, np.float32([[[[0.3]]]]), True))
+    np.testing.assert_allclose(guess, polynomial(0.3), rtol=1e-5)
+
+
+def test_correction_grows_with_the_square_of_the_interval() -> None:
+    made = model(flow=False, context=False)
+    for weight in made.network.entry.weights:  # the answer no longer knows the length
+        weight.assign(0 * weight)
+    short, long = ({**batch(), "length": np.full(4, length)} for length in (1.0, 2.0))
+    linear = 0.7 * short["frames"][:, 1] + 0.3 * short["frames"][:, 2]
+    first, second = (made.predict_frames(one) - linear[..., :2] for one in (short, long))
+    np.testing.assert_allclose(second, 4 * first, rtol=1e-3, atol=1e-4)
+
+
+def test_every_weight_gets_a_gradient() -> None:
+    import tensorflow as tf
+
+    made = model()
+    told = {name: tf.constant(np.float32(v)) for name, v in batch().items()}
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.abs(made.encoded(told)["field"]))
+    variables = made.network.trainable_variables
+    slopes = tape.gradient(loss, [v.value for v in variables])
+    for weight, slope in zip(variables, slopes, strict=True):
+        assert slope is not None, weight.path
+        assert np.abs(np.asarray(slope)).max() > 0, weight.path
