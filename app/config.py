@@ -24,6 +24,8 @@ DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 DATA_ROOT_DEFAULT = Path("../shared/data")
 DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
+DEBUG_MEMBERS = 2
+DEBUG_SAMPLING_STEPS = 2
 SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
 DIFFUSION = "DiffusionTrainer"
 STACK_TRAINER = "DeepSDTrainer"
@@ -684,6 +686,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             input_reference=_listed(values["input_reference"]),
             ensemble=_listed(values["ensemble"]),
             write_quantiles=values["write_quantiles"] or (),
+            **_debug_inference(values),
         ),
         machine=_part(MachineConfig, values, time_limit=_time_limit(values)),
         launch=_part(LaunchConfig, values),
@@ -774,6 +777,12 @@ def _epochs(values: dict[str, Any]) -> dict[str, int]:
         names = ("pretrain_epochs", "coherence_epochs", "epochs")
         return dict(zip(names, (*stages, sum(stages)), strict=True))
     return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
+
+
+def _debug_inference(values: dict[str, Any]) -> dict[str, int]:
+    """Few members and few steps to draw them; both are what inference takes long for."""
+    bounds = {"members": DEBUG_MEMBERS, "sampling_steps": DEBUG_SAMPLING_STEPS}
+    return {n: min(values[n], bound) for n, bound in bounds.items()} if values["debug"] else {}
 
 
 def _data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:

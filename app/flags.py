@@ -55,7 +55,12 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("save", "bool", True, "Keep the trained model in the run folder."),
         Flag("save_bestmodel", "bool", True, "Keep the model of the lowest validation loss."),
         Flag("seed", "int", 0, "Seed of weights, shuffling, patches and dropout."),
-        Flag("debug", "bool", False, "Two epochs of six steps, and six steps of test."),
+        Flag(
+            "debug",
+            "bool",
+            False,
+            "Two epochs of six steps, six steps of test, two members.",
+        ),
         Flag("debug_traceback", "bool", False, "Show Python's traceback of an error."),
         Flag("verbose", "bool", True, "Log what the run does."),
     ),
