@@ -1,0 +1,100 @@
+"""The experiment and the sweep as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.config.model import JOIN, DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.config.training import (
+    IN_TIME,
+    STACK_TRAINER,
+    SamplingConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.config.values import at_least
+from app.data.description import DataDescription
+from app.errors import InputError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment; `flags` are the resolved values, kept for the run folder.
+
+    test_data: what is predicted and scored, where that is not `data`.
+    """
+
+    stages: tuple[str, ...]
+    save_path: Path
+    cache_dir: Path
+    stage_to: Path | None
+    data: DataDescription | None
+    test_data: DataDescription | None
+    sampling: SamplingConfig
+    model: ModelConfig
+    training: TrainingConfig
+    diffusion: DiffusionConfig
+    stack: StackConfig
+    transfer: TransferConfig
+    temporal: TemporalConfig
+    inference: InferenceConfig
+    machine: MachineConfig
+    launch: LaunchConfig
+    overwrite: bool
+    verify: bool
+    flags: dict[str, Any]
+
+    @property
+    def guarded_path(self) -> Path:
+        """The folder that this run alone may write to: stages of a stack may run side by side."""
+        stage = self.stack.sr_stage
+        if self.training.trainer == STACK_TRAINER and stage not in (None, JOIN):
+            return stage_path(self.save_path, int(stage or 0))
+        return self.save_path
+
+    runs: tuple[Path, ...] = ()  # whose status is wanted
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the run downscales in time instead of in space."""
+        return self.training.trainer == IN_TIME
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A sweep: its folder, what its members share, and how they are run.
+
+    spec: text of --sweep. shared: the command line that all members have in common;
+    given_flags: the flags named in it.
+    """
+
+    save_path: Path
+    spec: str | None
+    stages: tuple[str, ...]
+    shared: tuple[str, ...]
+    given_flags: frozenset[str]
+    jobs: int
+    threads: int | None
+    submit: bool
+    sbatch_options: str
+    dry_run: bool
+    collect: bool
+    overwrite: bool
+
+    def __post_init__(self) -> None:
+        at_least("jobs", self.jobs, 1)
+        if self.collect == bool(self.spec):
+            raise InputError(
+                "sweep: expected --sweep='FLAG=VALUE,VALUE;…' or --sweep=FILE.yml to run one, or "
+                "--collect to read what has run"
+            )
+        if self.sbatch_options and not self.submit:
+            raise InputError("--sbatch_options without --submit: nothing is given to sbatch")
+
+
+def stage_path(run: Path, number: int) -> Path:
+    """Folder of one stage of a stack within that of the run."""
+    return run / "stages" / f"stage_{number}"

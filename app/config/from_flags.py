@@ -1,0 +1,194 @@
+"""From the values of flags to an experiment, or a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from app import flags
+from app.config.checks import check_pairs
+from app.config.data import check_splits, data_wanted, described, test_data_of, time_steps
+from app.config.experiment import Experiment, SweepConfig
+from app.config.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.config.training import (
+    DEFAULT_SCALE,
+    IN_TIME,
+    SamplingConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.config.values import fold, listed, part, path, truths, whole_numbers
+from app.data.read_description import with_transform
+from app.durations import Interval, seconds_of
+from app.errors import InputError
+from app.registry import unknown
+
+STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
+STAGE_FLAGS = ("train", "test", "metrics")
+DEBUG_EPOCHS = 2
+DEBUG_STEPS = 6
+DEBUG_MEMBERS = 2
+DEBUG_SAMPLING_STEPS = 2
+SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
+
+
+def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[str]) -> SweepConfig:
+    """The sweep of a command line; its members are checked when they are expanded."""
+    if words != ("sweep",):
+        others = ", ".join(word for word in words if word != "sweep")
+        raise InputError(
+            f"sweep with {others}: expected sweep alone; --sweep_stages says what members run"
+        )
+    stages = _stages(listed(values["sweep_stages"]), values)
+    return SweepConfig(
+        save_path=path(values["save_path"]),
+        spec=values["sweep"],
+        stages=stages,
+        shared=flags.without(argv, SWEEP_FLAGS),
+        given_flags=flags.given_names(argv) - SWEEP_FLAGS - {"flagfile"},
+        jobs=values["jobs"],
+        threads=values["threads"],
+        submit=values["submit"],
+        sbatch_options=values["sbatch_options"] or "",
+        dry_run=values["dry_run"],
+        collect=values["collect"],
+        overwrite=values["overwrite"],
+    )
+
+
+def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
+    """The experiment of a command line, refused in one line where it cannot work."""
+    runs = words[1:] if words[:1] == ("status",) else ()
+    stages = _stages(words[:1] if runs else words, values)
+    experiment = Experiment(
+        stages=stages,
+        save_path=path(values["save_path"]),
+        cache_dir=path(values["cache_dir"]),
+        stage_to=path(values["stage_to"]) if values["stage_to"] else None,
+        data=None,
+        test_data=None,
+        sampling=_sampling(values),
+        model=part(ModelConfig, values),
+        training=part(
+            TrainingConfig,
+            values,
+            checkpoint_every=_checkpoint_every(values),
+            **_epochs(values),
+            left_out_fold=fold(values),
+        ),
+        diffusion=part(
+            DiffusionConfig,
+            values,
+            channel_multipliers=whole_numbers(values, "channel_multipliers"),
+            is_attention=truths(values, "is_attention"),
+            fold_regressions=listed(values["fold_regressions"]),
+        ),
+        stack=_stack(values),
+        transfer=part(TransferConfig, values),
+        temporal=part(TemporalConfig, values),
+        inference=part(
+            InferenceConfig,
+            values,
+            input=listed(values["input"]),
+            input_reference=listed(values["input_reference"]),
+            ensemble=listed(values["ensemble"]),
+            write_quantiles=values["write_quantiles"] or (),
+            **_debug_inference(values),
+        ),
+        machine=part(MachineConfig, values, time_limit=_time_limit(values)),
+        launch=part(LaunchConfig, values),
+        overwrite=values["overwrite"],
+        verify=values["verify"],
+        flags=values,
+        runs=tuple(path(name) for name in runs) or (path(values["save_path"]),),
+    )
+    check_pairs(experiment)
+    if data_wanted(stages, values):
+        data = with_transform(described(values), values["transform"], values["transform_scale"])
+        check_splits(data, stages)
+        if experiment.in_time:
+            data = replace(data, time_steps=time_steps(values))
+        experiment = replace(experiment, data=data, test_data=test_data_of(values))
+    return experiment
+
+
+def _stack(values: dict[str, Any]) -> StackConfig:
+    """The stages of the flags; without --sr_factors one for each prime factor of the scale."""
+    given = values["sr_factors"]
+    factors = whole_numbers(values, "sr_factors") if given else _prime_factors(values["scale"])
+    debug = {"finetune_joint": min(values["finetune_joint"], 1)} if values["debug"] else {}
+    return part(
+        StackConfig,
+        values,
+        factors=factors,
+        filters=whole_numbers(values, "srcnn_filters"),
+        kernels=whole_numbers(values, "srcnn_kernels"),
+        **debug,
+    )
+
+
+def _prime_factors(number: int) -> tuple[int, ...]:
+    factors, rest, factor = [], number, 2
+    while rest > 1:
+        while rest % factor == 0:
+            factors.append(factor)
+            rest //= factor
+        factor += 1
+    return tuple(factors)
+
+
+def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
+    for word in words:
+        if word not in STAGES:
+            raise InputError(unknown("stage", word, STAGES))
+    chosen = words or tuple(name for name in STAGE_FLAGS if values[name])
+    if not chosen:
+        raise InputError("no stage to run: --train, --test and --metrics are all false")
+    return tuple(stage for stage in STAGES if stage in chosen)
+
+
+def _checkpoint_every(values: dict[str, Any]) -> Interval:
+    interval = Interval.of(values["checkpoint_every"])
+    if interval is None:
+        raise InputError(
+            f"--checkpoint_every={values['checkpoint_every']}: expected steps (500) or a time "
+            "(90s, 10min, 1h, 00:10:00)"
+        )
+    return interval
+
+
+def _time_limit(values: dict[str, Any]) -> float | None:
+    text = values["time_limit"]
+    seconds = None if text is None else seconds_of(text)
+    if text is not None and not seconds:
+        raise InputError(f"--time_limit={text}: expected a time (90min, 3h, 02:00:00, 1-00:00:00)")
+    return seconds
+
+
+def _sampling(values: dict[str, Any]) -> SamplingConfig:
+    scale = values["scale"]
+    if values["trainer"] == IN_TIME and scale == DEFAULT_SCALE:
+        scale = 1
+    steps = DEBUG_STEPS if values["debug"] else None
+    return part(SamplingConfig, values, scale=scale, max_steps=steps)
+
+
+def _epochs(values: dict[str, Any]) -> dict[str, int]:
+    """What --epochs comes to in debug runs, and where it is the sum of two stages."""
+    if values["trainer"] == IN_TIME:
+        stages = [values["pretrain_epochs"], values["coherence_epochs"]]
+        if values["debug"]:
+            stages = [min(1, epochs) for epochs in stages]
+        if not sum(stages):
+            raise InputError("--pretrain_epochs=0 with --coherence_epochs=0: nothing to train")
+        names = ("pretrain_epochs", "coherence_epochs", "epochs")
+        return dict(zip(names, (*stages, sum(stages)), strict=True))
+    return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
+
+
+def _debug_inference(values: dict[str, Any]) -> dict[str, int]:
+    """Few members and few steps to draw them; both are what inference takes long for."""
+    bounds = {"members": DEBUG_MEMBERS, "sampling_steps": DEBUG_SAMPLING_STEPS}
+    return {n: min(values[n], bound) for n, bound in bounds.items()} if values["debug"] else {}

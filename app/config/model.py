@@ -1,0 +1,211 @@
+"""Which networks: one field per flag, with the flag's name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from app.config.values import at_least, joined
+from app.errors import InputError
+
+SPATIAL_ONLY = ("unet", "convnext")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network: one field per model flag, with the flag's name."""
+
+    backbone: str = "resnet"
+    upsampling: str = "spc"
+    decoder_upsampling: str = "rc"
+    normalization: str | None = None
+    dropout_variant: str = "vanilla"
+    dropout_rate: float = 0.2
+    activation: str = "relu"
+    output_activation: str | None = None
+    attention: bool = False
+    localcon_layer: bool = False
+    n_filters: int = 8
+    n_blocks: int = 6
+    rc_interpolation: str = "bilinear"
+    interpolation: str = "inter_area"
+    first_guess: str = "none"
+    first_guess_radius: int = 1
+    time_features: tuple[str, ...] = ()
+    coordinate_channels: bool = False
+    constraint: str = "none"
+    time_window: int | None = None
+    bidirectional: bool = True
+
+    def __post_init__(self) -> None:
+        if self.time_window is not None:
+            at_least("time_window", self.time_window, 2)
+            if self.backbone in SPATIAL_ONLY:
+                raise InputError(
+                    f"--backbone={self.backbone} with --time_window={self.time_window}: this "
+                    "backbone takes spatial samples only; expected convnet, resnet or densenet"
+                )
+        at_least("n_filters", self.n_filters, 1)
+        at_least("n_blocks", self.n_blocks, 1)
+        at_least("first_guess_radius", self.first_guess_radius, 1)
+        if not 0 <= self.dropout_rate < 1:
+            raise InputError(f"--dropout_rate={self.dropout_rate}: expected 0 <= rate < 1")
+        if self.backbone == "unet" and self.upsampling != "pin":
+            raise InputError(
+                f"--backbone=unet with --upsampling={self.upsampling}: unet works on the fine "
+                "grid and needs --upsampling=pin"
+            )
+        if self.output_activation == "crelu":
+            raise InputError(
+                "--output_activation=crelu doubles the output channels; expected one of "
+                "elu, relu, gelu, leaky_relu, selu, softplus or none"
+            )
+        if self.output_activation is not None and self.first_guess != "none":
+            raise InputError(
+                f"--output_activation={self.output_activation} with --first_guess="
+                f"{self.first_guess}: the network's output is a correction, of either sign; "
+                "leave one of them out"
+            )
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The denoising network, its noise and its targets: one field per flag, with its name."""
+
+    formulation: str = "edm"
+    noise_schedule: str = "linear"
+    noise_log_mean: float = -0.5
+    noise_log_std: float = 1.2
+    sigma_min: float = 0.004
+    sigma_max: float = 80.0
+    min_snr: float = 0.0
+    learn_residuals: bool = True
+    regression_folds: int = 0
+    regression_from: str | None = None
+    fold_regressions: tuple[str, ...] = ()
+    instance_norm: bool = False
+    target_scaling: str = "domain"
+    time_encoding: str = "cyclical"
+    n_channels: int = 16
+    channel_multipliers: tuple[int, ...] = (1, 2, 2, 4)
+    is_attention: tuple[bool, ...] = (False, False, True, True)
+    unet_blocks: int = 2
+    noise_embedding: str = "positional"
+
+    def __post_init__(self) -> None:
+        at_least("n_channels", self.n_channels, 1)
+        at_least("unet_blocks", self.unet_blocks, 1)
+        if self.regression_folds != 0:
+            at_least("regression_folds", self.regression_folds, 2)
+        levels, attending = len(self.channel_multipliers), len(self.is_attention)
+        if levels != attending:
+            raise InputError(
+                f"--is_attention: expected one of T, F for each of the {levels} levels of "
+                f"--channel_multipliers, received {attending}"
+            )
+        if min(self.channel_multipliers) < 1:
+            raise InputError(
+                f"--channel_multipliers={','.join(map(str, self.channel_multipliers))}: expected "
+                "whole numbers from 1 up"
+            )
+        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+            raise InputError(
+                f"--sigma_min={self.sigma_min} with --sigma_max={self.sigma_max}: expected "
+                "0 < sigma_min < sigma_max"
+            )
+        if not 0 < self.noise_log_std < math.inf:
+            raise InputError(f"--noise_log_std={self.noise_log_std}: expected a number above 0")
+        if self.fold_regressions and (
+            self.regression_from is None or len(self.fold_regressions) < 2
+        ):
+            raise InputError(
+                f"--fold_regressions={','.join(self.fold_regressions)}: expected two runs or more, "
+                "beside --regression_from"
+            )
+        if self.min_snr < 0:
+            raise InputError(f"--min_snr={self.min_snr}: expected 0 or more")
+
+
+JOIN = "join"
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """A stack of super-resolution stages (DeepSDTrainer); `factors` are those of its stages."""
+
+    factors: tuple[int, ...] = (2,)
+    filters: tuple[int, ...] = (64, 32)
+    kernels: tuple[int, ...] = (9, 1, 5)
+    srcnn_rates: tuple[float, ...] = (1.0, 1.0, 0.1)
+    srcnn_residual: bool = False
+    sr_network: str = "srcnn"
+    sr_interpolation: str = "bilinear"
+    sr_stage: str | None = None
+    finetune_joint: int = 0
+    finetune_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for factor in self.factors:
+            at_least("sr_factors", factor, 2)
+        for count in self.filters:
+            at_least("srcnn_filters", count, 1)
+        for size in self.kernels:
+            at_least("srcnn_kernels", size, 1)
+        if len(self.kernels) != len(self.filters) + 1:
+            raise InputError(
+                f"--srcnn_kernels={joined(self.kernels)} with --srcnn_filters="
+                f"{joined(self.filters)}: expected a size for each layer and one for the last, "
+                f"{len(self.filters) + 1} in all"
+            )
+        if len(self.srcnn_rates) != len(self.kernels) or min(self.srcnn_rates) <= 0:
+            raise InputError(
+                f"--srcnn_rates={joined(self.srcnn_rates)}: expected {len(self.kernels)} numbers "
+                "above 0, one for each layer"
+            )
+        at_least("finetune_joint", self.finetune_joint, 0)
+        if self.finetune_rate is not None and self.finetune_rate <= 0:
+            raise InputError(f"--finetune_rate={self.finetune_rate}: expected a rate above 0")
+        known = [*map(str, range(1, len(self.factors) + 1)), JOIN]
+        if self.sr_stage is not None and self.sr_stage not in known:
+            raise InputError(f"--sr_stage={self.sr_stage}: expected one of {', '.join(known)}")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stages that are to be trained, counted from 1."""
+        every = tuple(range(1, len(self.factors) + 1))
+        if self.sr_stage is None:
+            return every
+        return () if self.sr_stage == JOIN else (int(self.sr_stage),)
+
+    @property
+    def joins(self) -> bool:
+        """Whether the stages are to be joined."""
+        return self.sr_stage in (None, JOIN)
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """Downscaling in time: the network beside the model flags, and which triples it learns from.
+
+    One field per flag, with the flag's name.
+    """
+
+    flow: bool = True
+    flow_filters: tuple[int, ...] = (16, 24, 32)
+    context_frames: int = 0
+    pretrain_span: int = 2
+    composite_subset: str = "index"
+    composite_quantile: float = 0.3
+
+    def __post_init__(self) -> None:
+        if min(self.flow_filters, default=0) < 1:
+            widths = ",".join(map(str, self.flow_filters))
+            raise InputError(f"--flow_filters={widths}: expected widths of 1 or more")
+        for name, (low, high) in {"context_frames": (0, 1), "pretrain_span": (2, 4)}.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"--{name}={value}: expected {low} to {high}")
+        if not 0 <= self.composite_quantile < 1:
+            raise InputError(
+                f"--composite_quantile={self.composite_quantile}: expected 0 <= share < 1"
+            )

@@ -1,0 +1,214 @@
+"""What is learnt from, and how."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.config.values import at_least
+from app.data.patches import Patches
+from app.durations import NEVER, Interval
+from app.errors import InputError
+
+DEFAULT_SCALE = 2
+DIFFUSION = "DiffusionTrainer"
+STACK_TRAINER = "DeepSDTrainer"
+IN_TIME = "TemDeepTrainer"
+TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
+AMOUNT_LOSS = "bernoulli_gamma"
+DENSE_LOSSES = ("mse", "mae", "huber")
+DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", STACK_TRAINER)
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How samples are cut from the fields; `max_steps` bounds every pass in debug runs."""
+
+    scale: int = DEFAULT_SCALE
+    halo: int = 0
+    patch_size: int | None = None
+    time_window: int | None = None
+    patch_stride: int | None = None
+    min_land_fraction: float = 0.0
+    land_static: str = "lsm"
+    batch_size: int = 32
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale != 1:  # no refinement in space: downscaling in time
+            at_least("scale", self.scale, 2)
+        at_least("halo", self.halo, 0)
+        at_least("batch_size", self.batch_size, 1)
+        if self.patch_size is not None and (
+            self.patch_size < self.scale or self.patch_size % self.scale
+        ):
+            raise InputError(
+                f"--patch_size={self.patch_size}: expected a multiple of --scale={self.scale}"
+            )
+        if self.patch_stride is not None and (
+            self.patch_stride < self.scale or self.patch_stride % self.scale
+        ):
+            raise InputError(
+                f"--patch_stride={self.patch_stride}: expected a multiple of --scale={self.scale}"
+            )
+        if not 0 <= self.min_land_fraction <= 1:
+            raise InputError(
+                f"--min_land_fraction={self.min_land_fraction}: expected a share from 0 to 1"
+            )
+        if self.patch_size is None and (self.patch_stride is not None or self.min_land_fraction):
+            raise InputError(
+                "--patch_stride and --min_land_fraction choose patches; expected --patch_size too"
+            )
+
+    @property
+    def patches(self) -> Patches | None:
+        """The patches that are trained on; None for whole fields."""
+        if self.patch_size is None:
+            return None
+        return Patches(self.patch_size, self.patch_stride, self.min_land_fraction, self.land_static)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the network is trained: one field per training flag, with the flag's name."""
+
+    trainer: str = "SupervisedTrainer"
+    loss: str = "mae"
+    huber_delta: float = 1.0
+    dense_alpha: float = 0.0
+    dense_epsilon: float = 1e-6
+    dense_on: str = "all"
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
+    input_noise: float = 0.0
+    epochs: int = 100
+    trained_epochs: int = 0
+    learning_rate: tuple[float, ...] = (1e-3,)
+    disc_learning_rate: tuple[float, ...] | None = None
+    pixel_loss_weight: float = 100.0
+    n_disc_filters: int = 32
+    n_disc_blocks: int = 4
+    disc_dropout_rate: float = 0.4
+    lr_decay_after: float = 1e5
+    lr_schedule: str = "piecewise"
+    lr_scaling: bool = True
+    warmup_steps: int = -1
+    weight_decay: float = 0.0
+    ema: float = 0.0
+    gradient_clip: float = 0.0
+    left_out_fold: tuple[int, int] | None = None
+    early_stopping: bool = False
+    patience: int = 6
+    min_delta: float = 0.0
+    checkpoints_frequency: int = 2
+    checkpoint_every: Interval = NEVER
+    save: bool = True
+    save_bestmodel: bool = True
+    tensorboard: bool = True
+    seed: int = 0
+    pretrain_epochs: int = 60
+    coherence_epochs: int = 20
+    coherence_weight: float = 1.0
+    smooth_space: float = 0.01
+    smooth_time: float = 0.01
+
+    def __post_init__(self) -> None:
+        at_least("epochs", self.epochs, 1)
+        at_least("pretrain_epochs", self.pretrain_epochs, 0)
+        at_least("coherence_epochs", self.coherence_epochs, 0)
+        for name in ("coherence_weight", "smooth_space", "smooth_time"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"--{name}={value}: expected 0 or more")
+        if not 0 <= self.trained_epochs < self.epochs:
+            raise InputError(
+                f"--trained_epochs={self.trained_epochs} with --epochs={self.epochs}: expected "
+                "0 <= trained_epochs < epochs, which counts them in"
+            )
+        if not 0 < self.huber_delta < math.inf:
+            raise InputError(f"--huber_delta={self.huber_delta}: expected a number above 0")
+        self._check_quantiles()
+        self._check_dense()
+        if not 0 <= self.input_noise < math.inf:
+            raise InputError(f"--input_noise={self.input_noise}: expected 0 or more")
+        at_least("patience", self.patience, 1)
+        at_least("checkpoints_frequency", self.checkpoints_frequency, 0)
+        at_least("seed", self.seed, 0)
+        at_least("warmup_steps", self.warmup_steps, -1)
+        self._check_rates("learning_rate", self.learning_rate)
+        self._check_discriminator()
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema={self.ema}: expected 0 <= decay < 1")
+        if self.weight_decay < 0:
+            raise InputError(f"--weight_decay={self.weight_decay}: expected 0 or more")
+        if self.gradient_clip < 0:
+            raise InputError(f"--gradient_clip={self.gradient_clip}: expected 0 or more")
+
+    @property
+    def predicted_quantiles(self) -> tuple[float, ...]:
+        """The levels that are predicted; none of them with other losses."""
+        return self.quantiles if self.loss == "quantile" else ()
+
+    def _check_quantiles(self) -> None:
+        levels = ",".join(map(str, self.quantiles))
+        rising = all(a < b for a, b in pairwise(self.quantiles))
+        if not (self.quantiles and self.quantiles[0] > 0 and self.quantiles[-1] < 1 and rising):
+            raise InputError(f"--quantiles={levels}: expected rising levels between 0 and 1")
+        if self.loss == "quantile" and self.trainer != "SupervisedTrainer":
+            raise InputError(
+                f"--loss=quantile with --trainer={self.trainer}: expected SupervisedTrainer; "
+                "no other one trains several quantiles"
+            )
+
+    def _check_dense(self) -> None:
+        if not 0 <= self.dense_alpha < math.inf:
+            raise InputError(f"--dense_alpha={self.dense_alpha}: expected 0 or more")
+        if not 0 < self.dense_epsilon <= 1:
+            raise InputError(f"--dense_epsilon={self.dense_epsilon}: expected 0 < epsilon <= 1")
+        if not self.dense_alpha:
+            return
+        if self.loss not in DENSE_LOSSES:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --loss={self.loss}: expected one of "
+                f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed"
+            )
+        if self.trainer not in DENSE_TRAINERS:
+            raise InputError(
+                f"--dense_alpha={self.dense_alpha} with --trainer={self.trainer}: expected one of "
+                f"{', '.join(DENSE_TRAINERS)}"
+            )
+
+    def _check_rates(self, name: str, values: tuple[float, ...]) -> None:
+        rates = ",".join(map(str, values))
+        if len(values) not in (1, 2) or min(values) <= 0:
+            raise InputError(f"--{name}={rates}: expected one or two rates above 0")
+        if self.lr_schedule == "cosine" and len(values) == 2:
+            raise InputError(f"--lr_schedule=cosine with --{name}={rates}: expected one rate")
+
+    def _check_discriminator(self) -> None:
+        at_least("n_disc_filters", self.n_disc_filters, 1)
+        at_least("n_disc_blocks", self.n_disc_blocks, 1)
+        if self.disc_learning_rate is not None:
+            self._check_rates("disc_learning_rate", self.disc_learning_rate)
+        if not 0 <= self.disc_dropout_rate < 1:
+            raise InputError(
+                f"--disc_dropout_rate={self.disc_dropout_rate}: expected 0 <= rate < 1"
+            )
+        if self.pixel_loss_weight < 0:
+            raise InputError(f"--pixel_loss_weight={self.pixel_loss_weight}: expected 0 or more")
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Which weights a fresh run takes from a trained model, and which it never changes."""
+
+    init_from: str | None = None
+    init_parts: str = "all"
+    freeze: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.freeze != "none" and self.init_from is None:
+            raise InputError(
+                f"--freeze={self.freeze} without --init_from: random weights would stay as they "
+                "are; name a trained model, or leave --freeze out"
+            )

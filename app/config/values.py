@@ -1,0 +1,63 @@
+"""Values of flags, brought into form and refused in one line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.errors import InputError
+
+Part = TypeVar("Part")
+
+
+def part(kind: type[Part], values: dict[str, Any], **changed: Any) -> Part:
+    """A config dataclass from the flags of the same names."""
+    names = [field.name for field in fields(kind) if field.name not in changed]  # type: ignore[arg-type]
+    return kind(**{name: values[name] for name in names}, **changed)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",")) if text else ()
+
+
+def whole_numbers(values: dict[str, Any], name: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in listed(values[name]))
+    except ValueError as error:
+        raise InputError(
+            f"--{name}={values[name]}: expected whole numbers with commas between"
+        ) from error
+
+
+def truths(values: dict[str, Any], name: str) -> tuple[bool, ...]:
+    meanings = {"t": True, "true": True, "f": False, "false": False}
+    parts = listed(values[name])
+    if any(part.lower() not in meanings for part in parts):
+        raise InputError(f"--{name}={values[name]}: expected T or F with commas between")
+    return tuple(meanings[part.lower()] for part in parts)
+
+
+def fold(values: dict[str, Any]) -> tuple[int, int] | None:
+    """k and K of "k/K"."""
+    text = values["left_out_fold"]
+    if text is None:
+        return None
+    number, _, folds = text.partition("/")
+    if not (number.isdigit() and folds.isdigit() and 1 <= int(number) <= int(folds) > 1):
+        raise InputError(f"--left_out_fold={text}: expected k/K with 1 <= k <= K and K above 1")
+    return int(number), int(folds)
+
+
+def joined(values: tuple[Any, ...]) -> str:
+    return ",".join(map(str, values))
+
+
+def path(text: str) -> Path:
+    return Path(os.path.expandvars(text)).expanduser()
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"--{name}={value}: expected {least} or more")
