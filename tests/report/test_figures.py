@@ -37,7 +37,7 @@ def evaluation(
 @pytest.mark.parametrize("candidates", [(), ("bicubic", "linear"), ("climatology",)])
 def test_figures_are_files_with_content(tmp_path, candidates):
     paths = draw_figures(evaluation(tmp_path, candidates, gaps=True), tmp_path)
-    assert [path.name for path in paths] == ["maps.png", "rmse_map.png", "scores.png"]
+    assert [path.name for path in paths] == ["maps.png", "rmse_map.png", "scores.png", "bins.png"]
     for path in paths:
         assert imread(path)[..., :3].std() > 0.05
 
@@ -45,7 +45,7 @@ def test_figures_are_files_with_content(tmp_path, candidates):
 @pytest.mark.parametrize("members", [2, 16])
 def test_members_have_a_rank_histogram(tmp_path, members):
     paths = draw_figures(evaluation(tmp_path, members=members), tmp_path)
-    assert [path.name for path in paths[3:]] == ["spectra.png", "rank_histogram.png"]
+    assert [path.name for path in paths[3:]] == ["spectra.png", "rank_histogram.png", "bins.png"]
     for path in paths[3:]:
         assert imread(path)[..., :3].std() > 0.05
 
@@ -55,14 +55,14 @@ def test_a_truth_without_variance_still_gives_figures(tmp_path):
     result = found.variables[0]
     flat = np.full_like(result.spectra.truth, np.nan)
     blank = replace(result, spectra=replace(result.spectra, truth=flat))
-    assert len(draw_figures(replace(found, variables=(blank,)), tmp_path)) == 4
+    assert len(draw_figures(replace(found, variables=(blank,)), tmp_path)) == 5
 
 
 def test_several_predictands_have_their_own(tmp_path):
     paths = draw_figures(evaluation(tmp_path, names=("tas", "pr")), tmp_path)
     assert {path.name for path in paths} == {
         f"{figure}_{name}.png"
-        for figure in ("maps", "rmse_map", "scores", "spectra")
+        for figure in ("maps", "rmse_map", "scores", "spectra", "bins")
         for name in ("tas", "pr")
     }
 

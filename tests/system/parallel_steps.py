@@ -21,7 +21,7 @@ def main(out: Path, steps: int, argv: list[str]) -> None:
     experiment = config.build(*flags.parse(["train", *argv]))
     session = Session(experiment, Ranks.from_environment())
     shards, communicator, ranks = session.shards, session.communicator, session.ranks
-    model, samples = parts(session)
+    model, samples = parts(session, shards)
     trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
         model,
         experiment.training,

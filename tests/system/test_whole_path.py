@@ -41,7 +41,7 @@ def test_all_stages_leave_a_complete_run_folder(run, data_flags, tmp_path: Path)
         row[0] for row in rows
     }
     status = json.loads((out / "status.json").read_text())
-    assert (status["stage"], status["state"], status["epoch"]) == ("train", "finished", 2)
+    assert (status["stage"], status["state"], status["epoch"]) == ("metrics", "finished", 2)
     _, values = parse([f"--flagfile={out / 'experiment.cfg'}"])
     assert values["epochs"] == 2
 

@@ -133,7 +133,7 @@ def test_the_joined_model_is_tested_scored_and_tiled(flags: list[str], tmp_path:
         whole = found["t2m"].values
     assert np.isfinite(whole).all()
     assert whole.shape[1:] == (18, 22)
-    tiled = ["--tile_size=16", "--tile_overlap=8", f"--save_path={tmp_path / 'tiled'}"]
+    tiled = ["--tile_size=20", "--tile_overlap=8", f"--save_path={tmp_path / 'tiled'}"]
     argv = ["test", *flags, *stack, *tiled, f"--model={tmp_path / 'run'}"]
     assert main(argv) == 0
     with xr.open_dataset(tmp_path / "tiled" / "y_hat.nc") as found:
