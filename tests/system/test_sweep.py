@@ -124,7 +124,7 @@ def test_six_members_on_slurm_one_of_which_fails(
         failed, *others = csv.DictReader(file)
     assert "training loss is nan" in failed["message"]
     assert [member["state"] for member in others] == ["finished"] * 5
-    losses = {float(member["val_loss"]): member["member"] for member in others}
+    losses = {float(member["val_loss"]): member["folder"] for member in others}
     assert f"its best run {losses[min(losses)]}" in shown.stdout
 
 
