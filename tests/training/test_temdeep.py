@@ -57,6 +57,7 @@ def test_motion_of_a_translation_is_found_within_a_tenth_of_a_cell(
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(reason="0.43 on a month of patterns, in nine epochs", strict=True)
 def test_withheld_frames_of_moving_patterns_are_restored(
     run: Run,  # noqa: F811
     tmp_path: Path,
@@ -68,7 +69,7 @@ def test_withheld_frames_of_moving_patterns_are_restored(
         "train", "test", "metrics", f"--data={path}", *TRACER, *TRAINING, *epochs, "--save_path=out"
     )
     found = scores(tmp_path / "out" / "metrics" / "summary.csv")["restoration_rate"]
-    assert found["model"] > 0.3  # of a month of patterns, in nine epochs
+    assert found["model"] >= 0.5
     assert found["model"] > found["cubic"]
 
 
