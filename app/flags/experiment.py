@@ -1,0 +1,104 @@
+"""Flags of an experiment, its data and its pairs of fine and coarse fields."""
+
+from __future__ import annotations
+
+from app.data.description import GAP_POLICIES, TRANSFORMS
+from app.flags.flag import Flag, registered
+
+EXPERIMENT = (
+    Flag("train", "bool", True, "Run the stage train, where no stage is named."),
+    Flag("test", "bool", True, "Run the stage test, where no stage is named."),
+    Flag("metrics", "bool", True, "Run the stage metrics, where no stage is named."),
+    Flag("save_path", "text", "./dl4ds_results/", "Run folder: all that the run writes."),
+    Flag("overwrite", "bool", False, "Start anew in a run folder made with other flags."),
+    Flag("save", "bool", True, "Keep the trained model in the run folder."),
+    Flag("save_bestmodel", "bool", True, "Keep the model of the lowest validation loss."),
+    Flag("seed", "int", 0, "Seed of weights, shuffling, patches and dropout."),
+    Flag(
+        "debug",
+        "bool",
+        False,
+        "Two epochs of six steps, six steps of test, two members.",
+    ),
+    Flag("debug_traceback", "bool", False, "Show Python's traceback of an error."),
+    Flag("verbose", "bool", True, "Log what the run does."),
+)
+
+DATA = (
+    Flag("data_config", "text", None, "YAML data description."),
+    Flag("data", "text", None, "NetCDF or Zarr files of the predictand, without any YAML."),
+    Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
+    Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
+    Flag(
+        "transform",
+        "enum",
+        None,
+        "What is done to the predictands before they are scaled, other than the data "
+        "description's.",
+        TRANSFORMS,
+    ),
+    Flag(
+        "transform_scale",
+        "float",
+        None,
+        "x0 of log1p(x / x0) and sqrt(x / x0), in the predictand's unit.",
+    ),
+    Flag("data_module", "text", None, "Python file that holds the arrays."),
+    Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
+    Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
+    Flag("stage_to", "text", None, "Copy the shards to this node-local folder first."),
+    Flag("verify", "bool", False, "Stage check: also compare the shards' checksums."),
+)
+
+DOWNSCALING = (
+    registered("trainer", "SupervisedTrainer", "Training method."),
+    Flag(
+        "paired_samples",
+        "enum",
+        "implicit",
+        "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
+        "literature perfect-model super-resolution; explicit (MOS): a second source is the "
+        "low resolution, where it is a reanalysis also called perfect prognosis.",
+        ("implicit", "explicit"),
+    ),
+    Flag(
+        "test_pairs",
+        "enum",
+        None,
+        "Pairs of the stages test and metrics, if not those of the training: explicit applies "
+        "a PerfectProg model to the driver.",
+        ("implicit", "explicit"),
+    ),
+    Flag(
+        "scale",
+        "int",
+        2,
+        "Fine cells along one side of a coarse cell; TemDeepTrainer takes the default as 1.",
+    ),
+    Flag("halo", "int", 0, "Coarse cells of context beyond the target's edge."),
+    Flag("patch_size", "int", None, "Train on patches of this many fine cells a side."),
+    Flag(
+        "patch_stride",
+        "int",
+        None,
+        "Fine cells between the patches there are; default: they begin at any coarse cell.",
+    ),
+    Flag("min_land_fraction", "float", 0.0, "Least share of land in a patch."),
+    Flag("land_static", "text", "lsm", "Static field that tells the share of land."),
+    Flag(
+        "time_window",
+        "int",
+        None,
+        "Consecutive frames of a sample, all of which are predicted (spatio-temporal samples).",
+    ),
+    registered("interpolation", "inter_area", "Interpolation before the network (pin)."),
+    Flag("input_step", "text", None, "Time between known frames, such as 3h (TemDeepTrainer)."),
+    Flag("target_step", "text", None, "Wanted time step, such as 1h (TemDeepTrainer)."),
+    Flag(
+        "gap_policy",
+        "enum",
+        "refuse",
+        "Irregular time steps: refuse them, skip (leave gaps), or bridge (interpolate over).",
+        GAP_POLICIES,
+    ),
+)

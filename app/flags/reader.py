@@ -1,0 +1,142 @@
+"""The command line and flagfiles to the values of all flags."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.errors import InputError
+from app.flags.flag import LISTS, value_from_text
+from app.flags.table import FLAGS_BY_NAME
+from app.registry import unknown
+
+QUOTES = ('"""', "'''")
+
+
+def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Stages and the values of all flags; the command line beats flagfiles in any order."""
+    values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
+    words: list[str] = []
+    options: list[str] = []
+    for argument in _joined(argv):
+        (options if argument.startswith("-") else words).append(argument)
+    from_files = [a for a in options if a.startswith("--flagfile=")]
+    for argument in from_files:
+        _read_flagfile(values, argument.partition("=")[2], Path.cwd(), ())
+    _assign(values, [a for a in options if a not in from_files], "command line")
+    return tuple(words), values
+
+
+def given_names(argv: Sequence[str]) -> frozenset[str]:
+    """The flags named on a command line itself, flagfiles aside."""
+    return frozenset(_name_of(argument) for argument in without(argv, ()))
+
+
+def without(argv: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
+    """The flags of a command line other than those named; no stages."""
+    return tuple(
+        argument
+        for argument in _joined(argv)
+        if argument.startswith("-") and _name_of(argument) not in names
+    )
+
+
+def value_of(name: str, text: str, where: str = "command line") -> Any:
+    """The value of a known flag from its text; InputError where it does not take it."""
+    return value_from_text(FLAGS_BY_NAME[name], text, where)
+
+
+def _name_of(argument: str) -> str:
+    """The flag that `--name=value`, `--name` or `--noname` speaks of."""
+    name = argument.lstrip("-").partition("=")[0]
+    negated = name.startswith("no") and name not in FLAGS_BY_NAME and name[2:] in FLAGS_BY_NAME
+    return name[2:] if negated else name
+
+
+def _joined(argv: Sequence[str]) -> Iterator[str]:
+    """Arguments with `--name value` written as `--name=value`, `-name` as `--name`."""
+    rest = iter(argv)
+    for argument in rest:
+        if not argument.startswith("-"):
+            yield argument
+            continue
+        name, equals, _ = argument.lstrip("-").partition("=")
+        takes_value = name == "flagfile" or (
+            name in FLAGS_BY_NAME and FLAGS_BY_NAME[name].kind != "bool"
+        )
+        dashed = "--" + argument.lstrip("-")
+        if equals or not takes_value:
+            yield dashed
+            continue
+        value = next(rest, None)
+        if value is None:
+            raise InputError(f"command line: --{name} needs a value")
+        yield f"{dashed}={value}"
+
+
+def _read_flagfile(
+    values: dict[str, Any], name: str, base: Path, parents: tuple[Path, ...]
+) -> None:
+    """Assign a flagfile's flags; a nested flagfile comes before the lines of its parent."""
+    path = (base / Path(name).expanduser()).resolve()
+    if path in parents:
+        raise InputError(f"flagfile {path} includes itself")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--flagfile={name}: cannot read {path} ({error})") from error
+    own: list[str] = []
+    for number, line in _flag_lines(text, path):
+        if not line.startswith("-"):
+            raise InputError(f"{path}, line {number}: expected --flag=value, received {line!r}")
+        argument = "--" + line.lstrip("-")
+        if argument.startswith(("--flagfile=", "--flagfile ")):
+            nested = argument[len("--flagfile") + 1 :].strip()
+            _read_flagfile(values, nested, path.parent, (*parents, path))
+        else:
+            own.append(f"{argument}\n{number}")
+    _assign(values, own, str(path))
+
+
+def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are neither blank, comments, section banners nor within a quoted heading."""
+    closing = ""
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip().lstrip("\ufeff")
+        if closing:
+            closing = "" if closing in line else closing
+        elif line.startswith(QUOTES):
+            quote = line[:3]
+            closing = "" if quote in line[3:] else quote
+        elif line and not line.startswith(("#", "//")):
+            yield number, line
+    if closing:
+        raise InputError(f"{path}: a heading opened with {closing} is never closed")
+
+
+def _assign(values: dict[str, Any], arguments: list[str], source: str) -> None:
+    """Assign `--name=value` arguments of one source; lists start anew with each source."""
+    begun: set[str] = set()
+    for argument in arguments:
+        argument, _, number = argument.partition("\n")
+        where = f"{source}, line {number}" if number else source
+        name, equals, text = argument[2:].partition("=")
+        name = name.strip()
+        if not equals and name.startswith("no") and name not in FLAGS_BY_NAME:
+            name, equals, text = name[2:], "=", "false"
+        flag = FLAGS_BY_NAME.get(name)
+        if flag is None:
+            raise InputError(f"{where}: {_unknown_flag(argument)}")
+        if not equals and flag.kind != "bool":
+            raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
+        value = value_from_text(flag, text.strip() if equals else "true", where)
+        if flag.kind in LISTS and name in begun:
+            value = (*values[name], *value)
+        values[name] = value
+        begun.add(name)
+
+
+def _unknown_flag(argument: str) -> str:
+    name = argument[2:].partition("=")[0]
+    return unknown("flag", name, tuple(FLAGS_BY_NAME)).partition("; known:")[0] + "; see --help"

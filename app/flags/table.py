@@ -1,0 +1,38 @@
+"""Every flag, once, by section."""
+
+from __future__ import annotations
+
+from app.flags import experiment, learning, use
+from app.flags.flag import Flag
+
+SECTIONS: dict[str, tuple[Flag, ...]] = {
+    "EXPERIMENT": experiment.EXPERIMENT,
+    "DATA": experiment.DATA,
+    "DOWNSCALING": experiment.DOWNSCALING,
+    "MODEL": learning.MODEL,
+    "DIFFUSION": learning.DIFFUSION,
+    "TRAINING": learning.TRAINING,
+    "INFERENCE": use.INFERENCE,
+    "MACHINE": use.MACHINE,
+    "SWEEP": use.SWEEP,
+}
+
+FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
+
+# Flags that may differ between two calls on one run folder: none changes what is learnt.
+FREE_FLAGS = frozenset(
+    {
+        *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
+        *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
+        *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
+        *("test_pairs", "members", "write_members", "write_quantiles", "predict_quantiles"),
+        *("tile_size", "tile_overlap", "input_grid"),
+        *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
+        *("temporal_model", "coherence_epochs"),
+        *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
+        *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
+        "time_limit",
+        *(flag.name for flag in use.SWEEP),
+        *("network_interface", "launch_timeout", "rank_timeout"),
+    }
+)
