@@ -56,6 +56,11 @@ class Guard:
         self.interruption.spread()
         self.interruption.check()
 
+    def fail(self, reason: str) -> None:
+        """The last word where the process is about to end without leaving this guard."""
+        self.status.end(FAILED, error=reason)
+        self._lock.release()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

@@ -63,6 +63,7 @@ class Session:
         from app.distributed.watch import Watch
 
         self.watch = Watch(self.ranks, self.experiment.save_path, self.experiment.launch)
+        self.watch.ending = self.guard.fail
         return self._introduced(self.watch.gather())
 
     @property
