@@ -11,9 +11,10 @@ from app.config import ModelConfig, StackConfig
 from app.grids import Geometry, Grid
 from app.main import main
 from app.models import load_physical_model
+from app.models.block_means import BlockMeans
 from app.models.stack import build_stages
 from app.training.base import build_optimizer
-from app.training.deepsd import BlockMeans, _rates
+from app.training.stage_trainer import layer_rates
 from tests.system.conftest import fields
 
 
@@ -73,7 +74,7 @@ def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
     stack = StackConfig(factors=(2,), filters=(3, 2), kernels=(3, 1, 3))
     (stage,) = build_stages(stack, ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, twins=(0,))
     config = TrainingConfig(learning_rate=(1e-2,))
-    optimizer = build_optimizer(config, 10, 1, factors=_rates(stage, (1.0, 0.5, 0.1)))
+    optimizer = build_optimizer(config, 10, 1, factors=layer_rates(stage, (1.0, 0.5, 0.1)))
     before = [v.numpy() for v in stage.trainable_variables]
     gradients = [keras.ops.ones_like(v) for v in stage.trainable_variables]
     optimizer.apply(gradients, stage.trainable_variables)
