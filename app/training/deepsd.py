@@ -25,16 +25,15 @@ from app.data.transforms import forward
 from app.data.wet import summed_over
 from app.errors import InputError
 from app.grids import Geometry
-from app.inference.correction import CLIMATE, write_input_climate
 from app.losses.dense import DenseWeights
 from app.models.block_means import BlockMeans
-from app.models.physical import PhysicalModel
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
 from app.run_folder import RunFolder
 from app.session import Session
 from app.training.assemble import build_model
 from app.training.base import NetworkTrainer
+from app.training.begin import begin_run
 from app.training.density import fit_dense_weights, write_dense_weights
 from app.training.loop import Loop, already_trained
 from app.training.stage_trainer import StageTrainer
@@ -57,7 +56,8 @@ def train_stack(session: Session) -> None:
         _check_trained(folders, experiment.flags)
     parts = _Parts(session)
     if ranks.first and stack.joins:  # stages that are trained side by side leave the run alone
-        _begin(session, parts.model, overwrite=whole and experiment.overwrite)
+        overwrite = whole and experiment.overwrite
+        begin_run(session, session.shards, parts.model, overwrite=overwrite)
     session.communicator.barrier()
     for number in stack.numbers:
         parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
@@ -68,22 +68,6 @@ def train_stack(session: Session) -> None:
 def stage_folder(folder: RunFolder, number: int) -> RunFolder:
     """Where a stage of a run is trained."""
     return RunFolder(stage_path(folder.path, number))
-
-
-def _begin(session: Session, model: PhysicalModel, overwrite: bool) -> None:
-    experiment, folder = session.experiment, session.folder
-    folder.begin(experiment.flags, overwrite)
-    folder.write_provenance(
-        {
-            "ranks": session.ranks.size,
-            "launcher": session.ranks.launcher,
-            "seed": experiment.training.seed,
-            "parameters": model.network.count_params(),
-            "data_fingerprint": session.shards.fingerprint,
-        }
-    )
-    if session.shards.has_times:
-        write_input_climate(folder.path / CLIMATE, session.shards)
 
 
 def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
