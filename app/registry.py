@@ -94,7 +94,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "DeepSDTrainer",
             "a stack of stages, each on its own, then joined",
-            "app.training.deepsd:StageTrainer",
+            "app.training.stage_trainer:StageTrainer",
         ),
         (
             "TemDeepTrainer",

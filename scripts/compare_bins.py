@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from app.errors import InputError
-from app.metrics.compare import compare
+from app.metrics.compare import compare, dry_frequency
 
 
 def main() -> int:
@@ -30,6 +30,8 @@ def main() -> int:
             f"{row.bin:12} {row.days:5d} {row.rmse:9.4g} {row.other:9.4g} {row.change:+8.2%}  "
             f"{row.low:+.2%} to {row.high:+.2%}; lower in {row.lower} of {row.pairs} pairs"
         )
+    own, other = (dry_frequency(runs, given.variable) for runs in (given.runs, given.against))
+    print(f"share of dry values {own:.4f}, against {other:.4f}")
     return 0
 
 

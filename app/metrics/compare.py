@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +97,20 @@ def _difference(
     )
 
 
+def dry_frequency(runs: list[Path], variable: str | None = None) -> float:
+    """Mean over run folders of the share of dry values in their prediction; NaN if not scored."""
+    names = {"wet_frequency", f"wet_frequency[{variable}]"}
+    found = []
+    for run in runs:
+        table = run / "metrics" / "summary.csv"
+        with table.open(encoding="utf-8") as file:
+            wet = [row[MODEL] for row in csv.DictReader(file) if row["metric"] in names]
+        found.append(1 - float(wet[0]) if wet and wet[0] else np.nan)
+    return float(np.mean(found))
+
+
 def _open(run: Path) -> xr.Dataset:
-    path = run / "metrics" / "bins.nc" if run.is_dir() else run
+    path = run / "metrics" / "bins.nc"
     try:
         with xr.open_dataset(path, engine="netcdf4") as dataset:
             return dataset.load()

@@ -7,7 +7,7 @@ network. All work in encoded space, and the stack of them is a network like any 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -61,6 +61,43 @@ class LowerBound(keras.layers.Layer):
         return input_shape
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a stack, counted from 1: its factor, and the channels of its fields.
+
+    `twins`: for each output the input channel that holds it, or None.
+    """
+
+    number: int
+    factor: int
+    n_inputs: int
+    n_static: int
+    n_outputs: int
+    twins: tuple[int | None, ...]
+
+    def inputs(self) -> dict[str, Any]:
+        """Keras inputs by name: "coarse" and, only if there are statics, "static"."""
+        found = {"coarse": keras.Input((None, None, self.n_inputs), name="coarse")}
+        if self.n_static:
+            found["static"] = keras.Input((None, None, self.n_static), name="static")
+        return found
+
+    def model(self, inputs: dict[str, Any], y: Any) -> keras.Model:
+        """The network from the inputs to y, float32 whatever the policy."""
+        y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
+        return keras.Model(inputs, y, name=stage_name(self.number))
+
+
+def stage_name(number: int) -> str:
+    """Name of a stage's network within the joined one."""
+    return f"stage_{number}"
+
+
+def bound_name(number: int) -> str:
+    """Name of the layer before a stage, from the second on, that bounds what comes to it."""
+    return f"bound_{number}"
+
+
 def build_stages(
     stack: StackConfig,
     model: ModelConfig,
@@ -79,12 +116,12 @@ def build_stages(
     """
     stages = []
     for number, factor in enumerate(stack.factors, start=1):
-        first = number == 1
-        build = _srcnn if stack.sr_network == "srcnn" else _backbone
-        name = f"stage_{number}"
-        channels = n_inputs if first else n_outputs
-        own: list[int | None] = list(twins) if first else list(range(n_outputs))
-        stages.append(build(stack, model, name, factor, channels, n_static, n_outputs, own))
+        channels, own = (n_inputs, twins) if number == 1 else (n_outputs, range(n_outputs))
+        stage = Stage(number, factor, channels, n_static, n_outputs, tuple(own))
+        if stack.sr_network == "srcnn":
+            stages.append(_srcnn(stage, stack))
+        else:
+            stages.append(_backbone(stage, model, stack.sr_interpolation))
     return stages
 
 
@@ -106,7 +143,7 @@ def join_stages(
     y = TakeChannels(range(n_inputs), name="fields")(coarse)
     for number, stage in enumerate(stages, start=1):
         if number > 1:
-            y = LowerBound(lower_bounds, dtype="float32", name=f"bound_{number}")(y)
+            y = LowerBound(lower_bounds, dtype="float32", name=bound_name(number))(y)
         inputs = {"coarse": y}
         if static is not None:
             inputs["static"] = averaged(static, prod(factors[number:]), f"static_{number}")
@@ -123,34 +160,27 @@ def averaged(static: Any, factor: int, name: str | None = None) -> Any:
     return keras.layers.AveragePooling2D(factor, name=name, dtype="float32")(static)
 
 
-def _srcnn(
-    stack: StackConfig,
-    model: ModelConfig,
-    name: str,
-    factor: int,
-    n_inputs: int,
-    n_static: int,
-    n_outputs: int,
-    twins: list[int | None],
-) -> keras.Model:
+def _srcnn(stage: Stage, stack: StackConfig) -> keras.Model:
     """Interpolation, statics beside it, and convolutions with ReLU between them.
 
     With --srcnn_residual the convolutions correct the interpolated predictands, each scaled and
     shifted anew, as the coarse ones are encoded by other means and deviations.
     Reference: Dong et al. 2016, arXiv:1501.00092.
     """
-    coarse, static = _inputs(n_inputs, n_static)
-    enlarged = Resize(stack.sr_interpolation, scale=factor, name="interpolation")(coarse)
-    y = enlarged if static is None else JoinStatic(name="join_static")([enlarged, static])
+    inputs = stage.inputs()
+    resize = Resize(stack.sr_interpolation, scale=stage.factor, name="interpolation")
+    y = enlarged = resize(inputs["coarse"])
+    if stage.n_static:
+        y = JoinStatic(name="join_static")([enlarged, inputs["static"]])
     *hidden, last = stack.kernels
     for number, (filters, kernel) in enumerate(zip(stack.filters, hidden, strict=True), start=1):
         y = keras.layers.Conv2D(
             filters, kernel, padding="same", activation="relu", name=layer_name(number)
         )(y)
-    channels = [twin for twin in twins if twin is not None]
-    residual = stack.srcnn_residual and len(channels) == n_outputs
+    channels = [twin for twin in stage.twins if twin is not None]
+    residual = stack.srcnn_residual and len(channels) == stage.n_outputs
     y = keras.layers.Conv2D(
-        n_outputs,
+        stage.n_outputs,
         last,
         padding="same",
         kernel_initializer="zeros" if residual else "glorot_uniform",
@@ -160,7 +190,7 @@ def _srcnn(
         own = TakeChannels(channels, name="own")(enlarged)
         own = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", name="rescale")(own)
         y = keras.layers.Add(name="skip")([y, own])
-    return _model(coarse, static, y, name)
+    return stage.model(inputs, y)
 
 
 def layer_name(number: int) -> str:
@@ -168,41 +198,23 @@ def layer_name(number: int) -> str:
     return f"convolution_{number}"
 
 
-def _backbone(
-    stack: StackConfig,
-    model: ModelConfig,
-    name: str,
-    factor: int,
-    n_inputs: int,
-    n_static: int,
-    n_outputs: int,
-    twins: list[int | None],
-) -> keras.Model:
+def _backbone(stage: Stage, model: ModelConfig, interpolation: str) -> keras.Model:
     """A network of the model flags, as without a stack, for one factor."""
-    coarse, static = _inputs(n_inputs, n_static)
-    pin = model.upsampling == "pin"
-    grid = Resize(stack.sr_interpolation, scale=factor, name="interpolation")(coarse)
+    inputs = stage.inputs()
     network = build_network(
         replace(model, localcon_layer=False),
-        n_inputs=n_inputs,
-        n_static=n_static,
-        n_outputs=n_outputs,
-        scale=factor,
+        n_inputs=stage.n_inputs,
+        n_static=stage.n_static,
+        n_outputs=stage.n_outputs,
+        scale=stage.factor,
     )
-    fields = grid if pin else coarse
-    inputs = {"coarse": fields}
-    if static is not None:
-        beside = static if pin else averaged(static, factor, "coarse_static")
-        inputs = {"coarse": JoinStatic(name="join_static")([fields, beside]), "static": static}
-    return _model(coarse, static, network(inputs), name)
-
-
-def _inputs(n_inputs: int, n_static: int) -> tuple[Any, Any]:
-    coarse = keras.Input((None, None, n_inputs), name="coarse")
-    return coarse, keras.Input((None, None, n_static), name="static") if n_static else None
-
-
-def _model(coarse: Any, static: Any, y: Any, name: str) -> keras.Model:
-    y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
-    inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
-    return keras.Model(inputs, y, name=name)
+    pin = model.upsampling == "pin"
+    fields = inputs["coarse"]
+    if pin:
+        fields = Resize(interpolation, scale=stage.factor, name="interpolation")(fields)
+    given = {"coarse": fields}
+    if stage.n_static:
+        static = inputs["static"]
+        beside = static if pin else averaged(static, stage.factor, "coarse_static")
+        given = {"coarse": JoinStatic(name="join_static")([fields, beside]), "static": static}
+    return stage.model(inputs, network(given))

@@ -70,7 +70,9 @@ def _colour(name: str, shown: list[str]) -> str:
 
 
 def _label(bin_: tuple[str, float, float]) -> str:
-    _, low, high = bin_
+    name, low, high = bin_
+    if name.startswith("above_p"):
+        return f"P{name.removeprefix('above_p')} up\n≥ {low:.3g}"
     if np.isinf(low):
         return f"< {high:.3g}"
     return f"≥ {low:.3g}" if np.isinf(high) else f"{low:.3g} to {high:.3g}"

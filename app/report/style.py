@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from app.metrics.evaluate import MODEL
 
 MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
-TITLES = {MODEL: "prediction", "linear": "linear regression"}
+TITLES = {MODEL: "prediction", "linear": "linear regression", "bcsd": "BCSD"}
 
 
 def colour(name: str) -> str:

@@ -35,7 +35,7 @@ def run(session: Session) -> None:
         return
     communicator = session.communicator  # TensorFlow is started before anything imports it
 
-    from app.inference.correction import CLIMATE, write_input_climate
+    from app.training.begin import begin_run
     from app.training.density import write_dense_weights
     from app.training.folds import without_fold
 
@@ -53,18 +53,7 @@ def run(session: Session) -> None:
         **({"dense": dense} if dense else {}),
     )
     if ranks.first:
-        folder.begin(experiment.flags, experiment.overwrite)
-        folder.write_provenance(
-            {
-                "ranks": ranks.size,
-                "launcher": ranks.launcher,
-                "seed": experiment.training.seed,
-                "parameters": model.network.count_params(),
-                "data_fingerprint": shards.fingerprint,
-            }
-        )
-        if shards.has_times and not experiment.in_time:
-            write_input_climate(folder.path / CLIMATE, shards)
+        begin_run(session, shards, model, overwrite=experiment.overwrite)
         if dense:
             write_dense_weights(
                 folder.dense_weights, dense, shards.variables["hr"], experiment.training

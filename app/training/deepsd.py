@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,9 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
-from keras import ops
 
 from app.atomic import write_text
 from app.baselines.interpolation import match_channels
@@ -25,143 +23,23 @@ from app.data.samples import FieldSamples
 from app.data.shards import Shards
 from app.data.transforms import forward
 from app.data.wet import summed_over
-from app.distributed import Communicator
 from app.errors import InputError
 from app.grids import Geometry
-from app.inference.correction import CLIMATE, write_input_climate
 from app.losses.dense import DenseWeights
-from app.losses.masked import valid_fraction
-from app.models.physical import PhysicalModel
+from app.models.block_means import BlockMeans
 from app.models.spec import ModelSpec
-from app.models.stack import build_stages, join_stages, layer_name
+from app.models.stack import build_stages, join_stages
 from app.run_folder import RunFolder
 from app.session import Session
 from app.training.assemble import build_model
-from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.base import NetworkTrainer
+from app.training.begin import begin_run
 from app.training.density import fit_dense_weights, write_dense_weights
 from app.training.loop import Loop, already_trained
+from app.training.stage_trainer import StageTrainer
 from app.training.supervised import SupervisedTrainer
-from app.training.trainer import Batch
 
 FINETUNE_SHARE = 0.1  # of the learning rate, where --finetune_rate does not say otherwise
-
-
-class BlockMeans:
-    """Area-weighted means of physical fields over blocks, in the graph, as the shards' own.
-
-    `areas` (H, W) of the padded fine grid, 0 in the padding. NaN where fewer than
-    `min_valid_fraction` of a block's cells within the grid are known.
-    """
-
-    def __init__(self, areas: np.ndarray, min_valid_fraction: float) -> None:
-        self._areas = areas.astype("float32")
-        self._least = min_valid_fraction
-
-    def __call__(self, batch: Batch, factor: int, scale: int) -> Any:
-        """The batch's "hr" `(B, H, W, C)` to `(B, H / factor, W / factor, C)`."""
-        fields = batch["hr"]
-        if factor == 1:
-            return fields
-        areas = self._areas_of(batch, scale)[..., None]
-        known = ops.cast(ops.logical_not(ops.isnan(fields)), "float32")
-        total = _block_sum(areas * known, factor)
-        sums = _block_sum(ops.where(known > 0, fields, 0.0) * areas, factor)
-        present = _block_sum(ops.cast(areas > 0, "float32"), factor)
-        enough = _block_sum(known, factor) >= self._least * present
-        enough = ops.logical_and(enough, total > 0)
-        return ops.where(enough, sums / ops.where(enough, total, 1.0), np.nan)
-
-    def _areas_of(self, batch: Batch, scale: int) -> Any:
-        """Areas `(1, H, W)` of whole fields, `(B, patch, patch)` of patches."""
-        if "origin" not in batch:
-            return ops.convert_to_tensor(self._areas[None])
-        origin = ops.cast(batch["origin"], "int32") * scale
-        rows, columns = (ops.arange(n, dtype="int32") for n in ops.shape(batch["hr"])[1:3])
-        rows, columns = origin[:, 0, None] + rows, origin[:, 1, None] + columns
-        cells = rows[:, :, None] * self._areas.shape[1] + columns[:, None, :]
-        return ops.take(ops.convert_to_tensor(self._areas.ravel()), cells, axis=0)
-
-
-def _block_sum(fields: Any, factor: int) -> Any:
-    batch, height, width, channels = ops.shape(fields)
-    shape = (batch, height // factor, factor, width // factor, factor, channels)
-    return ops.sum(ops.reshape(fields, shape), axis=(2, 4))
-
-
-class StageTrainer(NetworkTrainer):
-    """Trains one stage of a stack on true fields of its two resolutions.
-
-    Arguments: model, the physical model of the joined stack; stages, its networks, coarse to
-    fine; number, of the stage, from 1; factors, all stages'; means, see `BlockMeans`.
-    """
-
-    def __init__(
-        self,
-        model: PhysicalModel,
-        stages: Sequence[keras.Model],
-        number: int,
-        experiment: Experiment,
-        communicator: Communicator,
-        *,
-        means: BlockMeans,
-        steps_per_epoch: int,
-        data_range: np.ndarray,
-        dense: DenseWeights | None = None,
-    ) -> None:
-        config, factors = experiment.training, experiment.stack.factors
-        self.stage, self.first = stages[number - 1], number == 1
-        self._means = means
-        self._scale = prod(factors)
-        self._given, self._wanted = prod(factors[number - 1 :]), prod(factors[number:])
-        optimizer = build_optimizer(
-            config,
-            steps_per_epoch,
-            communicator.ranks.size,
-            factors=_rates(self.stage, experiment.stack.srcnn_rates),
-        )
-        learner = Learner(self.stage, self.stage, optimizer)
-        super().__init__(
-            model, config, communicator, data_range=data_range, learners=[learner], dense=dense
-        )
-
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
-        truth, predicted, weights = self._predicted(batch, training=True)
-        loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
-        return {"loss": loss}, tf.reduce_sum(weights)
-
-    def _targets(self, batch: Batch) -> Any:
-        return self._means(batch, self._wanted, self._scale)
-
-    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
-        truth = self.model.encode_targets(self._targets(batch))
-        predicted = self.stage(self._inputs(batch, training), training=training)
-        return truth, predicted, batch["weight"] * valid_fraction(truth)
-
-    def _inputs(self, batch: Batch, training: bool) -> dict[str, Any]:
-        whole = self.model.encode_inputs(
-            batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
-        )
-        n_static = len(self.model.spec.statics)
-        if self.first:
-            coarse = whole["coarse"]
-            inputs = {"coarse": coarse[..., : coarse.shape[-1] - n_static]}
-        else:
-            fields = self.model.encode_targets(self._means(batch, self._given, self._scale))
-            inputs = {"coarse": ops.where(ops.isnan(fields), 0.0, fields)}
-        if n_static:
-            static = whole["static"]
-            if self._wanted > 1:
-                static = ops.average_pool(static, self._wanted)
-            inputs["static"] = static
-        return inputs
-
-
-def _rates(stage: keras.Model, rates: tuple[float, ...]) -> list[float]:
-    """Multiples of the learning rate of a stage's variables: those of an SRCNN's layers, else 1."""
-    by_layer = {layer_name(number): rate for number, rate in enumerate(rates, start=1)}
-    return [
-        by_layer.get(layer.name, 1.0) for layer in stage.layers for _ in layer.trainable_variables
-    ]
 
 
 def train_stack(session: Session) -> None:
@@ -175,10 +53,11 @@ def train_stack(session: Session) -> None:
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     if stack.sr_stage == JOIN:
-        _check_trained(folders)
+        _check_trained(folders, experiment.flags)
     parts = _Parts(session)
-    if ranks.first:
-        _begin(session, parts.model, overwrite=whole and experiment.overwrite)
+    if ranks.first and stack.joins:  # stages that are trained side by side leave the run alone
+        overwrite = whole and experiment.overwrite
+        begin_run(session, session.shards, parts.model, overwrite=overwrite)
     session.communicator.barrier()
     for number in stack.numbers:
         parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
@@ -189,22 +68,6 @@ def train_stack(session: Session) -> None:
 def stage_folder(folder: RunFolder, number: int) -> RunFolder:
     """Where a stage of a run is trained."""
     return RunFolder(stage_path(folder.path, number))
-
-
-def _begin(session: Session, model: PhysicalModel, overwrite: bool) -> None:
-    experiment, folder = session.experiment, session.folder
-    folder.begin(experiment.flags, overwrite)
-    folder.write_provenance(
-        {
-            "ranks": session.ranks.size,
-            "launcher": session.ranks.launcher,
-            "seed": experiment.training.seed,
-            "parameters": model.network.count_params(),
-            "data_fingerprint": session.shards.fingerprint,
-        }
-    )
-    if session.shards.has_times:
-        write_input_climate(folder.path / CLIMATE, session.shards)
 
 
 def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
@@ -239,13 +102,16 @@ def _recorded(folder: RunFolder) -> list[str] | None:
         return None
 
 
-def _check_trained(folders: list[RunFolder]) -> None:
+def _check_trained(folders: list[RunFolder], flags: dict[str, Any]) -> None:
+    """Refuse to join where a stage is missing or was trained with other flags."""
     missing = [each.model for each in folders if not each.model.is_file()]
     if missing:
         raise InputError(
             f"--sr_stage={JOIN}: no trained stage at {missing[0]}; train every stage first, "
             f"{len(missing)} of {len(folders)} are missing"
         )
+    for each in folders:
+        each.check(flags, overwrite=False)
 
 
 class _Parts:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from app.losses import build_loss
 from app.losses.dense import (
@@ -48,8 +47,12 @@ def fitted(values, alpha, parts=1):
 def direct(values, alpha):
     """p', w* and w at every value, straight from the definition."""
     h = 1.06 * values.std() * values.size ** (-1 / 5)
-    blocks = [norm.pdf((part[:, None] - values) / h).mean(axis=1) for part in np.split(values, 100)]
-    density = np.concatenate(blocks) / h
+    scaled, back, counts = np.unique(values / h, return_inverse=True, return_counts=True)
+    blocks = [
+        np.exp(-((part[:, None] - scaled) ** 2) / 2) @ counts
+        for part in np.array_split(scaled, 100)
+    ]
+    density = np.concatenate(blocks)[back] / (values.size * h * np.sqrt(2 * np.pi))
     relative = (density - density.min()) / (density.max() - density.min())
     raw = np.maximum(1 - alpha * relative, EPSILON)
     return relative, raw, raw / raw.mean()

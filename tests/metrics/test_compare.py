@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from app.errors import InputError
-from app.metrics.compare import compare
+from app.metrics.compare import compare, dry_frequency
 
 DAYS = 60
 
@@ -53,3 +53,15 @@ def test_runs_that_do_not_compare_are_refused(tmp_path, days, count):
     other = run(tmp_path, "b", 1.0, days=days)
     with pytest.raises(InputError, match="not scored on the times" if count == 1 else "as many"):
         compare(runs, [other])
+
+
+def test_dry_frequency_is_the_mean_over_runs_of_what_is_not_wet(tmp_path):
+    runs = [run(tmp_path, f"a{i}", 1.0) for i in range(2)]
+    for folder, wet in zip(runs, (0.25, 0.35), strict=True):
+        text = f"metric,model,model_std\nrmse,1,\nwet_frequency,{wet},0.1\n"
+        (folder / "metrics" / "summary.csv").write_text(text)
+    assert dry_frequency(runs) == pytest.approx(0.7)
+    text = "metric,model\nrmse[pr],1\nwet_frequency[tas],0.9\nwet_frequency[pr],0.4\n"
+    (runs[0] / "metrics" / "summary.csv").write_text(text)
+    assert dry_frequency(runs[:1], "pr") == pytest.approx(0.6)
+    assert np.isnan(dry_frequency(runs[:1]))

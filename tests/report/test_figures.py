@@ -14,15 +14,23 @@ from app.metrics.evaluate import evaluate
 from app.report.figures import draw_figures
 from app.report.maps import DIVERGING, diverging, sequential, stretch
 
+RAIN = (Variable("pr", "pr", units="mm day-1", kind="ratio"),)
+
 
 def evaluation(
-    folder, candidates=("bicubic", "linear"), names=("t",), gaps=False, grid=None, members=None
+    folder,
+    candidates=("bicubic", "linear"),
+    names=("t",),
+    gaps=False,
+    grid=None,
+    members=None,
+    variables=None,
 ):
     rng = np.random.default_rng(0)
-    hr = 280 + rng.normal(size=(60, 12, 14, len(names)))
+    hr = (0 if variables else 280) + rng.normal(size=(60, 12, 14, len(names)))
     if gaps:
         hr[:, :4, :5] = np.nan
-    variables = tuple(Variable(name, name, units="K") for name in names)
+    variables = variables or tuple(Variable(name, name, units="K") for name in names)
     shards = perfect_prog(hr, variables=variables, grid=grid)
     fields = shards.read("hr", "test", np.arange(12)) + rng.normal(size=(12, 12, 14, len(names)))
     grid = shards.geometry.fine
@@ -42,10 +50,17 @@ def test_figures_are_files_with_content(tmp_path, candidates):
         assert imread(path)[..., :3].std() > 0.05
 
 
-@pytest.mark.parametrize("members", [2, 16])
-def test_members_have_a_rank_histogram(tmp_path, members):
-    paths = draw_figures(evaluation(tmp_path, members=members), tmp_path)
-    assert [path.name for path in paths[3:]] == ["spectra.png", "rank_histogram.png", "bins.png"]
+@pytest.mark.parametrize(
+    ("members", "variables", "more"), [(2, RAIN, ["wet_reliability.png"]), (16, None, [])]
+)
+def test_members_have_a_rank_histogram_and_of_rain_the_reliability(
+    tmp_path, members, variables, more
+):
+    names = ("pr",) if variables else ("t",)
+    found = evaluation(tmp_path, names=names, members=members, variables=variables)
+    paths = draw_figures(found, tmp_path)
+    own = ["spectra.png", "rank_histogram.png", *more, "bins.png"]
+    assert [path.name for path in paths[3:]] == own
     for path in paths[3:]:
         assert imread(path)[..., :3].std() > 0.05
 

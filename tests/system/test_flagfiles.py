@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app import config, flags
+from app.main import main
 
 FOLDER = Path(__file__).resolve().parents[2] / "flagfiles"
 FLAGFILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.cfg"))
@@ -44,6 +45,19 @@ def test_benchmark_trains_its_eight_models_alike(monkeypatch: pytest.MonkeyPatch
         for n in BENCHMARK
     ]
     assert all(values == shared[0] for values in shared)
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [("benchmark/sweep.yml", 30), ("germany_pr_dense.yml", 25), ("dense_quickstart.yml", 4)],
+)
+def test_sweep_has_its_members(
+    name: str, members: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(FOLDER.parent)
+    argv = ["sweep", f"--sweep=flagfiles/{name}", f"--save_path={tmp_path}", "--dry_run"]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.count(" waiting") == members
 
 
 def smoke(run, name: str, tmp_path: Path, *argv: str) -> None:

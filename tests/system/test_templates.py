@@ -16,7 +16,8 @@ from tests.system.conftest import REPOSITORY, flags_for_waves
 from tests.system.launching import assert_identical, weights
 
 TEMPLATES = sorted((REPOSITORY / "slurm").glob("*.sbatch"))
-SCRIPTS = [*TEMPLATES, REPOSITORY / "slurm" / "chain.sh", *(REPOSITORY / "scripts").glob("*.sh")]
+CHAINS = sorted((REPOSITORY / "slurm").glob("*.sh"))
+SCRIPTS = [*TEMPLATES, *CHAINS, *(REPOSITORY / "scripts").glob("*.sh")]
 STAND_IN = Path(__file__).with_name("pretended_program.py")
 LIMIT_S = 240
 REVOKED_S = 3  # in which a node refuses a job that it has just given back
@@ -26,8 +27,8 @@ Submit = Callable[..., str]
 
 
 def test_every_template_says_what_it_is_and_how_to_adapt_it() -> None:
-    assert len(TEMPLATES) == 7
-    for path in [*TEMPLATES, REPOSITORY / "slurm" / "chain.sh"]:
+    assert (len(TEMPLATES), len(CHAINS)) == (8, 2)
+    for path in [*TEMPLATES, *CHAINS]:
         head = path.read_text(encoding="utf-8").split("\n\n")[0]
         for part in ("# Resources: ", "# Use: ", "# Adapt: "):
             assert part in head, path
@@ -227,6 +228,29 @@ def test_chain_goes_on_where_the_job_before_has_stopped(
     subprocess.run(["scancel", f"--signal={signal.SIGUSR1.value}", first], env=slurm, check=True)
     wait_for(workplace, "the end", lambda: state(slurm, second) == "COMPLETED 0")
     assert [line.split()[0] for line in log(workplace)] == ["started", "SIGUSR1", "resumed"]
+
+
+@pytest.mark.slurm
+def test_stages_are_an_array_and_the_join_comes_last(
+    slurm: dict[str, str], workplace: Path
+) -> None:
+    variables = {"PYTHON": str(workplace / "bin" / "python"), "RUN": "run"}
+    done = subprocess.run(
+        ["slurm/stages.sh", "3", "stack.cfg", "--finish"],
+        cwd=workplace,
+        env={**slurm, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    join = done.stdout.splitlines()[0].split()[-1]
+    wait_for(workplace, "the end", lambda: state(slurm, join) == "COMPLETED 0")
+    lines = log(workplace)
+    stages = sorted(line.split("--sr_stage=")[1] for line in lines[:3])
+    assert stages == ["1", "2", "3"]
+    assert all(" -m app train --flagfile=stack.cfg" in line for line in lines[:3])
+    assert " -m app train test metrics --flagfile=stack.cfg" in lines[3]
+    assert lines[3].endswith("--sr_stage=join")
 
 
 @pytest.mark.slurm

@@ -11,9 +11,10 @@ from app.config import ModelConfig, StackConfig
 from app.grids import Geometry, Grid
 from app.main import main
 from app.models import load_physical_model
+from app.models.block_means import BlockMeans
 from app.models.stack import build_stages
 from app.training.base import build_optimizer
-from app.training.deepsd import BlockMeans, _rates
+from app.training.stage_trainer import layer_rates
 from tests.system.conftest import fields
 
 
@@ -73,7 +74,7 @@ def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
     stack = StackConfig(factors=(2,), filters=(3, 2), kernels=(3, 1, 3))
     (stage,) = build_stages(stack, ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, twins=(0,))
     config = TrainingConfig(learning_rate=(1e-2,))
-    optimizer = build_optimizer(config, 10, 1, factors=_rates(stage, (1.0, 0.5, 0.1)))
+    optimizer = build_optimizer(config, 10, 1, factors=layer_rates(stage, (1.0, 0.5, 0.1)))
     before = [v.numpy() for v in stage.trainable_variables]
     gradients = [keras.ops.ones_like(v) for v in stage.trainable_variables]
     optimizer.apply(gradients, stage.trainable_variables)
@@ -83,45 +84,30 @@ def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
     np.testing.assert_allclose(steps, np.repeat([1e-2, 5e-3, 1e-3], 2), rtol=1e-3)
 
 
-def test_stages_as_separate_jobs_and_in_one_go_are_the_same(
+def test_separate_jobs_and_one_that_is_extended_twice_are_the_same(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    train = ["train", *flags]
     apart, whole = (f"--save_path={tmp_path / name}" for name in ("apart", "whole"))
-    join = ["train", *flags, "--epochs=2", apart, "--sr_stage=join"]
+    join = [*train, "--epochs=3", "--finetune_joint=2", apart, "--sr_stage=join"]
     assert main(join) == 2
     assert "2 of 2 are missing" in capsys.readouterr().err
     for stage in ("2", "1"):
-        assert main(["train", *flags, "--epochs=2", apart, f"--sr_stage={stage}"]) == 0
-    assert not (tmp_path / "apart" / "model.keras").exists()
+        assert main([*train, "--epochs=3", apart, f"--sr_stage={stage}"]) == 0
+    assert not (tmp_path / "apart" / "experiment.cfg").exists()
+    assert main([*join, "--batch_size=8"]) == 2
+    assert "made with other flags (batch_size: 4 → 8)" in capsys.readouterr().err
     assert main(join) == 0
-    assert main(["train", *flags, "--epochs=2", whole]) == 0
-    for a, b in zip(
-        weights(tmp_path / "apart" / "model.keras"),
-        weights(tmp_path / "whole" / "model.keras"),
-        strict=True,
-    ):
+    assert main([*train, "--epochs=2", whole]) == 0
+    assert main([*train, "--epochs=3", "--finetune_joint=1", whole]) == 0
+    last = [*train, "--epochs=3", "--finetune_joint=2", whole]
+    assert main(last) == 0
+    models = [tmp_path / name / "model.keras" for name in ("apart", "whole")]
+    for a, b in zip(*map(weights, models), strict=True):
         np.testing.assert_array_equal(a, b)
-    before = (tmp_path / "whole" / "model.keras").stat().st_mtime_ns
-    assert main(["train", *flags, "--epochs=2", whole]) == 0  # nothing left to do
-    assert (tmp_path / "whole" / "model.keras").stat().st_mtime_ns == before
-
-
-@pytest.mark.slow
-def test_a_longer_run_goes_on_from_its_stages_and_is_joined_anew(
-    flags: list[str], tmp_path: Path
-) -> None:
-    whole, parts = (f"--save_path={tmp_path / name}" for name in ("whole", "parts"))
-    more = ["--epochs=3", "--finetune_joint=2"]
-    assert main(["train", *flags, *more, whole]) == 0
-    assert main(["train", *flags, "--epochs=2", parts]) == 0
-    assert main(["train", *flags, *more[:1], "--finetune_joint=1", parts]) == 0
-    assert main(["train", *flags, *more, parts]) == 0
-    for a, b in zip(
-        weights(tmp_path / "parts" / "model.keras"),
-        weights(tmp_path / "whole" / "model.keras"),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(a, b)
+    before = models[1].stat().st_mtime_ns
+    assert main(last) == 0  # nothing left to do
+    assert models[1].stat().st_mtime_ns == before
 
 
 @pytest.mark.slow

@@ -1,0 +1,98 @@
+"""Training of one stage of a stack, on true fields of its two resolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from app.config import Experiment
+from app.distributed import Communicator
+from app.losses.dense import DenseWeights
+from app.losses.masked import valid_fraction
+from app.models.block_means import BlockMeans
+from app.models.physical import PhysicalModel
+from app.models.stack import layer_name
+from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.trainer import Batch
+
+
+class StageTrainer(NetworkTrainer):
+    """Trains one stage of a stack on true fields of its two resolutions.
+
+    Arguments: model, the physical model of the joined stack; stages, its networks, coarse to
+    fine; number, of the stage, from 1; factors, all stages'; means, see `BlockMeans`.
+    """
+
+    def __init__(
+        self,
+        model: PhysicalModel,
+        stages: Sequence[keras.Model],
+        number: int,
+        experiment: Experiment,
+        communicator: Communicator,
+        *,
+        means: BlockMeans,
+        steps_per_epoch: int,
+        data_range: np.ndarray,
+        dense: DenseWeights | None = None,
+    ) -> None:
+        config, factors = experiment.training, experiment.stack.factors
+        self.stage, self.first = stages[number - 1], number == 1
+        self._means = means
+        self._scale = prod(factors)
+        self._given, self._wanted = prod(factors[number - 1 :]), prod(factors[number:])
+        optimizer = build_optimizer(
+            config,
+            steps_per_epoch,
+            communicator.ranks.size,
+            factors=layer_rates(self.stage, experiment.stack.srcnn_rates),
+        )
+        learner = Learner(self.stage, self.stage, optimizer)
+        super().__init__(
+            model, config, communicator, data_range=data_range, learners=[learner], dense=dense
+        )
+
+    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+        truth, predicted, weights = self._predicted(batch, training=True)
+        loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
+        return {"loss": loss}, tf.reduce_sum(weights)
+
+    def _targets(self, batch: Batch) -> Any:
+        return self._means(batch, self._wanted, self._scale)
+
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+        truth = self.model.encode_targets(self._targets(batch))
+        predicted = self.stage(self._inputs(batch, training), training=training)
+        return truth, predicted, batch["weight"] * valid_fraction(truth)
+
+    def _inputs(self, batch: Batch, training: bool) -> dict[str, Any]:
+        whole = self.model.encode_inputs(
+            batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
+        )
+        n_static = len(self.model.spec.statics)
+        if self.first:
+            coarse = whole["coarse"]
+            inputs = {"coarse": coarse[..., : coarse.shape[-1] - n_static]}
+        else:
+            fields = self.model.encode_targets(self._means(batch, self._given, self._scale))
+            inputs = {"coarse": ops.where(ops.isnan(fields), 0.0, fields)}
+        if n_static:
+            static = whole["static"]
+            if self._wanted > 1:
+                static = ops.average_pool(static, self._wanted)
+            inputs["static"] = static
+        return inputs
+
+
+def layer_rates(stage: keras.Model, rates: tuple[float, ...]) -> list[float]:
+    """Multiples of the learning rate of a stage's variables: those of an SRCNN's layers, else 1."""
+    by_layer = {layer_name(number): rate for number, rate in enumerate(rates, start=1)}
+    return [
+        by_layer.get(layer.name, 1.0) for layer in stage.layers for _ in layer.trainable_variables
+    ]
