@@ -73,7 +73,7 @@ class NetworkTrainer(ABC):
     and gradients are added over the ranks and divided by the global weight, so that N ranks
     compute what one rank with the whole batch would.
 
-    Subclasses give the learners, that of the model first, and `_loss_sums`.
+    Subclasses give `_loss_sums`, and `_learners` where the model's network is not the only one.
     """
 
     losses: tuple[str, ...] = ("loss",)
@@ -84,15 +84,15 @@ class NetworkTrainer(ABC):
         config: TrainingConfig,
         communicator: Communicator,
         *,
+        steps_per_epoch: int,
         data_range: np.ndarray,
-        learners: Sequence[Learner],
         dense: DenseWeights | None = None,
     ) -> None:
         self.model = model
         self.dense = dense
         self.config = config
         self.communicator = communicator
-        self.learners = tuple(learners)
+        self.learners = self._learners(steps_per_epoch)
         self.loss = build_loss(
             config.loss,
             data_range=data_range,
@@ -193,6 +193,11 @@ class NetworkTrainer(ABC):
 
     def heard(self) -> Any:
         return self._heard.read_value()
+
+    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
+        """The networks that learn, the model's first."""
+        optimizer = build_optimizer(self.config, steps_per_epoch, self.communicator.ranks.size)
+        return (Learner(self.model.network, self.model, optimizer),)
 
     @abstractmethod
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:

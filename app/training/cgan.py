@@ -6,13 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from app.config import TrainingConfig
-from app.distributed import Communicator
 from app.losses.adversarial import called_false, called_true
-from app.losses.dense import DenseWeights
 from app.losses.masked import split_missing
 from app.models.discriminator import build_discriminator
 from app.models.physical import PhysicalModel
@@ -39,26 +36,14 @@ class CGANTrainer(NetworkTrainer):
 
     losses = ("loss", "disc_loss", "adversarial_loss")
 
-    def __init__(
-        self,
-        model: PhysicalModel,
-        config: TrainingConfig,
-        communicator: Communicator,
-        *,
-        steps_per_epoch: int,
-        data_range: np.ndarray,
-        dense: DenseWeights | None = None,
-    ) -> None:
-        size = communicator.ranks.size
-        self.discriminator = _discriminator(model, config)
+    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
+        config, size = self.config, self.communicator.ranks.size
+        self.discriminator = _discriminator(self.model, config)
         generator = build_optimizer(config, steps_per_epoch, size, ADAM_BETA_1)
         opponent = build_optimizer(_of_discriminator(config), steps_per_epoch, size, ADAM_BETA_1)
-        learners = [
-            Learner(model.network, model, generator),
+        return (
+            Learner(self.model.network, self.model, generator),
             Learner(self.discriminator, self.discriminator, opponent, "disc_loss", "disc_"),
-        ]
-        super().__init__(
-            model, config, communicator, data_range=data_range, learners=learners, dense=dense
         )
 
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:

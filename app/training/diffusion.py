@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from app.config import TrainingConfig
-from app.distributed import Communicator
 from app.losses.masked import masked_mean, split_missing, valid_fraction
 from app.models.diffusion.model import DiffusionModel
 from app.models.diffusion.noise import keyed_generator
-from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.base import NetworkTrainer
 from app.training.trainer import Batch
 
 TRAINING, VALIDATION = 0, 1  # parts of the keys of noise
@@ -27,19 +25,6 @@ class DiffusionTrainer(NetworkTrainer):
     """
 
     model: DiffusionModel
-
-    def __init__(
-        self,
-        model: DiffusionModel,
-        config: TrainingConfig,
-        communicator: Communicator,
-        *,
-        steps_per_epoch: int,
-        data_range: np.ndarray,
-    ) -> None:
-        optimizer = build_optimizer(config, steps_per_epoch, communicator.ranks.size)
-        learner = Learner(model.network, model, optimizer)
-        super().__init__(model, config, communicator, data_range=data_range, learners=[learner])
 
     def train_step(self, batch: Batch) -> None:
         step = int(np.asarray(self._inner_optimizer().iterations))

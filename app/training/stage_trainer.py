@@ -42,21 +42,25 @@ class StageTrainer(NetworkTrainer):
         data_range: np.ndarray,
         dense: DenseWeights | None = None,
     ) -> None:
-        config, factors = experiment.training, experiment.stack.factors
+        factors = experiment.stack.factors
         self.stage, self.first = stages[number - 1], number == 1
         self._means = means
         self._scale = prod(factors)
         self._given, self._wanted = prod(factors[number - 1 :]), prod(factors[number:])
-        optimizer = build_optimizer(
-            config,
-            steps_per_epoch,
-            communicator.ranks.size,
-            factors=layer_rates(self.stage, experiment.stack.srcnn_rates),
-        )
-        learner = Learner(self.stage, self.stage, optimizer)
+        self._rates = layer_rates(self.stage, experiment.stack.srcnn_rates)
         super().__init__(
-            model, config, communicator, data_range=data_range, learners=[learner], dense=dense
+            model,
+            experiment.training,
+            communicator,
+            steps_per_epoch=steps_per_epoch,
+            data_range=data_range,
+            dense=dense,
         )
+
+    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
+        size = self.communicator.ranks.size
+        optimizer = build_optimizer(self.config, steps_per_epoch, size, factors=self._rates)
+        return (Learner(self.stage, self.stage, optimizer),)
 
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
         truth, predicted, weights = self._predicted(batch, training=True)

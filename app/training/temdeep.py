@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from app.config import TrainingConfig
 from app.data.triples import REACH
-from app.distributed import Communicator
 from app.losses import valid_fraction
 from app.losses.masked import masked_mean, split_missing
 from app.models.temporal import TemporalModel
-from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.base import NetworkTrainer
 from app.training.trainer import Batch
 
 OUTER = (-2, -1, 0, 1)  # intervals around the middle frame, by their first frame's offset
@@ -32,19 +30,6 @@ class TemDeepTrainer(NetworkTrainer):
 
     model: TemporalModel
     losses = ("loss", "triple_loss", "coherence_loss", "smooth_loss")
-
-    def __init__(
-        self,
-        model: TemporalModel,
-        config: TrainingConfig,
-        communicator: Communicator,
-        *,
-        steps_per_epoch: int,
-        data_range: np.ndarray,
-    ) -> None:
-        optimizer = build_optimizer(config, steps_per_epoch, communicator.ranks.size)
-        learner = Learner(model.network, model, optimizer)
-        super().__init__(model, config, communicator, data_range=data_range, learners=[learner])
 
     def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
         truth, answer, weights = self._answered(batch, training)
