@@ -27,7 +27,8 @@ class TemporalNetwork(keras.Model):
 
     The encoder-decoder corrects the interpolation in time (linear; cubic where frames before and
     after are given) by θ (1 - θ) ℓ² times its answer: half a second derivative in time, which
-    does not depend on the interval's length ℓ. The flow module warps both frames to the time;
+    does not depend on the interval's length ℓ. Beside it stands the course of the sun where
+    that is told; the encoder-decoder weighs it. The flow module warps both frames to the time;
     the encoder-decoder refines its flows and weighs the frames by visibility, and the result
     against the corrected interpolation. All of that vanishes at θ = 0 and 1, where the known
     frames come back exactly. Negative ℓ means that time runs backwards.
@@ -35,15 +36,17 @@ class TemporalNetwork(keras.Model):
     Arguments:
         n_outputs, n_guidance: channels to be filled in, and channels that only guide.
         n_static, n_time: statics, and features of the time.
+        n_sun: curves that follow the sun.
         context: whether frames before and after the interval are given.
         flow_filters: widths of the flow module, none for a network without.
         n_filters, n_blocks: width and residual blocks of the encoder-decoder.
         activation: a Keras activation's name.
 
     Input {"frames": `(B, 4, H, W, n_outputs + n_guidance)` before, first, second, after;
-    "theta", "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`}, encoded
-    and free of NaN. Output {"field": `(B, H, W, n_outputs)`, "smooth": `(B, H, W, k)` whose
-    roughness in space is to be small}.
+    "theta", "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`; "sun":
+    `(B, H, W, n_sun)`, what the interpolation misses of the curves; "course": `(B, H, W,
+    n_outputs)`, what it therefore misses of the fields}, encoded and free of NaN. Output {"field":
+    `(B, H, W, n_outputs)`, "smooth": `(B, H, W, k)` whose roughness in space is to be small}.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class TemporalNetwork(keras.Model):
         n_guidance: int = 0,
         n_static: int = 0,
         n_time: int = 0,
+        n_sun: int = 0,
         context: bool = False,
         flow_filters: Sequence[int] = (),
         n_filters: int = 16,
@@ -65,6 +69,7 @@ class TemporalNetwork(keras.Model):
         self.n_guidance = n_guidance
         self.n_static = n_static
         self.n_time = n_time
+        self.n_sun = n_sun
         self.context = context
         self.flow_filters = list(flow_filters)
         self.n_filters = n_filters
@@ -82,7 +87,7 @@ class TemporalNetwork(keras.Model):
     def _n_seen(self, channels: int, beside: int) -> int:
         frames = (4 if self.context else 2) * channels + self.n_outputs
         moved = 3 * channels + 6 if self.flow_filters else 0
-        return frames + moved + 2 + self.n_time + beside
+        return frames + moved + 2 + self.n_time + beside + self.n_sun
 
     def _build_decoder(self, seen: int) -> None:
         narrow, wide = self.n_filters, 2 * self.n_filters
@@ -95,7 +100,7 @@ class TemporalNetwork(keras.Model):
             block.build((None, None, None, wide))
         self.up = [self._up(wide, wide), self._up(narrow, 2 * wide)]
         self.exit = self._conv(narrow, 2 * narrow)
-        answers = self.n_outputs + (6 if self.flow_filters else 0)
+        answers = self.n_outputs * (2 if self.n_sun else 1) + (6 if self.flow_filters else 0)
         self.head = keras.layers.Conv2D(answers, KERNEL, padding="same", kernel_initializer="zeros")
         self.head.build((None, None, None, narrow))
         if self.flow_filters:
@@ -122,8 +127,8 @@ class TemporalNetwork(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = (
-            *("n_outputs", "n_guidance", "n_static", "n_time", "context", "flow_filters"),
-            *("n_filters", "n_blocks", "activation"),
+            *("n_outputs", "n_guidance", "n_static", "n_time", "n_sun", "context"),
+            *("flow_filters", "n_filters", "n_blocks", "activation"),
         )
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
 
@@ -147,13 +152,16 @@ class TemporalNetwork(keras.Model):
             seen += [ahead, behind, ops.abs(ahead - behind), to_first, to_second]
             seen += [beyond(to_first), beyond(to_second)]
         seen += [beside, self._constant(inputs, first)]
+        seen += [inputs["sun"]] if self.n_sun else []
         answers = self._decoded(ops.concatenate(seen, axis=-1), training)
-        room = 4.0 * theta * (1.0 - theta)
-        correction = ops.square(length) * answers[..., : self.n_outputs]
+        room, n = 4.0 * theta * (1.0 - theta), self.n_outputs
+        correction = ops.square(length) * answers[..., :n]
         field = guess + room * correction
+        if self.n_sun:
+            field = field + inputs["course"] * (1.0 + answers[..., n : 2 * n])
         if not flows:
             return {"field": field, "smooth": correction}
-        first, second = first[..., : self.n_outputs], second[..., : self.n_outputs]
+        first, second = first[..., :n], second[..., :n]
         refined = room * answers[..., -6:-2]
         to_first, to_second = to_first + refined[..., :2], to_second + refined[..., 2:]
         visible = _between(ops.sigmoid(answers[..., -2:-1]))
