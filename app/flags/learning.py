@@ -104,7 +104,7 @@ MODEL = (
     Flag(
         "sun_response",
         "floats",
-        (),
+        None,
         "Hours within which the field follows the sun, such as 1,8: what the interpolation in time "
         "misses of its course is added in each cell as far as known frames show it "
         "(TemDeepTrainer).",

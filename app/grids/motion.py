@@ -115,25 +115,33 @@ def _slope(xp: Any, fields: Any, axis: int) -> Any:
 def _window(xp: Any, fields: Any, width: int) -> Any:
     """Means over windows, weighed by a pyramid `2 width - 1` cells wide; 0 beyond the edges."""
     for axis in (1, 2):
-        for _ in range(2):
-            fields = _added(xp, fields, axis, width)
-    return fields / float(width**4)
-
-
-def _mean(xp: Any, fields: Any, width: int) -> Any:
-    """Mean over windows of `width` cells a side, edges replicated."""
-    for axis in (1, 2):
-        n, half = fields.shape[axis], width // 2
-        wide = _added(xp, _extended(xp, fields, axis, half, half), axis, width)
-        fields = _cut(wide, axis, half, n) / float(width)
+        near = _near(fields.shape[axis], width)
+        fields = _combined(xp, near @ near / width**2, fields, axis)
     return fields
 
 
-def _added(xp: Any, fields: Any, axis: int, width: int) -> Any:
-    """Sums of each cell with `width // 2` neighbours to both sides along an axis."""
-    n, half = fields.shape[axis], width // 2
-    sums = xp.cumsum(_padded(xp, fields, axis, half + 1, half), axis=axis)
-    return _cut(sums, axis, width, n) - _cut(sums, axis, 0, n)
+def _mean(xp: Any, fields: Any, width: int) -> Any:
+    """Mean over windows of `width` cells a side, those within the domain."""
+    for axis in (1, 2):
+        near = _near(fields.shape[axis], width)
+        fields = _combined(xp, near / near.sum(axis=1, keepdims=True), fields, axis)
+    return fields
+
+
+def _near(n: int, width: int) -> np.ndarray:
+    """1 for every two of n cells that are at most `width // 2` apart."""
+    apart = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    return (apart <= width // 2).astype(np.float64)
+
+
+def _combined(xp: Any, matrix: np.ndarray, fields: Any, axis: int) -> Any:
+    """Fields `(B, H, W, C)` whose cells along an axis are combined by the rows of a matrix."""
+    matrix = matrix.astype("float32")
+    if axis == 2:
+        return xp.matmul(matrix, fields)
+    _, height, width, channels = fields.shape
+    flat = xp.reshape(fields, (-1, height, width * channels))
+    return xp.reshape(xp.matmul(matrix, flat), (-1, height, width, channels))
 
 
 def _padded(xp: Any, fields: Any, axis: int, before: int, after: int) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+UNSEEN = 7.0  # logit: a frame whose cell lies beyond the edge counts a thousandth of the other
+
 
 def warp(xp: Any, fields: Any, flow: Any) -> Any:
     """Fields at the cells to which the flow points: out(y, x) = fields(y + dy, x + dx).
@@ -58,6 +60,15 @@ def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
     near, far = (1.0 - theta) * visibility, theta * (1.0 - visibility)
     share = near / (near + far)
     return share * first + (1.0 - share) * second
+
+
+def visibility(xp: Any, to_first: Any, to_second: Any) -> Any:
+    """Logit of how much more the first frame is to be trusted than the second: `(B, H, W, 1)`.
+
+    What comes from beyond the edge of a frame is not seen in it.
+    """
+    lost = [xp.minimum(beyond(xp, flow), 1.0) for flow in (to_first, to_second)]
+    return UNSEEN * (lost[1] - lost[0])
 
 
 def beyond(xp: Any, flow: Any) -> Any:

@@ -41,18 +41,22 @@ class KnownRecord:
     variables: tuple[Variable, ...]
 
 
-def of_split(shards: Shards, split: str, steps: TimeSteps) -> KnownRecord:
-    """The known frames of a split of prepared data."""
+def of_split(
+    shards: Shards, split: str, steps: TimeSteps, times: tuple[str, ...] = ()
+) -> KnownRecord:
+    """The known frames of a split of prepared data; `times` instead of every target step."""
     variables = shards.variables["hr"]
     return KnownRecord(
-        time_axis(shards.stamps(split), steps, all_summed(variables)),
+        time_axis(shards.stamps(split), steps, all_summed(variables), times),
         lambda rows: read_frames(shards, split, rows),
         shards.geometry.fine,
         variables,
     )
 
 
-def of_files(spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps) -> KnownRecord:
+def of_files(
+    spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps, times: tuple[str, ...] = ()
+) -> KnownRecord:
     """The known frames of files, on the model's grid and in the units of its training data.
 
     Files with a shorter step than the input step give every k-th frame. Raises InputError where
@@ -86,9 +90,8 @@ def of_files(spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps) -> Kn
         fields[there] = np.moveaxis(np.concatenate(parts), 0, 1)
         return np.moveaxis(fields, 1, -1).reshape(*wanted.shape, *shape[1:], shape[0])
 
-    return KnownRecord(
-        time_axis(frames.stamps, steps, spec.summed), read, geometry.fine, first.variables
-    )
+    axis = time_axis(frames.stamps, steps, spec.summed, times)
+    return KnownRecord(axis, read, geometry.fine, first.variables)
 
 
 def _summed(fields: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

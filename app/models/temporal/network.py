@@ -13,7 +13,7 @@ from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
 from app.models.layers.resize import edge_pad
 from app.models.temporal.flow import FlowModule
-from app.models.temporal.warp import beyond, blend, flows_at, warp
+from app.models.temporal.warp import beyond, blend, flows_at, visibility, warp
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
 KERNEL = 3
@@ -164,7 +164,8 @@ class TemporalNetwork(keras.Model):
         first, second = first[..., :n], second[..., :n]
         refined = room * answers[..., -6:-2]
         to_first, to_second = to_first + refined[..., :2], to_second + refined[..., 2:]
-        visible = _between(ops.sigmoid(answers[..., -2:-1]))
+        edges = visibility(to_first, to_second)
+        visible = _between(ops.sigmoid(edges + answers[..., -2:-1]))
         moved = blend(theta, warp(first, to_first), warp(second, to_second), visible)
         trust = ops.sigmoid(answers[..., -1:])
         return {
