@@ -17,6 +17,7 @@ from app.models.temporal.warp import beyond, blend, flows_at, visibility, warp
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
 KERNEL = 3
+CURVATURE = 0.1  # of an answer of 1: so that no first step of training outdoes the interpolation
 FIRST_TRUST = 2.0  # logit of the moved frames' weight before training: they count 88 %
 FACTOR = 4  # what height and width are padded to a multiple of
 
@@ -26,7 +27,7 @@ class TemporalNetwork(keras.Model):
     """Residual encoder-decoder and flow module side by side, and the fusion of both.
 
     The encoder-decoder corrects the interpolation in time (linear; cubic where frames before and
-    after are given) by θ (1 - θ) ℓ² times its answer: half a second derivative in time, which
+    after are given) by θ (1 - θ) ℓ² times its answer: in proportion to a second derivative, which
     does not depend on the interval's length ℓ. Beside it stands the course of the sun where
     that is told; the encoder-decoder weighs it. The flow module warps both frames to the time;
     the encoder-decoder refines its flows and weighs the frames by visibility, and the result
@@ -155,7 +156,7 @@ class TemporalNetwork(keras.Model):
         seen += [inputs["sun"]] if self.n_sun else []
         answers = self._decoded(ops.concatenate(seen, axis=-1), training)
         room, n = 4.0 * theta * (1.0 - theta), self.n_outputs
-        correction = ops.square(length) * answers[..., :n]
+        correction = CURVATURE * ops.square(length) * answers[..., :n]
         field = guess + room * correction
         if self.n_sun:
             field = field + inputs["course"] * (1.0 + answers[..., n : 2 * n])
