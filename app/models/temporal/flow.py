@@ -11,9 +11,9 @@ from keras import ops
 from app.grids.motion import motion
 from app.models.layers.common import Shape, register
 from app.models.layers.resize import Resize, edge_pad
+from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.warp import beyond, warp
 
-KERNEL = 3
 FAR = 8.0  # cells: motion is told to the convolutions in these
 
 
@@ -50,36 +50,18 @@ class FlowModule(keras.layers.Layer):
     def build(self, input_shape: dict[str, Shape]) -> None:
         fields, beside = (int(input_shape[name][-1] or 0) for name in ("first", "beside"))
         channels = 3 * fields + beside + 4
+        options = {"activation": self.activation, "dtype": self.dtype_policy}
         self.down, self.up = [], []
         for width in self.filters:
-            self.down.append([self._conv(width, channels, strides=2), self._conv(width, width)])
+            entry = convolution(width, channels, strides=2, **options)
+            self.down.append([entry, convolution(width, width, **options)])
             channels = width
         for width in reversed(self.filters[:-1]):
-            up = keras.layers.Conv2DTranspose(
-                width, 4, strides=2, padding="same", activation=self.activation,
-                dtype=self.dtype_policy,
-            )  # fmt: skip
-            up.build((None, None, None, channels))
-            self.up.append(up)
+            self.up.append(enlarging(width, channels, **options))
             channels = 2 * width
-        self.head = keras.layers.Conv2D(
-            4, KERNEL, padding="same", kernel_initializer="zeros", dtype=self.dtype_policy
-        )
-        self.head.build((None, None, None, channels))
+        self.head = convolution(4, channels, kernel_initializer="zeros", dtype=self.dtype_policy)
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
-
-    def _conv(self, filters: int, channels: int, strides: int = 1) -> keras.layers.Layer:
-        layer = keras.layers.Conv2D(
-            filters,
-            KERNEL,
-            strides=strides,
-            padding="same",
-            activation=self.activation,
-            dtype=self.dtype_policy,
-        )
-        layer.build((None, None, None, channels))
-        return layer
 
     def call(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
         own = ops.concatenate([inputs["first"], inputs["second"]], axis=0)

@@ -12,11 +12,11 @@ from keras import ops
 from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
 from app.models.layers.resize import edge_pad
+from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.flow import FlowModule
 from app.models.temporal.warp import beyond, blend, flows_at, visibility, warp
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
-KERNEL = 3
 CURVATURE = 0.1  # of an answer of 1: so that no first step of training outdoes the interpolation
 FIRST_TRUST = 2.0  # logit of the moved frames' weight before training: they count 88 %
 FACTOR = 4  # what height and width are padded to a multiple of
@@ -92,36 +92,24 @@ class TemporalNetwork(keras.Model):
 
     def _build_decoder(self, seen: int) -> None:
         narrow, wide = self.n_filters, 2 * self.n_filters
-        self.entry = self._conv(narrow, seen)
-        self.down = [self._conv(wide, narrow, strides=2), self._conv(wide, wide, strides=2)]
+        options: dict[str, Any] = {"activation": self.activation}
+        self.entry = convolution(narrow, seen, **options)
+        self.down = [
+            convolution(wide, channels, strides=2, **options) for channels in (narrow, wide)
+        ]
         self.blocks = [
             ResidualBlock(wide, activation=self.activation) for _ in range(self.n_blocks)
         ]
         for block in self.blocks:
             block.build((None, None, None, wide))
-        self.up = [self._up(wide, wide), self._up(narrow, 2 * wide)]
-        self.exit = self._conv(narrow, 2 * narrow)
+        self.up = [enlarging(wide, wide, **options), enlarging(narrow, 2 * wide, **options)]
+        self.exit = convolution(narrow, 2 * narrow, **options)
         answers = self.n_outputs * (2 if self.n_sun else 1) + (6 if self.flow_filters else 0)
-        self.head = keras.layers.Conv2D(answers, KERNEL, padding="same", kernel_initializer="zeros")
-        self.head.build((None, None, None, narrow))
+        self.head = convolution(answers, narrow, kernel_initializer="zeros")
         if self.flow_filters:
             bias = np.zeros(answers, "float32")
             bias[-1] = FIRST_TRUST
             self.head.bias.assign(bias)
-
-    def _conv(self, filters: int, channels: int, strides: int = 1) -> keras.layers.Layer:
-        layer = keras.layers.Conv2D(
-            filters, KERNEL, strides=strides, padding="same", activation=self.activation
-        )
-        layer.build((None, None, None, channels))
-        return layer
-
-    def _up(self, filters: int, channels: int) -> keras.layers.Layer:
-        layer = keras.layers.Conv2DTranspose(
-            filters, 4, strides=2, padding="same", activation=self.activation
-        )
-        layer.build((None, None, None, channels))
-        return layer
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing is left to be built: all shapes are known from the start."""
