@@ -1,5 +1,6 @@
 """Downscaling in time, from files to scores: nothing withheld is seen, nothing known is changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,16 @@ def wave_flags(tmp_path: Path) -> list[str]:
     return described(tmp_path, waves())
 
 
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Steps run as they are written: of a few, building graphs would take most of the time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]:
     """A session, and the model's weights after some steps of coherence, triples' loss included."""
     from app.data.sampler import Sampler
@@ -89,6 +100,7 @@ def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]
     return session, [np.asarray(v) for v in model.weights] + [np.float64(validated)]
 
 
+@pytest.mark.usefixtures("eager")
 def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     """Poisoned with NaN they change no weight, no scaling, no split and no baseline."""
     from app.baselines.in_time import METHODS, baseline
@@ -248,7 +260,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(wave_flags: list[str], tmp_p
 def test_killed_run_ends_like_an_uninterrupted_one(
     run: Run, wave_flags: list[str], tmp_path: Path
 ) -> None:
-    argv = [*wave_flags, "--pretrain_epochs=2", "--coherence_epochs=2", "--checkpoint_every=3"]
+    argv = [*wave_flags, "--pretrain_epochs=1", "--coherence_epochs=1", "--checkpoint_every=3"]
     run("train", *argv, f"--save_path={tmp_path / 'whole'}")
     kill_during_training(["train", *argv, f"--save_path={tmp_path / 'killed'}"], tmp_path, 1)
     assert not (tmp_path / "killed" / "model.keras").exists()
