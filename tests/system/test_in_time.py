@@ -100,6 +100,15 @@ def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]
     return session, [np.asarray(v) for v in model.weights] + [np.float64(validated)]
 
 
+def filled_in(folder: Path, *argv: str) -> xr.Dataset:
+    """What the stage test writes to a folder, in this process."""
+    from app.stages import test
+
+    test.run(Session(config.build(*flags.parse(["test", f"--save_path={folder}", *argv])), Ranks()))
+    with xr.open_dataset(folder / "y_hat.nc") as written:
+        return written.load()
+
+
 @pytest.mark.usefixtures("eager")
 def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     """Poisoned with NaN they change no weight, no scaling, no split and no baseline."""
@@ -134,6 +143,7 @@ def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.usefixtures("eager")
 def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path: Path) -> None:
     done = run("train", "test", "metrics", *wave_flags, "--debug", "--save_path=out")
     assert "not to be compared with rates published under the same" in done.stdout
@@ -150,20 +160,19 @@ def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path
     # Another record that has the known frames alone: no truth, other times, rows southward.
     other = waves().isel(time=slice(0, 60, 3), lat=slice(None, None, -1))
     other.to_netcdf(tmp_path / "other.nc")
-    run("test", "--model=out", "--input=other.nc", "--target_step=30min", "--save_path=new")
-    with xr.open_dataset(tmp_path / "new" / "y_hat.nc") as filled:
-        assert filled.sizes["time"] == 19 * 6 + 1
-        known = other["x"].sel(lat=filled["lat"])
-        np.testing.assert_array_equal(filled["x"].values[::6], known.values)
-        # Of times that are asked for, those that lie on the step above are the same fields.
-        times = "--target_times=2020-01-01T06,2020-01-01T04:30,2020-01-01T04:10"
-        run("test", "--model=out", "--input=other.nc", times, "--save_path=asked")
-        with xr.open_dataset(tmp_path / "asked" / "y_hat.nc") as asked:
-            minutes = asked["time"].dt.hour * 60 + asked["time"].dt.minute
-            assert minutes.values.tolist() == [250, 270, 360]
-            np.testing.assert_allclose(asked["x"][1], filled["x"][9], atol=1e-3)
-            np.testing.assert_array_equal(asked["x"][2], known[2])
-            assert np.abs(asked["x"][0] - asked["x"][1]).mean() > 0.01
+    given = [f"--model={tmp_path / 'out'}", f"--input={tmp_path / 'other.nc'}", "--threads=1"]
+    filled = filled_in(tmp_path / "new", *given, "--target_step=30min")
+    assert filled.sizes["time"] == 19 * 6 + 1
+    known = other["x"].sel(lat=filled["lat"])
+    np.testing.assert_array_equal(filled["x"].values[::6], known.values)
+    # Of times that are asked for, those that lie on the step above are the same fields.
+    times = "--target_times=2020-01-01T06,2020-01-01T04:30,2020-01-01T04:10"
+    asked = filled_in(tmp_path / "asked", *given, times)
+    minutes = asked["time"].dt.hour * 60 + asked["time"].dt.minute
+    assert minutes.values.tolist() == [250, 270, 360]
+    np.testing.assert_allclose(asked["x"][1], filled["x"][9], atol=1e-3)
+    np.testing.assert_array_equal(asked["x"][2], known[2])
+    assert np.abs(asked["x"][0] - asked["x"][1]).mean() > 0.01
 
 
 def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
