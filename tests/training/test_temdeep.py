@@ -23,7 +23,7 @@ PATTERNS = AdvectionConfig(shape=(32, 40), steps=481)
 def scores(folder: Path) -> dict[str, dict[str, float]]:
     with (folder / "metrics" / "summary.csv").open(encoding="utf-8") as file:
         return {
-            row["metric"]: {name: float(row[name]) for name in CANDIDATES}
+            row["metric"]: {name: float(row[name] or "nan") for name in CANDIDATES}
             for row in csv.DictReader(file)
         }
 

@@ -23,14 +23,14 @@ class FlowModule(keras.layers.Layer):
 
     A search and least squares, coarse to fine and without learning, align the second frame with
     the first. Strided convolutions look at what still differs, transposed ones carry that back to
-    half of the resolution, and what they find is added to the motion; both directions share all
-    weights. A part of the answer is multiplied by the signed length of the interval, so that
-    steady motion holds for intervals of any length.
+    half of the resolution, and what they find is added to the motion. Both directions share all
+    weights, and only what they find in opposition counts: a common part would change nothing half
+    way between the frames, where most of the training looks, and so be learnt by nothing.
 
     Arguments: filters, the width of each level, finest first.
 
-    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`, "length": `(B,)`}, all
-    encoded; output two flows `(B, H, W, 2)` in cells, float32.
+    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`}, all encoded;
+    output two flows `(B, H, W, 2)` in cells, float32.
     """
 
     def __init__(self, filters: Sequence[int], activation: str = "relu", **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ class FlowModule(keras.layers.Layer):
 
     def build(self, input_shape: dict[str, Shape]) -> None:
         fields, beside = (int(input_shape[name][-1] or 0) for name in ("first", "beside"))
-        channels = 3 * fields + beside + 4
+        channels = 3 * fields + beside + 3
         options = {"activation": self.activation, "dtype": self.dtype_policy}
         self.down, self.up = [], []
         for width in self.filters:
@@ -59,7 +59,7 @@ class FlowModule(keras.layers.Layer):
         for width in reversed(self.filters[:-1]):
             self.up.append(enlarging(width, channels, **options))
             channels = 2 * width
-        self.head = convolution(4, channels, kernel_initializer="zeros", dtype=self.dtype_policy)
+        self.head = convolution(2, channels, kernel_initializer="zeros", dtype=self.dtype_policy)
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 
@@ -67,20 +67,18 @@ class FlowModule(keras.layers.Layer):
         own = ops.concatenate([inputs["first"], inputs["second"]], axis=0)
         other = ops.concatenate([inputs["second"], inputs["first"]], axis=0)
         beside = ops.concatenate([inputs["beside"]] * 2, axis=0)
-        length = ops.concatenate([inputs["length"], -inputs["length"]], axis=0)
         height, width = own.shape[1:3]
-        length = length[:, None, None, None]
         start = ops.stop_gradient(motion(ops, own, other))
         aligned = warp(other, start)
-        lengths = ops.broadcast_to(length, ops.shape(start[..., :1]))
-        seen = [own, aligned, aligned - own, start / FAR, beyond(start), lengths, beside]
+        seen = [own, aligned, aligned - own, start / FAR, beyond(start), beside]
         found = self._lacking(ops.concatenate(seen, axis=-1))
-        lacking = 2.0 * self.double(found[..., :2] + length * found[..., 2:])
-        forward, backward = ops.split(start + lacking[:, :height, :width], 2, axis=0)
-        return forward, backward
+        ahead, back = ops.split(2.0 * self.double(found)[:, :height, :width], 2, axis=0)
+        forward, backward = ops.split(start, 2, axis=0)
+        lacking = (ahead - back) / 2.0
+        return forward + lacking, backward - lacking
 
     def _lacking(self, x: Any) -> Any:
-        """What the flow lacks, in cells of half the resolution, twice: `(2 B, h, w, 4)`."""
+        """What the flow lacks, in cells of half the resolution, twice: `(2 B, h, w, 2)`."""
         height, width = x.shape[1:3]
         x = edge_pad(edge_pad(x, 1, 0, -height % self.factor), 2, 0, -width % self.factor)
         levels = []

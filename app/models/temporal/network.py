@@ -133,8 +133,7 @@ class TemporalNetwork(keras.Model):
             seen += [frames[:, 0], frames[:, 3]]
         flows: list[Any] = []
         if self.flow_module is not None:
-            motion = {"first": first, "second": second, "beside": beside}
-            flows = list(self.flow_module({**motion, "length": inputs["length"]}))
+            flows = list(self.flow_module({"first": first, "second": second, "beside": beside}))
             to_first, to_second = flows_at(theta, *flows)
             ahead, behind = warp(first, to_first), warp(second, to_second)
             # Where the moved frames differ, or come from outside, motion is not to be trusted.
@@ -168,8 +167,8 @@ class TemporalNetwork(keras.Model):
         if self.flow_module is None:
             raise ValueError("the network has no flow module")
         first, second = inputs["frames"][:, 1], inputs["frames"][:, 2]
-        motion = {"first": first, "second": second, "beside": self._beside(inputs)}
-        return self.flow_module({**motion, "length": inputs["length"]})
+        beside = self._beside(inputs)
+        return self.flow_module({"first": first, "second": second, "beside": beside})
 
     def _beside(self, inputs: dict[str, Any]) -> Any:
         """Statics, and the place in the domain from -1 to 1: `(B, H, W, n_static + 2)`."""
