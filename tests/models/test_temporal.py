@@ -11,6 +11,7 @@ from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.grids.sun import sun_response
 from app.models import Channel
+from app.models.build import precision
 from app.models.temporal import (
     TemporalArrays,
     TemporalModel,
@@ -215,3 +216,17 @@ def test_course_of_the_sun_is_told_from_the_weather_and_restored(tmp_path: Path)
         made.sunny.assign(0 * made.sunny)
         missed = np.abs(answer(made, asked) - asked["target"])
         assert left.mean() < 0.04 * missed.mean()
+
+
+def test_half_precision_is_for_the_convolutions_alone() -> None:
+    """The same weights under bfloat16: frames come back exactly, fields nearly."""
+    single = model()
+    with precision("mixed_bfloat16"):
+        half = model()
+    half.network.set_weights(single.network.get_weights())
+    assert half.network.entry.compute_dtype == "bfloat16"
+    between, known = batch(), batch(theta=np.float32([0, 0, 1, 1]))
+    np.testing.assert_allclose(answer(half, between), answer(single, between), atol=0.3)
+    frames = {k: np.float32(v) for k, v in known.items()}
+    encoded = np.asarray(half.codec.encode(frames["frames"]))[[0, 1, 2, 3], [1, 1, 2, 2], ..., :2]
+    np.testing.assert_allclose(np.asarray(half.encoded(frames)["field"]), encoded, atol=1e-6)

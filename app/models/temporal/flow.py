@@ -34,7 +34,7 @@ class FlowModule(keras.layers.Layer):
     """
 
     def __init__(self, filters: Sequence[int], activation: str = "relu", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.filters = list(filters)
         self.activation = activation
 

@@ -65,7 +65,8 @@ class TemporalNetwork(keras.Model):
         activation: str = "relu",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Frames and positions stay float32: half precision is for the convolutions alone.
+        super().__init__(autocast=False, **kwargs)
         self.n_outputs = n_outputs
         self.n_guidance = n_guidance
         self.n_static = n_static
