@@ -211,6 +211,8 @@ def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
         (["--patch_size=4"], "--patch_size=4 with --trainer=TemDeepTrainer"),
         (["--context_frames=2"], "--context_frames=2: expected 0 to 1"),
         (["--flow_filters=0,4"], "0,4: expected widths of 1 or more"),
+        (["--sun_response=1,-8"], "--sun_response=1.0,-8.0: expected hours of 0 or more"),
+        (["metrics", "--target_times=2020-01-01T01"], "scores are of every --target_step"),
         (["--composite_quantile=1"], "expected 0 <= share < 1"),
         (["--pretrain_epochs=0", "--coherence_epochs=0"], "nothing to train"),
     ],

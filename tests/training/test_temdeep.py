@@ -64,7 +64,7 @@ def test_motion_of_a_translation_is_found_within_a_tenth_of_a_cell(tracer_run: P
 def test_withheld_frames_of_moving_patterns_are_restored(tracer_run: Path) -> None:
     found = scores(tracer_run)["restoration_rate"]
     assert found["model"] >= 0.5
-    assert found["model"] > found["cubic"]
+    assert found["model"] > max(found["cubic"], found["optical_flow"])
 
 
 @pytest.mark.slow
