@@ -52,6 +52,15 @@ def flows_at(theta: Any, forward: Any, backward: Any) -> tuple[Any, Any]:
     return to_first, to_second
 
 
+def bend(theta: Any, acceleration: Any) -> Any:
+    """What both flows of `flows_at` gain where motion speeds up by so many cells an interval.
+
+    Then a cell goes t F01 + t (t-1)/2 a in a share t of the interval (Xu et al. 2019,
+    arXiv:1911.00627), and comes t (1-t)/2 a less far than along straight lines.
+    """
+    return theta * (1.0 - theta) / 2.0 * acceleration
+
+
 def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
     """Two warped frames weighed by nearness in time and by visibility V, and 1 - V, above 0.
 

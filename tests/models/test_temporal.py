@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from app.data.sky import sky
 from app.data.times import Stamps
@@ -230,3 +231,27 @@ def test_half_precision_is_for_the_convolutions_alone() -> None:
     frames = {k: np.float32(v) for k, v in known.items()}
     encoded = np.asarray(half.codec.encode(frames["frames"]))[[0, 1, 2, 3], [1, 1, 2, 2], ..., :2]
     np.testing.assert_allclose(np.asarray(half.encoded(frames)["field"]), encoded, atol=1e-6)
+
+
+def test_motion_that_speeds_up_is_followed_where_context_tells() -> None:
+    """A pattern that has gone t² cells: half way between 1 and 4 it is at 2.25, not at 2.5."""
+    fine = gaussian_filter(np.random.default_rng(0).normal(size=(32, 200)), (2, 8))
+    fine /= fine.std()
+
+    def pattern(hours: float) -> np.ndarray:
+        start = 36 - int(4 * hours**2)  # a quarter of a cell in one of the fine pattern
+        return fine[:, start : start + 160 : 4]
+
+    frames = np.stack([pattern(t) for t in (0, 1, 2, 3)])[None, ..., None].astype("float32")
+    truth, inside = pattern(1.5)[8:-8, 8:-8], np.s_[0, 8:-8, 8:-8, 0]
+    told = {"theta": np.float32([0.5]), "length": np.float32([1.0])}
+    errors = {}
+    for context in (False, True):
+        network = TemporalNetwork(n_outputs=1, context=context, flow_filters=(4,), n_filters=4)
+        network.head.bias.assign([0.0] * 6 + [30.0])  # the moved frames alone
+        for there in (0.0, 1.0):
+            known = {"there": np.full((1, 2), there, "float32"), "frames": frames}
+            field = np.asarray(network({**told, **known})["field"])[inside]
+            errors[context, there] = np.abs(field - truth).mean()
+    assert errors[True, 1.0] < 0.5 * errors[False, 1.0]
+    assert errors[True, 0.0] == pytest.approx(errors[False, 0.0], rel=1e-3)

@@ -29,8 +29,12 @@ class FlowModule(keras.layers.Layer):
 
     Arguments: filters, the width of each level, finest first.
 
-    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`}, all encoded;
-    output two flows `(B, H, W, 2)` in cells, float32.
+    Where frames before and after are given too, they tell how motion speeds up: how much farther
+    it goes in this interval than in the one before, and in the next than in this one.
+
+    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`, maybe "before", "after" with
+    "there" `(B, 2)`, 1 where they are known}, all encoded; output two flows and the acceleration,
+    `(B, H, W, 2)` in cells, float32.
     """
 
     def __init__(self, filters: Sequence[int], activation: str = "relu", **kwargs: Any) -> None:
@@ -63,22 +67,34 @@ class FlowModule(keras.layers.Layer):
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 
-    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
-        own = ops.concatenate([inputs["first"], inputs["second"]], axis=0)
-        other = ops.concatenate([inputs["second"], inputs["first"]], axis=0)
-        beside = ops.concatenate([inputs["beside"]] * 2, axis=0)
+    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        first, second = inputs["first"], inputs["second"]
+        own, other = [first, second], [second, first]
+        if "before" in inputs:
+            own, other = [*own, first, second], [*other, inputs["before"], inputs["after"]]
+        found = ops.stop_gradient(motion(ops, *(ops.concatenate(x, axis=0) for x in (own, other))))
+        onward, back, *outward = ops.split(found, len(own), axis=0)
+        both = (own[:2], other[:2], [onward, back], [inputs["beside"]] * 2)
+        lacking = self._lacking(*(ops.concatenate(parts, axis=0) for parts in both))
+        acceleration = 0.0 * onward
+        if outward:
+            known = inputs["there"][:, None, None, :]
+            past, future = outward
+            total = known[..., :1] * (onward + past) + known[..., 1:] * (back + future)
+            acceleration = total / ops.maximum(ops.sum(known, axis=-1, keepdims=True), 1.0)
+        return onward + lacking, back - lacking, acceleration
+
+    def _lacking(self, own: Any, other: Any, start: Any, beside: Any) -> Any:
+        """What the motion onward lacks, and that back has too much: `(B, H, W, 2)` in cells."""
         height, width = own.shape[1:3]
-        start = ops.stop_gradient(motion(ops, own, other))
         aligned = warp(other, start)
         seen = [own, aligned, aligned - own, start / FAR, beyond(start), beside]
-        found = self._lacking(ops.concatenate(seen, axis=-1))
-        ahead, back = ops.split(2.0 * self.double(found)[:, :height, :width], 2, axis=0)
-        forward, backward = ops.split(start, 2, axis=0)
-        lacking = (ahead - back) / 2.0
-        return forward + lacking, backward - lacking
+        found = self._decoded(ops.concatenate(seen, axis=-1))
+        onward, back = ops.split(2.0 * self.double(found)[:, :height, :width], 2, axis=0)
+        return (onward - back) / 2.0
 
-    def _lacking(self, x: Any) -> Any:
-        """What the flow lacks, in cells of half the resolution, twice: `(2 B, h, w, 2)`."""
+    def _decoded(self, x: Any) -> Any:
+        """Cells of half the resolution, for both directions: `(2 B, h, w, 2)`."""
         height, width = x.shape[1:3]
         x = edge_pad(edge_pad(x, 1, 0, -height % self.factor), 2, 0, -width % self.factor)
         levels = []

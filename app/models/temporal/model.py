@@ -108,6 +108,7 @@ class TemporalModel(keras.Model):
         """What the network takes, of encoded frames and what else is in a batch."""
         inputs = {
             "frames": _continued(frames),
+            "there": 1.0 - ops.cast(self._lost(frames), "float32"),
             "theta": batch["theta"],
             "length": batch["length"],
         }
@@ -120,6 +121,11 @@ class TemporalModel(keras.Model):
             inputs["sun"] = self._missed_sun(frames, batch)
             inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
         return inputs
+
+    def _lost(self, frames: Any) -> Any:
+        """Whether all of the frames before and after is missing: `(B, 2)`."""
+        outer = ops.stack([frames[:, 0], frames[:, 3]], axis=1)[..., : self.n_outputs]
+        return ops.all(ops.isnan(outer), axis=(2, 3, 4))
 
     def _missed_sun(self, frames: Any, batch: Batch) -> Any:
         """What the interpolation misses of the answer to the sun: `(B, H, W, K)`.

@@ -14,7 +14,7 @@ from app.models.layers.common import register
 from app.models.layers.resize import edge_pad
 from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.flow import FlowModule
-from app.models.temporal.warp import beyond, blend, flows_at, visibility, warp
+from app.models.temporal.warp import bend, beyond, blend, flows_at, visibility, warp
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
 CURVATURE = 0.1  # of an answer of 1: so that no first step of training outdoes the interpolation
@@ -29,9 +29,10 @@ class TemporalNetwork(keras.Model):
     The encoder-decoder corrects the interpolation in time (linear; cubic where frames before and
     after are given) by θ (1 - θ) ℓ² times its answer: in proportion to a second derivative, which
     does not depend on the interval's length ℓ. Beside it stands the course of the sun where
-    that is told; the encoder-decoder weighs it. The flow module warps both frames to the time;
-    the encoder-decoder refines its flows and weighs the frames by visibility, and the result
-    against the corrected interpolation. All of that vanishes at θ = 0 and 1, where the known
+    that is told; the encoder-decoder weighs it. The flow module warps both frames to the time, with
+    frames before and after along paths that speed up or slow down; the encoder-decoder refines
+    its flows and weighs the frames by visibility, and the result against the corrected
+    interpolation. All of that vanishes at θ = 0 and 1, where the known
     frames come back exactly. Negative ℓ means that time runs backwards.
 
     Arguments:
@@ -44,7 +45,8 @@ class TemporalNetwork(keras.Model):
         activation: a Keras activation's name.
 
     Input {"frames": `(B, 4, H, W, n_outputs + n_guidance)` before, first, second, after;
-    "theta", "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`; "sun":
+    "there": `(B, 2)`, 1 where before and after are known, 0 where they are continued; "theta",
+    "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`; "sun":
     `(B, H, W, n_sun)`, what the interpolation misses of the curves; "course": `(B, H, W,
     n_outputs)`, what it therefore misses of the fields}, encoded and free of NaN. Output {"field":
     `(B, H, W, n_outputs)`, "smooth": `(B, H, W, k)` whose roughness in space is to be small}.
@@ -134,8 +136,9 @@ class TemporalNetwork(keras.Model):
             seen += [frames[:, 0], frames[:, 3]]
         flows: list[Any] = []
         if self.flow_module is not None:
-            flows = list(self.flow_module({"first": first, "second": second, "beside": beside}))
-            to_first, to_second = flows_at(theta, *flows)
+            *flows, acceleration = self._motion(inputs, beside)
+            bent = bend(theta, acceleration)
+            to_first, to_second = (flow + bent for flow in flows_at(theta, *flows))
             ahead, behind = warp(first, to_first), warp(second, to_second)
             # Where the moved frames differ, or come from outside, motion is not to be trusted.
             seen += [ahead, behind, ops.abs(ahead - behind), to_first, to_second]
@@ -165,11 +168,19 @@ class TemporalNetwork(keras.Model):
 
     def flows(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
         """F01 and F10 `(B, H, W, 2)` in cells, without refinement."""
+        forward, backward, _ = self._motion(inputs, self._beside(inputs))
+        return forward, backward
+
+    def _motion(self, inputs: dict[str, Any], beside: Any) -> tuple[Any, Any, Any]:
+        """Both flows and the acceleration, 0 without context."""
         if self.flow_module is None:
             raise ValueError("the network has no flow module")
-        first, second = inputs["frames"][:, 1], inputs["frames"][:, 2]
-        beside = self._beside(inputs)
-        return self.flow_module({"first": first, "second": second, "beside": beside})
+        frames = inputs["frames"]
+        told = {"first": frames[:, 1], "second": frames[:, 2], "beside": beside}
+        if self.context:
+            told |= {"before": frames[:, 0], "after": frames[:, 3], "there": inputs["there"]}
+        found: tuple[Any, Any, Any] = self.flow_module(told)
+        return found
 
     def _beside(self, inputs: dict[str, Any]) -> Any:
         """Statics, and the place in the domain from -1 to 1: `(B, H, W, n_static + 2)`."""

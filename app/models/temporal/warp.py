@@ -6,12 +6,12 @@ from typing import Any
 
 from keras import ops
 
+from app.grids.warp import bend, blend, flows_at
 from app.grids.warp import beyond as outside
-from app.grids.warp import blend, flows_at
 from app.grids.warp import visibility as edges
 from app.grids.warp import warp as sample
 
-__all__ = ["beyond", "blend", "flows_at", "visibility", "warp"]
+__all__ = ["bend", "beyond", "blend", "flows_at", "visibility", "warp"]
 FAR = 4.0  # cells beyond the edge: farther makes no difference
 
 
