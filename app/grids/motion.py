@@ -27,7 +27,7 @@ class Level(NamedTuple):
 
 LEVELS = (Level(4, 4, 5, ()), Level(2, 2, 9, (7, 7)), Level(1, 0, 0, (5, 5)))
 UNSEEN = 0.05  # share of a window that counts as unlike, so that moves from outside do not win
-NEARER = 1e-3  # share of the fields' power that the farthest move must be better by
+NEARER = 0.1  # share of the fields' power that the farthest move must be better by
 DAMPING = 1e-3  # share of the gradients' mean power added to the normal equations
 MAX_STEP = 2.0  # cells of a level that one least-squares step may move
 TINY = 1e-12
