@@ -99,7 +99,8 @@ MODEL = (
         "int",
         0,
         "Known frames seen beyond each end of an interval, 0 or 1: with 1 the cubic instead of "
-        "the linear interpolation in time is corrected (TemDeepTrainer).",
+        "the linear interpolation in time is corrected, and motion may speed up and slow down "
+        "(TemDeepTrainer).",
     ),
     Flag(
         "sun_response",
