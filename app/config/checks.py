@@ -153,6 +153,11 @@ def _check_diffusion(experiment: Experiment) -> None:
 def _check_time(experiment: Experiment) -> None:
     """What goes with downscaling in time, and what only with it."""
     values, scale = experiment.flags, experiment.sampling.scale
+    if experiment.inference.target_times and "metrics" in experiment.stages:
+        raise InputError(
+            f"metrics with --target_times={values['target_times']}: scores are of every "
+            "--target_step; leave one of them out"
+        )
     if not experiment.in_time:
         if scale < 2:
             raise InputError(f"--scale={scale}: expected 2 or more, or --trainer={IN_TIME}")

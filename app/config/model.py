@@ -194,6 +194,7 @@ class TemporalConfig:
     flow_filters: tuple[int, ...] = (16, 24, 32)
     context_frames: int = 0
     pretrain_span: int = 2
+    sun_response: tuple[float, ...] = ()
     composite_subset: str = "index"
     composite_quantile: float = 0.3
 
@@ -205,6 +206,9 @@ class TemporalConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f"--{name}={value}: expected {low} to {high}")
+        if min(self.sun_response, default=0.0) < 0:
+            hours = ",".join(map(str, self.sun_response))
+            raise InputError(f"--sun_response={hours}: expected hours of 0 or more")
         if not 0 <= self.composite_quantile < 1:
             raise InputError(
                 f"--composite_quantile={self.composite_quantile}: expected 0 <= share < 1"

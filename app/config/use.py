@@ -15,6 +15,7 @@ class InferenceConfig:
 
     model: str | None = None
     temporal_model: str | None = None
+    target_times: tuple[str, ...] = ()
     ensemble: tuple[str, ...] = ()
     members: int = 1
     predict_quantiles: tuple[float, ...] | None = None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.data.description import TimeSteps
-from app.data.times import Stamps
+from app.data.known_frames import duration_text
+from app.data.times import Stamps, period
+from app.errors import InputError
 
 NONE = -1  # no such row
 
@@ -41,13 +43,52 @@ class TimeAxis:
         return TimeAxis(stamps=self.stamps.take(rows), centres=self.centres.take(rows), **parts)
 
 
-def time_axis(known: Stamps, steps: TimeSteps, summed: bool) -> TimeAxis:
-    """All times that can be filled in between known frames, these among them.
+def time_axis(
+    known: Stamps, steps: TimeSteps, summed: bool, times: tuple[str, ...] = ()
+) -> TimeAxis:
+    """All times that can be filled in between known frames, these among them; or `times` alone.
 
     Of sums, which are never bridged, every one is parted; its first and last parts lean on its
     neighbours, or on itself alone where it has none.
     """
+    if times:
+        if summed:
+            raise InputError(
+                f"--target_times={','.join(times)}: amounts over time are parted by steps; "
+                "expected --target_step"
+            )
+        return _at(known, steps, times)
     return _parts(known, steps) if summed else _between(known, steps)
+
+
+def _at(known: Stamps, steps: TimeSteps, times: tuple[str, ...]) -> TimeAxis:
+    """The times of ISO texts, in their order in time."""
+    asked = {period(text, known.calendar, "--target_times")[0] for text in times}
+    seconds = np.array(sorted(asked), np.int64)
+    stamps = Stamps(seconds, known.calendar)
+    left = np.clip(np.searchsorted(known.seconds, seconds, "right") - 1, 0, len(known) - 1)
+    there = known.seconds[left] == seconds
+    right = np.where(there, left, np.minimum(left + 1, len(known) - 1))
+    length = known.seconds[right] - known.seconds[left]
+    linked = there | (length == steps.input_step) | ((length > 0) & (steps.gaps == "bridge"))
+    outside = ~linked | (seconds < known.seconds[left])
+    if outside.any():
+        raise InputError(
+            f"--target_times={','.join(times)}: {stamps.text(int(outside.argmax()))} lies between "
+            f"no two known frames {duration_text(steps.input_step)} apart; expected times within "
+            f"{known.span()}"
+        )
+    passed = seconds - known.seconds[left]
+    return TimeAxis(
+        stamps=stamps,
+        centres=stamps,
+        frames=_around(known, left, right),
+        theta=np.where(there, 0.0, passed / np.maximum(length, 1)).astype(np.float32),
+        interval=np.where(there, steps.input_step, length),
+        known=np.where(there, left, NONE),
+        total=np.full(len(seconds), NONE),
+        unit=np.arange(len(seconds)),
+    )
 
 
 def _between(known: Stamps, steps: TimeSteps) -> TimeAxis:

@@ -126,7 +126,7 @@ def harmonics(times: np.ndarray | Stamps) -> np.ndarray:
     """(n, 4) float32: sine and cosine of the hour of the day, then of the day of the year."""
     stamps = times if isinstance(times, Stamps) else Stamps.of(times)
     day = (stamps.seconds % DAY) / DAY
-    year = _share_of_year(stamps)
+    year = share_of_year(stamps)
     angles = 2 * np.pi * np.stack([day, day, year, year], axis=-1)
     waves = np.where([True, False, True, False], np.sin(angles), np.cos(angles))
     return waves.astype(np.float32)
@@ -140,7 +140,7 @@ def time_features(times: np.ndarray | Stamps) -> np.ndarray:
     return np.concatenate([harmonics(stamps), seasons.astype(np.float32)], axis=-1)
 
 
-def _share_of_year(stamps: Stamps) -> np.ndarray:
+def share_of_year(stamps: Stamps) -> np.ndarray:
     """How much of its own year has passed at each stamp, from 0 to 1."""
     years, _ = stamps.fields()
     known, where = np.unique(years, return_inverse=True)

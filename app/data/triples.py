@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,14 @@ from absl import logging
 from app.data.batches import Batch, BatchIterator
 from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.sky import sky
 from app.data.time_axis import NONE
 from app.data.times import Stamps, time_features
 from app.errors import InputError
 
 REACH = 3  # frames on each side of the middle that the coherence stage may look at
 BLOCK = 256  # frames read at once
+TRIPLES = 32  # read at once where all of them are gone through
 HALF = 0.5
 
 
@@ -41,10 +44,12 @@ class TripleSamples:
 
     Batches have "frames" `(B, 4, H, W, C + G)`, two known frames around the middle one and one
     further at each end, NaN where there is none; "target" `(B, H, W, C)`; "theta", "length" in
-    steps and "time" of the middle frame; "weight". Those of the coherence stage also "window"
+    steps and "time" of the middle frame; "sky" `(B, 5, 2)` of the four frames and the middle one;
+    "weight". Those of the coherence stage also "window"
     `(B, 7, H, W, C + G)` of neighbouring frames, "share" `(B,)` at which fields between them are
     to be made, half of them ½, "reverse" `(B,)`, whether time runs backwards, and "window_time"
-    `(B, 5, 8)`: time features of the four fields' times and of the middle frame's.
+    `(B, 5, 8)`: time features of the four fields' times and of the middle frame's; "window_sky"
+    `(B, 7, 2)` and "between_sky" `(B, 4, 2)`, of the frames and of the fields.
     """
 
     def __init__(self, shards: Shards, options: TripleOptions) -> None:
@@ -94,7 +99,8 @@ class TripleSamples:
             ],
             "theta": (before / length).astype(np.float32),
             "length": length.astype(np.float32),
-            "time": self._waves(reader, rows, np.zeros(len(rows))),
+            "time": time_features(self._instants(reader, rows, np.zeros(len(rows)))),
+            "sky": self._sky(reader, rows, np.append(around, 0 * around[:, :1], axis=1)),
         }
 
     def _windows(
@@ -104,21 +110,36 @@ class TripleSamples:
         share = np.where(share < HALF, HALF, 2 * share - 1)
         offsets = np.arange(-REACH, REACH + 1)
         window = reader.frames(rows[:, None], np.broadcast_to(offsets, (len(rows), len(offsets))))
-        between = [self._waves(reader, rows, share + first) for first in (-2, -1, 0, 1)]
-        times = [*between, self._waves(reader, rows, np.zeros(len(rows)))]
+        between = share[:, None] + np.array([-2, -1, 0, 1])
+        times = [*between.T, np.zeros(len(rows))]
+        waves = [time_features(self._instants(reader, rows, offset)) for offset in times]
         return {
             "window": window,
-            "window_time": np.stack(times, axis=1),
+            "window_time": np.stack(waves, axis=1),
+            "window_sky": self._sky(reader, rows, np.broadcast_to(offsets, window.shape[:2])),
+            "between_sky": self._sky(reader, rows, between),
             "share": share.astype(np.float32),
             "reverse": (side < HALF).astype(np.float32),
         }
 
-    def _waves(self, reader: _Reader, rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """Time features `(B, 8)` at so many steps after the frames; of sums, at their middle."""
+    def _instants(self, reader: _Reader, rows: np.ndarray, offset: np.ndarray) -> Stamps:
+        """Times (B,) so many steps after the frames; of sums, after their middle."""
         shift = (offset - HALF if self._options.summed else offset) * self._options.step
         stamps = reader.stamps
         seconds = stamps.seconds[rows] + np.round(shift).astype(np.int64)
-        return time_features(Stamps(seconds, stamps.calendar))
+        return Stamps(seconds, stamps.calendar)
+
+    def _sky(self, reader: _Reader, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """The sun's place (B, k, 2) at offsets (B, k) in steps from the frames."""
+        instants = self._instants(reader, np.repeat(rows, offsets.shape[1]), offsets.ravel())
+        return sky(instants).reshape(*offsets.shape, 2)
+
+    def whole_train(self) -> Iterator[Batch]:
+        """Every shortest triple of the training period once, in order, chosen or not."""
+        reader = _Reader(self._shards, "train", self._options.step)
+        middles = _middles(self._shards, "train", self._options.step)
+        for start in range(0, len(middles), TRIPLES):
+            yield self._triples(reader, middles[start : start + TRIPLES], None)
 
     def _chosen(self, middles: np.ndarray) -> np.ndarray:
         """The triples to train on: those of rapid change, as many at random, or all."""

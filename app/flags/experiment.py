@@ -95,6 +95,12 @@ DOWNSCALING = (
     Flag("input_step", "text", None, "Time between known frames, such as 3h (TemDeepTrainer)."),
     Flag("target_step", "text", None, "Wanted time step, such as 1h (TemDeepTrainer)."),
     Flag(
+        "target_times",
+        "text",
+        None,
+        "Wanted times instead, with commas, such as 2019-03-26T01:20,2019-03-26T02 (stage test).",
+    ),
+    Flag(
         "gap_policy",
         "enum",
         "refuse",

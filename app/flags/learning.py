@@ -99,7 +99,16 @@ MODEL = (
         "int",
         0,
         "Known frames seen beyond each end of an interval, 0 or 1: with 1 the cubic instead of "
-        "the linear interpolation in time is corrected (TemDeepTrainer).",
+        "the linear interpolation in time is corrected, and motion may speed up and slow down "
+        "(TemDeepTrainer).",
+    ),
+    Flag(
+        "sun_response",
+        "floats",
+        None,
+        "Hours within which the field follows the sun, such as 1,8: what the interpolation in time "
+        "misses of its course is added in each cell as far as known frames show it "
+        "(TemDeepTrainer).",
     ),
 )
 

@@ -28,7 +28,7 @@ FREE_FLAGS = frozenset(
         *("test_pairs", "members", "write_members", "write_quantiles", "predict_quantiles"),
         *("tile_size", "tile_overlap", "input_grid"),
         *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
-        *("temporal_model", "coherence_epochs"),
+        *("temporal_model", "coherence_epochs", "target_times"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
         "time_limit",

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+UNSEEN = 7.0  # logit: a frame whose cell lies beyond the edge counts a thousandth of the other
+
 
 def warp(xp: Any, fields: Any, flow: Any) -> Any:
     """Fields at the cells to which the flow points: out(y, x) = fields(y + dy, x + dx).
@@ -50,6 +52,15 @@ def flows_at(theta: Any, forward: Any, backward: Any) -> tuple[Any, Any]:
     return to_first, to_second
 
 
+def bend(theta: Any, acceleration: Any) -> Any:
+    """What both flows of `flows_at` gain where motion speeds up by so many cells an interval.
+
+    Then a cell goes t F01 + t (t-1)/2 a in a share t of the interval (Xu et al. 2019,
+    arXiv:1911.00627), and comes t (1-t)/2 a less far than along straight lines.
+    """
+    return theta * (1.0 - theta) / 2.0 * acceleration
+
+
 def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
     """Two warped frames weighed by nearness in time and by visibility V, and 1 - V, above 0.
 
@@ -58,6 +69,15 @@ def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
     near, far = (1.0 - theta) * visibility, theta * (1.0 - visibility)
     share = near / (near + far)
     return share * first + (1.0 - share) * second
+
+
+def visibility(xp: Any, to_first: Any, to_second: Any) -> Any:
+    """Logit of how much more the first frame is to be trusted than the second: `(B, H, W, 1)`.
+
+    What comes from beyond the edge of a frame is not seen in it.
+    """
+    lost = [xp.minimum(beyond(xp, flow), 1.0) for flow in (to_first, to_second)]
+    return UNSEEN * (lost[1] - lost[0])
 
 
 def beyond(xp: Any, flow: Any) -> Any:

@@ -15,9 +15,10 @@ from app.data.description import Source, TimeSteps, Variable, source_from_dict
 from app.data.fine_source import open_fine
 from app.data.known_frames import duration_text, known_frames
 from app.data.shards import Shards
+from app.data.sky import sky
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
 from app.data.time_plan import all_summed
-from app.data.times import time_features
+from app.data.times import Stamps, time_features
 from app.data.triples import read_frames
 from app.distributed import Communicator
 from app.errors import InputError
@@ -40,18 +41,22 @@ class KnownRecord:
     variables: tuple[Variable, ...]
 
 
-def of_split(shards: Shards, split: str, steps: TimeSteps) -> KnownRecord:
-    """The known frames of a split of prepared data."""
+def of_split(
+    shards: Shards, split: str, steps: TimeSteps, times: tuple[str, ...] = ()
+) -> KnownRecord:
+    """The known frames of a split of prepared data; `times` instead of every target step."""
     variables = shards.variables["hr"]
     return KnownRecord(
-        time_axis(shards.stamps(split), steps, all_summed(variables)),
+        time_axis(shards.stamps(split), steps, all_summed(variables), times),
         lambda rows: read_frames(shards, split, rows),
         shards.geometry.fine,
         variables,
     )
 
 
-def of_files(spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps) -> KnownRecord:
+def of_files(
+    spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps, times: tuple[str, ...] = ()
+) -> KnownRecord:
     """The known frames of files, on the model's grid and in the units of its training data.
 
     Files with a shorter step than the input step give every k-th frame. Raises InputError where
@@ -85,9 +90,8 @@ def of_files(spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps) -> Kn
         fields[there] = np.moveaxis(np.concatenate(parts), 0, 1)
         return np.moveaxis(fields, 1, -1).reshape(*wanted.shape, *shape[1:], shape[0])
 
-    return KnownRecord(
-        time_axis(frames.stamps, steps, spec.summed), read, geometry.fine, first.variables
-    )
+    axis = time_axis(frames.stamps, steps, spec.summed, times)
+    return KnownRecord(axis, read, geometry.fine, first.variables)
 
 
 def _summed(fields: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -183,10 +187,20 @@ def _predicted(
         "theta": axis.theta,
         "length": axis.interval / model.spec.step,
         "time": time_features(axis.centres),
+        "sky": _sky(axis),
     }
     n = len(axis)
     rows = np.minimum(np.arange(batch_size), n - 1)
     return model.predict_frames({name: values[rows] for name, values in batch.items()})[:n]
+
+
+def _sky(axis: TimeAxis) -> np.ndarray:
+    """The sun's place (n, 5, 2) at the times of the four frames, there or not, and the wanted."""
+    passed = axis.theta.astype(np.float64) * axis.interval
+    first = axis.centres.seconds - np.round(passed).astype(np.int64)
+    frames = first[:, None] + axis.interval[:, None] * np.arange(-1, 3)
+    instants = np.append(frames, axis.centres.seconds[:, None], axis=1)
+    return sky(Stamps(instants.ravel(), axis.centres.calendar)).reshape(*instants.shape, 2)
 
 
 def _whole_units(units: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -41,8 +41,8 @@ DEFINITIONS = (
     "flicker: mean |second difference in time|, ratio to the truth's. autocorrelation: in time, at "
     "a lag of one step, less the truth's. power_ratio_fast: variance at periods below two "
     "intervals between known frames, ratio to the truth's. Known frames count in these three.",
-    "linear, nearest, cubic (spline), optical_flow (both frames moved along motion found by least "
-    "squares, without learning): what needs no training.",
+    "linear, nearest, cubic (spline), optical_flow (both frames moved along the motion that the "
+    "flow module begins with, and blended): what needs no training.",
 )
 
 

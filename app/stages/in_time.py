@@ -11,6 +11,7 @@ from absl import logging
 from app.config import Experiment, time_steps
 from app.data.description import TimeSteps
 from app.data.known_frames import duration_text
+from app.data.times import duration
 from app.errors import InputError
 from app.inference.writer import written_with
 
@@ -36,9 +37,11 @@ def predict_in_time(
 
     model = load_temporal_model(model_path)
     steps = steps_of(session.experiment, model.spec)
-    identity = attributes | {"steps": f"{steps.input_step} s to {steps.target_step} s"}
+    times = session.experiment.inference.target_times
+    wanted = ", ".join(times) or f"every {steps.target_step} s"
+    identity = attributes | {"steps": f"{steps.input_step} s to {wanted}"}
     if files:
-        record = in_time.of_files(model.spec, files, steps)
+        record = in_time.of_files(model.spec, files, steps, times)
     else:
         shards = session.shards
         in_time.check_fits(model.spec, shards, model_path)
@@ -46,7 +49,7 @@ def predict_in_time(
         if written_with(path, identity):
             logging.info("%s: already predicted with this model", path)
             return
-        record = in_time.of_split(shards, SPLIT, steps)
+        record = in_time.of_split(shards, SPLIT, steps, times)
     in_time.fill_in(
         model,
         record,
@@ -60,10 +63,14 @@ def predict_in_time(
 def steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
     """The steps of the flags; without --input_step known frames are as far apart as in training."""
     values = dict(experiment.flags)
-    if values["target_step"] is None:
-        raise InputError("--target_step: expected the wanted time step, such as --target_step=1h")
     values["input_step"] = values["input_step"] or duration_text(spec.step)
-    steps = time_steps(values)
+    if experiment.inference.target_times:
+        step = duration(values["input_step"], "--input_step")
+        steps = TimeSteps(step, step)
+    elif values["target_step"] is None:
+        raise InputError("--target_step: expected the wanted time step, such as --target_step=1h")
+    else:
+        steps = time_steps(values)
     if steps.input_step != spec.step:
         logging.warning(
             "--input_step=%s: the model was trained on known frames %s apart",

@@ -66,9 +66,14 @@ def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:
     """The model to be trained, and the samples to train it on."""
     experiment = session.experiment
     if experiment.in_time:
-        from app.training.assemble_time import build_temporal_model, triple_samples
+        from app.training.assemble_time import build_temporal_model, fit_course, triple_samples
 
-        return build_temporal_model(experiment, shards), triple_samples(experiment, shards)
+        temporal, triples = (
+            build_temporal_model(experiment, shards),
+            triple_samples(experiment, shards),
+        )
+        fit_course(temporal, triples)
+        return temporal, triples
     from app.data.samples import FieldSamples
 
     sampling = experiment.sampling

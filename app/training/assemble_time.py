@@ -15,6 +15,9 @@ from app.data.triples import TripleOptions, TripleSamples
 from app.models import Channel
 from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
 
+SHRINKAGE = 0.03  # chosen by cross-validation over three-day blocks of ERA5's known frames
+TINY = 1e-12
+
 
 def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalModel:
     """The untrained model."""
@@ -29,6 +32,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
         summed=all_summed(variables["hr"]),
         statics=tuple(v.name for v in variables["static"]),
         time_features=config.time_features,
+        sun_response=temporal.sun_response,
         domain={"sources": _sources(experiment, shards), "fingerprint": shards.fingerprint},
     )
     network = TemporalNetwork(
@@ -36,6 +40,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
         n_guidance=len(spec.guidance),
         n_static=len(spec.statics),
         n_time=len(spec.time_channels),
+        n_sun=len(spec.sun_response),
         context=spec.context,
         flow_filters=temporal.flow_filters if temporal.flow else (),
         n_filters=config.n_filters,
@@ -59,6 +64,28 @@ def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
         seed=training.seed,
     )
     return TripleSamples(shards, options)
+
+
+def fit_course(model: TemporalModel, samples: TripleSamples) -> None:
+    """How far each cell follows the sun: ridge regression over all triples of training.
+
+    What the interpolation between the outer frames misses of the middle frame is regressed on what
+    it misses of the answers to the sun. A curve's own power times `SHRINKAGE` is added to it.
+    """
+    if not model.spec.sun_response:
+        return
+    cells, channels, curves = model.sunny.shape[:2], model.n_outputs, len(model.spec.sun_response)
+    gram = np.zeros((*cells, channels, curves, curves))
+    moment = np.zeros((*cells, channels, curves))
+    for batch in samples.whole_train():
+        sun, missed = (np.asarray(x, np.float64) for x in model.missed(batch))
+        valid = np.isfinite(missed)
+        gram += np.einsum("bhwk,bhwl,bhwc->hwckl", sun, sun, valid, optimize=True)
+        moment += np.einsum("bhwk,bhwc->hwck", sun, np.where(valid, missed, 0.0))
+    power = np.einsum("hwckk->hwck", gram)
+    penalty = np.eye(curves) * np.maximum(SHRINKAGE * power, TINY)[..., None]
+    found = np.linalg.solve(gram + penalty, moment[..., None])[..., 0]
+    model.sunny.assign(np.moveaxis(found, -1, -2).astype(np.float32))
 
 
 def _steps(experiment: Experiment) -> TimeSteps:

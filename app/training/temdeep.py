@@ -69,8 +69,13 @@ class TemDeepTrainer(NetworkTrainer):
         truth = window[:, REACH, ..., : self.model.n_outputs]
         fields, rough = self._between(window, batch)
         first, second = fields[:, INNER[0]], fields[:, INNER[1]]
+        between, middle = batch["between_sky"], batch["window_sky"][:, REACH : REACH + 1]
         remade = self._intervals(
-            fields, 1.0 - batch["share"], batch["window_time"][:, len(OUTER)], batch["reverse"]
+            fields,
+            1.0 - batch["share"],
+            batch["window_time"][:, len(OUTER)],
+            tf.concat([between, middle], axis=1),
+            batch["reverse"],
         )
         share = batch["share"][:, None, None, None]
         known, valid = split_missing(truth)
@@ -95,7 +100,13 @@ class TemDeepTrainer(NetworkTrainer):
         frames = tf.concat([window[:, start - 1 : start + 3] for start in starts], axis=0)
         share = tf.tile(batch["share"], [len(starts)])
         time = tf.concat([batch["window_time"][:, k] for k in chosen], axis=0)
-        answer = self._intervals(frames, share, time, tf.tile(batch["reverse"], [len(starts)]))
+        known, between = batch["window_sky"], batch["between_sky"]
+        skies = [
+            tf.concat([known[:, start - 1 : start + 3], between[:, k : k + 1]], axis=1)
+            for k, start in zip(chosen, starts, strict=True)
+        ]
+        reverse = tf.tile(batch["reverse"], [len(starts)])
+        answer = self._intervals(frames, share, time, tf.concat(skies, axis=0), reverse)
         n, part = self.model.n_outputs, share[:, None, None, None]
         guide = (1.0 - part) * frames[:, 1, ..., n:] + part * frames[:, 2, ..., n:]
         made = tf.concat([answer["field"], guide], axis=-1)
@@ -107,10 +118,14 @@ class TemDeepTrainer(NetworkTrainer):
         rough = tf.reshape(total_variation(answer["smooth"]), [len(starts), size])
         return stacked, tf.reduce_mean(rough, axis=0)
 
-    def _intervals(self, frames: Any, theta: Any, time: Any, reverse: Any) -> dict[str, Any]:
+    def _intervals(
+        self, frames: Any, theta: Any, time: Any, sky: Any, reverse: Any
+    ) -> dict[str, Any]:
         """The answers to encoded frames one step apart, reversed where `reverse` is above 0."""
         turned = tf.where(reverse[:, None, None, None, None] > 0, frames[:, ::-1], frames)
+        backwards = tf.concat([sky[:, 3::-1], sky[:, 4:]], axis=1)
         told = {
+            "sky": tf.where(reverse[:, None, None] > 0, backwards, sky),
             "theta": tf.where(reverse > 0, 1.0 - theta, theta),
             "length": tf.where(reverse > 0, -tf.ones_like(theta), tf.ones_like(theta)),
             "time": time,

@@ -79,3 +79,31 @@ def test_half_way_lies_the_pattern_moved_by_half() -> None:
     error = np.abs(found - middle)[0, 10:-10, 10:-10].mean()
     linear = np.abs((first + second) / 2 - middle)[0, 10:-10, 10:-10].mean()
     assert error < 0.15 * linear
+
+
+def test_motion_over_a_quarter_of_the_domain_is_found_right_to_the_edges() -> None:
+    """What leaves and what comes in is left out of the comparison, and misleads neither."""
+    np.testing.assert_allclose(
+        motion(np, *moved(3, -5))[0], np.full((50, 50, 2), [3, -5]), atol=0.3
+    )
+    far = motion(np, *moved(9, -11))[0]
+    assert np.linalg.norm(far - [9, -11], axis=-1).mean() < 0.3
+    np.testing.assert_allclose(far[12:-12, 12:-12].mean(axis=(0, 1)), [9, -11], atol=0.05)
+
+
+def test_nothing_moves_where_nothing_is() -> None:
+    np.testing.assert_array_equal(motion(np, *np.zeros((2, 1, 13, 9, 1), "float32")), 0.0)
+
+
+def test_of_matches_that_are_alike_the_nearer_one_is_taken() -> None:
+    """Two waves that look the same 3 cells onward and 13 cells back."""
+    rows, columns = np.mgrid[0:32, 0:40]
+
+    def waves(moved: int) -> np.ndarray:
+        place = columns - moved
+        field = np.sin(place / 2.5) + np.sin(rows / 3 + place / 4)
+        return field[None, ..., None].astype("float32")
+
+    for first, second in ((0, 1), (1, 4), (4, 9)):
+        flow = motion(np, waves(first), waves(second))[0, 8:-8, 8:-8]
+        np.testing.assert_allclose(flow.mean(axis=(0, 1)), [0, second - first], atol=0.1)

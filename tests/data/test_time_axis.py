@@ -69,6 +69,22 @@ class TestAxis:
         assert (axis.known[[0, 3, 6, 9]] == range(4)).all()
         assert (np.delete(axis.known, [0, 3, 6, 9]) == -1).all()
 
+    def test_explicit_times_lie_between_their_neighbours(self) -> None:
+        texts = ("1970-01-01T07:30", "1970-01-01T03", "1970-01-01T00:45")
+        axis = time_axis(hours(0, 3, 6, 9), steps(3, 3), False, texts)
+        assert (axis.stamps.seconds == [45 * 60, 3 * HOUR, 7.5 * HOUR]).all()
+        np.testing.assert_allclose(axis.theta, [0.25, 0, 0.5])
+        assert (axis.known == [-1, 1, -1]).all()
+        assert (axis.frames[[0, 2]] == [[-1, 0, 1, 2], [1, 2, 3, -1]]).all()
+
+    @pytest.mark.parametrize("text", ["1970-01-01T04", "1970-01-01T10", "1969-12-31"])
+    def test_times_that_lie_in_no_interval_are_refused(self, text: str) -> None:
+        with pytest.raises(InputError, match="lies between no two known frames 3h apart"):
+            time_axis(hours(0, 3, 9), steps(3, 3), False, (text,))
+        if text.endswith("T04"):
+            bridged = time_axis(hours(0, 3, 9), steps(3, 3, "bridge"), False, (text,))
+            np.testing.assert_allclose(bridged.theta, 1 / 6, rtol=1e-6)
+
     def test_parts_lean_on_the_neighbour_that_is_nearer(self) -> None:
         axis = time_axis(hours(4, 8), steps(4, 1), True)
         assert (axis.stamps.seconds // HOUR == range(1, 9)).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from app.grids.warp import blend, flows_at, warp
+from app.grids.warp import blend, flows_at, visibility, warp
 
 ENGINES = pytest.mark.parametrize("xp", [np, keras.ops], ids=["numpy", "keras"])
 
@@ -99,3 +99,12 @@ def test_blend_weighs_by_nearness_and_visibility() -> None:
     for theta, visible, share in cases:
         found = blend(np.full_like(one, theta), one, two, np.full_like(one, visible))
         assert found.item() == pytest.approx(share * 1 + (1 - share) * 5)
+
+
+def test_what_comes_from_beyond_the_edge_is_not_seen() -> None:
+    """Half a cell beyond one frame's edge, two beyond the other's, and within both."""
+    first = np.zeros((1, 1, 3, 2), "float32")
+    second = first.copy()
+    first[0, 0, 0, 1], second[0, 0, 2, 1] = -0.5, 2.0
+    found = visibility(np, first, second)[0, 0, :, 0]
+    np.testing.assert_allclose(found, [-3.5, 0.0, 7.0])

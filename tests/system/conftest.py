@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,21 +35,23 @@ def environment(**extra: str) -> dict[str, str]:
 def run(tmp_path: Path) -> Run:
     """Run the program in a folder of its own; the test fails where it fails."""
 
-    def started(
-        *argv: str, ranks: int = 1, expect: int = 0, **extra: str
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command(list(argv), ranks),
-            cwd=tmp_path,
-            env=environment(**extra),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-        )
-        assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
-        return done
+    return partial(run_in, tmp_path)
 
-    return started
+
+def run_in(
+    folder: Path, *argv: str, ranks: int = 1, expect: int = 0, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder; AssertionError where its exit code is another."""
+    done = subprocess.run(
+        command(list(argv), ranks),
+        cwd=folder,
+        env=environment(**extra),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+    )
+    assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
+    return done
 
 
 def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""The flow module: motion between two frames, coarse to fine."""
+"""The flow module: motion between two frames, found without learning and then refined."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from keras import ops
 from app.grids.motion import motion
 from app.models.layers.common import Shape, register
 from app.models.layers.resize import Resize, edge_pad
-from app.models.temporal.warp import warp
+from app.models.temporal.convolutions import convolution, enlarging
+from app.models.temporal.warp import beyond, warp
 
-REACH = 2  # cells of a level within which features of the two frames are compared
-KERNEL = 3
+FAR = 8.0  # cells: motion is told to the convolutions in these
 
 
 @register
 class FlowModule(keras.layers.Layer):
     """Flows from each of two frames to the other.
 
-    Strided convolutions make features of each frame at 1/2, 1/4, … of the resolution. From the
-    coarsest level down, the second frame's features are warped by the flow so far and compared
-    with the first's within `REACH` cells (Sun et al. 2018, arXiv:1709.02371); convolutions turn
-    that into what the flow lacks, and transposed convolutions carry their state to the next
-    level. What is learnt is added to motion found by least squares, which training does not
-    change; both directions share all weights. A part of the answer is multiplied by the signed
-    length of the interval, so that steady motion holds for intervals of any length.
+    A search and least squares, coarse to fine and without learning, align the second frame with
+    the first. Strided convolutions look at what still differs, transposed ones carry that back to
+    half of the resolution, and what they find is added to the motion. Both directions share all
+    weights, and only what they find in opposition counts: a common part would change nothing half
+    way between the frames, where most of the training looks, and so be learnt by nothing.
 
     Arguments: filters, the width of each level, finest first.
 
-    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`, "length": `(B,)`}, all
-    encoded; output two flows `(B, H, W, 2)` in cells, float32.
+    Where frames before and after are given too, they tell how motion speeds up: how much farther
+    it goes in this interval than in the one before, and in the next than in this one.
+
+    Input {"first", "second": `(B, H, W, n)`, "beside": `(B, H, W, s)`, maybe "before", "after" with
+    "there" `(B, 2)`, 1 where they are known}, all encoded; output two flows and the acceleration,
+    `(B, H, W, 2)` in cells, float32.
     """
 
     def __init__(self, filters: Sequence[int], activation: str = "relu", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.filters = list(filters)
         self.activation = activation
 
@@ -50,97 +52,56 @@ class FlowModule(keras.layers.Layer):
         return int(2 ** len(self.filters))
 
     def build(self, input_shape: dict[str, Shape]) -> None:
-        channels = int(input_shape["first"][-1] or 0) + int(input_shape["beside"][-1] or 0)
-        self.encoder, self.states, self.estimators, self.heads = [], [], [], []
+        fields, beside = (int(input_shape[name][-1] or 0) for name in ("first", "beside"))
+        channels = 3 * fields + beside + 3
+        options = {"activation": self.activation, "dtype": self.dtype_policy}
+        self.down, self.up = [], []
         for width in self.filters:
-            self.encoder.append([self._conv(width, channels, strides=2), self._conv(width, width)])
+            entry = convolution(width, channels, strides=2, **options)
+            self.down.append([entry, convolution(width, width, **options)])
             channels = width
-        carried = 0
-        for width in reversed(self.filters):
-            if carried:
-                up = keras.layers.Conv2DTranspose(
-                    width, 4, strides=2, padding="same", activation=self.activation,
-                    dtype=self.dtype_policy,
-                )  # fmt: skip
-                up.build((None, None, None, carried))
-                self.states.append(up)
-            seen = 2 * width + (2 * REACH + 1) ** 2 + 3 + (width if carried else 0)
-            self.estimators.append([self._conv(width, seen), self._conv(width, width)])
-            head = keras.layers.Conv2D(
-                4, KERNEL, padding="same", kernel_initializer="zeros", dtype=self.dtype_policy
-            )
-            head.build((None, None, None, width))
-            self.heads.append(head)
-            carried = width
+        for width in reversed(self.filters[:-1]):
+            self.up.append(enlarging(width, channels, **options))
+            channels = 2 * width
+        self.head = convolution(2, channels, kernel_initializer="zeros", dtype=self.dtype_policy)
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 
-    def _conv(self, filters: int, channels: int, strides: int = 1) -> keras.layers.Layer:
-        layer = keras.layers.Conv2D(
-            filters,
-            KERNEL,
-            strides=strides,
-            padding="same",
-            activation=self.activation,
-            dtype=self.dtype_policy,
-        )
-        layer.build((None, None, None, channels))
-        return layer
+    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        first, second = inputs["first"], inputs["second"]
+        own, other = [first, second], [second, first]
+        if "before" in inputs:
+            own, other = [*own, first, second], [*other, inputs["before"], inputs["after"]]
+        found = ops.stop_gradient(motion(ops, *(ops.concatenate(x, axis=0) for x in (own, other))))
+        onward, back, *outward = ops.split(found, len(own), axis=0)
+        both = (own[:2], other[:2], [onward, back], [inputs["beside"]] * 2)
+        lacking = self._lacking(*(ops.concatenate(parts, axis=0) for parts in both))
+        acceleration = 0.0 * onward
+        if outward:
+            known = inputs["there"][:, None, None, :]
+            past, future = outward
+            total = known[..., :1] * (onward + past) + known[..., 1:] * (back + future)
+            acceleration = total / ops.maximum(ops.sum(known, axis=-1, keepdims=True), 1.0)
+        return onward + lacking, back - lacking, acceleration
 
-    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
-        both = ops.concatenate([inputs["first"], inputs["second"]], axis=0)
-        beside = ops.concatenate([inputs["beside"]] * 2, axis=0)
-        length = ops.concatenate([inputs["length"], -inputs["length"]], axis=0)
-        height, width = both.shape[1:3]
-        x = _padded(ops.concatenate([both, beside], axis=-1), self.factor)
-        features = []
-        for level in self.encoder:
+    def _lacking(self, own: Any, other: Any, start: Any, beside: Any) -> Any:
+        """What the motion onward lacks, and that back has too much: `(B, H, W, 2)` in cells."""
+        height, width = own.shape[1:3]
+        aligned = warp(other, start)
+        seen = [own, aligned, aligned - own, start / FAR, beyond(start), beside]
+        found = self._decoded(ops.concatenate(seen, axis=-1))
+        onward, back = ops.split(2.0 * self.double(found)[:, :height, :width], 2, axis=0)
+        return (onward - back) / 2.0
+
+    def _decoded(self, x: Any) -> Any:
+        """Cells of half the resolution, for both directions: `(2 B, h, w, 2)`."""
+        height, width = x.shape[1:3]
+        x = edge_pad(edge_pad(x, 1, 0, -height % self.factor), 2, 0, -width % self.factor)
+        levels = []
+        for level in self.down:
             for layer in level:
                 x = layer(x)
-            features.append(ops.cast(x, "float32"))
-        other = ops.concatenate([inputs["second"], inputs["first"]], axis=0)
-        start = ops.stop_gradient(motion(ops, both, other))
-        lacking = self._lacking(features, _padded(start, self.factor), length[:, None, None, None])
-        flow = start + 2.0 * self.double(lacking)[:, :height, :width]
-        forward, backward = ops.split(flow, 2, axis=0)
-        return forward, backward
-
-    def _lacking(self, features: list[Any], start: Any, length: Any) -> Any:
-        """What the flow lacks at the finest level of features, in its cells."""
-        state, flow = None, ops.zeros((*ops.shape(features[-1])[:3], 2), "float32")
-        for number, own in enumerate(reversed(features)):
-            cells = 2 ** (len(features) - number)  # of the grid in one of this level
-            carried: list[Any] = []
-            if state is not None:
-                flow = 2.0 * self.double(flow)
-                carried = [ops.cast(self.states[number - 1](state), "float32")]
-            so_far = flow + ops.average_pool(start, cells, cells) / cells
-            other = ops.concatenate(ops.split(own, 2, axis=0)[::-1], axis=0)
-            other = warp(other, so_far)
-            lengths = ops.broadcast_to(length, ops.shape(flow[..., :1]))
-            told = [own, other, *carried, _compared(own, other), so_far, lengths]
-            state = ops.concatenate(told, axis=-1)
-            for layer in self.estimators[number]:
-                state = layer(state)
-            found = ops.cast(self.heads[number](state), "float32")
-            flow = flow + found[..., :2] + length * found[..., 2:]
-        return flow
-
-
-def _padded(x: Any, factor: int) -> Any:
-    """Height and width made multiples of the factor by repeating the last row and column."""
-    height, width = x.shape[1:3]
-    return edge_pad(edge_pad(x, 1, 0, -height % factor), 2, 0, -width % factor)
-
-
-def _compared(own: Any, other: Any) -> Any:
-    """Mean products over the channels with every cell within reach: `(B, h, w, side²)`."""
-    height, width = own.shape[1:3]
-    padded = edge_pad(edge_pad(other, 1, REACH, REACH), 2, REACH, REACH)
-    side = range(2 * REACH + 1)
-    products = [
-        ops.mean(own * padded[:, dy : dy + height, dx : dx + width], axis=-1, keepdims=True)
-        for dy in side
-        for dx in side
-    ]
-    return ops.concatenate(products, axis=-1)
+            levels.append(x)
+        for up, skipped in zip(self.up, levels[-2::-1], strict=True):
+            x = ops.concatenate([up(x), skipped], axis=-1)
+        return ops.cast(self.head(x), "float32")

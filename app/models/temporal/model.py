@@ -10,9 +10,11 @@ import numpy as np
 from keras import ops
 
 from app.errors import InputError
+from app.grids import Geometry
+from app.grids.sun import sun_response
 from app.models.codec import Codec
 from app.models.layers.common import register
-from app.models.temporal.network import TemporalNetwork
+from app.models.temporal.network import TemporalNetwork, interpolated
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
 from app.run_folder import is_temporal
 
@@ -28,7 +30,8 @@ class TemporalModel(keras.Model):
     Input {"frames": `(B, 4, H, W, C + G)` physical: before, first, second, after, of which the
     outer two may be missing (NaN); "theta" `(B,)`: share of the interval that has passed;
     "length" `(B,)`: the interval in steps of training; "time" `(B, 8)`: time features at the
-    target time}. Output `(B, H, W, C)` physical: the known frames themselves at θ = 0 and 1, NaN
+    target time; "sky" `(B, 5, 2)`: `app.data.sky.sky` at the four frames' times and the target
+    time}. Output `(B, H, W, C)` physical: the known frames themselves at θ = 0 and 1, NaN
     where one of the two is missing.
     """
 
@@ -47,8 +50,17 @@ class TemporalModel(keras.Model):
         self.output_codec.fit(arrays.offset[..., :n], arrays.scale[..., :n])
         for name in ("static", "static_offset", "static_scale"):
             setattr(self, name, self._constant(name, getattr(arrays, name)))
+        if spec.sun_response:
+            self._meet_the_sun()
         self.jit_compile = False  # XLA makes CPUs slower
         self.built = True
+
+    def _meet_the_sun(self) -> None:
+        """Where each cell is, and how far its fields follow the sun: nothing until it is fitted."""
+        grid = Geometry.from_dict(self.spec.geometry).fine
+        self.place = tuple(np.radians(angle).astype("float32") for angle in grid.mesh())
+        shape = (*grid.shape, len(self.spec.sun_response), self.n_outputs)
+        self.sunny = self._constant("sunny", np.zeros(shape))
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -93,19 +105,10 @@ class TemporalModel(keras.Model):
         return self.network(self.network_inputs(frames, batch), training=training)
 
     def network_inputs(self, frames: Any, batch: Batch) -> Batch:
-        """What the network takes, of encoded frames and a batch's "theta", "length", "time".
-
-        A missing outer frame becomes the continuation of the polynomial through the others, so
-        that the cubic interpolation falls back to the quadratic, or to the linear one.
-        """
-        before, first, second, after = (frames[:, k] for k in range(4))
-        first, second = _zero_missing(first), _zero_missing(second)
-        straight = ops.where(ops.isnan(after), 2 * first - second, 3 * first - 3 * second + after)
-        onward = ops.where(ops.isnan(before), 2 * second - first, 3 * second - 3 * first + before)
-        before = ops.where(ops.isnan(before), straight, before)
-        after = ops.where(ops.isnan(after), onward, after)
+        """What the network takes, of encoded frames and what else is in a batch."""
         inputs = {
-            "frames": ops.stack([before, first, second, after], axis=1),
+            "frames": _continued(frames),
+            "there": 1.0 - ops.cast(self._lost(frames), "float32"),
             "theta": batch["theta"],
             "length": batch["length"],
         }
@@ -114,7 +117,35 @@ class TemporalModel(keras.Model):
         if self.spec.statics:
             static = (self.static - self.static_offset) / self.static_scale
             inputs["static"] = _zero_missing(static)[None]
+        if self.spec.sun_response:
+            inputs["sun"] = self._missed_sun(frames, batch)
+            inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
         return inputs
+
+    def _lost(self, frames: Any) -> Any:
+        """Whether all of the frames before and after is missing: `(B, 2)`."""
+        outer = ops.stack([frames[:, 0], frames[:, 3]], axis=1)[..., : self.n_outputs]
+        return ops.all(ops.isnan(outer), axis=(2, 3, 4))
+
+    def _missed_sun(self, frames: Any, batch: Batch) -> Any:
+        """What the interpolation misses of the answer to the sun: `(B, H, W, K)`.
+
+        It is interpolated as the fields are: where their outer frames are missing, so are its own.
+        """
+        lat, lon = self.place
+        response = sun_response(ops, batch["sky"], lat, lon, self.spec.sun_response)
+        lost = ops.any(ops.isnan(frames[..., : self.n_outputs]), axis=-1, keepdims=True)
+        outer = ops.where(lost, np.nan, response[:, :4])
+        known = _continued(ops.concatenate([outer[:, :1], response[:, 1:3], outer[:, 3:]], axis=1))
+        theta = batch["theta"][:, None, None, None]
+        return response[:, 4] - interpolated(known, theta, self.spec.context)
+
+    def missed(self, batch: Batch) -> tuple[Any, Any]:
+        """What the interpolation misses of the sun `(B, H, W, K)` and of the target, encoded."""
+        inputs = self.network_inputs(self.codec.encode(batch["frames"]), batch)
+        theta = inputs["theta"][:, None, None, None]
+        guess = interpolated(inputs["frames"][..., : self.n_outputs], theta, self.spec.context)
+        return inputs["sun"], self.output_codec.encode(batch["target"]) - guess
 
     def predict_frames(self, batch: Batch) -> np.ndarray:
         """Physical fields `(B, H, W, C)` float32."""
@@ -128,6 +159,21 @@ class TemporalModel(keras.Model):
         )
         weight.assign(values.astype("float32"))
         return weight
+
+
+def _continued(frames: Any) -> Any:
+    """Frames `(B, 4, H, W, C)` without NaN.
+
+    A missing outer frame becomes the continuation of the polynomial through the others, so that
+    the cubic interpolation falls back to the quadratic, or to the linear one.
+    """
+    before, first, second, after = (frames[:, k] for k in range(4))
+    first, second = _zero_missing(first), _zero_missing(second)
+    straight = ops.where(ops.isnan(after), 2 * first - second, 3 * first - 3 * second + after)
+    onward = ops.where(ops.isnan(before), 2 * second - first, 3 * second - 3 * first + before)
+    before = ops.where(ops.isnan(before), straight, before)
+    after = ops.where(ops.isnan(after), onward, after)
+    return ops.stack([before, first, second, after], axis=1)
 
 
 def load_temporal_model(path: Path) -> TemporalModel:

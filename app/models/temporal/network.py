@@ -12,11 +12,12 @@ from keras import ops
 from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
 from app.models.layers.resize import edge_pad
+from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.flow import FlowModule
-from app.models.temporal.warp import beyond, blend, flows_at, warp
+from app.models.temporal.warp import bend, beyond, blend, flows_at, visibility, warp
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
-KERNEL = 3
+CURVATURE = 0.1  # of an answer of 1: so that no first step of training outdoes the interpolation
 FIRST_TRUST = 2.0  # logit of the moved frames' weight before training: they count 88 %
 FACTOR = 4  # what height and width are padded to a multiple of
 
@@ -26,24 +27,29 @@ class TemporalNetwork(keras.Model):
     """Residual encoder-decoder and flow module side by side, and the fusion of both.
 
     The encoder-decoder corrects the interpolation in time (linear; cubic where frames before and
-    after are given) by θ (1 - θ) ℓ² times its answer: half a second derivative in time, which
-    does not depend on the interval's length ℓ. The flow module warps both frames to the time;
-    the encoder-decoder refines its flows and weighs the frames by visibility, and the result
-    against the corrected interpolation. All of that vanishes at θ = 0 and 1, where the known
+    after are given) by θ (1 - θ) ℓ² times its answer: in proportion to a second derivative, which
+    does not depend on the interval's length ℓ. Beside it stands the course of the sun where
+    that is told; the encoder-decoder weighs it. The flow module warps both frames to the time, with
+    frames before and after along paths that speed up or slow down; the encoder-decoder refines
+    its flows and weighs the frames by visibility, and the result against the corrected
+    interpolation. All of that vanishes at θ = 0 and 1, where the known
     frames come back exactly. Negative ℓ means that time runs backwards.
 
     Arguments:
         n_outputs, n_guidance: channels to be filled in, and channels that only guide.
         n_static, n_time: statics, and features of the time.
+        n_sun: curves that follow the sun.
         context: whether frames before and after the interval are given.
         flow_filters: widths of the flow module, none for a network without.
         n_filters, n_blocks: width and residual blocks of the encoder-decoder.
         activation: a Keras activation's name.
 
     Input {"frames": `(B, 4, H, W, n_outputs + n_guidance)` before, first, second, after;
-    "theta", "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`}, encoded
-    and free of NaN. Output {"field": `(B, H, W, n_outputs)`, "smooth": `(B, H, W, k)` whose
-    roughness in space is to be small}.
+    "there": `(B, 2)`, 1 where before and after are known, 0 where they are continued; "theta",
+    "length": `(B,)`; "time": `(B, n_time)`; "static": `(1, H, W, n_static)`; "sun":
+    `(B, H, W, n_sun)`, what the interpolation misses of the curves; "course": `(B, H, W,
+    n_outputs)`, what it therefore misses of the fields}, encoded and free of NaN. Output {"field":
+    `(B, H, W, n_outputs)`, "smooth": `(B, H, W, k)` whose roughness in space is to be small}.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class TemporalNetwork(keras.Model):
         n_guidance: int = 0,
         n_static: int = 0,
         n_time: int = 0,
+        n_sun: int = 0,
         context: bool = False,
         flow_filters: Sequence[int] = (),
         n_filters: int = 16,
@@ -60,11 +67,13 @@ class TemporalNetwork(keras.Model):
         activation: str = "relu",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Frames and positions stay float32: half precision is for the convolutions alone.
+        super().__init__(autocast=False, **kwargs)
         self.n_outputs = n_outputs
         self.n_guidance = n_guidance
         self.n_static = n_static
         self.n_time = n_time
+        self.n_sun = n_sun
         self.context = context
         self.flow_filters = list(flow_filters)
         self.n_filters = n_filters
@@ -82,48 +91,36 @@ class TemporalNetwork(keras.Model):
     def _n_seen(self, channels: int, beside: int) -> int:
         frames = (4 if self.context else 2) * channels + self.n_outputs
         moved = 3 * channels + 6 if self.flow_filters else 0
-        return frames + moved + 2 + self.n_time + beside
+        return frames + moved + 2 + self.n_time + beside + self.n_sun
 
     def _build_decoder(self, seen: int) -> None:
         narrow, wide = self.n_filters, 2 * self.n_filters
-        self.entry = self._conv(narrow, seen)
-        self.down = [self._conv(wide, narrow, strides=2), self._conv(wide, wide, strides=2)]
+        options: dict[str, Any] = {"activation": self.activation}
+        self.entry = convolution(narrow, seen, **options)
+        self.down = [
+            convolution(wide, channels, strides=2, **options) for channels in (narrow, wide)
+        ]
         self.blocks = [
             ResidualBlock(wide, activation=self.activation) for _ in range(self.n_blocks)
         ]
         for block in self.blocks:
             block.build((None, None, None, wide))
-        self.up = [self._up(wide, wide), self._up(narrow, 2 * wide)]
-        self.exit = self._conv(narrow, 2 * narrow)
-        answers = self.n_outputs + (6 if self.flow_filters else 0)
-        self.head = keras.layers.Conv2D(answers, KERNEL, padding="same", kernel_initializer="zeros")
-        self.head.build((None, None, None, narrow))
+        self.up = [enlarging(wide, wide, **options), enlarging(narrow, 2 * wide, **options)]
+        self.exit = convolution(narrow, 2 * narrow, **options)
+        answers = self.n_outputs * (2 if self.n_sun else 1) + (6 if self.flow_filters else 0)
+        self.head = convolution(answers, narrow, kernel_initializer="zeros")
         if self.flow_filters:
             bias = np.zeros(answers, "float32")
             bias[-1] = FIRST_TRUST
             self.head.bias.assign(bias)
-
-    def _conv(self, filters: int, channels: int, strides: int = 1) -> keras.layers.Layer:
-        layer = keras.layers.Conv2D(
-            filters, KERNEL, strides=strides, padding="same", activation=self.activation
-        )
-        layer.build((None, None, None, channels))
-        return layer
-
-    def _up(self, filters: int, channels: int) -> keras.layers.Layer:
-        layer = keras.layers.Conv2DTranspose(
-            filters, 4, strides=2, padding="same", activation=self.activation
-        )
-        layer.build((None, None, None, channels))
-        return layer
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing is left to be built: all shapes are known from the start."""
 
     def get_config(self) -> dict[str, Any]:
         names = (
-            *("n_outputs", "n_guidance", "n_static", "n_time", "context", "flow_filters"),
-            *("n_filters", "n_blocks", "activation"),
+            *("n_outputs", "n_guidance", "n_static", "n_time", "n_sun", "context"),
+            *("flow_filters", "n_filters", "n_blocks", "activation"),
         )
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
 
@@ -139,24 +136,28 @@ class TemporalNetwork(keras.Model):
             seen += [frames[:, 0], frames[:, 3]]
         flows: list[Any] = []
         if self.flow_module is not None:
-            motion = {"first": first, "second": second, "beside": beside}
-            flows = list(self.flow_module({**motion, "length": inputs["length"]}))
-            to_first, to_second = flows_at(theta, *flows)
+            *flows, acceleration = self._motion(inputs, beside)
+            bent = bend(theta, acceleration)
+            to_first, to_second = (flow + bent for flow in flows_at(theta, *flows))
             ahead, behind = warp(first, to_first), warp(second, to_second)
             # Where the moved frames differ, or come from outside, motion is not to be trusted.
             seen += [ahead, behind, ops.abs(ahead - behind), to_first, to_second]
             seen += [beyond(to_first), beyond(to_second)]
         seen += [beside, self._constant(inputs, first)]
+        seen += [inputs["sun"]] if self.n_sun else []
         answers = self._decoded(ops.concatenate(seen, axis=-1), training)
-        room = 4.0 * theta * (1.0 - theta)
-        correction = ops.square(length) * answers[..., : self.n_outputs]
+        room, n = 4.0 * theta * (1.0 - theta), self.n_outputs
+        correction = CURVATURE * ops.square(length) * answers[..., :n]
         field = guess + room * correction
+        if self.n_sun:
+            field = field + inputs["course"] * (1.0 + answers[..., n : 2 * n])
         if not flows:
             return {"field": field, "smooth": correction}
-        first, second = first[..., : self.n_outputs], second[..., : self.n_outputs]
+        first, second = first[..., :n], second[..., :n]
         refined = room * answers[..., -6:-2]
         to_first, to_second = to_first + refined[..., :2], to_second + refined[..., 2:]
-        visible = _between(ops.sigmoid(answers[..., -2:-1]))
+        edges = visibility(to_first, to_second)
+        visible = _between(ops.sigmoid(edges + answers[..., -2:-1]))
         moved = blend(theta, warp(first, to_first), warp(second, to_second), visible)
         trust = ops.sigmoid(answers[..., -1:])
         return {
@@ -167,11 +168,19 @@ class TemporalNetwork(keras.Model):
 
     def flows(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
         """F01 and F10 `(B, H, W, 2)` in cells, without refinement."""
+        forward, backward, _ = self._motion(inputs, self._beside(inputs))
+        return forward, backward
+
+    def _motion(self, inputs: dict[str, Any], beside: Any) -> tuple[Any, Any, Any]:
+        """Both flows and the acceleration, 0 without context."""
         if self.flow_module is None:
             raise ValueError("the network has no flow module")
-        first, second = inputs["frames"][:, 1], inputs["frames"][:, 2]
-        motion = {"first": first, "second": second, "beside": self._beside(inputs)}
-        return self.flow_module({**motion, "length": inputs["length"]})
+        frames = inputs["frames"]
+        told = {"first": frames[:, 1], "second": frames[:, 2], "beside": beside}
+        if self.context:
+            told |= {"before": frames[:, 0], "after": frames[:, 3], "there": inputs["there"]}
+        found: tuple[Any, Any, Any] = self.flow_module(told)
+        return found
 
     def _beside(self, inputs: dict[str, Any]) -> Any:
         """Statics, and the place in the domain from -1 to 1: `(B, H, W, n_static + 2)`."""

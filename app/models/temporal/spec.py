@@ -18,6 +18,7 @@ class TemporalSpec:
 
     outputs: channels that are filled in. guidance: further channels of the known frames (winds).
     step: seconds between known frames in training, by which lengths of intervals are counted.
+    sun_response: hours within which the fields follow the sun; none of them, no course of the sun.
     context: whether frames before and after the interval are seen. summed: the outputs are
     amounts of the time before their stamp. geometry: grid of the fields. domain: description of
     the training data, from which other files are read.
@@ -31,6 +32,7 @@ class TemporalSpec:
     summed: bool = False
     statics: tuple[str, ...] = ()
     time_features: tuple[str, ...] = ()
+    sun_response: tuple[float, ...] = ()
     domain: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,7 +53,7 @@ class TemporalSpec:
         plain = dict(stored)
         for role in ("outputs", "guidance"):
             plain[role] = tuple(Channel(**channel) for channel in plain[role])
-        for name in ("statics", "time_features"):
+        for name in ("statics", "time_features", "sun_response"):
             plain[name] = tuple(plain[name])
         return cls(**plain)
 

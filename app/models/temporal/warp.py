@@ -6,17 +6,23 @@ from typing import Any
 
 from keras import ops
 
+from app.grids.warp import bend, blend, flows_at
 from app.grids.warp import beyond as outside
-from app.grids.warp import blend, flows_at
+from app.grids.warp import visibility as edges
 from app.grids.warp import warp as sample
 
-__all__ = ["beyond", "blend", "flows_at", "warp"]
+__all__ = ["bend", "beyond", "blend", "flows_at", "visibility", "warp"]
 FAR = 4.0  # cells beyond the edge: farther makes no difference
 
 
 def warp(fields: Any, flow: Any) -> Any:
     """`app.grids.warp.warp` within networks, differentiable in fields and flow."""
     return sample(ops, fields, flow)
+
+
+def visibility(to_first: Any, to_second: Any) -> Any:
+    """`app.grids.warp.visibility` on tensors."""
+    return edges(ops, to_first, to_second)
 
 
 def beyond(flow: Any) -> Any:
