@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.config.values import at_least, joined
 from app.errors import InputError
 
-SPATIAL_ONLY = ("unet", "convnext")
+SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
 
 
 @dataclass(frozen=True)
