@@ -208,6 +208,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "bicubic from the low-resolution grid",
             "app.baselines.interpolation:bicubic",
         ),
+        (
+            "bicubic_orography",
+            "bicubic plus a curve of the height that the coarse grid hides; interval variables",
+            "app.baselines.orography:OrographyCorrected",
+        ),
         ("climatology", "mean of the training period", "app.baselines.climatology:Climatology"),
         (
             "bias_corrected",

@@ -41,6 +41,7 @@ INTERPOLATED = (
     "nearest",
     "bilinear",
     "bicubic",
+    "bicubic_orography",
     "bias_corrected",
     "quantile_mapping",
     "bcsd",
