@@ -189,9 +189,16 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        levels=spec.quantiles or inference.predict_quantiles or (),
+        levels=spec.quantiles or _of_distribution(session, spec),
         quantiles=inference.write_quantiles,
     )
+
+
+def _of_distribution(session: Session, spec: ModelSpec) -> tuple[float, ...]:
+    """Levels that are written of a predicted distribution, in the place of members."""
+    inference = session.experiment.inference
+    alone = inference.members == 1 and len(inference.ensemble) <= 1
+    return inference.write_quantiles if spec.amounts and alone else ()
 
 
 def _options(session: Session) -> dict[str, Any]:
@@ -230,13 +237,12 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
         geometry = own_geometry(spec, inference.input)
         models = [moved(model, geometry) for model in models]
         spec = models[0].spec
-    if inference.predict_quantiles:
-        if not spec.amounts or len(models) > 1:
-            raise InputError(
-                f"--predict_quantiles: {paths[0]} is not one model trained with "
-                "--loss=bernoulli_gamma; expected such a model alone"
-            )
-        models[0].predicted_levels = inference.predict_quantiles
+    if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:
+        raise InputError(
+            f"--write_quantiles: one field of {paths[0]} has no quantiles; expected several "
+            "--members, or a model trained with --loss=bernoulli_gamma"
+        )
+    models[0].predicted_levels = _of_distribution(session, spec)
     if spec.amounts and inference.members > 1 and inference.tile_size is not None:
         raise InputError(
             f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
@@ -274,8 +280,7 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
-        "quantiles": f"of members: {inference.write_quantiles}, "
-        f"of the distribution: {inference.predict_quantiles}",
+        "quantiles": f"{inference.write_quantiles}",
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
         "history": history_line(" ".join(sys.argv)),
