@@ -20,9 +20,14 @@ from app.guard import Guard
 from app.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.data.description import Variable
     from app.data.module import ModuleData
+    from app.data.observations import Observations
     from app.data.shards import Shards
     from app.distributed.watch import Watch
+    from app.grids import Grid
 
 
 class Session:
@@ -105,6 +110,22 @@ class Session:
                 "gt_holdout_dataset, which carries them"
             )
         return with_coordinates(shards)
+
+    def observations(self, shards: Shards) -> Observations | None:
+        """The stations of --observations on the shards' fine grid."""
+        calendar = shards.stamps(shards.splits[0]).calendar
+        return self.stations(shards.geometry.fine, shards.variables["hr"], calendar)
+
+    def stations(
+        self, grid: Grid, variables: Sequence[Variable], calendar: str
+    ) -> Observations | None:
+        """The stations of --observations on any grid."""
+        path = self.experiment.model.observations
+        if path is None:
+            return None
+        from app.data.observations import open_observations
+
+        return open_observations(Path(path).expanduser(), variables, grid, calendar)
 
     @cached_property
     def module(self) -> ModuleData | None:

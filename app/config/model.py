@@ -33,6 +33,7 @@ class ModelConfig:
     first_guess_radius: int = 1
     time_features: tuple[str, ...] = ()
     coordinate_channels: bool = False
+    observations: str | None = None
     constraint: str = "none"
     time_window: int | None = None
     bidirectional: bool = True

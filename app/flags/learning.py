@@ -32,6 +32,12 @@ MODEL = (
         False,
         "Latitude and longitude of the cells as static fields.",
     ),
+    Flag(
+        "observations",
+        "text",
+        None,
+        "NetCDF file of stations whose values the network is told, each in its nearest cell.",
+    ),
     Flag("n_filters", "int", 8, "Filters of the first block."),
     Flag("n_blocks", "int", 6, "Blocks of the backbone."),
     Flag(

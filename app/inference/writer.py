@@ -25,6 +25,7 @@ IDENTITY = (
     "members",
     "sampling",
     "quantiles",
+    "observations",
 )  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
-from app.data.times import modal_step, segments
+from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
+from app.grids import Geometry
 from app.inference.writer import Layout, history_line, written_with
 from app.run_folder import is_temporal, model_file
 from app.session import Session
 from app.stages.in_time import predict_in_time, steps_of
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
 
     from app.data.description import Variable
     from app.data.shards import Shards
@@ -117,6 +118,7 @@ def _predict_test_period(
         has_times=shards.has_times,
         undo=module.undo if module else None,
         windows=_windows(session, spec, shards.segments(SPLIT)),
+        observed=_observed(session, spec, shards.stamps(SPLIT), shards.variables["hr"]),
     )
 
 
@@ -147,7 +149,27 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         communicator=communicator,
         **_options(session),
         windows=_windows(session, spec, segments(data.stamps.seconds)),
+        observed=_observed(session, spec, data.stamps, data.variables),
     )
+
+
+def _observed(
+    session: Session, spec: ModelSpec, stamps: Stamps, variables: tuple[Variable, ...]
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Reads the stations' values at given times; None where the model is not told them."""
+    if not spec.observed:
+        if session.experiment.model.observations is not None:
+            raise InputError(
+                "--observations: the model was trained without; expected one that was trained "
+                "with --observations"
+            )
+        return None
+    geometry = Geometry.from_dict(spec.geometry)
+    stations = session.stations(geometry.fine, variables, stamps.calendar)
+    if stations is None:
+        logging.warning("the model was trained with --observations, and is told none now")
+        return None
+    return lambda seconds: geometry.pad_field(stations.fields(seconds), axes=(1, 2))
 
 
 def _windows(session: Session, spec: ModelSpec, pieces: np.ndarray) -> Windows | None:
@@ -281,6 +303,7 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
         "quantiles": f"{inference.write_quantiles}",
+        "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
         "history": history_line(" ".join(sys.argv)),

@@ -78,7 +78,7 @@ def build_diffusion(
             embedding=config.noise_embedding,
         ),
         n_fields=len(spec.outputs),
-        n_condition=len(spec.inputs) + len(spec.time_channels) + len(spec.statics) + guessed,
+        n_condition=len(spec.inputs) + len(spec.time_channels) + spec.n_static + guessed,
         classes=classes,
     )
     logging.info("denoising network: %d weights", network.count_params())

@@ -155,7 +155,8 @@ class DiffusionModel(PhysicalModel):
     def told(self, batch: Batch) -> Told:
         """The network's inputs but noise and level, and the target's frame."""
         guess, base, size = self.frame(batch)
-        fields = self.encode_inputs(batch["coarse"], batch.get("static"), batch.get("time"))
+        names = ("coarse", "static", "time", "observed")
+        fields = self.encode_inputs(*(batch.get(name) for name in names))
         parts = [fields["coarse"]]
         if guess is not None:
             parts.append(self._shown(guess, size))
