@@ -37,6 +37,14 @@ def start(machine: MachineConfig, ranks: Ranks, threads: int, seed: int) -> None
     keras.utils.set_random_seed(seed)
 
 
+def clear(seed: int) -> None:
+    """Begin anew within one process: names of layers and the seeds of what is drawn."""
+    import keras
+
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(seed)
+
+
 def _set_threads(tf: Any, threads: int) -> None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -9,6 +9,10 @@ class RunError(Exception):
     """A run that began well and cannot go on; its text is one line: what happened, what helps."""
 
 
+class Regroup(Exception):
+    """The ranks of an elastic job change: all go on from what they last committed."""
+
+
 class Interrupted(BaseException):
     """The run was asked to stop, and has; the same command goes on. Its text says who asked.
 

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from absl import logging
+
 from app.config import Experiment
 from app.distributed import Ranks
-from app.errors import InputError, Interrupted
+from app.errors import InputError, Interrupted, Regroup
 from app.interruption import Interruption, deadline
 from app.locks import Heartbeat, RunLock
 from app.run_folder import LOCK, remove_leftovers
@@ -28,7 +30,9 @@ class Guard:
         self._created: list[Path] = []
         self._exits = ExitStack()
         self.status = Status(self._folder, writes=False)
-        self.interruption = Interruption(self._folder, several=ranks.size > 1)
+        self.interruption = Interruption(
+            self._folder, several=ranks.size > 1 and not ranks.elastic, elastic=ranks.elastic
+        )
 
     def __enter__(self) -> Guard:
         if self._first:
@@ -51,6 +55,11 @@ class Guard:
             self.status.update()
         self.interruption.spread()
         self.interruption.check()
+
+    def fail(self, reason: str) -> None:
+        """The last word where the process is about to end without leaving this guard."""
+        self.status.end(FAILED, error=reason)
+        self._lock.release()
 
     def __exit__(
         self,
@@ -84,6 +93,8 @@ class Guard:
         """The last status; a refusal neither marks a fresh folder nor undoes what is finished."""
         if error is None:
             self.status.end(FINISHED)
+        elif isinstance(error, Regroup):
+            logging.info("ranks come or go: %s", error)
         elif isinstance(error, (Interrupted, KeyboardInterrupt)):
             self.status.end(INTERRUPTED, reason=str(error) or "keyboard")
         elif isinstance(error, InputError) and self._nothing_lost():

@@ -31,13 +31,15 @@ class Interruption:
     `deferred` that it looks itself and ends where its state is whole.
     """
 
-    def __init__(self, folder: Path, several: bool = False) -> None:
-        """`several`: there are other ranks that a request must reach."""
+    def __init__(self, folder: Path, several: bool = False, elastic: bool = False) -> None:
+        """`several`: there are other ranks that a request must reach; `elastic`: they go on
+        where one is asked to leave by SIGTERM."""
         self.reason: str | None = None
         self.reserve = 0.0
         self._file = folder / STOP
         self._deadline: float | None = None
         self._several = several
+        self._elastic = elastic
         self._deferred = False
         self._raised = False
         self._over = threading.Event()
@@ -48,6 +50,11 @@ class Interruption:
     @property
     def requested(self) -> bool:
         return self.reason is not None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this rank alone was asked to go."""
+        return self._elastic and self.reason == signal.SIGTERM.name
 
     @property
     def remaining(self) -> float | None:

@@ -43,6 +43,13 @@ def job_name() -> str | None:
     return None
 
 
+def _rendezvous() -> str | None:
+    """Where the ranks of this start of horovodrun meet: only one of them at a time is the first."""
+    names = JOB_VARIABLES[-1]
+    known = all(name in os.environ for name in names)
+    return ":".join(os.environ[name] for name in names) if known else None
+
+
 def machine() -> str:
     """Host and process namespace: process ids mean something only within both."""
     namespace = Path("/proc/self/ns/pid")
@@ -57,6 +64,7 @@ def owner() -> dict[str, Any]:
         "born": _born(os.getpid()),
         "job": job_name(),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "rendezvous": _rendezvous(),
         "restart": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
         "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "token": uuid.uuid4().hex,
@@ -130,6 +138,8 @@ def ended(content: dict[str, Any]) -> bool | None:
     """Whether the process that wrote a lock or claim has ended; None where nothing here tells."""
     if content.get("machine") == machine():
         return not _alive(int(content["pid"]), content.get("born"))
+    if content.get("rendezvous") and content["rendezvous"] == _rendezvous():
+        return content["pid"] != os.getpid()  # an earlier first rank of this elastic job
     own_job = content.get("slurm_job") and content["slurm_job"] == os.environ.get("SLURM_JOB_ID")
     if own_job and int(os.environ.get("SLURM_RESTART_COUNT", "0")) > content.get("restart", 0):
         return True  # this job, before it was requeued

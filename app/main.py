@@ -7,6 +7,7 @@ happened stands in status.json of the run folder.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from absl import logging
 
 from app import config, flags
 from app.distributed import Ranks, horovod_errors
-from app.errors import InputError, Interrupted, RunError
+from app.errors import InputError, Interrupted, Regroup, RunError
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED
 from app.session import Session
 
@@ -55,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
             return OK
         experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)
+        if ranks.elastic:
+            _run_elastically(experiment, ranks)
+            return OK
         session = Session(experiment, ranks)
         _run_stages(session)
     except (InputError, RunError, OSError) as error:
@@ -84,8 +88,31 @@ def _run_stages(session: Session) -> None:
             if guarded:
                 session.guard.begin(stage)
             module = STAGE_MODULES.get(stage, stage)
-            with horovod_errors(session.watch):
+            with horovod_errors(session.watch, session.ranks.elastic):
                 import_module(f"app.stages.{module}").run(session)
+
+
+def _run_elastically(experiment: config.Experiment, ranks: Ranks) -> None:
+    """The stages on ranks that come and go, from the start whenever they have changed."""
+    from app import backend
+    from app.distributed import elastic
+
+    elastic.check(experiment)
+    machine, seed = experiment.machine, experiment.training.seed
+    backend.start(machine, ranks, machine.threads or elastic.threads(ranks), seed)
+
+    def attempt(communicator: elastic.ElasticCommunicator) -> None:
+        now = communicator.ranks
+        _set_up_logging(experiment.flags["verbose"], now)
+        backend.clear(seed)
+        session = Session(experiment, now, joined=communicator)
+        try:
+            _run_stages(session)
+        except Regroup:
+            session.guard.interruption.check()
+            raise
+
+    elastic.run(attempt, experiment.launch.rank_timeout)
 
 
 def console() -> None:
@@ -112,4 +139,6 @@ class _Plain(logging.PythonFormatter):
 
 def _report(text: str, ranks: Ranks) -> None:
     where = f"rank {ranks.rank}: " if ranks.size > 1 else ""
+    if ranks.elastic:  # whose number may be another by now
+        where = f"{os.environ.get('HOROVOD_HOSTNAME')}[{ranks.local_rank}]: "
     print(f"finescale: {where}{' '.join(text.split())}", file=sys.stderr)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.data.module import ModuleData
     from app.data.observations import Observations
     from app.data.shards import Shards
+    from app.distributed.elastic import ElasticCommunicator
     from app.distributed.watch import Watch
     from app.grids import Grid
 
@@ -33,12 +34,20 @@ if TYPE_CHECKING:
 class Session:
     """One command on one rank; each part is made when a stage first asks for it."""
 
-    def __init__(self, experiment: Experiment, ranks: Ranks, parent: Session | None = None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        ranks: Ranks,
+        parent: Session | None = None,
+        joined: ElasticCommunicator | None = None,
+    ) -> None:
+        """`parent`: its ranks and guard serve here too; `joined`: ranks that have met already."""
         self.experiment = experiment
         self.ranks = ranks
         self.folder = RunFolder(experiment.save_path)
         self.guard: Guard = parent.guard if parent else Guard(experiment, ranks)
         self._parent = parent
+        self._joined = joined
         self.watch: Watch | None = None
 
     @cached_property
@@ -52,11 +61,14 @@ class Session:
     @cached_property
     def team(self) -> Team:
         """All ranks, once they have come; from then on they watch each other."""
+        if self._joined is not None:
+            return self._introduced(self._joined.team)
         if self.ranks.size == 1:
             return self._introduced(Team.alone(self.ranks))
         from app.distributed.watch import Watch
 
         self.watch = Watch(self.ranks, self.experiment.save_path, self.experiment.launch)
+        self.watch.ending = self.guard.fail
         return self._introduced(self.watch.gather())
 
     @property
@@ -144,6 +156,8 @@ class Session:
         """All ranks, joined, with TensorFlow started as the run wants it."""
         if self._parent is not None:
             return self._parent.communicator
+        if self._joined is not None:
+            return self._joined
         experiment, team = self.experiment, self.team
         backend.start(experiment.machine, self.ranks, self.threads, experiment.training.seed)
         communicator = connect(self.ranks, team, experiment.launch)

@@ -12,7 +12,7 @@ from app.config import LaunchConfig
 from app.distributed.network import interface_towards
 from app.distributed.ranks import Ranks
 from app.distributed.team import Member, Team
-from app.errors import InputError, RunError
+from app.errors import InputError, Regroup, RunError
 
 if TYPE_CHECKING:
     from app.distributed.watch import Watch
@@ -44,6 +44,21 @@ class Communicator:
         """Wait until every rank has come here."""
         self.gather(None)
 
+    @property
+    def regrouping(self) -> bool:
+        """Whether ranks are about to come or go, and a checkpoint is wanted before they do."""
+        return False
+
+    def commit(self, run: str, checkpoint: Any) -> None:
+        """Keep what all ranks go on from, in the run of that name, when ranks come or go.
+
+        Regroup where they do.
+        """
+
+    def committed(self, run: str) -> Any:
+        """What was last committed in the run of that name."""
+        return None
+
 
 class HorovodCommunicator(Communicator):
     """Several processes under a launcher, through Horovod.
@@ -51,15 +66,9 @@ class HorovodCommunicator(Communicator):
     Horovod's own Keras wrappers do not know Keras 3, so raw tensors are reduced here.
     """
 
-    def __init__(self, ranks: Ranks, team: Team, launch: LaunchConfig) -> None:
+    def __init__(self, ranks: Ranks, hvd: Any) -> None:
         super().__init__(ranks)
-        self._hvd = _start_horovod(ranks, team, launch)
-        if self._hvd.size() != ranks.size:
-            raise InputError(
-                f"{ranks.launcher} started {ranks.size} processes, but Horovod joined "
-                f"{self._hvd.size()}: expected a Horovod with Gloo, or with an MPI that knows "
-                f"{ranks.launcher}"
-            )
+        self._hvd = hvd
 
     def sum(self, tensors: Sequence[Any]) -> list[Any]:
         return self._hvd.grouped_allreduce(list(tensors), op=self._hvd.Sum)
@@ -77,22 +86,33 @@ def connect(ranks: Ranks, team: Team, launch: LaunchConfig) -> Communicator:
     """The communicator for these ranks; Horovod is imported only for more than one."""
     if ranks.size == 1:
         return Communicator(ranks)
-    return HorovodCommunicator(ranks, team, launch)
+    hvd = _start_horovod(ranks, team, launch)
+    if hvd.size() != ranks.size:
+        raise InputError(
+            f"{ranks.launcher} started {ranks.size} processes, but Horovod joined {hvd.size()}: "
+            f"expected a Horovod with Gloo, or with an MPI that knows {ranks.launcher}"
+        )
+    return HorovodCommunicator(ranks, hvd)
 
 
 @contextmanager
-def horovod_errors(watch: Watch | None) -> Iterator[None]:
-    """Turn Horovod's failures into a RunError that names the rank behind them, if it is known."""
+def horovod_errors(watch: Watch | None, elastic: bool = False) -> Iterator[None]:
+    """Turn Horovod's failures into a RunError that names the rank behind them, if it is known.
+
+    In an elastic job they are what tells that a rank has gone: Regroup.
+    """
     try:
         yield
     except Exception as error:
-        if not _is_horovods(error):
+        if not is_horovods(error):
             raise
+        if elastic:
+            raise Regroup(_first(error)) from error
         reason = watch.verdict() if watch else None
         raise RunError(reason or f"the ranks have lost each other ({_first(error)})") from error
 
 
-def _is_horovods(error: Exception) -> bool:
+def is_horovods(error: Exception) -> bool:
     """Horovod's own error, or TensorFlow's about one of Horovod's operations."""
     tensorflows = type(error).__module__.startswith("tensorflow")
     return type(error).__name__ == "HorovodInternalError" or (

@@ -35,6 +35,7 @@ class Ranks:
     local_rank: int = 0
     local_size: int = 1
     launcher: str = "none"
+    elastic: bool = False  # ranks come and go while the job runs
 
     @classmethod
     def from_environment(cls) -> Ranks:
@@ -42,7 +43,8 @@ class Ranks:
         for launcher, names in LAUNCHERS.items():
             if names[0] in os.environ:
                 rank, size, local_rank, local_size = (int(os.environ[name]) for name in names)
-                return cls(rank, size, local_rank, local_size, launcher)
+                elastic = os.environ.get("HOROVOD_ELASTIC") == "1"
+                return cls(rank, size, local_rank, local_size, launcher, elastic)
         return _of_srun(os.environ) or cls()
 
     @property

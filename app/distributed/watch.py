@@ -108,6 +108,7 @@ class Watch:
         self.fate: Fate | None = None
         self.gathered = False
         self.entered: Callable[[], int] = int  # steps and exchanges of this rank; none as yet
+        self.ending: Callable[[str], None] = lambda _: None  # told why the job ends, before it does
         self._still = Stillness()
         self.beat_s = min(BEAT_S, self.launch.rank_timeout / 4)
         self._told = threading.Event()
@@ -338,6 +339,7 @@ class Watch:
             await asyncio.sleep(GRACE_S)
         if self.ranks.first or fate.rank == 0:
             print(f"finescale: rank {self.ranks.rank}: {fate}", file=sys.stderr, flush=True)
+        self.ending(str(fate))
         end_job_step(self.ranks)
         os._exit(fate.code)
 

@@ -30,7 +30,7 @@ from app.training import checkpoints
 from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
-from app.training.trainer import MEMORY, SAVE, STOP, Trainer
+from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Trainer
 
 
 @dataclass
@@ -134,8 +134,9 @@ class Loop:
         waits for an accelerator, and the same ones on every rank: all act after the same step.
         """
         position, interruption = self.position, self.guard.interruption
-        save = self.ranks.first and self.pace.time_to_save
-        if self.notices.change(interruption.requested, save):
+        save = self.ranks.first and (self.pace.time_to_save or self.communicator.regrouping)
+        stop, leave = self._requests()
+        if self.notices.change(stop=stop, save=save, leave=leave):
             self.trainer.post(self.notices.values)
         self.trainer.train_step(batch)
         position.samples = min(position.samples + self._global_batch, self._epoch_samples)
@@ -143,13 +144,28 @@ class Loop:
         interruption.reserve = self.pace.step_done()
         heard, self._heard = self._heard, self.trainer.heard()
         agreed = np.zeros(MEMORY + 1) if heard is None else np.asarray(heard)
-        if agreed[STOP]:
-            self._stop()
+        self._obey(agreed[STOP], agreed[LEAVE])
         within = position.samples < self._epoch_samples
         if agreed[SAVE] or (within and self.pace.step_to_save(position.total_steps)):
             self._checkpoint()
         if self.guard.status.due:
             self._report(agreed[MEMORY:].max())
+
+    def _requests(self) -> tuple[bool, bool]:
+        """Whether all ranks are to stop, as this one knows, and whether it is to leave the job."""
+        interruption = self.guard.interruption
+        return interruption.requested and not interruption.leaving, interruption.leaving
+
+    def _obey(self, stops: float, leaves: float) -> None:
+        """What follows from all ranks' requests, of which there are so many.
+
+        Where only some leave, the others go on from the checkpoint that is written before.
+        """
+        if stops or leaves == self.ranks.size:
+            self._stop()
+        elif leaves:
+            self._checkpoint()
+            self.guard.interruption.check()
 
     def _stop(self) -> None:
         """Write a checkpoint and end; every rank has come here after the same step."""
@@ -165,8 +181,8 @@ class Loop:
         self._report(0, phase="validation")
         with self.trainer.averaged():
             val_loss = self.trainer.validate(self._validation_batches())
-        if any(self.communicator.gather(self.guard.interruption.requested)):
-            self._stop()
+        stops, leaves = np.sum(self.communicator.gather(self._requests()), axis=0)
+        self._obey(stops, leaves)
         with self.trainer.averaged():
             self._judge(val_loss)
         position.epoch, position.samples = position.epoch + 1, 0
@@ -229,21 +245,19 @@ class Loop:
 
     def _checkpoint(self) -> None:
         begun = time.monotonic()
-        facts = asdict(self.position)
         arrays = capture(self.trainer, self.communicator)
+        checkpoint = checkpoints.Checkpoint(arrays, asdict(self.position))
         if self.ranks.first:
-            saved = checkpoints.save(
-                self.folder.checkpoints,
-                self.position.total_steps,
-                checkpoints.Checkpoint(arrays, facts),
-            )
+            saved = checkpoints.save(self.folder.checkpoints, self.position.total_steps, checkpoint)
             self.guard.status.update(
                 last_checkpoint=saved.name, checkpoint_time=time.strftime(TIME_FORMAT)
             )
         self.pace.saved(time.monotonic() - begun)
+        self.communicator.commit(str(self.folder.path), checkpoint)
 
     def _restore(self) -> bool:
-        checkpoint = checkpoints.load(self.folder.checkpoints)
+        committed = self.communicator.committed(str(self.folder.path))
+        checkpoint = committed or checkpoints.load(self.folder.checkpoints)
         steps = checkpoint.facts["total_steps"] if checkpoint else -1
         seen = self.communicator.gather(steps)
         if len(set(seen)) > 1:

@@ -9,7 +9,7 @@ import numpy as np
 from app.distributed import Ranks
 from app.durations import Interval
 from app.status import peak_memory_mib
-from app.training.trainer import MEMORY, SAVE, STOP
+from app.training.trainer import LEAVE, MEMORY, SAVE, STOP
 
 MEMORY_EVERY = 10.0  # seconds
 STEPS_IN_RESERVE = 3  # ranks act a step after they agreed, and the step at hand has to end first
@@ -25,10 +25,10 @@ class Notices:
         self._slot = MEMORY + ranks.rank
         self._measured = -MEMORY_EVERY
 
-    def change(self, stop: bool, save: bool) -> bool:
+    def change(self, *, stop: bool, save: bool, leave: bool) -> bool:
         """Set the notices of the next step; whether they differ from the last one's."""
         before = self.values.copy()
-        self.values[STOP], self.values[SAVE] = stop, save
+        self.values[[STOP, SAVE, LEAVE]] = stop, save, leave
         if time.monotonic() - self._measured > MEMORY_EVERY:
             self._measured = time.monotonic()
             self.values[self._slot] = peak_memory_mib()

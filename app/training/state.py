@@ -19,7 +19,7 @@ LOCAL = "local/"
 
 def capture(trainer: Trainer, communicator: Communicator) -> dict[str, np.ndarray]:
     """All state as arrays, with every rank's own seeds and local variables; changes nothing."""
-    arrays = {name: np.asarray(v.numpy()) for name, v in trainer.variables().items()}
+    arrays = {name: np.array(v.numpy()) for name, v in trainer.variables().items()}
     seeds = [np.asarray(variable.value) for variable in trainer.seeds()]
     several = communicator.ranks.size > 1
     local = [np.asarray(variable.numpy()) for variable in trainer.local()] if several else []

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 Batch = dict[str, Any]
-STOP, SAVE, MEMORY = 0, 1, 2  # notices: asked to stop, a checkpoint is due, from here MiB by rank
+# Notices: all are to stop, a checkpoint is due, this rank is to leave, from here MiB by rank.
+STOP, SAVE, LEAVE, MEMORY = 0, 1, 2, 3
 
 
 class Trainer(Protocol):

@@ -1,8 +1,9 @@
 """Kill a whole experiment at chosen moments, resume it by the same command, compare the ends.
 
-Run as a script it goes through twenty points and prints a table:
+Run as a script it goes through twenty points, or on several ranks through a file STOP in every
+phase, and prints a table:
 
-    python -m tests.system.faults FOLDER
+    python -m tests.system.faults FOLDER [RANKS]
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.system.conftest import QUICK, command, environment, fields
 
 PHASES = ("prepare", "first epoch", "checkpoint", "validation", "test", "metrics")
 SIGNALS = ("SIGTERM", "SIGUSR1", "SIGKILL")
+STOP = "STOP"  # a file instead of a signal: what reaches the ranks of any launcher
 N_POINTS = 20
 CHECKPOINT_STEPS = 4
 EPOCHS = 4
@@ -45,7 +47,7 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run is killed, and by what; `chance` in [0, 1) places it within the phase."""
+    """Where a run is stopped, and by what; `chance` in [0, 1) places it within the phase."""
 
     number: int
     phase: str
@@ -77,7 +79,8 @@ class Outcome:
     @property
     def graceful(self) -> bool:
         """A request to stop leaves the state "interrupted" and code 3."""
-        return self.point.signal == "SIGKILL" or (self.code, self.state) == (3, "interrupted")
+        agreed = 1 if self.point.signal == STOP else 3  # horovodrun turns every code into 1
+        return self.point.signal == "SIGKILL" or (self.code, self.state) == (agreed, "interrupted")
 
     @property
     def good(self) -> bool:
@@ -93,11 +96,18 @@ def points(seed: int = SEED) -> list[Point]:
     return [Point(i, phase, name, draw.random()) for i, (phase, name) in enumerate(pairs)]
 
 
-class Laboratory:
-    """A folder with data, one run that nobody disturbs, and the runs that are killed."""
+def points_of_several_ranks(seed: int = SEED) -> list[Point]:
+    """A file STOP in every phase, for runs on several ranks."""
+    draw = random.Random(seed)
+    return [Point(N_POINTS + i, phase, STOP, draw.random()) for i, phase in enumerate(PHASES)]
 
-    def __init__(self, folder: Path) -> None:
+
+class Laboratory:
+    """A folder with data, one run that nobody disturbs, and the runs that are stopped."""
+
+    def __init__(self, folder: Path, ranks: int = 1) -> None:
         self.folder = folder
+        self._ranks = ranks
         folder.mkdir(parents=True, exist_ok=True)
         fields().to_netcdf(folder / "waves.nc")
         done = subprocess.run(
@@ -133,7 +143,8 @@ class Laboratory:
 
     def _command(self, name: str, cache: str) -> list[str]:
         stages = ["prepare", "train", "test", "metrics"]
-        return command([*stages, *FLAGS, f"--save_path={name}", f"--cache_dir={cache}"])
+        argv = [*stages, *FLAGS, f"--save_path={name}", f"--cache_dir={cache}"]
+        return command(argv, self._ranks)
 
     def _copy_trained(self, name: str) -> None:
         """Start where training is done."""
@@ -150,7 +161,10 @@ class Laboratory:
             time.sleep(0.0002)
         time.sleep(point.chance * spread_s)
         if process.poll() is None:
-            os.kill(process.pid, getattr(signal, point.signal))
+            if point.signal == STOP:
+                (run / STOP).touch()
+            else:
+                os.kill(process.pid, getattr(signal, point.signal))
         return _wait(process)
 
     def _finish(self, argv: list[str]) -> int | None:
@@ -263,10 +277,10 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, "  ".join(f"{name} {n}" for name, n in count.items())])
 
 
-def main(folder: Path) -> int:
-    laboratory = Laboratory(folder)
+def main(folder: Path, ranks: int) -> int:
+    laboratory = Laboratory(folder, ranks)
     outcomes = []
-    for point in points():
+    for point in points() if ranks == 1 else points_of_several_ranks():
         outcomes.append(laboratory.outcome(point))
         print(table(outcomes).splitlines()[-2], flush=True)
     print(table(outcomes))
@@ -274,4 +288,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), int((sys.argv[2:] or ["1"])[0])))

@@ -1,5 +1,6 @@
 """One program under horovodrun, mpirun and srun: the same weights, and an end when a rank dies."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -73,6 +74,8 @@ def test_killed_rank_ends_the_job(launcher: list[str], flags: list[str], tmp_pat
     assert code != 0
     assert seconds < END_LIMIT_S
     assert "finescale: rank 0: rank 1 has ended without a word" in said
+    left = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert (left["state"], left["error"]) == ("failed", "rank 1 has ended without a word")
 
 
 @pytest.mark.slurm

@@ -18,7 +18,7 @@ from app.errors import InputError, Interrupted
 from app.main import main
 from app.session import Session
 from tests.system.conftest import TIME_LIMIT_S, command, environment
-from tests.system.faults import Laboratory, Outcome, points
+from tests.system.faults import Laboratory, Outcome, points, points_of_several_ranks
 
 CHOSEN = [2, 7, 10, 15]  # prepare KILL, checkpoint USR1, validation USR1, metrics TERM
 
@@ -45,6 +45,14 @@ def test_killed_and_resumed(laboratory: Laboratory, number: int) -> None:
 @pytest.mark.parametrize("number", [n for n in range(20) if n not in CHOSEN])
 def test_killed_and_resumed_anywhere(laboratory: Laboratory, number: int) -> None:
     check(laboratory.outcome(points()[number]))
+
+
+@pytest.mark.faults
+@pytest.mark.parallel
+def test_two_ranks_stopped_in_any_phase(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path, ranks=2)
+    for point in points_of_several_ranks():
+        check(laboratory.outcome(point))
 
 
 def status(folder: Path) -> dict[str, Any]:
