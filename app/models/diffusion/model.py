@@ -152,11 +152,14 @@ class DiffusionModel(PhysicalModel):
             base = guess
         return guess, base, size
 
-    def told(self, batch: Batch) -> Told:
-        """The network's inputs but noise and level, and the target's frame."""
+    def told(self, batch: Batch, noisy: bool = False) -> Told:
+        """The network's inputs but noise and level, and the target's frame.
+
+        `noisy` adds the spec's input noise to the coarse fields, not to the first guess.
+        """
         guess, base, size = self.frame(batch)
         names = ("coarse", "static", "time", "observed")
-        fields = self.encode_inputs(*(batch.get(name) for name in names))
+        fields = self.encode_inputs(*(batch.get(name) for name in names), noisy=noisy)
         parts = [fields["coarse"]]
         if guess is not None:
             parts.append(self._shown(guess, size))
