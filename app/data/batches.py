@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -54,7 +55,7 @@ def batches(
     return BatchIterator(make, range(sampler.steps), prefetch)
 
 
-class _Maker:
+class _Maker(ABC):
     """What makers of batches share: which rows of the split a step takes."""
 
     observations: Observations | None = None
@@ -83,8 +84,9 @@ class _Maker:
             return fields
         return fields.reshape(-1, self._frames, *fields.shape[1:])
 
+    @abstractmethod
     def __call__(self, step: int) -> Batch:
-        raise NotImplementedError
+        """The batch of a step."""
 
     def _observed(
         self, rows: np.ndarray, windows: list[tuple[slice, slice]] | None = None
