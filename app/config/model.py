@@ -82,6 +82,7 @@ class DiffusionConfig:
     min_snr: float = 0.0
     learn_residuals: bool = True
     regression_folds: int = 0
+    regression_draws: bool = False
     regression_from: str | None = None
     fold_regressions: tuple[str, ...] = ()
     instance_norm: bool = False
@@ -98,6 +99,11 @@ class DiffusionConfig:
         at_least("unet_blocks", self.unet_blocks, 1)
         if self.regression_folds != 0:
             at_least("regression_folds", self.regression_folds, 2)
+        if self.regression_draws and not self.regression_folds:
+            raise InputError(
+                "--regression_draws without --regression_folds: expected folds that tell how well "
+                "the regression is known"
+            )
         levels, attending = len(self.channel_multipliers), len(self.is_attention)
         if levels != attending:
             raise InputError(

@@ -130,6 +130,13 @@ DIFFUSION = (
         "Training residuals come from linear first guesses that have not seen the sample's "
         "fold, of this many; 0: from the first guess itself.",
     ),
+    Flag(
+        "regression_draws",
+        "bool",
+        False,
+        "Each member has a linear first guess of its own, drawn by what those of the folds differ "
+        "by; training residuals then lie half-way between theirs and the first guess's own.",
+    ),
     Flag("regression_from", "text", None, "Trained run that gives the first guess instead."),
     Flag(
         "fold_regressions",

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.models.diffusion.noise import MemberNoise
+from app.models.diffusion.noise import MemberNoise, keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
+from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import TIME_CLASSES
 from app.models.layers.common import register
 from app.models.physical import Batch, PhysicalModel
@@ -203,14 +204,22 @@ class DiffusionModel(PhysicalModel):
             for name, values in batch.items()
             if name != "seconds"
         }
-        told = self.told(fields)
-        inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
-        drawn = [
-            self._member(inputs, Window.of(self, batch), seconds, seed, member)
-            for member in range(members)
-        ]
-        finished = [self.constrain(fields, told.base + told.size * z) for z in drawn]
-        return np.stack([ops.convert_to_numpy(one) for one in finished]).astype(np.float32)
+        told, drawn = self.told(fields), []
+        for member in range(members):
+            if isinstance(self.first_guess, UncertainGuess):
+                told = self.told({**fields, "guess": self._drawn_guess(fields, seed, member)})
+            inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
+            z = self._member(inputs, Window.of(self, batch), seconds, seed, member)
+            field = self.constrain(fields, told.base + told.size * z)
+            drawn.append(ops.convert_to_numpy(field).astype(np.float32))
+        return np.stack(drawn)
+
+    def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Any:
+        """A member's own regression, the same at all times."""
+        assert isinstance(self.first_guess, UncertainGuess)
+        normal = keyed_generator(seed, member).standard_normal(self.first_guess.n_fits)
+        encoded = self.input_codec.encode(fields["coarse"])
+        return self.first_guess.drawn({"coarse": encoded, "time": fields["time"]}, normal)
 
     def _member(
         self,
