@@ -178,7 +178,8 @@ class DiffusionModel(PhysicalModel):
     ) -> Any:
         """The network's F for x = z + σn; scale and level `(B,)` as `Process` gives them."""
         noisy = x * ops.cast(scale, "float32")[:, None, None, None]
-        return self.network({**inputs, "noisy": noisy, "level": level}, training=training)
+        told = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
+        return self.network(told, training=training)
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
         told = self.told(batch)
