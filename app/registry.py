@@ -108,6 +108,12 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("densenet", "densely connected blocks", "app.models.backbones:densenet"),
         ("convnext", "depthwise 7×7 blocks; spatial samples", "app.models.backbones:convnext"),
         ("unet", "encoder and decoder; needs --upsampling=pin", "app.models.backbones:unet"),
+        ("swin2sr", "attention in windows; spatial samples", "app.models.backbones:swin2sr"),
+        (
+            "conv_baseline",
+            "plain convolutions of one width; spatial samples",
+            "app.models.backbones:conv_baseline",
+        ),
     ),
     "upsampling": (
         ("spc", "sub-pixel convolution after the backbone"),
@@ -167,6 +173,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("huber", "squared errors, absolute beyond --huber_delta", "app.losses.pixel:huber"),
         ("charbonnier", "smooth absolute error", "app.losses.pixel:charbonnier"),
         ("quantile", "pinball loss of --quantiles", "app.losses.pixel:pinball"),
+        (
+            "mae_smoothed",
+            "absolute error, that of 5×5 means and that of a Gaussian blur",
+            "app.losses.smoothed:mae_smoothed",
+        ),
         ("dssim", "structural dissimilarity", "app.losses.structural:dssim"),
         ("dssim_mae", "0.8 dssim + 0.2 mae"),
         ("dssim_mse", "0.8 dssim + 0.2 mse"),
@@ -196,6 +207,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "bicubic",
             "bicubic from the low-resolution grid",
             "app.baselines.interpolation:bicubic",
+        ),
+        (
+            "bicubic_orography",
+            "bicubic plus a curve of the height that the coarse grid hides; interval variables",
+            "app.baselines.orography:OrographyCorrected",
         ),
         ("climatology", "mean of the training period", "app.baselines.climatology:Climatology"),
         (

@@ -20,10 +20,15 @@ from app.guard import Guard
 from app.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.data.description import Variable
     from app.data.module import ModuleData
+    from app.data.observations import Observations
     from app.data.shards import Shards
     from app.distributed.elastic import ElasticCommunicator
     from app.distributed.watch import Watch
+    from app.grids import Grid
 
 
 class Session:
@@ -117,6 +122,22 @@ class Session:
                 "gt_holdout_dataset, which carries them"
             )
         return with_coordinates(shards)
+
+    def observations(self, shards: Shards) -> Observations | None:
+        """The stations of --observations on the shards' fine grid."""
+        calendar = shards.stamps(shards.splits[0]).calendar
+        return self.stations(shards.geometry.fine, shards.variables["hr"], calendar)
+
+    def stations(
+        self, grid: Grid, variables: Sequence[Variable], calendar: str
+    ) -> Observations | None:
+        """The stations of --observations on any grid."""
+        path = self.experiment.model.observations
+        if path is None:
+            return None
+        from app.data.observations import open_observations
+
+        return open_observations(Path(path).expanduser(), variables, grid, calendar)
 
     @cached_property
     def module(self) -> ModuleData | None:

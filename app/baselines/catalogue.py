@@ -9,32 +9,37 @@ from absl import logging
 
 from app.baselines.base import Baseline
 from app.baselines.interpolation import coarse_view
+from app.baselines.orography import OrographyCorrected, height_field
 from app.registry import REGISTRY
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
 
 BASELINES = REGISTRY.names("baseline")
+BICUBIC = ("bicubic", OrographyCorrected.name)
 FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
 
 def baselines_for(shards: Shards) -> tuple[str, ...]:
     """The baselines that a score table shows unless others are asked for."""
-    ratios = any(variable.kind == "ratio" for variable in shards.variables["hr"])
-    return tuple(name for name in BASELINES if ratios or name not in FOR_RATIOS)
+    kinds = {variable.kind for variable in shards.variables["hr"]}
+    unsuited: set[str] = set() if "ratio" in kinds else set(FOR_RATIOS)
+    if "interval" not in kinds or height_field(shards) is None:
+        unsuited.add(OrographyCorrected.name)
+    return tuple(name for name in BASELINES if name not in unsuited)
 
 
 def fit_baselines(shards: Shards, names: Iterable[str] | None = None) -> list[Baseline]:
     """Fit the named baselines, or those that suit the data, on the training period.
 
-    Bicubic interpolation is left out, with a log line, where the low-resolution grid is not
-    rectilinear. Raises InputError for an unknown name.
+    Bicubic interpolation, corrected or not, is left out, with a log line, where the
+    low-resolution grid is not rectilinear. Raises InputError for an unknown name.
     """
     fitted = []
     for name in baselines_for(shards) if names is None else names:
         fit = REGISTRY.resolve("baseline", name)
-        if name == "bicubic" and not coarse_view(shards)[0].rectilinear:
-            logging.info("bicubic: left out, the low-resolution grid is not rectilinear")
+        if name in BICUBIC and not coarse_view(shards)[0].rectilinear:
+            logging.info("%s: left out, the low-resolution grid is not rectilinear", name)
             continue
         fitted.append(fit(shards))
     return fitted

@@ -41,6 +41,8 @@ def check_pairs(experiment: Experiment) -> None:
             f"--trainer={trainer} with --time_window={sampling.time_window}: this trainer takes "
             f"spatial samples only; expected one of {', '.join(TRAINERS_OF_WINDOWS)}"
         )
+    if model.observations is not None:
+        _check_observations(experiment)
     _check_source(experiment)
     _check_amounts(experiment)
     if experiment.training.trainer == STACK_TRAINER:
@@ -51,6 +53,17 @@ def check_pairs(experiment: Experiment) -> None:
     _check_time(experiment)
     if experiment.inference.input and "metrics" in experiment.stages:
         raise InputError("metrics with --input: data without truth cannot be scored")
+
+
+def _check_observations(experiment: Experiment) -> None:
+    """Which trainers and samples point observations go with."""
+    trainer, frames = experiment.training.trainer, experiment.sampling.time_window
+    if trainer in (STACK_TRAINER, IN_TIME) or frames is not None:
+        other = f"--trainer={trainer}" if frames is None else f"--time_window={frames}"
+        raise InputError(
+            f"--observations with {other}: not made for stations; expected spatial samples and "
+            "SupervisedTrainer, CGANTrainer or DiffusionTrainer"
+        )
 
 
 def _check_amounts(experiment: Experiment) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.config.values import at_least, joined
 from app.errors import InputError
 
-SPATIAL_ONLY = ("unet", "convnext")
+SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class ModelConfig:
     first_guess_radius: int = 1
     time_features: tuple[str, ...] = ()
     coordinate_channels: bool = False
+    observations: str | None = None
     constraint: str = "none"
     time_window: int | None = None
     bidirectional: bool = True
@@ -81,6 +82,7 @@ class DiffusionConfig:
     min_snr: float = 0.0
     learn_residuals: bool = True
     regression_folds: int = 0
+    regression_draws: bool = False
     regression_from: str | None = None
     fold_regressions: tuple[str, ...] = ()
     instance_norm: bool = False
@@ -97,6 +99,11 @@ class DiffusionConfig:
         at_least("unet_blocks", self.unet_blocks, 1)
         if self.regression_folds != 0:
             at_least("regression_folds", self.regression_folds, 2)
+        if self.regression_draws and not self.regression_folds:
+            raise InputError(
+                "--regression_draws without --regression_folds: expected folds that tell how well "
+                "the regression is known"
+            )
         levels, attending = len(self.channel_multipliers), len(self.is_attention)
         if levels != attending:
             raise InputError(

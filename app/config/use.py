@@ -18,7 +18,6 @@ class InferenceConfig:
     target_times: tuple[str, ...] = ()
     ensemble: tuple[str, ...] = ()
     members: int = 1
-    predict_quantiles: tuple[float, ...] | None = None
     write_members: bool = True
     write_quantiles: tuple[float, ...] = ()
     sampler: str = "heun"
@@ -43,11 +42,11 @@ class InferenceConfig:
             raise InputError(
                 f"--noise_correlation={self.noise_correlation}: expected 0 <= correlation < 1"
             )
-        if self.write_quantiles and (
-            min(self.write_quantiles) < 0 or max(self.write_quantiles) > 1
-        ):
-            quantiles = ",".join(map(str, self.write_quantiles))
-            raise InputError(f"--write_quantiles={quantiles}: expected numbers from 0 to 1")
+        if not all(a < b for a, b in pairwise((0.0, *self.write_quantiles, 1.0))):
+            raise InputError(
+                f"--write_quantiles={joined(self.write_quantiles)}: expected rising levels between "
+                "0 and 1"
+            )
         if (self.input_correction != "none" or self.input_reference) and not self.input:
             raise InputError(
                 f"--input_correction={self.input_correction}: expected --input, the files that are "
@@ -63,18 +62,6 @@ class InferenceConfig:
                 "--input_reference without --input_correction: nothing is to be corrected; "
                 "expected quantile_mapping or trend_preserving"
             )
-        levels = self.predict_quantiles
-        if levels is not None:
-            rising = all(a < b for a, b in pairwise(levels))
-            if not (levels and levels[0] > 0 and levels[-1] < 1 and rising):
-                raise InputError(
-                    f"--predict_quantiles={joined(levels)}: expected rising levels between 0 and 1"
-                )
-            if self.members > 1:
-                raise InputError(
-                    f"--predict_quantiles with --members={self.members}: quantiles stand in the "
-                    "place of members; leave one of them out"
-                )
         at_least("tile_overlap", self.tile_overlap, 0)
         if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
             raise InputError(

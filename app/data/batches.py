@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
 import numpy as np
 
+from app.data.observations import Observations
 from app.data.patches import Patches
 from app.data.sampler import Sampler
 from app.data.shards import Shards
@@ -29,6 +31,7 @@ def batches(
     *,
     frames: int | None = None,
     stride: int = 1,
+    observations: Observations | None = None,
 ) -> BatchIterator:
     """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
@@ -40,18 +43,22 @@ def batches(
 
     With `frames` the sampler's samples are windows, every `stride`-th of each gapless stretch
     (see `samples`); coarse, time and hr then are (B, T, ...), all frames cut at the same place.
+    With `observations`, of single times, also observed (B, H, W, C), NaN where there is none.
     """
     starts = samples(shards, split, frames, stride)
     if patch is None:
-        make: Callable[[int], Batch] = WholeMaker(shards, split, sampler, starts, frames)
+        make: _Maker = WholeMaker(shards, split, sampler, starts, frames)
     else:
         patches = patch if isinstance(patch, Patches) else Patches(patch)
         make = PatchMaker(shards, split, sampler, starts, frames, patches)
+    make.observations = observations
     return BatchIterator(make, range(sampler.steps), prefetch)
 
 
-class _Maker:
+class _Maker(ABC):
     """What makers of batches share: which rows of the split a step takes."""
+
+    observations: Observations | None = None
 
     def __init__(
         self,
@@ -77,6 +84,23 @@ class _Maker:
             return fields
         return fields.reshape(-1, self._frames, *fields.shape[1:])
 
+    @abstractmethod
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+
+    def _observed(
+        self, rows: np.ndarray, windows: list[tuple[slice, slice]] | None = None
+    ) -> Batch:
+        """The observed values on the padded fine grid, or in windows of it."""
+        if self.observations is None:
+            return {}
+        seconds = self._shards.stamps(self._split).seconds[rows]
+        fields = self.observations.fields(seconds)
+        whole = self._shards.geometry.pad_field(fields, axes=(1, 2))
+        if windows is None:
+            return {"observed": whole}
+        return {"observed": np.stack([f[w] for f, w in zip(whole, windows, strict=True)])}
+
     def _batch(self, coarse: np.ndarray, rows: np.ndarray, fine: np.ndarray) -> Batch:
         time = self._shards.time_features(self._split, rows)
         fields = {"coarse": coarse, "time": time, "hr": fine}
@@ -94,7 +118,7 @@ class WholeMaker(_Maker):
         fine = np.full((len(rows), *geometry.padded_shape, channels), np.nan, np.float32)
         self._shards.read_into(geometry.crop(fine, axes=(1, 2)), "hr", self._split, rows)
         coarse = _coarse(self._shards, self._split, rows, geometry.coarse_shape, None)
-        return {**self._batch(coarse, rows, fine), "weight": weights}
+        return {**self._batch(coarse, rows, fine), **self._observed(rows), "weight": weights}
 
 
 class PatchMaker(_Maker):
@@ -139,6 +163,7 @@ class PatchMaker(_Maker):
         coarse = _coarse(self._shards, self._split, rows, shape, windows)
         return {
             **self._batch(coarse, rows, self._fine(rows, fine)),
+            **self._observed(rows, fine),
             "weight": weights,
             "static": np.stack([self._static[window] for window in fine[:: self._frames]]),
             "origin": origin.astype(np.int32),

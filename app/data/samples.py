@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.data.batches import BatchIterator, batches
+from app.data.observations import Observations
 from app.data.patches import Patches
 from app.data.sampler import Sampler
 from app.data.shards import Shards
@@ -27,8 +28,15 @@ class Samples(Protocol):
 class FieldSamples:
     """One time a sample, or a window of `frames` times: whole fields, or patches of them."""
 
-    def __init__(self, shards: Shards, patch: int | Patches | None, frames: int | None) -> None:
+    def __init__(
+        self,
+        shards: Shards,
+        patch: int | Patches | None,
+        frames: int | None,
+        observations: Observations | None = None,
+    ) -> None:
         self._shards, self._patch, self._frames = shards, patch, frames
+        self._observations = observations
 
     def size(self, split: str) -> int:
         return len(samples(self._shards, split, self._frames, self._stride(split)))
@@ -44,6 +52,7 @@ class FieldSamples:
             patch=self._patch,
             frames=self._frames,
             stride=self._stride(split),
+            observations=self._observations,
         )
 
     def _stride(self, split: str) -> int:

@@ -32,6 +32,12 @@ MODEL = (
         False,
         "Latitude and longitude of the cells as static fields.",
     ),
+    Flag(
+        "observations",
+        "text",
+        None,
+        "NetCDF file of stations whose values the network is told, each in its nearest cell.",
+    ),
     Flag("n_filters", "int", 8, "Filters of the first block."),
     Flag("n_blocks", "int", 6, "Blocks of the backbone."),
     Flag(
@@ -132,6 +138,13 @@ DIFFUSION = (
         0,
         "Training residuals come from linear first guesses that have not seen the sample's "
         "fold, of this many; 0: from the first guess itself.",
+    ),
+    Flag(
+        "regression_draws",
+        "bool",
+        False,
+        "Each member has a linear first guess of its own, drawn by what those of the folds differ "
+        "by; training residuals then lie half-way between theirs and the first guess's own.",
     ),
     Flag("regression_from", "text", None, "Trained run that gives the first guess instead."),
     Flag(

@@ -25,7 +25,7 @@ FREE_FLAGS = frozenset(
         *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
         *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
-        *("test_pairs", "members", "write_members", "write_quantiles", "predict_quantiles"),
+        *("test_pairs", "members", "write_members", "write_quantiles"),
         *("tile_size", "tile_overlap", "input_grid"),
         *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
         *("temporal_model", "coherence_epochs", "target_times"),

@@ -13,14 +13,14 @@ INFERENCE = (
         1,
         "Members drawn of each model (diffusion, Monte Carlo dropout, Bernoulli-gamma).",
     ),
+    Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
     Flag(
-        "predict_quantiles",
+        "write_quantiles",
         "floats",
         None,
-        "Levels to write of a model trained with --loss=bernoulli_gamma, for its mean.",
+        "Quantiles of the members to write, or with one member those of the distribution that "
+        "--loss=bernoulli_gamma predicts, in place of its mean.",
     ),
-    Flag("write_members", "bool", True, "Write the members beside their mean and spread."),
-    Flag("write_quantiles", "floats", None, "Quantiles of the members to write, 0 to 1."),
     registered("sampler", "heun", "How a diffusion model draws members."),
     Flag("sampling_steps", "int", 18, "Noise levels it passes."),
     Flag("ddim_eta", "float", 0.0, "Share of fresh noise in the sampler ddim."),

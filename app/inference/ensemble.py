@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from app.models import ModelSpec
 
 
+MODELS_APART = 1_000_003  # between the seeds of models
+
+
 class DeepEnsemble:
     """Members of all models side by side (Lakshminarayanan et al. 2017, arXiv:1612.01474)."""
 
@@ -20,8 +23,13 @@ class DeepEnsemble:
         self.models = models
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
-        """Fields (len(models) · members, n, …)."""
-        return np.concatenate([m.predict_fields(batch, seed, members) for m in self.models])
+        """Fields (len(models) · members, n, …); no two models draw the same noise."""
+        return np.concatenate(
+            [
+                m.predict_fields(batch, seed + MODELS_APART * number, members)
+                for number, m in enumerate(self.models)
+            ]
+        )
 
 
 def check_alike(specs: list[ModelSpec], names: list[str]) -> None:

@@ -44,6 +44,7 @@ def predict(
     undo: Undo | None = None,
     check: Callable[[], None] = lambda: None,
     windows: Windows | None = None,
+    observed: Read | None = None,
 ) -> None:
     """Write the model's fields for all stamps to `path`.
 
@@ -52,8 +53,9 @@ def predict(
 
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
-    the units of the truth. `windows` over all stamps are for models of windows. Memory is bounded
-    by a batch on every rank.
+    the units of the truth. `windows` over all stamps are for models of windows. `observed(seconds)`
+    gives point observations (n, H, W, C) on the padded fine grid. Memory is bounded by a batch on
+    every rank.
     """
     ranks = communicator.ranks
     share = ranks.share(len(stamps))
@@ -70,6 +72,8 @@ def predict(
             "time": time[rows],
             "seconds": stamps.seconds[rows if rows.ndim == 1 else rows[:, 0]],
         }
+        if observed is not None:
+            batch["observed"] = observed(batch["seconds"])
         fields = _whole_batch(model, batch, batch_size, seed, members)
         _refuse_copies(fields, members)
         return fields

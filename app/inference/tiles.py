@@ -50,6 +50,8 @@ class TiledModel:
                 part = {**batch, "coarse": coarse[..., rows, columns, :]}
                 part["origin"] = np.tile([rows.start, columns.start], (len(coarse), 1))
                 part["static"] = np.repeat(static[fine][None], len(coarse), axis=0)
+                if "observed" in batch:
+                    part["observed"] = batch["observed"][:, *fine]
                 fields = self.model.draw(part, seed, members)
                 weight = np.outer(self._ramp(rows, shape[0]), self._ramp(columns, shape[1]))
                 if total is None:

@@ -24,6 +24,8 @@ IDENTITY = (
     "seed",
     "members",
     "sampling",
+    "quantiles",
+    "observations",
 )  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined
 

@@ -85,7 +85,7 @@ def persistence_rows(distribution: DistributionScores, label: str) -> list[Row]:
 def spectrum_rows(distribution: DistributionScores, label: str) -> list[Row]:
     """Distances of the spectra; blank where no field is complete."""
     spectra = distribution.spectrum.result()
-    columns = {"log_spectral_distance": None, "power_ratio_high": None}
+    columns = dict.fromkeys(("log_spectral_distance", "power_ratio_high", "power_worst_high"))
     if spectra is not None:
         columns = {name: getattr(spectra, name)() for name in columns}
     return [

@@ -41,6 +41,7 @@ INTERPOLATED = (
     "nearest",
     "bilinear",
     "bicubic",
+    "bicubic_orography",
     "bias_corrected",
     "quantile_mapping",
     "bcsd",
@@ -215,14 +216,17 @@ class _Scorer:
         rmse = sample_rmse(scores)[0]
         ordered = np.argsort(rmse)[: np.isfinite(rmse).sum()]
         index = ordered[(len(ordered) - 1) // 2 : (len(ordered) - 1) // 2 + 1]
+        layers = self.fields(index)
+        candidates, behind = self.parted(layers, keep, c)
         fields = {"truth": self.truth(index)[0, ..., c]}
-        fields |= dict(zip(scores.candidates, self.fields(index)[keep, 0, ..., c], strict=True))
+        fields |= dict(zip(scores.candidates, candidates[:, 0], strict=True))
+        members = behind[:, 0] if self.members and behind is not None else None
         twin = find_twins(self.shards)[c]
         coarse = None
         if twin is not None and self.undo is None:
             coarse = read_coarse(self.shards, index, self.split)[0, ..., twin]
         time = Stamps.of(self.shards.times(self.split)).text(int(index[0])).replace("T", " ")
-        return Example(time, fields, coarse, coarse_view(self.shards)[0])
+        return Example(time, fields, coarse, coarse_view(self.shards)[0], members)
 
 
 def canonical_mask(mask: np.ndarray, grid: Grid) -> np.ndarray:

@@ -52,10 +52,11 @@ QUANTILES = (
 SPECTRA = (
     "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
     " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the shortest"
-    " waves, below 0 too smooth. P: mean over samples of the variance in each band of isotropic"
-    " wavenumber, from the discrete cosine transform (Denis et al. 2002) of samples where truth and"
-    " all candidates have every value; bands as wide as the wavenumber of twice the shorter side,"
-    " up to the Nyquist wavenumber of the coarser spacing."
+    " waves, below 0 too smooth; power_worst_high: of the band there that is furthest off. P: mean"
+    " over samples of the variance in each band of isotropic wavenumber, from the discrete cosine"
+    " transform (Denis et al. 2002) of samples where truth and all candidates have every value;"
+    " bands as wide as the wavenumber of twice the shorter side, up to the Nyquist wavenumber of"
+    " the coarser spacing."
 )
 WET = (
     "wet_frequency: area-weighted share of values that are wet; ± over samples. wet_intensity:"

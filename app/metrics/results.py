@@ -22,13 +22,14 @@ class Example:
     """The sample whose model error is the median one: what the maps show.
 
     fields: truth and candidates by name, (y, x); coarse: its low-resolution field on its own
-    grid, None where the predictand has none.
+    grid, None where the predictand has none; members (M, y, x), None where there are none.
     """
 
     time: str
     fields: dict[str, np.ndarray]
     coarse: np.ndarray | None
     coarse_grid: Grid
+    members: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

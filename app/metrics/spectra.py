@@ -106,6 +106,15 @@ class Spectra:
         """Mean of 10·log10(P / P_truth) over the shortest third of the bands, dB (k,)."""
         return self.ratios[:, self.high].mean(axis=-1)
 
+    def power_worst_high(self) -> np.ndarray:
+        """10·log10(P / P_truth) of the band in the shortest third that lies furthest off, dB (k,).
+
+        NaN where a band has no variance.
+        """
+        ratios = self.ratios[:, self.high]
+        worst = np.argmax(np.where(np.isnan(ratios), np.inf, np.abs(ratios)), axis=-1)
+        return ratios[np.arange(len(ratios)), worst]
+
 
 class SpectrumSums:
     """Sums of the modes' variance over the samples whose fields are complete."""

@@ -120,7 +120,7 @@ class PhysicalModel(keras.Model):
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
         """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are."""
         inputs = self.encode_inputs(
-            batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
+            *(batch.get(name) for name in ("coarse", "static", "time", "observed")), noisy=training
         )
         y = self.network(inputs, training=training)
         y = self._combined(y, self.guess(batch["coarse"], batch.get("time")))
@@ -155,6 +155,7 @@ class PhysicalModel(keras.Model):
         coarse: Any,
         static: Any | None = None,
         time: Any | None = None,
+        observed: Any | None = None,
         *,
         noisy: bool = False,
     ) -> dict[str, Any]:
@@ -162,13 +163,14 @@ class PhysicalModel(keras.Model):
 
         Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
         only, in the units of the static array; None takes the model's own, whole field. `time`
-        `(B, 8)` is needed where the spec has time features. `noisy` adds the spec's input noise to
-        the coarse fields, and neither to statics nor to time features.
+        `(B, 8)` is needed where the spec has time features. `observed` `(B, H, W, C)` are physical
+        values of the outputs, NaN where there is none; None is none at all. `noisy` adds the
+        spec's input noise to the coarse fields, and to nothing else.
         """
         encoded = self._encode_coarse(coarse, time, self.resize, noisy)
-        if not self.spec.statics:
+        if not self.spec.n_static:
             return {"coarse": encoded}
-        fine = self._encode_static(static)
+        fine = self._encode_fine(static, observed, ops.shape(coarse)[0])
         if self.spec.time_window is None:  # windows know the statics by the auxiliary branch alone
             encoded = self._with_static(encoded, fine, self.resize is not None)
         return {"coarse": encoded, "static": _zero_missing(fine)}
@@ -180,8 +182,10 @@ class PhysicalModel(keras.Model):
         `encoded`.
         """
         told = self._encode_coarse(batch["coarse"], batch.get("time"), resize=None, noisy=False)
-        if self.spec.statics:
-            fine = self._encode_static(batch.get("static"))
+        if self.spec.n_static:
+            fine = self._encode_fine(
+                batch.get("static"), batch.get("observed"), ops.shape(batch["coarse"])[0]
+            )
             told = self._with_static(told, fine, on_fine_grid=False)
         return told if self.spec.time_window is None else fold(told)
 
@@ -326,12 +330,22 @@ class PhysicalModel(keras.Model):
         beside = _zero_missing(fine if on_fine_grid else block_mean(fine, self.spec.scale))
         if self.spec.time_window is not None:
             beside = beside[:, None]
-        shape = (*ops.shape(encoded)[:-1], len(self.spec.statics))
+        shape = (*ops.shape(encoded)[:-1], self.spec.n_static)
         return ops.concatenate([encoded, ops.broadcast_to(beside, shape)], axis=-1)
 
-    def _encode_static(self, static: Any | None) -> Any:
+    def _encode_fine(self, static: Any | None, observed: Any | None, count: Any) -> Any:
+        """What is told on the fine grid, `(count or 1, H, W, n_static)`, NaN where unknown."""
         static = self.static[None] if static is None else ops.cast(static, "float32")
-        return (static - self.static_offset) / self.static_scale
+        static = (static - self.static_offset) / self.static_scale
+        if not self.spec.observed:
+            return static
+        if observed is None:
+            values = ops.full((*ops.shape(static)[:3], len(self.spec.outputs)), np.nan)
+        else:
+            values = self.output_codec.encode(observed)
+            static = ops.broadcast_to(static, (count, *ops.shape(static)[1:]))
+        known = ops.cast(ops.logical_not(ops.isnan(values)), "float32")
+        return ops.concatenate([static, values, known], axis=-1)
 
     def _constant(self, name: str, values: np.ndarray) -> Any:
         weight = self.add_weight(
@@ -352,7 +366,8 @@ def _constraint(spec: ModelSpec, arrays: ModelArrays) -> BlockConstraint | None:
 
 def whole_fields(batch: Batch) -> Batch:
     """The parts of a batch of whole fields that a prediction is made from."""
-    return {name: batch[name] for name in ("coarse", "time", "seconds") if name in batch}
+    names = ("coarse", "time", "seconds", "observed")
+    return {name: batch[name] for name in names if name in batch}
 
 
 def _seeds(batch: Batch, seed: int) -> list[list[int]]:

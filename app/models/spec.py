@@ -61,7 +61,8 @@ class ModelSpec:
     above; none of them, no softplus. quantiles: levels that are predicted of each output, rising;
     none of them, one field of each. time_window: frames of a sample, None for spatial samples;
     bidirectional: whether every frame of a window has context on both sides. amounts: unit and wet
-    threshold of each output whose Bernoulli-gamma distribution is predicted.
+    threshold of each output whose Bernoulli-gamma distribution is predicted. observed: whether
+    point observations of the outputs are told, as further channels beside the statics.
     """
 
     inputs: tuple[Channel, ...]
@@ -80,6 +81,7 @@ class ModelSpec:
     time_window: int | None = None
     bidirectional: bool = True
     amounts: tuple[tuple[float, float], ...] = ()
+    observed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
@@ -93,6 +95,11 @@ class ModelSpec:
     def time_channels(self) -> tuple[int, ...]:
         """Which channels of "time" the network sees."""
         return time_channels(self.time_features)
+
+    @property
+    def n_static(self) -> int:
+        """Channels that the network sees on the fine grid: statics, observed values and masks."""
+        return len(self.statics) + (2 * len(self.outputs) if self.observed else 0)
 
     @property
     def pad(self) -> tuple[int, int, int, int]:

@@ -25,6 +25,7 @@ from app.report.maps import (
     pick,
     sequential,
 )
+from app.report.members import ensemble_maps
 from app.report.style import colour, open_frame, title
 
 DPI = 160
@@ -33,9 +34,10 @@ DPI = 160
 def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """Draw maps.png, rmse_map.png and scores.png into the folder.
 
-    With them spectra.png where any sample is complete and rank_histogram.png where there are
-    members, with wet_reliability.png for precipitation, and bins.png where the training values
-    differ. With several predictands each has its own, maps_tas.png and so on. Returns the paths.
+    With them spectra.png where any sample is complete, rank_histogram.png and members.png where
+    there are members, with wet_reliability.png for precipitation, and bins.png where the training
+    values differ. With several predictands each has its own, maps_tas.png and so on. Returns the
+    paths.
     """
     paths = []
     for result in evaluation.variables:
@@ -49,6 +51,8 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
             drawn["spectra"] = spectra_chart(result, result.spectra, evaluation.table)
         if result.rank_histogram is not None:
             drawn["rank_histogram"] = rank_chart(result, result.rank_histogram, evaluation.table)
+        if result.example.members is not None:
+            drawn["members"] = ensemble_maps(result, evaluation.grid)
         if result.wet_probability is not None:
             drawn["wet_reliability"] = reliability_chart(result, result.wet_probability)
         if result.bins is not None:

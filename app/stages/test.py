@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
-from app.data.times import modal_step, segments
+from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
+from app.grids import Geometry
 from app.inference.writer import Layout, history_line, written_with
 from app.run_folder import is_temporal, model_file
 from app.session import Session
 from app.stages.in_time import predict_in_time, steps_of
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
 
     from app.data.description import Variable
     from app.data.shards import Shards
@@ -123,6 +124,7 @@ def _predict_test_period(
         has_times=shards.has_times,
         undo=module.undo if module else None,
         windows=_windows(session, spec, shards.segments(SPLIT)),
+        observed=_observed(session, spec, shards.stamps(SPLIT), shards.variables["hr"]),
     )
 
 
@@ -153,7 +155,27 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         communicator=communicator,
         **_options(session),
         windows=_windows(session, spec, segments(data.stamps.seconds)),
+        observed=_observed(session, spec, data.stamps, data.variables),
     )
+
+
+def _observed(
+    session: Session, spec: ModelSpec, stamps: Stamps, variables: tuple[Variable, ...]
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Reads the stations' values at given times; None where the model is not told them."""
+    if not spec.observed:
+        if session.experiment.model.observations is not None:
+            raise InputError(
+                "--observations: the model was trained without; expected one that was trained "
+                "with --observations"
+            )
+        return None
+    geometry = Geometry.from_dict(spec.geometry)
+    stations = session.stations(geometry.fine, variables, stamps.calendar)
+    if stations is None:
+        logging.warning("the model was trained with --observations, and is told none now")
+        return None
+    return lambda seconds: geometry.pad_field(stations.fields(seconds), axes=(1, 2))
 
 
 def _windows(session: Session, spec: ModelSpec, pieces: np.ndarray) -> Windows | None:
@@ -195,9 +217,16 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        levels=spec.quantiles or inference.predict_quantiles or (),
+        levels=spec.quantiles or _of_distribution(session, spec),
         quantiles=inference.write_quantiles,
     )
+
+
+def _of_distribution(session: Session, spec: ModelSpec) -> tuple[float, ...]:
+    """Levels that are written of a predicted distribution, in the place of members."""
+    inference = session.experiment.inference
+    alone = inference.members == 1 and len(inference.ensemble) <= 1
+    return inference.write_quantiles if spec.amounts and alone else ()
 
 
 def _options(session: Session) -> dict[str, Any]:
@@ -236,13 +265,12 @@ def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
         geometry = own_geometry(spec, inference.input)
         models = [moved(model, geometry) for model in models]
         spec = models[0].spec
-    if inference.predict_quantiles:
-        if not spec.amounts or len(models) > 1:
-            raise InputError(
-                f"--predict_quantiles: {paths[0]} is not one model trained with "
-                "--loss=bernoulli_gamma; expected such a model alone"
-            )
-        models[0].predicted_levels = inference.predict_quantiles
+    if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:
+        raise InputError(
+            f"--write_quantiles: one field of {paths[0]} has no quantiles; expected several "
+            "--members, or a model trained with --loss=bernoulli_gamma"
+        )
+    models[0].predicted_levels = _of_distribution(session, spec)
     if spec.amounts and inference.members > 1 and inference.tile_size is not None:
         raise InputError(
             f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
@@ -280,8 +308,8 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
-        "quantiles": f"of members: {inference.write_quantiles}, "
-        f"of the distribution: {inference.predict_quantiles}",
+        "quantiles": f"{inference.write_quantiles}",
+        "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
         "history": history_line(" ".join(sys.argv)),

@@ -77,7 +77,10 @@ def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:
     from app.data.samples import FieldSamples
 
     sampling = experiment.sampling
-    return _model(session, shards), FieldSamples(shards, sampling.patches, sampling.time_window)
+    samples = FieldSamples(
+        shards, sampling.patches, sampling.time_window, session.observations(shards)
+    )
+    return _model(session, shards), samples
 
 
 def _dense_weights(session: Session, shards: Shards) -> DenseWeights | None:

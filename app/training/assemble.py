@@ -70,7 +70,7 @@ def build_model(
         network = build_network(
             config,
             n_inputs=len(spec.inputs) + len(spec.time_channels),
-            n_static=len(spec.statics),
+            n_static=spec.n_static,
             n_outputs=len(spec.outputs) * output.n_parameters,
             scale=sampling.scale,
             coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
@@ -114,6 +114,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         amounts=_amounts(experiment, shards),
         input_noise=experiment.training.input_noise,
         time_window=experiment.model.time_window,
+        observed=experiment.model.observations is not None,
         bidirectional=experiment.model.bidirectional,
         domain={
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],

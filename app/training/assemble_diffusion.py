@@ -24,9 +24,10 @@ from app.models.diffusion.model import DiffusionModel, DiffusionSettings, classe
 from app.models.diffusion.process import Process
 from app.models.diffusion.regression import ModelGuess
 from app.models.diffusion.samplers import SamplingOptions
+from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.run_folder import model_file
-from app.training.folds import CrossFitted, WithoutFold, fold_bounds
+from app.training.folds import CrossFitted, Guess, WithoutFold, fold_bounds
 
 LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at least
 BLOCK = 32  # samples evaluated at once
@@ -78,43 +79,43 @@ def build_diffusion(
             embedding=config.noise_embedding,
         ),
         n_fields=len(spec.outputs),
-        n_condition=len(spec.inputs) + len(spec.time_channels) + len(spec.statics) + guessed,
+        n_condition=len(spec.inputs) + len(spec.time_channels) + spec.n_static + guessed,
         classes=classes,
     )
     logging.info("denoising network: %d weights", network.count_params())
     pixel = config.target_scaling == "pixel"
     shape = arrays.mask.shape if pixel else arrays.mask.shape[-1:]
+    fits = _fold_fits(experiment, shards, fit) if config.regression_folds else []
+    own: Guess | None = None
+    if config.regression_draws:
+        assert isinstance(first_guess, LinearGuess)  # what else has folds is refused
+        first_guess = UncertainGuess.from_fits(first_guess, fits)
     model = DiffusionModel(
         spec, arrays, network, first_guess, settings=settings, target_shape=shape
     )
     if config.fold_regressions:
         model.cross_fitted = _of_trained(config.fold_regressions, shards.size("train"), model)
-    if config.regression_folds:
-        model.cross_fitted = _cross_fitted(experiment, shards, model, fit)
+    if fits:
+        guesses = [partial(_encoded_guess, model, one) for one in fits]
+        if isinstance(first_guess, UncertainGuess):
+            own = partial(_encoded_guess, model, first_guess)
+        model.cross_fitted = CrossFitted(guesses, shards.size("train"), own)
     if ranks.first:
         _fit_target(model, shards, pixel)
     return model
 
 
-def _cross_fitted(
-    experiment: Experiment,
-    shards: Shards,
-    model: DiffusionModel,
-    fit: Callable[[Fields], LinearGuess],
-) -> CrossFitted:
+def _fold_fits(
+    experiment: Experiment, shards: Shards, fit: Callable[[Fields], LinearGuess]
+) -> list[LinearGuess]:
     """The linear first guess once for each fold, fitted on all the others."""
     folds, samples = experiment.diffusion.regression_folds, shards.size("train")
     if folds > samples:
         raise InputError(
             f"--regression_folds={folds}: expected no more than the {samples} training samples"
         )
-    channels = time_channels(experiment.model.time_features)
-    fields = Encoded(shards, channels)
-    guesses = []
-    for fold in fold_bounds(samples, folds):
-        guess = fit(WithoutFold(fields, fold))
-        guesses.append(partial(_encoded_guess, model, guess))
-    return CrossFitted(guesses, samples)
+    fields = Encoded(shards, time_channels(experiment.model.time_features))
+    return [fit(WithoutFold(fields, fold)) for fold in fold_bounds(samples, folds)]
 
 
 def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | None:

@@ -61,7 +61,7 @@ class DiffusionTrainer(NetworkTrainer):
 
     def _denoising(self, batch: Batch, training: bool) -> tuple[Any, Any]:
         """Sums over the samples of weight × loss, and of the weights."""
-        told = self.model.told(batch)
+        told = self.model.told(batch, noisy=training)
         truth = self.model.targets(batch, told)
         z, known = split_missing(truth)
         x = z + _wide(batch["sigma"]) * batch["noise"]

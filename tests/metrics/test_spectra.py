@@ -7,7 +7,7 @@ from scipy.fft import idctn
 from scipy.ndimage import gaussian_filter
 
 from app.grids import Grid
-from app.metrics.spectra import EARTH_RADIUS, Bands, SpectrumSums, mode_variance, spacing
+from app.metrics.spectra import EARTH_RADIUS, Bands, Spectra, SpectrumSums, mode_variance, spacing
 
 STEP = 0.1  # degrees
 
@@ -98,6 +98,16 @@ def test_a_scaled_field_is_as_far_as_its_factor_says():
     decibel = 20 * np.log10(2)
     np.testing.assert_allclose(spectra.log_spectral_distance(), [0, decibel], atol=1e-9)
     np.testing.assert_allclose(spectra.power_ratio_high(), [0, -decibel], atol=1e-9)
+    np.testing.assert_allclose(spectra.power_worst_high(), [0, -decibel], atol=1e-9)
+
+
+def test_the_worst_of_the_short_waves_has_its_sign():
+    """Of nine bands the last three count: 3 dB, -10 dB and 0 dB; the first band is far worse."""
+    truth = np.ones(9)
+    other = np.array([1e5, 1, 1, 1, 1, 1, 10**0.3, 0.1, 1.0])
+    unknown = np.where(np.arange(9) == 8, np.nan, truth)
+    spectra = Spectra(np.arange(9.0, 0.0, -1.0), truth, np.stack([other, truth, unknown]))
+    np.testing.assert_allclose(spectra.power_worst_high(), [-10, 0, np.nan], atol=1e-12)
 
 
 def test_a_smoothed_field_loses_the_power_of_its_filter():

@@ -38,6 +38,7 @@ def make(
     sampling: SamplingOptions | None = None,
     process: Process | None = None,
     pad: tuple[int, ...] = PAD,
+    noise: float = 0.0,
     **settings: Any,
 ) -> DiffusionModel:
     keras.utils.set_random_seed(1)
@@ -51,6 +52,7 @@ def make(
         interpolation="bilinear",
         constraint=constraint,
         twins=(0,) if constraint != "none" else (),
+        input_noise=noise,
     )
     mask = np.ones((*FINE, 1), bool)
     mask[2, 3] = False
@@ -201,6 +203,17 @@ def test_constraint_holds_in_every_member() -> None:
     shares = np.broadcast_to(mask, members.shape).reshape(blocks)
     means = (members.reshape(blocks) * shares).sum(axis=(3, 5)) / shares.sum(axis=(3, 5))
     np.testing.assert_allclose(means, np.stack([data["coarse"]] * 2), atol=1e-3)
+
+
+def test_input_noise_is_put_on_the_coarse_fields_alone() -> None:
+    """Its deviation is 0.5, less what the bilinear interpolation to twice as many cells smooths."""
+    model, data = make(noise=0.5), part(batch(), ALL)
+    clean, noisy = (
+        np.asarray(model.told(data, noisy=noisy).inputs["condition"]) for noisy in (False, True)
+    )
+    added = noisy - clean
+    assert 0.5 * 0.4 < added[..., 0].std() < 0.5
+    np.testing.assert_array_equal(added[..., 1], 0.0)
 
 
 def test_tiles_see_the_noise_of_their_place() -> None:

@@ -18,7 +18,7 @@ POST = [
     for backbone in ("convnet", "resnet", "densenet", "convnext")
     for upsampling in ("spc", "rc", "dc", "pin")
 ]
-PAIRS = [*POST, ("unet", "pin")]
+PAIRS = [*POST, ("unet", "pin"), ("swin2sr", "spc"), ("conv_baseline", "spc")]
 NORMALIZATIONS = [None, "bn", "ln"]
 # Every option at least once with every kind of backbone, few enough to run each time.
 SELECTION = [
@@ -34,6 +34,8 @@ SELECTION = [
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "spc", "normalization": "bn"},
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "dc", "activation": "crelu"},
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "pin", "n_blocks": 6},
+    {"backbone": "swin2sr", "upsampling": "spc", "n_filters": 8, "n_blocks": 1},
+    {"backbone": "conv_baseline", "upsampling": "spc", "activation": "crelu"},
 ]
 
 

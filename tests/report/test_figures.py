@@ -13,6 +13,7 @@ from app.grids import Grid
 from app.metrics.evaluate import evaluate
 from app.report.figures import draw_figures
 from app.report.maps import DIVERGING, diverging, sequential, stretch
+from app.report.members import ensemble_maps
 
 RAIN = (Variable("pr", "pr", units="mm day-1", kind="ratio"),)
 
@@ -59,10 +60,28 @@ def test_members_have_a_rank_histogram_and_of_rain_the_reliability(
     names = ("pr",) if variables else ("t",)
     found = evaluation(tmp_path, names=names, members=members, variables=variables)
     paths = draw_figures(found, tmp_path)
-    own = ["spectra.png", "rank_histogram.png", *more, "bins.png"]
+    own = ["spectra.png", "rank_histogram.png", "members.png", *more, "bins.png"]
     assert [path.name for path in paths[3:]] == own
     for path in paths[3:]:
         assert imread(path)[..., :3].std() > 0.05
+
+
+def test_the_figure_of_an_ensemble_shows_what_it_says(tmp_path):
+    found = evaluation(tmp_path, members=5)
+    result, plain = found.variables[0], np.full((12, 14), 279.0)
+    fields, members = result.example.fields, result.example.members
+    expected = {
+        "truth": fields["truth"],
+        "deterministic network": plain,
+        "member 4": members[3],
+        "mean of 5 members": fields["model"],
+        "their standard deviation": np.sqrt(((members - fields["model"]) ** 2).sum(axis=0) / 4),
+    }
+    figure = ensemble_maps(result, found.grid, plain)
+    drawn = {axes.get_title(): axes.collections for axes in figure.axes}
+    assert "low resolution" in drawn
+    for name, values in expected.items():
+        np.testing.assert_allclose(drawn[name][0].get_array(), values, rtol=1e-4)
 
 
 def test_a_truth_without_variance_still_gives_figures(tmp_path):

@@ -1,10 +1,12 @@
 """Diffusion training: the loss by hand, noise that belongs to samples, averages, going on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from app.config import Experiment, TrainingConfig, build
 from app.distributed import Communicator, Ranks
@@ -22,6 +24,14 @@ SCALE, CELLS = 2, (4, 3)
 FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)
 MEAN, SPREAD = 280.0, 5.0
 RANKS = Ranks()
+
+
+@pytest.fixture(autouse=True)
+def _eager(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Few steps do not repay compiling."""
+    tf.config.run_functions_eagerly("learns" not in request.node.name)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def trainer(

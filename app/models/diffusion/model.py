@@ -10,9 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.models.diffusion.noise import MemberNoise
+from app.models.diffusion.noise import MemberNoise, keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
+from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import TIME_CLASSES
 from app.models.layers.common import register
 from app.models.physical import Batch, PhysicalModel
@@ -152,10 +153,14 @@ class DiffusionModel(PhysicalModel):
             base = guess
         return guess, base, size
 
-    def told(self, batch: Batch) -> Told:
-        """The network's inputs but noise and level, and the target's frame."""
+    def told(self, batch: Batch, noisy: bool = False) -> Told:
+        """The network's inputs but noise and level, and the target's frame.
+
+        `noisy` adds the spec's input noise to the coarse fields, not to the first guess.
+        """
         guess, base, size = self.frame(batch)
-        fields = self.encode_inputs(batch["coarse"], batch.get("static"), batch.get("time"))
+        names = ("coarse", "static", "time", "observed")
+        fields = self.encode_inputs(*(batch.get(name) for name in names), noisy=noisy)
         parts = [fields["coarse"]]
         if guess is not None:
             parts.append(self._shown(guess, size))
@@ -173,7 +178,8 @@ class DiffusionModel(PhysicalModel):
     ) -> Any:
         """The network's F for x = z + σn; scale and level `(B,)` as `Process` gives them."""
         noisy = x * ops.cast(scale, "float32")[:, None, None, None]
-        return self.network({**inputs, "noisy": noisy, "level": level}, training=training)
+        told = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
+        return self.network(told, training=training)
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Any:
         told = self.told(batch)
@@ -199,14 +205,22 @@ class DiffusionModel(PhysicalModel):
             for name, values in batch.items()
             if name != "seconds"
         }
-        told = self.told(fields)
-        inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
-        drawn = [
-            self._member(inputs, Window.of(self, batch), seconds, seed, member)
-            for member in range(members)
-        ]
-        finished = [self.constrain(fields, told.base + told.size * z) for z in drawn]
-        return np.stack([ops.convert_to_numpy(one) for one in finished]).astype(np.float32)
+        told, drawn = self.told(fields), []
+        for member in range(members):
+            if isinstance(self.first_guess, UncertainGuess):
+                told = self.told({**fields, "guess": self._drawn_guess(fields, seed, member)})
+            inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
+            z = self._member(inputs, Window.of(self, batch), seconds, seed, member)
+            field = self.constrain(fields, told.base + told.size * z)
+            drawn.append(ops.convert_to_numpy(field).astype(np.float32))
+        return np.stack(drawn)
+
+    def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Any:
+        """A member's own regression, the same at all times."""
+        assert isinstance(self.first_guess, UncertainGuess)
+        normal = keyed_generator(seed, member).standard_normal(self.first_guess.n_fits)
+        encoded = self.input_codec.encode(fields["coarse"])
+        return self.first_guess.drawn({"coarse": encoded, "time": fields["time"]}, normal)
 
     def _member(
         self,
