@@ -16,6 +16,8 @@ from app.errors import InputError
 from app.inference.writer import written_with
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from app.models.temporal import TemporalSpec
     from app.session import Session
 
@@ -36,7 +38,7 @@ def predict_in_time(
     from app.models.temporal import load_temporal_model
 
     model = load_temporal_model(model_path)
-    steps = steps_of(session.experiment, model.spec)
+    steps = _steps_of(session.experiment, model.spec)
     times = session.experiment.inference.target_times
     wanted = ", ".join(times) or f"every {steps.target_step} s"
     identity = attributes | {"steps": f"{steps.input_step} s to {wanted}"}
@@ -60,7 +62,7 @@ def predict_in_time(
     )
 
 
-def steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
+def _steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
     """The steps of the flags; without --input_step known frames are as far apart as in training."""
     values = dict(experiment.flags)
     values["input_step"] = values["input_step"] or duration_text(spec.step)
@@ -78,3 +80,20 @@ def steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
             duration_text(spec.step),
         )
     return replace(steps, gaps=values["gap_policy"])
+
+
+def known_rows(session: Session, in_time: Path) -> np.ndarray:
+    """Which times of the test period are the known frames of the model in time."""
+    session.communicator.barrier()  # TensorFlow starts as the run wants it
+
+    from app.data.known_frames import known_frames
+    from app.models.temporal import load_temporal_model
+
+    spec = load_temporal_model(in_time).spec
+    if spec.summed:
+        raise InputError(
+            f"--temporal_model={in_time}: parts amounts over time, which are no frames to be "
+            "refined; expected a model of instantaneous fields, or totals under --input"
+        )
+    steps = _steps_of(session.experiment, spec)
+    return known_frames(session.shards.stamps(SPLIT), steps, False, SPLIT).rows[:, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -15,18 +14,17 @@ from absl import logging
 from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
+from app.inference.load import check_fits, distribution_levels, load_models
 from app.inference.writer import Layout, history_line, written_with
 from app.run_folder import is_temporal, model_file
 from app.session import Session
-from app.stages.in_time import predict_in_time, steps_of
+from app.stages.in_time import known_rows, predict_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.data.description import Variable
-    from app.data.shards import Shards
     from app.grids import Grid
-    from app.inference.predict import Predicts
     from app.inference.windows import Windows
     from app.models import ModelSpec
 
@@ -74,26 +72,9 @@ def _predict_in_space_and_time(session: Session, paths: list[Path], path: Path) 
     if session.experiment.inference.input:
         _predict_input(session, paths, refined)
     else:
-        _predict_test_period(session, paths, refined, known=_known_rows(session, in_time))
+        _predict_test_period(session, paths, refined, known=known_rows(session, in_time))
     attributes = _attributes([*paths, in_time], session)
     predict_in_time(session, in_time, path, attributes, (str(refined),))
-
-
-def _known_rows(session: Session, in_time: Path) -> np.ndarray:
-    """Which times of the test period are the known frames of the model in time."""
-    session.communicator.barrier()  # TensorFlow starts as the run wants it
-
-    from app.data.known_frames import known_frames
-    from app.models.temporal import load_temporal_model
-
-    spec = load_temporal_model(in_time).spec
-    if spec.summed:
-        raise InputError(
-            f"--temporal_model={in_time}: parts amounts over time, which are no frames to be "
-            "refined; expected a model of instantaneous fields, or totals under --input"
-        )
-    steps = steps_of(session.experiment, spec)
-    return known_frames(session.shards.stamps(SPLIT), steps, False, SPLIT).rows[:, 0]
 
 
 def _predict_test_period(
@@ -110,8 +91,8 @@ def _predict_test_period(
     from app.baselines.base import coarse_inputs
     from app.inference.predict import predict
 
-    model, spec = _load(session, paths)
-    _check_fits(spec, shards, paths[0])
+    model, spec = load_models(paths, session.experiment.inference)
+    check_fits(spec, shards, paths[0])
     rows = np.arange(shards.size(SPLIT)) if known is None else known
     predict(
         model,
@@ -135,7 +116,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     from app.inference.external import open_input
     from app.inference.predict import predict
 
-    model, spec = _load(session, paths)
+    model, spec = load_models(paths, session.experiment.inference)
     inference = session.experiment.inference
     data = open_input(spec, inference.input)
     if spec.time_window is not None:
@@ -217,16 +198,9 @@ def _layout(
         attributes,
         members=inference.members * max(1, len(inference.ensemble)),
         write_members=inference.write_members,
-        levels=spec.quantiles or _of_distribution(session, spec),
+        levels=spec.quantiles or distribution_levels(spec, inference),
         quantiles=inference.write_quantiles,
     )
-
-
-def _of_distribution(session: Session, spec: ModelSpec) -> tuple[float, ...]:
-    """Levels that are written of a predicted distribution, in the place of members."""
-    inference = session.experiment.inference
-    alone = inference.members == 1 and len(inference.ensemble) <= 1
-    return inference.write_quantiles if spec.amounts and alone else ()
 
 
 def _options(session: Session) -> dict[str, Any]:
@@ -238,65 +212,6 @@ def _options(session: Session) -> dict[str, Any]:
         "members": experiment.inference.members,
         "check": session.guard.look,
     }
-
-
-def _load(session: Session, paths: list[Path]) -> tuple[Predicts, ModelSpec]:
-    """One model, or the ensemble of several that were trained on the same data; in tiles."""
-    from app.inference.ensemble import DeepEnsemble, check_alike
-    from app.inference.tiles import TiledModel
-    from app.models import DiffusionModel, load_physical_model
-    from app.models.diffusion.samplers import SamplingOptions
-
-    models = [load_physical_model(path) for path in paths]
-    for model in models:
-        if isinstance(model, DiffusionModel):
-            model.sampling = SamplingOptions.of(session.experiment.inference)
-    check_alike([model.spec for model in models], [str(path) for path in paths])
-    spec, inference = models[0].spec, session.experiment.inference
-    if spec.quantiles and (len(models) > 1 or inference.members > 1):
-        flag = "--ensemble" if len(models) > 1 else f"--members={inference.members}"
-        raise InputError(
-            f"{flag}: {paths[0]} predicts quantiles, which have no members; expected one model, "
-            "one member"
-        )
-    if inference.input_grid == "own":
-        from app.inference.region import moved, own_geometry
-
-        geometry = own_geometry(spec, inference.input)
-        models = [moved(model, geometry) for model in models]
-        spec = models[0].spec
-    if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:
-        raise InputError(
-            f"--write_quantiles: one field of {paths[0]} has no quantiles; expected several "
-            "--members, or a model trained with --loss=bernoulli_gamma"
-        )
-    models[0].predicted_levels = _of_distribution(session, spec)
-    if spec.amounts and inference.members > 1 and inference.tile_size is not None:
-        raise InputError(
-            f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
-            "blend samples of one distribution; leave one of them out"
-        )
-    parts: list[Predicts] = list(models)
-    if inference.tile_size is not None:
-        parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
-    return (parts[0] if len(parts) == 1 else DeepEnsemble(parts)), spec
-
-
-def _check_fits(spec: ModelSpec, shards: Shards, path: Path) -> None:
-    """A model serves the grids and inputs that it was trained on."""
-    expected = [channel.name for channel in spec.inputs]
-    received = [v.name for role in ("lr", "predictors") for v in shards.variables[role]]
-    if expected != received:
-        raise InputError(
-            f"model {path}: expects the inputs {', '.join(expected)}; the data have "
-            f"{', '.join(received)}"
-        )
-    received_on = json.loads(json.dumps(shards.geometry.to_dict()))
-    if any(spec.geometry.get(key) != value for key, value in received_on.items()):
-        raise InputError(
-            f"model {path}: trained on another grid than that of the data "
-            f"({shards.geometry.describe()})"
-        )
 
 
 def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
