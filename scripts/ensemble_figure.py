@@ -10,27 +10,36 @@ import sys
 import tempfile
 from pathlib import Path
 
-import xarray as xr
+import numpy as np
 
 from app import config, flags
+from app.data.times import Stamps
 from app.distributed import Ranks
 from app.metrics.evaluate import evaluate
+from app.metrics.prediction import Prediction
 from app.report.figures import DPI
 from app.report.members import ensemble_maps
 from app.session import Session
+
+SPLIT = "test"
 
 
 def main(run: Path, other: Path, out: Path) -> None:
     words, values = flags.parse(["metrics", f"--flagfile={run / 'experiment.cfg'}"])
     session = Session(config.build(words, {**values, "save_path": str(run)}), Ranks())
-    prediction = session.folder.prediction()
+    shards, file = session.shards, session.folder.prediction().name
     with tempfile.TemporaryDirectory() as folder:
-        found = evaluate(session.shards, prediction, folder, candidates=("bicubic",))
-    with xr.open_dataset(other / prediction.name) as fields:
-        for result in found.variables:
-            field = fields[result.variable.name].sel(time=result.example.time).values
-            south_up = field[:: 1 if fields["lat"][0] < fields["lat"][-1] else -1]
-            ensemble_maps(result, found.grid, south_up).savefig(out, dpi=DPI)
+        found = evaluate(shards, run / file, folder, candidates=("bicubic",))
+    times, grid = shards.times(SPLIT), shards.geometry.fine
+    stamps = Stamps.of(times)
+    rows = {stamps.text(row).replace("T", " "): row for row in range(len(times))}
+    opened = Prediction(other / file, shards.variables["hr"], grid, times)
+    for c, result in enumerate(found.variables):
+        layers = opened.read_layers(np.array([rows[result.example.time]]))
+        field = opened.field_of(layers)[0, ..., c]
+        suffix = f"_{result.variable.name}" if result.label else ""
+        path = out.with_name(f"{out.stem}{suffix}{out.suffix}")
+        ensemble_maps(result, grid, field).savefig(path, dpi=DPI)
 
 
 if __name__ == "__main__":

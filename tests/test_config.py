@@ -76,6 +76,8 @@ def test_trainers_that_know_no_windows_are_refused() -> None:
         (["--dense_alpha=1", "--loss=dssim"], "expected one of mse, mae, huber"),
         (["--loss=bernoulli_gamma", "--first_guess=bicubic"], "a probability, a shape and a scale"),
         (["--loss=bernoulli_gamma", "--trainer=CGANTrainer"], "--trainer=CGANTrainer with"),
+        (["--observations=s.nc", "--time_window=3"], "--observations with --time_window=3"),
+        (["--observations=s.nc", "--trainer=DeepSDTrainer"], "not made for stations"),
         (["--write_quantiles=0.9,0.1"], "expected rising levels"),
         (["--input_correction=quantile_mapping"], "expected --input"),
         (["--patch_stride=8"], "expected --patch_size too"),

@@ -12,13 +12,16 @@ from app.models import (
     Channel,
     DiffusionModel,
     InterpolationGuess,
+    LinearGuess,
     ModelArrays,
     ModelSpec,
     load_physical_model,
 )
 from app.models.diffusion.model import DiffusionSettings, classes_of, time_classes
+from app.models.diffusion.noise import keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions
+from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 
 SCALE, CELLS, PAD = 2, (5, 4), (0, 1, 0, 0)
@@ -214,6 +217,29 @@ def test_input_noise_is_put_on_the_coarse_fields_alone() -> None:
     added = noisy - clean
     assert 0.5 * 0.4 < added[..., 0].std() < 0.5
     np.testing.assert_array_equal(added[..., 1], 0.0)
+
+
+def test_members_start_from_regressions_of_their_own() -> None:
+    """The untrained network looks at no guess: members move by what their regressions differ."""
+    rng = np.random.default_rng(4)
+    shape = (*CELLS, 9 + 1, SCALE**2)
+    options = {"n_lr": 1, "scale": SCALE, "lr_radius": 1, "predictor_radius": 0}
+    own, *fits = (
+        LinearGuess.from_arrays(rng.normal(size=shape), np.zeros((*CELLS, 1)), **options)
+        for _ in range(4)
+    )
+    model, data = make(moved=False, residual=True), part(batch(), ALL)
+    model.first_guess = own
+    plain = model.draw(data, seed=5, members=2)
+    model.first_guess = UncertainGuess.from_fits(own, fits)
+    drawn = model.draw(data, seed=5, members=2)
+    encoded = {"coarse": (data["coarse"] - MEAN) / SPREAD, "time": data["time"]}
+    for member in range(2):
+        normal = keyed_generator(5, member).standard_normal(3)
+        moved = np.asarray(model.first_guess.drawn(encoded, normal)) - np.asarray(own(encoded))
+        np.testing.assert_allclose(drawn[member] - plain[member], SPREAD * moved, atol=2e-3)
+    alone = model.draw(part(data, slice(1, 2)), seed=5, members=2)
+    np.testing.assert_allclose(alone, drawn[:, 1:2], atol=1e-3)
 
 
 def test_tiles_see_the_noise_of_their_place() -> None:

@@ -33,6 +33,7 @@ def steps(out: Path, ranks: int, argv: list[str], count: int = 10) -> list[dict[
 CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 DIFFUSION = [
     *("--trainer=DiffusionTrainer", "--first_guess=linear", "--regression_folds=2"),
+    "--regression_draws",
     *("--n_channels=4", "--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
 ]
 METHODS = {

@@ -292,6 +292,7 @@ def test_flags_reach_their_parts() -> None:
         ["--noise_log_std=0"],
         ["--min_snr=-1"],
         ["--regression_folds=1"],
+        ["--regression_draws"],
         ["--regression_folds=5", "--first_guess=bicubic"],
         ["--regression_from=run", "--first_guess=linear"],
         ["--regression_from=run", "--patch_size=8"],
