@@ -18,6 +18,7 @@ from app.models.temporal.warp import bend, beyond, blend, flows_at, visibility, 
 
 LEAST_VISIBLE = 1e-3  # keeps both frames' weights above 0
 CURVATURE = 0.1  # of an answer of 1: so that no first step of training outdoes the interpolation
+REFINED = 0.25  # cells of an answer of 1: one cell on triples two steps wide
 FIRST_TRUST = 2.0  # logit of the moved frames' weight before training: they count 88 %
 FACTOR = 4  # what height and width are padded to a multiple of
 
@@ -154,7 +155,8 @@ class TemporalNetwork(keras.Model):
         if not flows:
             return {"field": field, "smooth": correction}
         first, second = first[..., :n], second[..., :n]
-        refined = room * answers[..., -6:-2]
+        # What motion lacks is how it changes, which grows with the square of the interval too.
+        refined = REFINED * room * ops.square(length) * answers[..., -6:-2]
         to_first, to_second = to_first + refined[..., :2], to_second + refined[..., 2:]
         edges = visibility(to_first, to_second)
         visible = _between(ops.sigmoid(edges + answers[..., -2:-1]))
