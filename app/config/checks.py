@@ -174,6 +174,11 @@ def _check_time(experiment: Experiment) -> None:
     if not experiment.in_time:
         if scale < 2:
             raise InputError(f"--scale={scale}: expected 2 or more, or --trainer={IN_TIME}")
+        if values["target_step"] and "train" in experiment.stages:
+            raise InputError(
+                f"--target_step={values['target_step']} with --trainer={values['trainer']}: it "
+                f"trains in space alone; expected --trainer={IN_TIME}"
+            )
         if experiment.inference.temporal_model and "metrics" in experiment.stages:
             raise InputError(
                 "metrics with --temporal_model: the chain's new times have no scores; run the "

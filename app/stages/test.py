@@ -38,11 +38,13 @@ def run(session: Session) -> None:
     paths = trained_models(session)
     path = session.folder.prediction(inference.inference_save_fname)
     in_time = session.experiment.in_time or is_temporal(paths[0])
-    if inference.target_times and not (in_time or inference.temporal_model):
-        raise InputError(
-            f"--target_times={','.join(inference.target_times)}: {paths[0]} is no model in time; "
-            "expected one, or --temporal_model"
-        )
+    for name in ("target_step", "target_times"):
+        given = session.experiment.flags[name]
+        if given and not (in_time or inference.temporal_model):
+            raise InputError(
+                f"--{name}={given}: {paths[0]} is no model in time; expected one, or "
+                "--temporal_model"
+            )
     with session.guard.interruption.deferred():
         if inference.temporal_model is not None:
             _predict_in_space_and_time(session, paths, path)

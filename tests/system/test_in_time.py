@@ -209,6 +209,7 @@ def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
         (["--input_step=2h", "--target_step=2h"], "expected a part of the input step"),
         (["--target_step=2h"], "--target_step=2h with --input_step=3h"),
         (["--scale=4"], "trains in time alone"),
+        (["--scale=4", "--trainer=SupervisedTrainer"], "it trains in space alone"),
         (["--patch_size=4"], "--patch_size=4 with --trainer=TemDeepTrainer"),
         (["--context_frames=2"], "--context_frames=2: expected 0 to 1"),
         (["--flow_filters=0,4"], "0,4: expected widths of 1 or more"),
