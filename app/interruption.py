@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from app.errors import Interrupted
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 STOP = "STOP"
 POLL = 1.0  # seconds between two looks at the file and the clock
+AGAIN = 0.05  # seconds until a request is raised again where Python ignored it
 RESERVE = 5.0  # seconds before the end of the time allowed, besides what the stage asks for
 SCONTROL_LIMIT = 20.0  # seconds
 
@@ -68,12 +70,14 @@ class Interruption:
     def __enter__(self) -> Interruption:
         for number in SIGNALS:
             self._before[number] = signal.signal(number, self._on_signal)
+        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_swallowed
         self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._watcher.join()
+        sys.unraisablehook = self._unraisable
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -115,13 +119,25 @@ class Interruption:
         self.spread()
         self.check()
 
+    def _on_swallowed(self, lost: sys.UnraisableHookArgs) -> None:
+        """Raise it again: Python goes on where a callback of the garbage collector raises."""
+        if not isinstance(lost.exc_value, Interrupted):
+            self._unraisable(lost)
+            return
+        self._raised = False
+        threading.Timer(AGAIN, self._wake).start()  # now it would be raised in here
+
+    def _wake(self) -> None:
+        """Have the main thread look at the request."""
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
     def _watch(self) -> None:
         """Turn the file and the clock into a signal: only those reach a main thread that waits."""
         while not self._over.wait(POLL):
             reason = self._reason()
             if reason is not None and not self.requested:
                 self.request(reason)
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                self._wake()
 
     def _reason(self) -> str | None:
         found = _modified(self._file)

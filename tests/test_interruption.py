@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,26 @@ def test_signal_ends_what_waits(tmp_path: Path, number: signal.Signals) -> None:
     with Interruption(tmp_path), pytest.raises(Interrupted, match=number.name):
         kill_and_wait(number)
     assert signal.getsignal(number) is before
+
+
+class Lost:
+    """What asks for its object's end to be told, and is interrupted while it is told."""
+
+
+def test_request_that_a_callback_swallows_is_raised_again(tmp_path: Path) -> None:
+    def told(_: weakref.ref[Lost]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(1000))  # the signal is looked at here, where Python ignores what is raised
+
+    things = [Lost()]
+    reference = weakref.ref(things[0], told)
+    before = sys.unraisablehook
+    with Interruption(tmp_path):
+        things.clear()
+        assert reference() is None
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            wait()
+    assert sys.unraisablehook is before
 
 
 def test_deferred_signal_waits_for_the_stage(tmp_path: Path) -> None:

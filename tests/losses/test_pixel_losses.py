@@ -99,7 +99,8 @@ def test_charbonnier_by_hand_with_a_gap():
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        InputError, match=r"did you mean 'huber'.*mae, mse, huber, charbonnier, quantile, ds"
+        InputError,
+        match=r"did you mean 'huber'.*mae, mse, huber, charbonnier, quantile, mae_smoothed, ds",
     ):
         build_loss("hubber", data_range=RANGE)
 

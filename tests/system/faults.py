@@ -222,8 +222,8 @@ MOMENTS: dict[str, tuple[Callable[[Path, Point], bool], float]] = {
     "first epoch": (_in_first_epoch, 0.03),
     "checkpoint": (_in_checkpoint, 0.004),
     "validation": (_in_validation, 0.02),
-    "test": (_in_stage("test"), 3.0),
-    "metrics": (_in_stage("metrics"), 2.0),
+    "test": (_in_stage("test"), 2.0),
+    "metrics": (_in_stage("metrics"), 0.8),
 }
 
 
