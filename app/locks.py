@@ -37,17 +37,18 @@ JOB_VARIABLES = (
 
 def job_name() -> str | None:
     """What all ranks of a launcher's job have in common; None without a launcher."""
-    for names in JOB_VARIABLES:
-        if all(name in os.environ for name in names):
-            return "-".join(os.environ[name] for name in names)
-    return None
+    return next((found for names in JOB_VARIABLES if (found := _joined(names))), None)
+
+
+def _joined(names: tuple[str, ...]) -> str | None:
+    """The values of variables that are all set; None where one is not."""
+    known = all(name in os.environ for name in names)
+    return "-".join(os.environ[name] for name in names) if known else None
 
 
 def _rendezvous() -> str | None:
-    """Where the ranks of this start of horovodrun meet: only one of them at a time is the first."""
-    names = JOB_VARIABLES[-1]
-    known = all(name in os.environ for name in names)
-    return ":".join(os.environ[name] for name in names) if known else None
+    """Where the ranks of this start of horovodrun meet."""
+    return _joined(JOB_VARIABLES[-1])
 
 
 def machine() -> str:
@@ -138,8 +139,6 @@ def ended(content: dict[str, Any]) -> bool | None:
     """Whether the process that wrote a lock or claim has ended; None where nothing here tells."""
     if content.get("machine") == machine():
         return not _alive(int(content["pid"]), content.get("born"))
-    if content.get("rendezvous") and content["rendezvous"] == _rendezvous():
-        return content["pid"] != os.getpid()  # an earlier first rank of this elastic job
     own_job = content.get("slurm_job") and content["slurm_job"] == os.environ.get("SLURM_JOB_ID")
     if own_job and int(os.environ.get("SLURM_RESTART_COUNT", "0")) > content.get("restart", 0):
         return True  # this job, before it was requeued
@@ -197,7 +196,7 @@ class RunLock:
         me = owner()
         while not create_once(self.path, me):
             judged = read_json(self.path)
-            if not stale(self.path):
+            if not (stale(self.path) or _of_earlier_first_rank(judged or {})):
                 raise InputError(self._refusal(judged))
             remove_judged(self.path, judged)
         self._mine = me
@@ -233,6 +232,15 @@ def stale(path: Path) -> bool:
     if gone is None and content.get("slurm_job") not in (None, os.environ.get("SLURM_JOB_ID")):
         gone = _job_at_rest(content["slurm_job"])
     return _age(path) > STALE_AFTER if gone is None else gone
+
+
+def _of_earlier_first_rank(content: dict[str, Any]) -> bool:
+    """Whether a lock is of the rank, on another machine, that was first before this one.
+
+    Ranks of an elastic job have one meeting place, and only one of them at a time is the first.
+    """
+    same = content.get("rendezvous") and content["rendezvous"] == _rendezvous()
+    return bool(same) and ended(content) is None
 
 
 def _age(path: Path) -> float:

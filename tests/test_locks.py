@@ -12,7 +12,7 @@ import pytest
 
 from app import locks
 from app.errors import InputError
-from app.locks import RunLock, create_once, owner, stale
+from app.locks import RunLock, create_once, ended, owner, stale
 
 JOB = {"SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
 
@@ -126,6 +126,22 @@ def test_slurm_is_asked_for_the_job(
 ) -> None:
     squeue(tmp_path, monkeypatch, answer)
     assert stale(held(tmp_path / ".lock", machine="node7 x", slurm_job="77")) is gone
+
+
+def test_first_rank_of_an_elastic_job_takes_over_and_other_ranks_claims_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim of a rank on another node says nothing of its end."""
+    monkeypatch.setenv("HOROVOD_GLOO_RENDEZVOUS_ADDR", "10.0.0.1")
+    monkeypatch.setenv("HOROVOD_GLOO_RENDEZVOUS_PORT", "4000")
+    path = held(tmp_path / ".lock", machine="elsewhere pid:[1]")
+    assert ended(json.loads(path.read_text())) is None
+    assert not stale(path)
+    RunLock(path).take()
+    assert json.loads(path.read_text())["machine"] == locks.machine()
+    held(path, machine="elsewhere pid:[1]", rendezvous="10.0.0.1-4001")
+    with pytest.raises(InputError, match="host elsewhere"):
+        RunLock(path).take()
 
 
 def test_silent_lock_of_another_host(tmp_path: Path) -> None:

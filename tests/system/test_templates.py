@@ -208,21 +208,27 @@ def test_container_runs_the_images_python(
     assert len(log(workplace)) == 2
 
 
-@pytest.mark.slurm
-@pytest.mark.slow
-def test_chain_goes_on_where_the_job_before_has_stopped(
-    slurm: dict[str, str], workplace: Path
-) -> None:
+def submitted_by(slurm: dict[str, str], workplace: Path, script: str, *argv: str) -> str:
+    """The line in which a script says what it has submitted."""
     variables = {"PYTHON": str(workplace / "bin" / "python"), "RUN": "run"}
     done = subprocess.run(
-        ["slurm/chain.sh", "2", "slurm/single.sbatch", "--epochs=7"],
+        [f"slurm/{script}", *argv],
         cwd=workplace,
         env={**slurm, **variables},
         capture_output=True,
         text=True,
         check=True,
     )
-    first, second = done.stdout.splitlines()[0].removeprefix("submitted: ").split()
+    return done.stdout.splitlines()[0]
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_chain_goes_on_where_the_job_before_has_stopped(
+    slurm: dict[str, str], workplace: Path
+) -> None:
+    jobs = submitted_by(slurm, workplace, "chain.sh", "2", "slurm/single.sbatch", "--epochs=7")
+    first, second = jobs.removeprefix("submitted: ").split()
     wait_for(workplace, "the start", lambda: len(log(workplace)) == 1)
     assert state(slurm, second) == "PENDING 0"
     subprocess.run(["scancel", f"--signal={signal.SIGUSR1.value}", first], env=slurm, check=True)
@@ -234,16 +240,8 @@ def test_chain_goes_on_where_the_job_before_has_stopped(
 def test_stages_are_an_array_and_the_join_comes_last(
     slurm: dict[str, str], workplace: Path
 ) -> None:
-    variables = {"PYTHON": str(workplace / "bin" / "python"), "RUN": "run"}
-    done = subprocess.run(
-        ["slurm/stages.sh", "3", "stack.cfg", "--finish"],
-        cwd=workplace,
-        env={**slurm, **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    join = done.stdout.splitlines()[0].split()[-1]
+    jobs = submitted_by(slurm, workplace, "stages.sh", "3", "stack.cfg", "--finish")
+    join = jobs.split()[-1]
     wait_for(workplace, "the end", lambda: state(slurm, join) == "COMPLETED 0")
     lines = log(workplace)
     stages = sorted(line.split("--sr_stage=")[1] for line in lines[:3])
