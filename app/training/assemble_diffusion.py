@@ -151,7 +151,7 @@ def _encoded_guess(model: DiffusionModel, guess: LinearGuess, batch: dict[str, A
 
 
 def _fit_target(model: DiffusionModel, shards: Shards, pixel: bool) -> None:
-    """Mean and standard deviation of the targets over the training period."""
+    """Mean, standard deviation and range of the targets over the training period."""
     moments = RunningMoments()
     for indices in time_blocks(shards.size("train"), fine_values(shards) * BLOCK):
         batch = {
@@ -177,7 +177,9 @@ def _fit_target(model: DiffusionModel, shards: Shards, pixel: bool) -> None:
         offset = np.where(seen, np.nan_to_num(moments.mean), 0.0)
         own = np.where(seen, np.nan_to_num(moments.std), 1.0)
         scale = np.where(seen, np.maximum(own, LEAST_SHARE * scale), 1.0)
-    model.fit_target(offset.astype(np.float32), scale.astype(np.float32))
+    ends = [(moments.state[end] - offset) / scale for end in ("minimum", "maximum")]
+    bounds = np.stack([ends[0].min(axis=(0, 1)), ends[1].max(axis=(0, 1))])
+    model.fit_target(*(values.astype(np.float32) for values in (offset, scale, bounds)))
 
 
 def over_cells(moments: RunningMoments) -> tuple[np.ndarray, np.ndarray]:

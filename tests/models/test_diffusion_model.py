@@ -285,3 +285,18 @@ def test_time_classes_count_hours_and_twelfths() -> None:
         np.testing.assert_array_equal(found, np.floor(values * count + 1e-6))
     assert classes_of(()) == ()
     assert classes_of(("hour", "season", "day_of_year")) == ("hour", "day_of_year")
+
+
+def test_estimates_keep_to_the_training_range_where_noise_prevails() -> None:
+    """A network that misses the noise by 1 misses z by σ; with σ <= 1 nothing is cut."""
+    model = make(process=Process("epsilon"), pad=(0, 0, 0, 0))
+    model.fit_target(np.zeros(1), np.ones(1), np.array([[-0.5], [0.25]]))
+    inputs = {name: np.asarray(part) for name, part in model.told(batch()).inputs.items()}
+    x = np.random.default_rng(3).normal(size=(3, *FINE, 1))
+    model.network.predict_on_batch = lambda told: told["noisy"] - np.sign(told["noisy"])
+    far = model._denoise(inputs, 100 * x, 100.0)
+    assert far.min() == -0.5
+    assert far.max() == 0.25
+    near = model._denoise(inputs, x, 1.0)
+    np.testing.assert_allclose(near, x - (x / np.sqrt(2) - np.sign(x)), atol=1e-6)
+    assert near.max() > 1

@@ -20,6 +20,7 @@ from app.models.physical import Batch, PhysicalModel
 from app.models.spec import TIME_FEATURES, ModelArrays, ModelSpec
 
 LEAST_SPREAD = 1e-6  # encoded: a constant sample is not divided by less
+BOUNDED_ABOVE = 1.0  # σ; there more of x is noise than field, and z is kept within its range
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class DiffusionModel(PhysicalModel):
     training period: base is the first guess (residuals), the sample's mean (instance norm) or 0,
     plus `target_offset`; size is `target_scale`, times the sample's standard deviation with
     instance norm. It sees the coarse inputs interpolated to the fine grid, the first guess,
-    statics and time.
+    statics and time. Where noise prevails its estimates of z are kept within `target_range`, that
+    of the training period: 1/√ᾱ multiplies what a network that predicts the noise misses.
 
     Called as a model it gives the denoised field of the largest noise level: an estimate of the
     mean. `predict_fields` draws members; their noise is keyed by seed, time stamp and member, so
@@ -95,6 +97,8 @@ class DiffusionModel(PhysicalModel):
         self.target_shape = tuple(target_shape)
         self.target_offset = self._constant("target_offset", np.zeros(self.target_shape))
         self.target_scale = self._constant("target_scale", np.ones(self.target_shape))
+        unbounded = np.multiply.outer([-np.inf, np.inf], np.ones(self.target_shape[-1]))
+        self.target_range = self._constant("target_range", unbounded)
         network.jit_compile = False  # as for the model around it
 
     def get_config(self) -> dict[str, Any]:
@@ -118,10 +122,14 @@ class DiffusionModel(PhysicalModel):
     def tied_to_grid(self) -> bool:
         return super().tied_to_grid or len(self.target_shape) > 1
 
-    def fit_target(self, offset: np.ndarray, scale: np.ndarray) -> None:
-        """Set what makes the targets' mean 0 and their variance 1."""
+    def fit_target(
+        self, offset: np.ndarray, scale: np.ndarray, bounds: np.ndarray | None = None
+    ) -> None:
+        """Set what makes the targets' mean 0 and their variance 1, and their range (2, C) then."""
         self.target_offset.assign(offset)
         self.target_scale.assign(scale)
+        if bounds is not None:
+            self.target_range.assign(bounds)
 
     def on_grid(self, spec: ModelSpec, arrays: ModelArrays) -> DiffusionModel:
         model = DiffusionModel(
@@ -132,8 +140,8 @@ class DiffusionModel(PhysicalModel):
             settings=self.settings,
             target_shape=self.target_shape,
         )
-        offset, scale = (ops.convert_to_numpy(v) for v in (self.target_offset, self.target_scale))
-        model.fit_target(offset, scale)
+        fitted = (self.target_offset, self.target_scale, self.target_range)
+        model.fit_target(*(ops.convert_to_numpy(variable) for variable in fitted))
         model.sampling = self.sampling
         return model
 
@@ -190,7 +198,9 @@ class DiffusionModel(PhysicalModel):
         level = ops.ones((count,)) * float(largest.level[0])
         scale = ops.ones((count,)) * float(largest.scale[0])
         answer = self.answer(told.inputs, x, scale, level, training)
-        return told.base + told.size * float(largest.out[0]) * answer
+        low, high = self.target_range[0], self.target_range[1]
+        z = ops.clip(float(largest.out[0]) * answer, low, high)
+        return told.base + told.size * z
 
     def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
@@ -257,7 +267,10 @@ class DiffusionModel(PhysicalModel):
         noisy = (x * c.scale[0]).astype(np.float32)
         level = c.level.astype(np.float32)
         answer = self.network.predict_on_batch({**inputs, "noisy": noisy, "level": level})
-        return c.skip[0] * x + c.out[0] * answer
+        z = c.skip[0] * x + c.out[0] * answer
+        if sigma > BOUNDED_ABOVE:
+            z = np.clip(z, *ops.convert_to_numpy(self.target_range))
+        return z
 
     def _shown(self, guess: Any, size: Any) -> Any:
         """The first guess as the network sees it; with instance norm in the sample's units."""
