@@ -13,8 +13,8 @@ from app.data.times import DAY
 from app.errors import InputError
 from app.metrics.bins import MIN_DAYS, by_day
 from app.metrics.bootstrap import RESAMPLES, SEED, interval
+from app.metrics.table import MODEL
 
-MODEL = "model"
 LEAST_PAIRS = 2  # from which pairs are drawn anew too
 
 

@@ -54,7 +54,7 @@ class DistributionScores:
         self.bins = bins
         self.ensemble = EnsembleSums(members, samples) if members > 1 else None
         self.quantiles = QuantileSums(levels, k, samples) if levels else None
-        self.pooled = PooledSums(k, members, samples) if members > 1 else None
+        self.pooled = PooledSums(k, members, samples)
         self.persistence = None
         if pairs is not None and REFERENCE in self.candidates:
             self.persistence = ResidualPersistence(k, pairs)
@@ -83,8 +83,7 @@ class DistributionScores:
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
-        if self.pooled is not None:
-            self.pooled.add(indices, truth, fields, versions[0], weights)
+        self.pooled.add(indices, truth, fields, weights, versions[0])
         if self.wet_probability is not None:
             self.wet_probability.add(truth, versions[0], weights)
         if self.bins is not None:

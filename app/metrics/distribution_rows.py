@@ -8,29 +8,43 @@ from app.data.description import Variable
 from app.metrics.accumulate import VariableScores
 from app.metrics.arithmetic import divide, over_space, spread
 from app.metrics.distribution import DistributionScores
+from app.metrics.ensemble import crps_of
 from app.metrics.table import Row
 
 
 def ensemble_rows(
     scores: VariableScores, distribution: DistributionScores, variable: Variable, label: str
 ) -> list[Row]:
-    """CRPS of all candidates, spread and reliability of the members; none without members."""
-    ensemble = distribution.ensemble
-    if ensemble is None:
-        return []
-    # the CRPS of a single field is its absolute error
-    crps = np.vstack([ensemble.crps, scores.sample["absolute"][1:]])
-    total = scores.weight.sum()
-    values = {
-        name: (float(series.sum() / total), spread(divide(series, scores.weight)))
-        for name, series in zip(scores.candidates, crps, strict=True)
-    }
-    model = scores.candidates[0]
+    """CRPS of all candidates, spread and reliability of the members, those of 2×2 means too.
+
+    Without members the absolute error of 2×2 means alone.
+    """
+    ensemble, pooled = distribution.ensemble, distribution.pooled
+    unit, model = variable.units or "1", scores.candidates[0]
+
+    def means(sums: np.ndarray, weight: np.ndarray) -> dict[str, tuple[float, float]]:
+        return {
+            name: (float(series.sum() / weight.sum()), spread(divide(series, weight)))
+            for name, series in zip(scores.candidates, sums, strict=True)
+        }
+
+    rows = []
+    if ensemble is not None:
+        crps = crps_of(scores.sample["absolute"], ensemble)
+        rows += [
+            Row(f"crps{label}", unit, means(crps, scores.weight)),
+            Row(f"spread_skill{label}", "1", {model: (ensemble.spread_skill, np.nan)}),
+            Row(f"reliability_index{label}", "%", {model: (ensemble.reliability_index, np.nan)}),
+        ]
+    if not pooled.weight.any():
+        return rows
+    if pooled.ensemble is None:
+        return [*rows, Row(f"mae_2x2{label}", unit, means(pooled.absolute, pooled.weight))]
+    ratio = {model: (pooled.ensemble.spread_skill, np.nan)}
     return [
-        Row(f"crps{label}", variable.units or "1", values),
-        Row(f"spread_skill{label}", "1", {model: (ensemble.spread_skill, np.nan)}),
-        Row(f"reliability_index{label}", "%", {model: (ensemble.reliability_index, np.nan)}),
-        *_pooled_rows(distribution, variable, label),
+        *rows,
+        Row(f"crps_2x2{label}", unit, means(pooled.crps, pooled.weight)),
+        Row(f"spread_skill_2x2{label}", "1", ratio),
     ]
 
 
@@ -53,23 +67,6 @@ def quantile_rows(distribution: DistributionScores, variable: Variable, label: s
     if len(sums.levels) > 1:
         rows.append(Row(f"coverage_central{label}", "1", {model: mean(sums.central)}))
     return rows
-
-
-def _pooled_rows(distribution: DistributionScores, variable: Variable, label: str) -> list[Row]:
-    """CRPS and spread/skill of fields pooled over 2×2 cells; none where no block is complete."""
-    pooled = distribution.pooled
-    if pooled is None or not pooled.weight.any():
-        return []
-    crps = np.vstack([pooled.ensemble.crps, pooled.absolute[1:]])
-    values = {
-        name: (float(series.sum() / pooled.weight.sum()), spread(divide(series, pooled.weight)))
-        for name, series in zip(distribution.candidates, crps, strict=True)
-    }
-    ratio = {distribution.candidates[0]: (pooled.ensemble.spread_skill, np.nan)}
-    return [
-        Row(f"crps_2x2{label}", variable.units or "1", values),
-        Row(f"spread_skill_2x2{label}", "1", ratio),
-    ]
 
 
 def persistence_rows(distribution: DistributionScores, label: str) -> list[Row]:

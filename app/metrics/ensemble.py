@@ -27,6 +27,14 @@ def truth_ranks(distances: np.ndarray, generator: np.random.Generator) -> np.nda
     return below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
 
 
+def crps_of(absolute: np.ndarray, ensemble: EnsembleSums | None) -> np.ndarray:
+    """CRPS (k, n) of candidates with absolute errors (k, n), the first of them the ensemble's mean.
+
+    That of a single field is its absolute error.
+    """
+    return absolute if ensemble is None else np.vstack([ensemble.crps, absolute[1:]])
+
+
 class EnsembleSums:
     """Area-weighted sums over the cells of each sample, and the rank histogram of all."""
 

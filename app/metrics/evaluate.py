@@ -29,14 +29,13 @@ from app.metrics.results import Evaluation, Example, VariableResult
 from app.metrics.samples import write_samples
 from app.metrics.spectra import Bands
 from app.metrics.summary import sample_rmse, summarise
-from app.metrics.table import Row, Table
+from app.metrics.table import MODEL, Row, Table
 
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.data.shards import Shards
     from app.grids import Grid
 
-MODEL = "model"
 INTERPOLATED = (
     "nearest",
     "bilinear",
@@ -285,7 +284,7 @@ def evaluate(
     (folder / "summary.txt").write_text(str(evaluation.table), encoding="utf-8")
     write_gridpoint(folder / "gridpoint.nc", evaluation.variables, grid)
     labels = [result.label for result in evaluation.variables]
-    scored = zip(labels, (score for score, _ in sums), strict=True)
+    scored = [(label, *pair) for label, pair in zip(labels, sums, strict=True)]
     write_samples(folder / "samples.nc", scored, times)
     write_bins(folder, evaluation.variables, Stamps.of(times))
     return evaluation

@@ -25,9 +25,8 @@ from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length, interval, resampled_sums
 from app.metrics.prediction import Prediction
 from app.metrics.series import SeriesScores
-from app.metrics.table import Row, Table
+from app.metrics.table import MODEL, Row, Table
 
-MODEL = "model"
 CANDIDATES = (MODEL, *METHODS)
 REFERENCE = "linear"
 HOUR = 3600  # seconds

@@ -42,8 +42,8 @@ ENSEMBLE = (
     " of their mean; 1 for a reliable ensemble, below 1 too little spread. reliability_index:"
     " Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members, in %, 0 where all are"
     " as frequent; shares f area-weighted, ties at random.",
-    "_2x2: of area-weighted means over 2 × 2 cells, blocks not scored in every cell left out.",
 )
+POOLED = "_2x2: of area-weighted means over 2 × 2 cells, blocks not scored in every cell left out."
 QUANTILES = (
     "pinball_τ: area-weighted mean of max(τ·e, (τ - 1)·e), e = truth - quantile τ; a single field"
     " stands for every quantile. coverage_τ: share of the truth at or below the quantile, τ where"
@@ -106,7 +106,7 @@ def notes(
     blocks = f" of {RESAMPLES} moving-block resamples, blocks of {length} samples"
     if shards.size(split) < MIN_BLOCKS * length:
         blocks = f": none, the period is shorter than {MIN_BLOCKS} blocks of {length} samples"
-    definitions = [*DEFINITIONS, *(ENSEMBLE if members > 1 else ()), SPECTRA]
+    definitions = [*DEFINITIONS, *(ENSEMBLE if members > 1 else ()), POOLED, SPECTRA]
     if prediction.quantiles:
         definitions.insert(len(DEFINITIONS), QUANTILES)
     if any(distribution.wet_limit is not None for _, distribution in sums):

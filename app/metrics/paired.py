@@ -12,30 +12,40 @@ import xarray as xr
 from app.errors import InputError
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import RESAMPLES, SEED, block_length, interval, resampled_sums
-from app.metrics.evaluate import MODEL
+from app.metrics.table import MODEL
+
+SUMS_OF = {
+    "mae": ("absolute", "weight"),
+    "rmse": ("squares", "weight"),
+    "crps": ("crps", "weight"),
+    "crps_2x2": ("crps_2x2", "weight_2x2"),
+}  # score: its sums and their weights in samples.nc
 
 
 @dataclass(frozen=True)
 class Difference:
-    """RMSE of two groups, each the mean over its seeds, and the first less the second.
+    """A score of two groups, each the mean over its seeds, and the first less the second.
 
-    low, high: 95 % interval over moving blocks of samples, the same for all runs, and over
-    seeds drawn with replacement; NaN where the period is too short.
+    label: "" or "[predictand]". low, high: 95 % interval over moving blocks of samples, the same
+    for all runs, and over seeds drawn with replacement; NaN where the period is too short.
     """
 
+    score: str
     label: str
-    rmse: tuple[float, float]
+    means: tuple[float, float]
     low: float
     high: float
     seeds: tuple[int, int]
 
     @property
     def value(self) -> float:
-        return self.rmse[0] - self.rmse[1]
+        return self.means[0] - self.means[1]
 
 
-def rmse_differences(first: Sequence[Path], second: Sequence[Path]) -> list[Difference]:
-    """Differences of every predictand between runs scored on the same samples.
+def paired_differences(
+    first: Sequence[Path], second: Sequence[Path], scores: Sequence[str] = ("rmse",)
+) -> list[Difference]:
+    """Differences of every predictand and score between runs scored on the same samples.
 
     `first`, `second`: files samples.nc of a group's runs. Raises InputError where their samples
     are not the same.
@@ -45,8 +55,12 @@ def rmse_differences(first: Sequence[Path], second: Sequence[Path]) -> list[Diff
     for path, file in zip((*first, *second), files, strict=True):
         if not np.array_equal(file["time"].values, times):
             raise InputError(f"{path}: scored on other samples than {first[0]}; nothing to compare")
-    labels = [str(name).removeprefix("weight") for name in files[0] if str(name)[:6] == "weight"]
-    return [_difference(files, len(first), label, block_length(times)) for label in labels]
+    names = [str(name) for name in files[0]]
+    labels = [name.removeprefix("squares") for name in names if name.startswith("squares")]
+    length = block_length(times)
+    return [
+        _difference(files, len(first), score, label, length) for label in labels for score in scores
+    ]
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -56,22 +70,30 @@ def _open(path: Path) -> xr.Dataset:
         raise InputError(f"{path}: no scores by sample; run the stage metrics again") from error
 
 
-def _difference(files: Sequence[xr.Dataset], first: int, label: str, length: int) -> Difference:
-    squares = np.stack([f[f"squares{label}"].sel(candidate=MODEL).values for f in files], axis=-1)
-    weights = np.stack([f[f"weight{label}"].values for f in files], axis=-1)
-    rmse = np.sqrt(divide(np.nansum(squares, axis=0), weights.sum(axis=0)))
-    means = float(rmse[:first].mean()), float(rmse[first:].mean())
+def _difference(
+    files: Sequence[xr.Dataset], first: int, score: str, label: str, length: int
+) -> Difference:
+    sums_name, weight_name = (name + label for name in SUMS_OF[score])
+    sums = np.stack([f[sums_name].sel(candidate=MODEL).values for f in files], axis=-1)
+    weights = np.stack([f[weight_name].values for f in files], axis=-1)
+
+    def of(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        mean = divide(sums, weights)
+        return np.sqrt(mean) if score == "rmse" else mean
+
+    values = of(np.nansum(sums, axis=0), weights.sum(axis=0))
+    means = float(values[:first].mean()), float(values[first:].mean())
     seeds = first, len(files) - first
-    drawn = resampled_sums(np.nan_to_num(np.hstack([squares, weights])), length)
+    drawn = resampled_sums(np.nan_to_num(np.hstack([sums, weights])), length)
     if drawn is None:
-        return Difference(label, means, np.nan, np.nan, seeds)
-    again = np.sqrt(divide(drawn[:, : len(files)], drawn[:, len(files) :]))
+        return Difference(score, label, means, np.nan, np.nan, seeds)
+    again = of(drawn[:, : len(files)], drawn[:, len(files) :])
     generator = np.random.default_rng(SEED)
     low, high = interval(
         _over_drawn_seeds(again[:, :first], generator)
         - _over_drawn_seeds(again[:, first:], generator)
     )
-    return Difference(label, means, low, high, seeds)
+    return Difference(score, label, means, low, high, seeds)
 
 
 def _over_drawn_seeds(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.metrics.ensemble import EnsembleSums
+from app.metrics.ensemble import EnsembleSums, crps_of
 
 SIDE = 2
 
@@ -23,13 +23,13 @@ def _block_sum(values: np.ndarray) -> np.ndarray:
 
 
 class PooledSums:
-    """Ensemble scores of the pooled members, and absolute errors of the pooled candidates.
+    """Absolute errors of the pooled candidates, and ensemble scores of the pooled members, if any.
 
     Blocks of which any cell is not scored are left out.
     """
 
     def __init__(self, candidates: int, members: int, samples: int) -> None:
-        self.ensemble = EnsembleSums(members, samples)
+        self.ensemble = EnsembleSums(members, samples) if members > 1 else None
         self.absolute = np.zeros((candidates, samples))
         self.weight = np.zeros(samples)
 
@@ -38,10 +38,10 @@ class PooledSums:
         indices: np.ndarray,
         truth: np.ndarray,
         fields: np.ndarray,
-        members: np.ndarray,
         weights: np.ndarray,
+        members: np.ndarray | None = None,
     ) -> None:
-        """Take in truth and weights (n, y, x), candidates (k, n, y, x), members (M, n, y, x)."""
+        """Take in truth and weights (n, y, x), fields (k, n, y, x) and members (M, n, y, x)."""
         if min(truth.shape[1:]) < SIDE:
             return
         known = weights > 0
@@ -53,6 +53,12 @@ class PooledSums:
 
         target = pooled(truth)
         self.weight[indices] = area.sum(axis=(1, 2))
-        self.ensemble.add(indices, target, pooled(members), area)
+        if self.ensemble is not None and members is not None:
+            self.ensemble.add(indices, target, pooled(members), area)
         for total, field in zip(self.absolute, fields, strict=True):
             total[indices] = np.einsum("nyx,nyx->n", area, np.abs(pooled(field) - target))
+
+    @property
+    def crps(self) -> np.ndarray:
+        """CRPS (k, n) summed over the blocks; that of a single field is its absolute error."""
+        return crps_of(self.absolute, self.ensemble)

@@ -10,6 +10,7 @@ from textwrap import wrap
 
 import numpy as np
 
+MODEL = "model"  # the candidate that is the run's own, beside the baselines
 GAP = "  "
 NOTES_WIDTH = 100  # characters of a line of notes
 
@@ -32,7 +33,7 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 
-    def value(self, metric: str, candidate: str = "model") -> float:
+    def value(self, metric: str, candidate: str = MODEL) -> float:
         """One score; NaN where the candidate has none."""
         row = next(row for row in self.rows if row.metric == metric)
         return row.values.get(candidate, (np.nan, np.nan))[0]

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.metrics.bins import LEVELS, MIN_DAYS, BinScores
-from app.metrics.evaluate import MODEL
 from app.metrics.results import VariableResult
+from app.metrics.table import MODEL
 from app.report.style import colour, open_frame, title
 
 SHOWN = (MODEL, "linear", "bicubic", "bcsd")

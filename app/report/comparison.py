@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.metrics.evaluate import MODEL
+from app.metrics.table import MODEL
 from app.report.style import LINEAR_COLOUR, MODEL_COLOUR, OTHER_COLOUR, open_frame, title
 from app.sweep.results import Group, Scores
 

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from app.metrics.evaluate import MODEL
 from app.metrics.results import VariableResult
 from app.metrics.spectra import Spectra
-from app.metrics.table import Table
+from app.metrics.table import MODEL, Table
 from app.metrics.wet_probability import WetProbabilitySums
 from app.report.style import MODEL_COLOUR, colour, open_frame, title
 

@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.grids import Grid
-from app.metrics.evaluate import MODEL
 from app.metrics.results import Evaluation, VariableResult
-from app.metrics.table import Table
+from app.metrics.table import MODEL, Table
 from app.report.bins import bins_chart
 from app.report.distribution import rank_chart, reliability_chart, spectra_chart
 from app.report.maps import (

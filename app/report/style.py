@@ -6,7 +6,7 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 
-from app.metrics.evaluate import MODEL
+from app.metrics.table import MODEL
 
 MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
 TITLES = {MODEL: "prediction", "linear": "linear regression", "bcsd": "BCSD"}

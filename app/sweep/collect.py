@@ -11,9 +11,9 @@ from typing import Any
 
 from app.atomic import write_text
 from app.errors import InputError
-from app.metrics.evaluate import MODEL
+from app.metrics.paired import Difference, paired_differences
+from app.metrics.table import MODEL
 from app.sweep.members import matches, read_index, read_members
-from app.sweep.paired import Difference, rmse_differences
 from app.sweep.results import (
     Group,
     Result,
@@ -158,8 +158,8 @@ def _differences(
         first, second = (_selected(selection, groups) for selection in selections)
         if first is None or second is None:
             continue
-        files = [[result.samples for result in group.finished] for group in (first, second)]
-        found += [(first, second, one) for one in rmse_differences(*files)]
+        own, other = ([one.samples for one in group.finished] for group in (first, second))
+        found += [(first, second, one) for one in paired_differences(own, other)]
     return found
 
 

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from app.errors import InputError
-from app.metrics.compare import compare, dry_frequency
+from app.metrics.compare_bins import compare, dry_frequency
 
 DAYS = 60
 

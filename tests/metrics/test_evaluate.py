@@ -76,6 +76,9 @@ def test_files_and_columns(shards, tmp_path):
         mse, mae = (float(own[key].sum()) / total for key in ("squares", "absolute"))
         assert np.sqrt(mse) == pytest.approx(float(table["rmse"][name]), rel=1e-6)
         assert mae == pytest.approx(float(table["mae"][name]), rel=1e-6)
+        pooled = float(own["crps_2x2"].sum() / samples["weight_2x2"].sum())
+        assert pooled == pytest.approx(float(table["mae_2x2"][name]), rel=1e-6)
+        np.testing.assert_array_equal(own["crps"], own["absolute"])
         assert float(own["ssim"].mean()) == pytest.approx(float(table["ssim"][name]), rel=1e-6)
     assert "test: 24 samples" in text
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -7,30 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
+from score_files import samples
 from sweep_helpers import planned
 
-from app.errors import InputError
+from app.metrics.paired import paired_differences
 from app.report.comparison import draw_comparison
 from app.sweep.collect import collect
 from app.sweep.members import Member
-from app.sweep.paired import rmse_differences
 
 DAYS = 70
 HEADER = "metric,model,model_std,linear,linear_std\n"
-
-
-def samples(path: Path, squares: np.ndarray, start: str = "2001-01-01") -> Path:
-    """Per-sample scores of a model on cells of total weight 2, all samples alike weighted."""
-    values = np.stack([squares * 2, np.full(len(squares), 8.0)])
-    data = {
-        "squares": (("candidate", "time"), values),
-        "weight": ("time", np.full(len(squares), 2.0)),
-    }
-    times = np.datetime64(start) + np.arange(len(squares)).astype("timedelta64[D]")
-    coordinates = {"time": times.astype("datetime64[ns]"), "candidate": ["model", "linear"]}
-    xr.Dataset(data, coordinates).to_netcdf(path)
-    return path
 
 
 def finish(member: Member, val_losses: list[float], rmse: float) -> None:
@@ -115,36 +101,13 @@ def test_baselines_are_shown_where_all_agree(members: list[Member]) -> None:
 
 def test_constant_errors_differ_by_the_same_in_every_resample(members: list[Member]) -> None:
     files = [member.folder / "metrics" / "samples.nc" for member in members[:3]]
-    (one,) = rmse_differences(files[:1], files[2:])
+    (one,) = paired_differences(files[:1], files[2:])
     assert (one.value, one.low, one.high) == pytest.approx((2.0, 2.0, 2.0))
-    (both,) = rmse_differences(files[:2], files[2:])  # seeds of 3 and 4 are drawn with replacement
+    # seeds of 3 and 4 are drawn with replacement
+    (both,) = paired_differences(files[:2], files[2:])
     assert (both.value, both.low, both.high) == pytest.approx((2.5, 2.0, 3.0))
     text = collect(members[0].folder.parent).text
     assert "+2.5000  +2.0000 to +3.0000" in text
-
-
-def test_paired_interval_is_narrower_than_the_unpaired_error(tmp_path: Path) -> None:
-    """Days differ much, the two models on each of them little: only pairing shows it."""
-    rng = np.random.default_rng(0)
-    day = rng.gamma(2, 2, 700)
-    better, worse = day, day * 1.05
-    (one,) = rmse_differences(
-        [samples(tmp_path / "worse.nc", worse)], [samples(tmp_path / "better.nc", better)]
-    )
-    assert one.value == pytest.approx((1.05**0.5 - 1) * np.sqrt(day.mean()))
-    assert 0 < one.low < one.value < one.high
-    error_of_mean = np.sqrt(day).std() / np.sqrt(len(day))
-    assert one.high - one.low < error_of_mean
-
-
-def test_too_few_days_give_no_interval_and_other_days_are_refused(tmp_path: Path) -> None:
-    short = [samples(tmp_path / f"{k}.nc", np.full(20, k**2.0)) for k in (1, 2)]
-    (one,) = rmse_differences(short[:1], short[1:])
-    assert one.value == pytest.approx(-1)
-    assert np.isnan([one.low, one.high]).all()
-    other = samples(tmp_path / "other.nc", np.ones(20), start="2002-01-01")
-    with pytest.raises(InputError, match="scored on other samples"):
-        rmse_differences(short[:1], [other])
 
 
 def test_figure_is_drawn(members: list[Member]) -> None:
