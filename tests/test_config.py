@@ -64,6 +64,8 @@ def test_trainers_that_know_no_windows_are_refused() -> None:
         (["--backbone=unet"], "needs --upsampling=pin"),
         (["--backbone=unet", "--upsampling=pin", "--time_window=3"], "spatial samples only"),
         (["--backbone=convnext", "--time_window=3"], "spatial samples only"),
+        (["--backbone=swin2sr", "--attention"], "--attention: the blocks of this backbone"),
+        (["--backbone=conv_baseline", "--normalization=bn"], "--normalization=bn: the blocks"),
         (["--time_window=1"], "--time_window=1: expected 2 or more"),
         (["--paired_samples=explicit"], "need low-resolution data"),
         (["--quantiles=0.5,0.1"], "--quantiles=0.5,0.1: expected rising levels between 0 and 1"),

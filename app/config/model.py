@@ -9,6 +9,7 @@ from app.config.values import at_least, joined
 from app.errors import InputError
 
 SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
+PLAIN_BLOCKS = ("swin2sr", "conv_baseline")  # these have their own normalisation, or none
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class ModelConfig:
             raise InputError(
                 f"--backbone=unet with --upsampling={self.upsampling}: unet works on the fine "
                 "grid and needs --upsampling=pin"
+            )
+        if self.backbone in PLAIN_BLOCKS and (self.normalization or self.attention):
+            asked = "--attention" if self.attention else f"--normalization={self.normalization}"
+            raise InputError(
+                f"--backbone={self.backbone} with {asked}: the blocks of this backbone are fixed; "
+                "leave it out"
             )
         if self.output_activation == "crelu":
             raise InputError(
