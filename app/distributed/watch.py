@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -22,15 +21,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.atomic import write_text
 from app.config import LaunchConfig
+from app.distributed.meeting import Meeting
 from app.distributed.network import addresses
-from app.distributed.ranks import Ranks, attempt
+from app.distributed.peers import Fate, Peer, Stillness
+from app.distributed.ranks import Ranks
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError
-from app.exit_codes import FAILED, INTERRUPTED, OK
+from app.exit_codes import INTERRUPTED, OK
 
-FOLDER = ".launch"
 BEAT_S = 5.0
 POLL_S = 0.2
 CONNECT_S = 2.0  # for one try at one address
@@ -41,57 +40,6 @@ LATE_S = 10.0  # by which the others wait longer than rank 0, which knows who is
 AGREED_CODES = (OK, INTERRUPTED)
 
 Result = TypeVar("Result")
-
-
-@dataclass
-class Peer:
-    """Another rank, at the other end of a connection."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    member: Member | None = None
-    silent_beats: int = 0
-    entered: int = 0
-
-    def send(self, **message: Any) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(json.dumps(message).encode() + b"\n")
-
-    async def receive(self) -> dict[str, Any] | None:
-        """The next message; None where the connection has ended or what came is none."""
-        try:
-            line = await self.reader.readline()
-            message = json.loads(line) if line else None
-        except (OSError, ValueError):
-            return None
-        self.silent_beats = 0
-        return message if isinstance(message, dict) else None
-
-
-class Stillness:
-    """Counts for how many beats nothing has changed."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, int] = {}
-        self._count = 0
-
-    def beats(self, now: dict[int, int]) -> int:
-        self._count = self._count + 1 if now == self._last else 0
-        self._last = now
-        return self._count
-
-
-@dataclass
-class Fate:
-    """Why the job must end: the rank that failed and what is known of it."""
-
-    rank: int
-    text: str
-    code: int = FAILED
-    sudden: bool = True
-
-    def __str__(self) -> str:
-        return f"rank {self.rank} {self.text}"
 
 
 @dataclass
@@ -352,44 +300,6 @@ class Watch:
             async with asyncio.timeout(FORWARD_S):
                 for peer in list(self.peers.values()):
                     await peer.writer.drain()
-
-
-class Meeting:
-    """The file in which rank 0 says where it listens, one for each start of a job."""
-
-    def __init__(self, folder: Path, ranks: Ranks) -> None:
-        name = attempt(ranks.launcher)
-        if name is None:
-            raise InputError(
-                f"{ranks.launcher} started {ranks.size} ranks without naming the job; expected "
-                "horovodrun, srun or Open MPI's mpirun"
-            )
-        self._run_folder = folder
-        self._path = folder / FOLDER / f"{name}.json"
-
-    def publish(self, **facts: Any) -> None:
-        self._new = not self._run_folder.exists()
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._path, json.dumps(facts))
-        except OSError as error:
-            raise InputError(
-                f"--save_path={self._run_folder}: cannot be written ({error})"
-            ) from error
-
-    def read(self) -> dict[str, Any] | None:
-        try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def remove(self) -> None:
-        """Take the file away, and the folders if they are empty: a refused run leaves nothing."""
-        with contextlib.suppress(OSError):
-            self._path.unlink()
-            self._path.parent.rmdir()
-            if self._new:
-                self._run_folder.rmdir()
 
 
 def end_job_step(ranks: Ranks) -> None:

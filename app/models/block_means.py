@@ -1,4 +1,4 @@
-"""Area-weighted means over blocks of fine cells, in the graph."""
+"""Means over blocks of fine cells, in the graph: weighted by area, or of features as they are."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ class BlockMeans:
         rows, columns = origin[:, 0, None] + rows, origin[:, 1, None] + columns
         cells = rows[:, :, None] * self._areas.shape[1] + columns[:, None, :]
         return ops.take(ops.convert_to_tensor(self._areas.ravel()), cells, axis=0)
+
+
+def block_mean(fields: Any, scale: int) -> Any:
+    """Mean of the known cells in each scale×scale block: `(B, H, W, S)` to `(B, h, w, S)`.
+
+    NaN where a block knows none. Statics are features, so that cells of a block weigh the same;
+    patches then see exactly what the whole field sees.
+    """
+    known = ops.logical_not(ops.isnan(fields))
+    total = _block_sum(ops.where(known, fields, 0.0), scale)
+    count = _block_sum(ops.cast(known, "float32"), scale)
+    return ops.where(count > 0, total / ops.maximum(count, 1.0), np.nan)
 
 
 def _block_sum(fields: Any, factor: int) -> Any:

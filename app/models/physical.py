@@ -12,11 +12,12 @@ from keras import ops
 
 from app.errors import InputError
 from app.models.bernoulli_gamma import BernoulliGammaOutput
+from app.models.block_means import block_mean
 from app.models.codec import Codec
 from app.models.constraint import BlockConstraint
+from app.models.draws import from_distribution, from_network, network_draws, sample_seeds
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
-from app.models.layers.dropout import DrawsAtInference
 from app.models.layers.frames import fold, unfold
 from app.models.layers.resize import Resize
 from app.models.output import output_of
@@ -253,33 +254,16 @@ class PhysicalModel(keras.Model):
                 f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
             )
         inputs = {n: np.asarray(v, "float32") for n, v in batch.items() if n != "seconds"}
-        if isinstance(self.output_kind, BernoulliGammaOutput) and (
-            members > 1 or self.predicted_levels
-        ):
-            return self._from_distribution(inputs, _seeds(batch, seed), members)
+        output, seeds = self.output_kind, sample_seeds(batch, seed)
+        if isinstance(output, BernoulliGammaOutput) and (members > 1 or self.predicted_levels):
+            parameters = ops.convert_to_numpy(self.encoded(inputs))
+            drawn = from_distribution(output, parameters, seeds, members, self.predicted_levels)
+            return ops.convert_to_numpy(self.output_codec.clip(drawn))
         if not self.draws:
             fields = [self.predict_on_batch(inputs)] * members
         else:
-            fields = self._drawn(inputs, _seeds(batch, seed), members)
+            fields = from_network(self.predict_on_batch, self.network, inputs, seeds, members)
         return np.stack(fields) if layers == 1 else np.moveaxis(fields[0], -4, 0)
-
-    def _from_distribution(self, inputs: Batch, seeds: list[list[int]], members: int) -> np.ndarray:
-        """Samples of the predicted distribution, or its quantiles at `predicted_levels`.
-
-        Cells are drawn independently of one another.
-        """
-        output = self.output_kind
-        assert isinstance(output, BernoulliGammaOutput)
-        parameters = ops.convert_to_numpy(self.encoded(inputs))
-        shape = (*parameters.shape[:1], *parameters.shape[2:])
-
-        def levels(member: int) -> np.ndarray:
-            drawn = [np.random.default_rng([*own, member]).random(shape[1:]) for own in seeds]
-            return np.stack(drawn)
-
-        wanted = self.predicted_levels or [levels(member) for member in range(members)]
-        fields = np.stack([output.quantiles(parameters, level) for level in wanted])
-        return ops.convert_to_numpy(self.output_codec.clip(fields))
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -289,25 +273,7 @@ class PhysicalModel(keras.Model):
     @property
     def draws(self) -> bool:
         """Whether two passes of the network over the same inputs differ."""
-        return any(isinstance(layer, DrawsAtInference) for layer in self.network._flatten_layers())
-
-    def _drawn(self, inputs: Batch, seeds: list[list[int]], members: int) -> list[np.ndarray]:
-        """Members, each sample passed by itself: what it draws depends on nothing beside it."""
-        states = [v for v in self.network.non_trainable_variables if "seed" in v.name]
-        kept = [np.array(ops.convert_to_numpy(state)) for state in states]
-        fields = []
-        for member in range(members):
-            samples = []
-            for row, entropy in enumerate(seeds):
-                for i, state in enumerate(states):
-                    drawn = np.random.SeedSequence([*entropy, member, i]).generate_state(2)
-                    state.assign(drawn.astype(kept[i].dtype))
-                one = {name: values[row : row + 1] for name, values in inputs.items()}
-                samples.append(self.predict_on_batch(one))
-            fields.append(np.concatenate(samples))
-        for state, value in zip(states, kept, strict=True):
-            state.assign(value)
-        return fields
+        return network_draws(self.network)
 
     def finished(self, fields: np.ndarray) -> np.ndarray:
         """Whole fields `(members, …, H, W, C)` masked and cropped to the fine grid."""
@@ -368,26 +334,6 @@ def whole_fields(batch: Batch) -> Batch:
     """The parts of a batch of whole fields that a prediction is made from."""
     names = ("coarse", "time", "seconds", "observed")
     return {name: batch[name] for name in names if name in batch}
-
-
-def _seeds(batch: Batch, seed: int) -> list[list[int]]:
-    """What each sample's random numbers are made from."""
-    stamps = batch.get("seconds", range(len(batch["coarse"])))
-    return [[seed, int(second) % 2**63] for second in stamps]
-
-
-def block_mean(fields: Any, scale: int) -> Any:
-    """Mean of the known cells in each scale×scale block: `(B, H, W, S)` to `(B, h, w, S)`.
-
-    NaN where a block knows none. Statics are features, so that cells of a block weigh the same;
-    patches then see exactly what the whole field sees.
-    """
-    known = ops.logical_not(ops.isnan(fields))
-    batch, height, width, channels = ops.shape(fields)
-    blocks = (batch, height // scale, scale, width // scale, scale, channels)
-    total = ops.sum(ops.reshape(ops.where(known, fields, 0.0), blocks), axis=(2, 4))
-    count = ops.sum(ops.reshape(ops.cast(known, "float32"), blocks), axis=(2, 4))
-    return ops.where(count > 0, total / ops.maximum(count, 1.0), np.nan)
 
 
 def load_physical_model(path: str | Path) -> PhysicalModel:

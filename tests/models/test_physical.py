@@ -23,7 +23,7 @@ from app.models import (
     build_network,
     load_physical_model,
 )
-from app.models.physical import block_mean
+from app.models.block_means import block_mean
 
 SCALE, COARSE = 4, (5, 6)
 FINE = (20, 24)

@@ -1,0 +1,52 @@
+"""How the ranks of a job find rank 0: a file in the run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from app.atomic import write_text
+from app.distributed.ranks import Ranks, attempt
+from app.errors import InputError
+
+FOLDER = ".launch"
+
+
+class Meeting:
+    """The file in which rank 0 says where it listens, one for each start of a job."""
+
+    def __init__(self, folder: Path, ranks: Ranks) -> None:
+        name = attempt(ranks.launcher)
+        if name is None:
+            raise InputError(
+                f"{ranks.launcher} started {ranks.size} ranks without naming the job; expected "
+                "horovodrun, srun or Open MPI's mpirun"
+            )
+        self._run_folder = folder
+        self._path = folder / FOLDER / f"{name}.json"
+
+    def publish(self, **facts: Any) -> None:
+        self._new = not self._run_folder.exists()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self._path, json.dumps(facts))
+        except OSError as error:
+            raise InputError(
+                f"--save_path={self._run_folder}: cannot be written ({error})"
+            ) from error
+
+    def read(self) -> dict[str, Any] | None:
+        try:
+            return json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def remove(self) -> None:
+        """Take the file away, and the folders if they are empty: a refused run leaves nothing."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+            self._path.parent.rmdir()
+            if self._new:
+                self._run_folder.rmdir()

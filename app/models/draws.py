@@ -1,0 +1,73 @@
+"""Members of models that draw: from the distribution they predict, or by dropout at inference.
+
+What a sample draws depends on the seed, the member and its time stamp, not on the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from app.models.bernoulli_gamma import BernoulliGammaOutput
+from app.models.layers.dropout import DrawsAtInference
+
+POSITIVE = 2**63  # seeds are not negative, stamps before 1970 are
+
+
+def sample_seeds(batch: dict[str, Any], seed: int) -> list[list[int]]:
+    """What each sample's random numbers are made from."""
+    stamps = batch.get("seconds", range(len(batch["coarse"])))
+    return [[seed, int(second) % POSITIVE] for second in stamps]
+
+
+def network_draws(network: keras.Model) -> bool:
+    """Whether two passes of the network over the same inputs differ."""
+    return any(isinstance(layer, DrawsAtInference) for layer in network._flatten_layers())
+
+
+def from_distribution(
+    output: BernoulliGammaOutput,
+    parameters: np.ndarray,
+    seeds: Sequence[Sequence[int]],
+    members: int,
+    levels: Sequence[float],
+) -> np.ndarray:
+    """Samples `(members, B, H, W, C)` of the predicted distribution, or its quantiles at `levels`.
+
+    `parameters` are what the network answers. Cells are drawn independently of one another.
+    """
+    shape = parameters.shape[2:]
+
+    def random_levels(member: int) -> np.ndarray:
+        return np.stack([np.random.default_rng([*own, member]).random(shape) for own in seeds])
+
+    drawn = [] if levels else [random_levels(member) for member in range(members)]
+    return np.stack([output.quantiles(parameters, level) for level in levels or drawn])
+
+
+def from_network(
+    predict: Callable[[dict[str, Any]], np.ndarray],
+    network: keras.Model,
+    inputs: dict[str, np.ndarray],
+    seeds: Sequence[Sequence[int]],
+    members: int,
+) -> list[np.ndarray]:
+    """Fields of each member, each sample passed by itself; the network's own state is kept."""
+    states = [v for v in network.non_trainable_variables if "seed" in v.name]
+    kept = [np.array(ops.convert_to_numpy(state)) for state in states]
+    fields = []
+    for member in range(members):
+        samples = []
+        for row, entropy in enumerate(seeds):
+            for i, state in enumerate(states):
+                drawn = np.random.SeedSequence([*entropy, member, i]).generate_state(2)
+                state.assign(drawn.astype(kept[i].dtype))
+            samples.append(predict({n: values[row : row + 1] for n, values in inputs.items()}))
+        fields.append(np.concatenate(samples))
+    for state, value in zip(states, kept, strict=True):
+        state.assign(value)
+    return fields
