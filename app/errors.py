@@ -1,8 +1,24 @@
 """The ways in which a run ends early for a reason that a user can read."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.exit_codes import REFUSED
+
 
 class InputError(Exception):
     """Input the program cannot work with; its text is one line: what, where, received, expected."""
+
+
+@contextmanager
+def refusals(program: str) -> Iterator[None]:
+    """Ends a script as the application ends at an InputError: its line, and exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(REFUSED)
 
 
 class RunError(Exception):

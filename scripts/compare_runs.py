@@ -9,30 +9,25 @@ field, which is its CRPS. Bins are compared pair by pair, in the order of the ru
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from app.errors import InputError
+from app.errors import refusals
 from app.metrics.compare_bins import compare, dry_frequency
 from app.metrics.paired import SUMS_OF, paired_differences
 from app.run_folder import RunFolder
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, in the order of seeds")
     parser.add_argument("--against", nargs="+", type=Path, required=True, help="the same")
     parser.add_argument("--bins", action="store_true", help="RMSE by bins of the truth as well")
     parser.add_argument("--variable", help="predictand of the bins, where there are several")
     given = parser.parse_args()
-    try:
+    with refusals(parser.prog):
         _print_scores(given.runs, given.against)
         if given.bins:
             _print_bins(given.runs, given.against, given.variable)
-    except InputError as error:
-        print(f"compare_runs: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def _print_scores(runs: list[Path], others: list[Path]) -> None:
@@ -61,4 +56,4 @@ def _print_bins(runs: list[Path], others: list[Path], variable: str | None) -> N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

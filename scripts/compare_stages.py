@@ -1,27 +1,31 @@
 """A stack of stages, stage by stage: fed with true fields, and joined.
 
-usage: python scripts/compare_stages.py RUN [validation]
+python scripts/compare_stages.py runs/germany_pr_deepsd
 
-RUN is the folder of a run of DeepSDTrainer; its test period is scored, or the split named. The
-RMSE is that at each stage's own resolution; "ratio" is joined / alone, and "of sum" joined / the
-root of the summed squares of all stages up to it alone.
+The RMSE is that at each stage's own resolution; "ratio" is joined / alone, and "of sum" joined /
+the root of the summed squares of all stages up to it alone.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from app import config, flags
 from app.config import STACK_TRAINER
 from app.distributed import Ranks
-from app.errors import InputError
+from app.errors import InputError, refusals
 from app.run_folder import model_file
 from app.session import Session
 
 
-def main(run: Path, split: str = "test") -> int:
-    try:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a run of DeepSDTrainer")
+    parser.add_argument("split", nargs="?", default="test", choices=("test", "validation"))
+    given = parser.parse_args()
+    run, split = given.run, given.split
+    with refusals(parser.prog):
         _, values = flags.parse(["test", f"--flagfile={run / 'experiment.cfg'}"])
         experiment = config.build(("test",), {**values, "save_path": str(run)})
         if experiment.training.trainer != STACK_TRAINER:
@@ -30,9 +34,6 @@ def main(run: Path, split: str = "test") -> int:
             )
         path = model_file(run, str(run))
         shards = Session(experiment, Ranks()).shards
-    except InputError as error:
-        print(f"compare_stages: {error}", file=sys.stderr)
-        return 2
 
     from app.inference.stages import score_stages
     from app.models import load_physical_model
@@ -54,10 +55,7 @@ def main(run: Path, split: str = "test") -> int:
                 f"{score.number:5d} {score.cells:5d} {alone:9.4g} {joined:9.4g} "
                 f"{joined / alone:6.3f} {joined / score.summed[c]:6.3f}"
             )
-    return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    main()

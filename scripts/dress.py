@@ -1,13 +1,13 @@
 """Dress a deterministic run with Gaussian noise, as a yardstick for ensembles.
 
-usage: dress.py MEMBERS RUN OUT
+python scripts/dress.py 16 runs/era5_uk_t2m runs/dressed
 
-OUT becomes a run folder whose y_hat.nc has the fields of RUN on the test period plus independent
-noise per cell, its standard deviation that of the errors on the validation period, and whose
-metrics/ are scored like any other run's.
+The last becomes a run folder whose y_hat.nc has the fields of the other on the test period plus
+independent noise per cell, its standard deviation that of the errors on the validation period, and
+whose metrics/ are scored like any other run's.
 """
 
-import sys
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,13 @@ import numpy as np
 
 from app import config, flags
 from app.distributed import Ranks
+from app.errors import refusals
+from app.run_folder import model_file
 from app.session import Session
 from app.stages import metrics
 
 
-def main(members: int, run: Path, out: Path) -> None:
+def dress(members: int, run: Path, out: Path) -> None:
     words, values = flags.parse(["test", "metrics", f"--flagfile={run / 'experiment.cfg'}"])
     experiment = config.build(words, {**values, "save_path": str(out), "overwrite": False})
     session = Session(experiment, Ranks())
@@ -31,7 +33,7 @@ def main(members: int, run: Path, out: Path) -> None:
     from app.inference.writer import Layout
     from app.models import load_physical_model
 
-    model = load_physical_model(run / "model.keras")
+    model = load_physical_model(model_file(run, str(run)))
 
     def errors():
         for first in range(0, shards.size("validation"), experiment.sampling.batch_size):
@@ -60,4 +62,10 @@ def main(members: int, run: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("members", type=int)
+    parser.add_argument("run", type=Path, help="folder of a deterministic run")
+    parser.add_argument("out", type=Path, help="folder that is made")
+    given = parser.parse_args()
+    with refusals(parser.prog):
+        dress(given.members, given.run, given.out)

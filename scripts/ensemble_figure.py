@@ -1,12 +1,12 @@
 """Draw an ensemble beside a deterministic run: truth, coarse, net, four members, mean, spread.
 
-usage: ensemble_figure.py RUN DETERMINISTIC_RUN OUT.png
+python scripts/ensemble_figure.py runs/era5_uk_t2m_diffusion runs/era5_uk_t2m members.png
 
 Of the time at which the mean's error is the median one. Both runs are on the same data, and have
 predicted its test period.
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 from app import config, flags
 from app.data.times import Stamps
 from app.distributed import Ranks
+from app.errors import refusals
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import Prediction
 from app.report.figures import DPI
@@ -24,7 +25,7 @@ from app.session import Session
 SPLIT = "test"
 
 
-def main(run: Path, other: Path, out: Path) -> None:
+def draw(run: Path, other: Path, out: Path) -> None:
     words, values = flags.parse(["metrics", f"--flagfile={run / 'experiment.cfg'}"])
     session = Session(config.build(words, {**values, "save_path": str(run)}), Ranks())
     shards, file = session.shards, session.folder.prediction().name
@@ -43,4 +44,10 @@ def main(run: Path, other: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of the ensemble's run")
+    parser.add_argument("other", type=Path, help="that of the deterministic run")
+    parser.add_argument("out", type=Path, help="the figure")
+    given = parser.parse_args()
+    with refusals(parser.prog):
+        draw(given.run, given.other, given.out)

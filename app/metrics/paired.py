@@ -55,6 +55,9 @@ def paired_differences(
     for path, file in zip((*first, *second), files, strict=True):
         if not np.array_equal(file["time"].values, times):
             raise InputError(f"{path}: scored on other samples than {first[0]}; nothing to compare")
+        held = {str(name).partition("[")[0] for name in file}
+        if missing := [score for score in scores if not held.issuperset(SUMS_OF[score])]:
+            raise InputError(f"{path}: without {missing[0]} by sample; run the stage metrics again")
     names = [str(name) for name in files[0]]
     labels = [name.removeprefix("squares") for name in names if name.startswith("squares")]
     length = block_length(times)

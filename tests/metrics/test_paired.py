@@ -39,6 +39,8 @@ def test_too_few_days_give_no_interval_and_other_days_are_refused(tmp_path: Path
     other = samples(tmp_path / "other.nc", np.ones(20), start="2002-01-01")
     with pytest.raises(InputError, match="scored on other samples"):
         paired_differences(short[:1], [other])
+    with pytest.raises(InputError, match="nc: without crps by sample"):
+        paired_differences(short[:1], short[1:], ["rmse", "crps"])
 
 
 def test_an_ensemble_against_a_single_field_by_hand(tmp_path: Path) -> None:
