@@ -16,6 +16,7 @@ BENCHMARK = [name for name in FLAGFILES if name.startswith("benchmark/")]
 ALIKE = (
     *("synthetic_advection.cfg", "synthetic_rain.cfg", "era5_uk_6h_to_1h.cfg"),
     *("era5_uk_t2m_ddpm.cfg", "germany_pr_diffusion.cfg", "germany_pr_deepsd.cfg"),
+    "germany_pr_ddpm.cfg",
 )
 NEED_DATA = [n for n in FLAGFILES if n not in (*BUILT_IN, *BENCHMARK[1:], *ALIKE)]
 
