@@ -83,7 +83,7 @@ class DistributionScores:
         self.spectrum.add(truth, versions, valid)
         if self.ensemble is not None:
             self.ensemble.add(indices, truth, versions[0], weights)
-        self.pooled.add(indices, truth, fields, weights, versions[0])
+        self.pooled.add(indices, truth, fields, versions[0], weights)
         if self.wet_probability is not None:
             self.wet_probability.add(truth, versions[0], weights)
         if self.bins is not None:

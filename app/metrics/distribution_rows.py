@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 from app.data.description import Variable
@@ -21,13 +24,7 @@ def ensemble_rows(
     """
     ensemble, pooled = distribution.ensemble, distribution.pooled
     unit, model = variable.units or "1", scores.candidates[0]
-
-    def means(sums: np.ndarray, weight: np.ndarray) -> dict[str, tuple[float, float]]:
-        return {
-            name: (float(series.sum() / weight.sum()), spread(divide(series, weight)))
-            for name, series in zip(scores.candidates, sums, strict=True)
-        }
-
+    means = partial(_means, scores.candidates)
     rows = []
     if ensemble is not None:
         crps = crps_of(scores.sample["absolute"], ensemble)
@@ -54,18 +51,14 @@ def quantile_rows(distribution: DistributionScores, variable: Variable, label: s
     if sums is None:
         return []
     weight = distribution.weight
-
-    def mean(series: np.ndarray) -> tuple[float, float]:
-        return float(series.sum() / weight.sum()), spread(divide(series, weight))
-
     rows, model = [], distribution.candidates[0]
     for level, series in zip(sums.levels, sums.pinball, strict=True):
-        values = {c: mean(own) for c, own in zip(distribution.candidates, series, strict=True)}
+        values = _means(distribution.candidates, series, weight)
         rows.append(Row(f"pinball_{level:g}{label}", variable.units or "1", values))
     for level, covered in zip(sums.levels, sums.covered, strict=True):
-        rows.append(Row(f"coverage_{level:g}{label}", "1", {model: mean(covered)}))
+        rows.append(Row(f"coverage_{level:g}{label}", "1", {model: _mean(covered, weight)}))
     if len(sums.levels) > 1:
-        rows.append(Row(f"coverage_central{label}", "1", {model: mean(sums.central)}))
+        rows.append(Row(f"coverage_central{label}", "1", {model: _mean(sums.central, weight)}))
     return rows
 
 
@@ -91,6 +84,17 @@ def spectrum_rows(distribution: DistributionScores, label: str) -> list[Row]:
     ]
 
 
+def _mean(sums: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Weighted mean of per-sample sums (n,), and its spread over samples."""
+    return float(sums.sum() / weight.sum()), spread(divide(sums, weight))
+
+
+def _means(
+    candidates: Sequence[str], sums: np.ndarray, weight: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    return {name: _mean(own, weight) for name, own in zip(candidates, sums, strict=True)}
+
+
 def _plain(distribution: DistributionScores, values: np.ndarray) -> dict[str, tuple[float, float]]:
     pairs = zip(distribution.candidates, values, strict=True)
     return {name: (float(value), np.nan) for name, value in pairs}
@@ -104,11 +108,7 @@ def wet_rows(distribution: DistributionScores, variable: Variable, label: str) -
         return []
     values, amounts = {}, {}
     if distribution.wet is not None:
-        weight = distribution.weight
-        values = {
-            name: (float(area.sum() / weight.sum()), spread(divide(area, weight)))
-            for name, area in zip(distribution.candidates, distribution.wet.candidates, strict=True)
-        }
+        values = _means(distribution.candidates, distribution.wet.candidates, distribution.weight)
         total = distribution.wet.candidates.sum(axis=1)
         amounts = _plain(distribution, divide(distribution.wet.amounts.sum(axis=1), total))
     rows = [

@@ -38,10 +38,10 @@ class PooledSums:
         indices: np.ndarray,
         truth: np.ndarray,
         fields: np.ndarray,
+        members: np.ndarray,
         weights: np.ndarray,
-        members: np.ndarray | None = None,
     ) -> None:
-        """Take in truth and weights (n, y, x), fields (k, n, y, x) and members (M, n, y, x)."""
+        """Take in truth and weights (n, y, x), candidates (k, n, y, x), members (M, n, y, x)."""
         if min(truth.shape[1:]) < SIDE:
             return
         known = weights > 0
@@ -53,7 +53,7 @@ class PooledSums:
 
         target = pooled(truth)
         self.weight[indices] = area.sum(axis=(1, 2))
-        if self.ensemble is not None and members is not None:
+        if self.ensemble is not None:
             self.ensemble.add(indices, target, pooled(members), area)
         for total, field in zip(self.absolute, fields, strict=True):
             total[indices] = np.einsum("nyx,nyx->n", area, np.abs(pooled(field) - target))

@@ -13,9 +13,8 @@ import numpy as np
 from keras import ops
 
 from app.models.bernoulli_gamma import BernoulliGammaOutput
+from app.models.diffusion.noise import POSITIVE
 from app.models.layers.dropout import DrawsAtInference
-
-POSITIVE = 2**63  # seeds are not negative, stamps before 1970 are
 
 
 def sample_seeds(batch: dict[str, Any], seed: int) -> list[list[int]]:

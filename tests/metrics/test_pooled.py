@@ -9,7 +9,7 @@ from app.metrics.pooled import PooledSums, pool
 def sums_of(truth, members, weights):
     sums = PooledSums(1, len(members), len(truth))
     mean = members.mean(axis=0, keepdims=True)
-    sums.add(np.arange(len(truth)), truth, mean, weights, members)
+    sums.add(np.arange(len(truth)), truth, mean, members, weights)
     return sums
 
 
