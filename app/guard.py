@@ -13,7 +13,7 @@ from app.config import Experiment
 from app.distributed import Ranks
 from app.errors import InputError, Interrupted, Regroup
 from app.interruption import Interruption, deadline
-from app.locks import Heartbeat, RunLock
+from app.locks import Heartbeat, RunLock, give_back_all
 from app.run_folder import LOCK, remove_leftovers
 from app.status import FAILED, FINISHED, INTERRUPTED, Status
 
@@ -59,7 +59,13 @@ class Guard:
     def fail(self, reason: str) -> None:
         """The last word where the process is about to end without leaving this guard."""
         self.status.end(FAILED, error=reason)
-        self._lock.release()
+        give_back_all()
+
+    def interrupt(self, reason: str) -> None:
+        """Likewise, where it was asked to."""
+        self.status.end(INTERRUPTED, reason=reason)
+        give_back_all()
+        self._remove_what_is_empty()
 
     def __exit__(
         self,

@@ -1,4 +1,10 @@
-"""Requests to stop: a signal, a file STOP in the run folder, or the end of the time allowed."""
+"""Requests to stop: a signal, a file STOP in the run folder, or the end of the time allowed.
+
+Nothing is raised in the middle of whatever runs: what is raised between any two instructions is
+taken for another error by the libraries that it passes through, or leaves their locks taken.
+A stage that works for long looks for requests itself; the others are ended as by SIGKILL, which
+they survive anyway, with the difference that the run folder says so and is free.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +12,21 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from app.errors import Interrupted
+from app.exit_codes import INTERRUPTED
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 STOP = "STOP"
 POLL = 1.0  # seconds between two looks at the file and the clock
-AGAIN = 0.05  # seconds until a request is raised again where Python ignored it
 RESERVE = 5.0  # seconds before the end of the time allowed, besides what the stage asks for
 SCONTROL_LIMIT = 20.0  # seconds
 
@@ -29,8 +34,9 @@ SCONTROL_LIMIT = 20.0  # seconds
 class Interruption:
     """Takes requests to stop while it is entered.
 
-    A request raises Interrupted in the main thread at once, unless the stage has said by
-    `deferred` that it looks itself and ends where its state is whole.
+    A request calls `ending`, which does not return, in a thread of its own, unless the stage has
+    said by `deferred` that it looks itself and ends where its state is whole. A second Ctrl-C
+    waits for no stage.
     """
 
     def __init__(self, folder: Path, several: bool = False, elastic: bool = False) -> None:
@@ -38,13 +44,16 @@ class Interruption:
         where one is asked to leave by SIGTERM."""
         self.reason: str | None = None
         self.reserve = 0.0
+        self.ending: Callable[[str], None] = lambda _: os._exit(INTERRUPTED)
         self._file = folder / STOP
         self._deadline: float | None = None
         self._several = several
         self._elastic = elastic
         self._deferred = False
         self._raised = False
-        self._over = threading.Event()
+        self._over = False
+        self._keys = 0  # Ctrl-C so far
+        self._gate = threading.RLock()  # held while what is said here changes, and by an ending
         self._watcher = threading.Thread(target=self._watch, name="interruption", daemon=True)
         self._before: dict[signal.Signals, Any] = {}
         self._leftover = _modified(self._file)
@@ -68,33 +77,45 @@ class Interruption:
         self._deadline = deadline
 
     def __enter__(self) -> Interruption:
+        self._ear, self._mouth = socket.socketpair()
+        self._mouth.setblocking(False)
+        self._ear.settimeout(POLL)
+        self._fd = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
-            self._before[number] = signal.signal(number, self._on_signal)
-        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_swallowed
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as shells do for `command &`
+                self._before[number] = signal.signal(number, lambda *_: None)
         self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        with self._gate:
+            self._over = True
+        with contextlib.suppress(BlockingIOError):
+            self._mouth.send(b"\0")
         self._watcher.join()
-        sys.unraisablehook = self._unraisable
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._fd)
+        self._ear.close()
+        self._mouth.close()
 
     def check(self) -> None:
         """Raise Interrupted if there was a request."""
         if self.requested:
-            self._raised = True
+            with self._gate:
+                self._raised = True
             raise Interrupted(self.reason)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within it nothing is raised: the stage looks at `requested` itself."""
-        before, self._deferred = self._deferred, True
+        """Within it a request waits: the stage looks at `requested` itself."""
+        with self._gate:
+            before, self._deferred = self._deferred, True
         try:
             yield
         finally:
-            self._deferred = before
+            with self._gate:
+                self._deferred = before
 
     def request(self, reason: str) -> None:
         """Stop for a reason; the first one counts."""
@@ -112,32 +133,32 @@ class Interruption:
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        self.request(signal.Signals(number).name)
-        if self._deferred or self._raised:
-            return
-        self.spread()
-        self.check()
-
-    def _on_swallowed(self, lost: sys.UnraisableHookArgs) -> None:
-        """Raise it again: Python goes on where a callback of the garbage collector raises."""
-        if not isinstance(lost.exc_value, Interrupted):
-            self._unraisable(lost)
-            return
-        self._raised = False
-        threading.Timer(AGAIN, self._wake).start()  # now it would be raised in here
-
-    def _wake(self) -> None:
-        """Have the main thread look at the request."""
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-
     def _watch(self) -> None:
-        """Turn the file and the clock into a signal: only those reach a main thread that waits."""
-        while not self._over.wait(POLL):
-            reason = self._reason()
-            if reason is not None and not self.requested:
+        """Hear of signals, look at the file and the clock, and end what does not look itself.
+
+        Signals are heard here, as the main thread may be anywhere, for long.
+        """
+        while not self._over:
+            for number in self._heard():
+                self._keys += number == signal.SIGINT
+                self.request(signal.Signals(number).name)
+            if not self.requested and (reason := self._reason()):
                 self.request(reason)
-                self._wake()
+            if self.requested:
+                self._end()
+
+    def _heard(self) -> list[int]:
+        """Numbers of the signals that have come; none after a while without."""
+        with contextlib.suppress(TimeoutError):
+            return [number for number in self._ear.recv(256) if number in self._before]
+        return []
+
+    def _end(self) -> None:
+        with self._gate:
+            looked_at = self._deferred or self._raised
+            if not self._over and (not looked_at or self._keys > 1):
+                self.spread()
+                self.ending(str(self.reason))
 
     def _reason(self) -> str | None:
         found = _modified(self._file)

@@ -122,6 +122,30 @@ def create_once(path: Path, content: dict[str, Any]) -> bool:
     return True
 
 
+_held: dict[Path, dict[str, Any]] = {}
+
+
+def hold(path: Path, content: dict[str, Any]) -> bool:
+    """Make a lock by exclusive creation; False if another has it."""
+    if not create_once(path, content):
+        return False
+    _held[path] = content
+    return True
+
+
+def give_back(path: Path, content: dict[str, Any]) -> None:
+    """Remove a lock that is still as we have made it."""
+    _held.pop(path, None)
+    if read_json(path) == content:
+        path.unlink(missing_ok=True)
+
+
+def give_back_all() -> None:
+    """Remove all locks of this process, which is about to end wherever it is."""
+    for path, content in list(_held.items()):
+        give_back(path, content)
+
+
 def replace_with(path: Path, content: dict[str, Any]) -> None:
     """Write a file so that readers see all of it or nothing."""
     write_text(path, json.dumps(content))
@@ -194,7 +218,7 @@ class RunLock:
     def take(self) -> None:
         """Make the lock ours, a stale one too; InputError names the job that holds it."""
         me = owner()
-        while not create_once(self.path, me):
+        while not hold(self.path, me):
             judged = read_json(self.path)
             if not (stale(self.path) or _of_earlier_first_rank(judged or {})):
                 raise InputError(self._refusal(judged))
@@ -209,9 +233,8 @@ class RunLock:
             raise InputError(self._refusal(content))
 
     def release(self) -> None:
-        content = read_json(self.path)
-        if self._mine is not None and content == self._mine:
-            self.path.unlink(missing_ok=True)
+        if self._mine is not None:
+            give_back(self.path, self._mine)
         self._mine = None
 
     def _refusal(self, content: dict[str, Any] | None) -> str:

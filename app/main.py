@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 
 from absl import flags as absl_flags
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         _report(str(error), ranks)
         return _left(session, REFUSED if isinstance(error, InputError) else FAILED, str(error))
     except (Interrupted, KeyboardInterrupt) as request:
-        _report(f"interrupted ({request or 'keyboard'}); the same command goes on", ranks)
+        _report_interruption(str(request) or "keyboard", ranks)
         return _left(session, INTERRUPTED)
     return _left(session, OK)
 
@@ -81,6 +82,7 @@ def _left(session: Session | None, code: int, reason: str = "") -> int:
 def _run_stages(session: Session) -> None:
     stages = session.experiment.stages
     guarded = not set(stages) <= LOOKING
+    session.guard.interruption.ending = partial(_end_at_once, session)
     if JOINT_STAGES & set(stages):
         _ = session.team  # before any work: a rank that is missing would be missed after it
     with session.guard if guarded else nullcontext():
@@ -90,6 +92,17 @@ def _run_stages(session: Session) -> None:
             module = STAGE_MODULES.get(stage, stage)
             with horovod_errors(session.watch, session.ranks.elastic):
                 import_module(f"app.stages.{module}").run(session)
+
+
+def _end_at_once(session: Session, reason: str) -> None:
+    """End this process from whatever thread, as its main thread may be anywhere."""
+    try:
+        session.guard.interrupt(reason)
+        _report_interruption(reason, session.ranks)
+        session.leave(INTERRUPTED)
+        sys.stdout.flush()
+    finally:
+        os._exit(INTERRUPTED)
 
 
 def _run_elastically(experiment: config.Experiment, ranks: Ranks) -> None:
@@ -135,6 +148,10 @@ class _Plain(logging.PythonFormatter):
     def format(self, record):
         text = record.getMessage()
         return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
+
+
+def _report_interruption(reason: str, ranks: Ranks) -> None:
+    _report(f"interrupted ({reason}); the same command goes on", ranks)
 
 
 def _report(text: str, ranks: Ranks) -> None:

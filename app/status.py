@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,8 @@ class Status:
         self._written = 0.0
         self._progressed = False
         self._warned = False
+        self._ended = False
+        self._lock = threading.RLock()  # the last word may come from another thread
 
     @property
     def progressed(self) -> bool:
@@ -58,6 +61,11 @@ class Status:
 
     def update(self, **facts: Any) -> None:
         """Add facts and write them; a full disk does not end the run for this file's sake."""
+        with self._lock:
+            if not self._ended:
+                self._write(facts)
+
+    def _write(self, facts: dict[str, Any]) -> None:
         if not self._writes:
             return
         self._progressed |= "epoch" in facts
@@ -74,8 +82,10 @@ class Status:
 
     def end(self, state: str, **facts: Any) -> None:
         """The last word of a run, also of one that got no further than its beginning."""
-        self._facts = self._facts or self._kept()
-        self.update(state=state, **facts)
+        with self._lock:
+            self._ended = True
+            self._facts = self._facts or self._kept()
+            self._write({"state": state, **facts})
 
     def _kept(self) -> dict[str, Any]:
         """What an earlier process said that still holds."""

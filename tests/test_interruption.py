@@ -1,17 +1,20 @@
 """Signals, the file STOP and the clock end a run where it allows it."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
+import textwrap
 import time
-import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app import interruption
 from app.errors import Interrupted
-from app.interruption import Interruption, deadline
+from app.interruption import SIGNALS, Interruption, deadline
 
 
 @pytest.fixture(autouse=True)
@@ -21,85 +24,162 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def wait(seconds: float = 5.0) -> None:
-    """Long enough for whatever should come."""
-    time.sleep(seconds)
+def asking(folder: Path, **which: bool) -> tuple[Interruption, list[str]]:
+    """A fresh interruption, and why it would have ended the process."""
+    request, ends = Interruption(folder, **which), []
+
+    def end(reason: str) -> None:
+        ends.append(reason)
+        request.ending = lambda _: None  # as the process would be gone
+
+    request.ending = end
+    return request, ends
 
 
-def kill_and_wait(number: signal.Signals) -> None:
-    os.kill(os.getpid(), number)
-    wait()
-
-
-def touch_and_wait(path: Path) -> None:
-    path.touch()
-    wait()
-
-
-def wait_for(request: Interruption) -> None:
+def wait_for(happened: Callable[[], object]) -> None:
     end = time.monotonic() + 5
-    while not request.requested and time.monotonic() < end:
+    while not happened() and time.monotonic() < end:
         time.sleep(0.01)
+    assert happened()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_signal_ends_what_waits(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_what_does_not_look(tmp_path: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with Interruption(tmp_path), pytest.raises(Interrupted, match=number.name):
-        kill_and_wait(number)
+    request, ends = asking(tmp_path)
+    with request:
+        os.kill(os.getpid(), number)
+        wait_for(lambda: ends)
+    assert ends == [number.name]
     assert signal.getsignal(number) is before
-
-
-class Lost:
-    """What asks for its object's end to be told, and is interrupted while it is told."""
-
-
-def test_request_that_a_callback_swallows_is_raised_again(tmp_path: Path) -> None:
-    def told(_: weakref.ref[Lost]) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        sum(range(1000))  # the signal is looked at here, where Python ignores what is raised
-
-    things = [Lost()]
-    reference = weakref.ref(things[0], told)
-    before = sys.unraisablehook
-    with Interruption(tmp_path):
-        things.clear()
-        assert reference() is None
-        with pytest.raises(Interrupted, match="SIGTERM"):
-            wait()
-    assert sys.unraisablehook is before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_deferred_signal_waits_for_the_stage(tmp_path: Path) -> None:
-    with Interruption(tmp_path) as request:
+    request, ends = asking(tmp_path)
+    with request:
         with request.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
-            wait_for(request)
-        with pytest.raises(Interrupted, match="SIGTERM"):
-            request.check()
+            wait_for(lambda: request.requested)
+            with pytest.raises(Interrupted, match="SIGTERM"):
+                request.check()
         os.kill(os.getpid(), signal.SIGTERM)  # a second one does not disturb the end
+        time.sleep(0.2)
+        assert not ends
 
 
-def test_errors_are_handled_without_taking_it_for_one(tmp_path: Path) -> None:
-    def handling() -> None:
+def test_request_that_the_stage_did_not_see_ends_what_follows(tmp_path: Path) -> None:
+    request, ends = asking(tmp_path)
+    with request:
+        with request.deferred():
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait_for(lambda: request.requested)
+            assert not ends
+        wait_for(lambda: ends)
+
+
+def test_second_ctrl_c_waits_for_no_stage(tmp_path: Path) -> None:
+    request, ends = asking(tmp_path)
+    with request, request.deferred():
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_for(lambda: request.requested)
+        time.sleep(0.1)
+        assert not ends
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_for(lambda: ends)
+
+
+def test_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    request, ends = asking(tmp_path)
+    try:
+        with request:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not request.requested
+    assert not ends
+
+
+# Code that an exception raised between any two of its instructions would have come to grief in.
+BUSY = {
+    "taken for an error": """
+        while True:
+            try:
+                sum(range(1000))
+            except BaseException as error:
+                raise ImportError("initialization failed") from error
+    """,
+    "lock left taken": """
+        class Lock:
+            def __init__(self): self.lock = threading.Lock()
+            def __enter__(self): self.lock.__enter__()
+            def __exit__(self, *_): self.lock.__exit__(None, None, None)
+        lock = Lock()
         try:
-            kill_and_wait(signal.SIGTERM)
-        except Exception:
-            wait()
+            while True:
+                with lock: pass
+        finally:
+            with lock: print("closed")
+    """,
+    "lost in a callback": """
+        class Thing: pass
+        while True:
+            thing = Thing()
+            reference = weakref.ref(thing, lambda _: sum(range(1000)))
+            del thing
+    """,
+    "deep in C": "hashlib.pbkdf2_hmac('sha512', b'', b'', 200_000_000)",
+}
+PROGRAM = """
+import hashlib, sys, threading, weakref
+from app import config, flags, main
+from app.distributed import Ranks
+from app.session import Session
 
-    with Interruption(tmp_path), pytest.raises(Interrupted):
-        handling()
+def run(session):
+    print("busy", flush=True)
+    BUSY
+
+sys.modules["app.stages.metrics"] = type(sys)("metrics")
+sys.modules["app.stages.metrics"].run = run
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("busy", BUSY)
+def test_request_ends_whatever_runs(tmp_path: Path, busy: str) -> None:
+    body = textwrap.indent(textwrap.dedent(BUSY[busy]).strip(), "    ")
+    argv = ["metrics", "--data=synthetic", "--variable=precipitation", f"--save_path={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("    BUSY", body), *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said == "busy\n", process.communicate()
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 3, errors
+    assert "interrupted (SIGTERM); the same command goes on" in errors
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "interrupted"
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_stop_file_of_now_but_not_of_before(tmp_path: Path) -> None:
     (tmp_path / "STOP").touch()
-    with Interruption(tmp_path) as request:
+    request, ends = asking(tmp_path)
+    with request:
         time.sleep(0.1)
         assert not request.requested
         request.clear_leftover()
         assert not (tmp_path / "STOP").exists()
-        with pytest.raises(Interrupted, match=r"file .*STOP"):
-            touch_and_wait(tmp_path / "STOP")
+        (tmp_path / "STOP").touch()
+        wait_for(lambda: ends)
+    assert ends == [f"file {tmp_path / 'STOP'}"]
 
 
 def test_leftover_touched_again_is_kept(tmp_path: Path) -> None:
@@ -115,8 +195,7 @@ def test_request_reaches_other_ranks_by_the_file(tmp_path: Path) -> None:
     asked.request("SIGTERM")
     with other, other.deferred():
         asked.spread()
-        wait_for(other)
-        assert other.requested
+        wait_for(lambda: other.requested)
 
 
 def test_clock_leaves_the_reserve(tmp_path: Path) -> None:
@@ -125,7 +204,7 @@ def test_clock_leaves_the_reserve(tmp_path: Path) -> None:
         time.sleep(0.1)
         assert not request.requested
         request.reserve = 61
-        wait_for(request)
+        wait_for(lambda: request.requested)
         assert "s left of the time allowed" in str(request.reason)
 
 

@@ -34,7 +34,7 @@ from app.data.time_plan import WITHHELD, plan_in_time
 from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
 from app.distributed import Ranks
-from app.errors import InputError, Interrupted
+from app.errors import InputError
 from app.locks import Heartbeat, Watch, create_once, owner, read_json, replace_with
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
@@ -140,8 +140,6 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         reports = _gather(job, folder, beat)
         _finish(job, folder, reports)
         _publish(folder / DATA, place.final)
-    except Interrupted:
-        raise  # nothing is wrong with the data: whoever waits takes over
     except BaseException as error:
         place.notify_failure(_one_line(error))
         if isinstance(error, OSError):
@@ -155,8 +153,6 @@ def _help(job: Job, folder: Path, beat: Heartbeat) -> None:
     """Do what is unclaimed; a failure is left for the leader to find."""
     try:
         _work(job, folder, beat)
-    except Interrupted:
-        raise  # the leader finds the claim abandoned
     except BaseException as error:
         if not folder.is_dir():
             return  # the leader has finished or failed meanwhile: that is what counts

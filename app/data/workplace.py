@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 from app.errors import InputError
 from app.locks import (
     Heartbeat,
     Watch,
-    create_once,
+    give_back,
+    hold,
     job_name,
     owner,
     read_json,
@@ -33,6 +35,7 @@ class Workplace:
         self._name = name
         self._lock = cache / f".{name}.lock"
         self._notice = cache / f".{name}.failed"
+        self._mine: dict[str, Any] = {}
         self._watch = Watch()
         self._old_notice = self._notice_time()
 
@@ -42,8 +45,10 @@ class Workplace:
             remove_judged(self._lock, read_json(self._lock))
         me = owner()
         folder = self._cache / f".{self._name}.{me['token']}"
-        if not create_once(self._lock, {**me, "folder": folder.name}):
+        mine = {**me, "folder": folder.name}
+        if not hold(self._lock, mine):
             return None
+        self._mine = mine
         beat.add(self._lock)
         self._notice.unlink(missing_ok=True)
         for leftover in self._cache.glob(f".{self._name}.*/"):
@@ -58,9 +63,7 @@ class Workplace:
             folder.rename(gone)  # in one step, so that no helper claims in what is left
         shutil.rmtree(gone, ignore_errors=True)
         beat.drop(self._lock)
-        content = read_json(self._lock)
-        if content is not None and content.get("folder") == folder.name:
-            self._lock.unlink(missing_ok=True)
+        give_back(self._lock, self._mine)
 
     def work_folder(self) -> Path | None:
         """Where the lock's owner works, if there is one."""

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 
 from absl import logging
 
+from app.errors import Interrupted
 from app.exit_codes import INTERRUPTED
 from app.sweep.members import Member
 
 STOPPED = -signal.SIGTERM
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_members(
@@ -36,10 +38,14 @@ def run_members(
         for done, future in enumerate(as_completed(futures), start=1):
             member, (code, seconds) = futures[future], future.result()
             how = "finished" if code == 0 else f"FAILED ({member.last_line()})"
+            if code and runner.stopping:
+                how = "stopped"
             name = member.folder.name
             logging.info("%d/%d  %s  %.0f s  %s", done, len(members), name, seconds, how)
             if code != 0:
                 failed.append(member)
+    if runner.stopping:
+        raise Interrupted(runner.stopping)
     return sorted(failed, key=lambda member: member.number)
 
 
@@ -49,8 +55,8 @@ class _Runner:
     def __init__(self, stages: tuple[str, ...], threads: int) -> None:
         self.stages, self.threads = stages, threads
         self.running: set[subprocess.Popen[bytes]] = set()
-        self.lock = threading.Lock()
-        self.stopping = False
+        self.lock = threading.RLock()  # a second signal may come while the first is obeyed
+        self.stopping = ""  # by which signal
 
     def run(self, member: Member) -> tuple[int, float]:
         """Exit code and seconds of one member, whose outcome is kept in its folder."""
@@ -88,22 +94,23 @@ class _Runner:
 
     @contextmanager
     def stopped_with_us(self) -> Iterator[None]:
-        """On Ctrl-C or SIGTERM pass SIGTERM on, so that members write their checkpoints."""
+        """On Ctrl-C or SIGTERM pass SIGTERM on, so that members write their checkpoints.
 
-        def interrupt(number: int, frame: object) -> None:
-            raise KeyboardInterrupt
+        Nothing is raised here, where it might leave a lock taken that a member's thread needs.
+        """
 
-        before = signal.signal(signal.SIGTERM, interrupt)
-        try:
-            yield
-        except KeyboardInterrupt:
+        def stop(number: int, _: object) -> None:
             with self.lock:
-                self.stopping = True
+                self.stopping = signal.Signals(number).name
                 for process in self.running:
                     process.terminate()
-            raise
+
+        before = {number: signal.signal(number, stop) for number in STOPPING}
+        try:
+            yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def program(member: Member, stages: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sweep_helpers import planned
 
+from app.errors import Interrupted
 from app.sweep import local
 from app.sweep.members import Member
 
@@ -60,7 +61,7 @@ def test_told_to_stop_it_stops_the_running_and_starts_no_other(
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=stop).start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="SIGTERM"):
         local.run_members(members, STAGES, jobs=1, threads=1)
     assert members[0].last_line() == "checkpoint"
     assert [member.state() for member in members] == ["unfinished", "waiting"]
