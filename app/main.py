@@ -22,6 +22,7 @@ from app import config, flags
 from app.distributed import Ranks, horovod_errors
 from app.errors import InputError, Interrupted, Regroup, RunError
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED
+from app.progress import leave_terminal
 from app.session import Session
 
 USAGE = """\
@@ -98,6 +99,7 @@ def _end_at_once(session: Session, reason: str) -> None:
     """End this process from whatever thread, as its main thread may be anywhere."""
     try:
         session.guard.interrupt(reason)
+        leave_terminal()
         _report_interruption(reason, session.ranks)
         session.leave(INTERRUPTED)
         sys.stdout.flush()

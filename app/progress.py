@@ -23,6 +23,14 @@ def shown(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator
     )
 
 
+def leave_terminal() -> None:
+    """Show the cursor again where a bar is cut off in the middle."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True).show_cursor()
+
+
 def epoch_line(row: dict[str, float], epochs: int, remaining_s: float) -> str:
     """One line on one epoch: losses, rate in samples/s, time to go."""
     losses = "  ".join(f"{name} {row[name]:.5f}" for name in row if name.endswith("loss"))
