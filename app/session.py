@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from app import backend
+from app import backend, config, flags
 from app.config import Experiment
 from app.data.description import DataDescription, Source
 from app.data.read_description import BUILT_IN, SYNTHETIC
@@ -49,6 +49,13 @@ class Session:
         self._parent = parent
         self._joined = joined
         self.watch: Watch | None = None
+
+    @classmethod
+    def of_run(cls, run: Path, *stages: str, **changes: Any) -> Session:
+        """These stages with the flags of an earlier run and a few changes to them, on one rank."""
+        _, values = flags.parse([f"--flagfile={run / 'experiment.cfg'}"])
+        asked = {**values, "save_path": str(run), "overwrite": False, **changes}
+        return cls(config.build(stages, asked), Ranks())
 
     @cached_property
     def for_test(self) -> Session:

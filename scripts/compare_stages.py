@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app import config, flags
 from app.config import STACK_TRAINER
-from app.distributed import Ranks
 from app.errors import InputError, refusals
 from app.run_folder import model_file
 from app.session import Session
@@ -26,14 +24,14 @@ def main() -> None:
     given = parser.parse_args()
     run, split = given.run, given.split
     with refusals(parser.prog):
-        _, values = flags.parse(["test", f"--flagfile={run / 'experiment.cfg'}"])
-        experiment = config.build(("test",), {**values, "save_path": str(run)})
+        session = Session.of_run(run, "test")
+        experiment = session.experiment
         if experiment.training.trainer != STACK_TRAINER:
             raise InputError(
                 f"{run}: trained by {experiment.training.trainer}, not {STACK_TRAINER}"
             )
         path = model_file(run, str(run))
-        shards = Session(experiment, Ranks()).shards
+        shards = session.shards
 
     from app.inference.stages import score_stages
     from app.models import load_physical_model

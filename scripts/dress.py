@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from app import config, flags
-from app.distributed import Ranks
 from app.errors import refusals
 from app.run_folder import model_file
 from app.session import Session
@@ -22,10 +20,8 @@ from app.stages import metrics
 
 
 def dress(members: int, run: Path, out: Path) -> None:
-    words, values = flags.parse(["test", "metrics", f"--flagfile={run / 'experiment.cfg'}"])
-    experiment = config.build(words, {**values, "save_path": str(out), "overwrite": False})
-    session = Session(experiment, Ranks())
-    shards, communicator = session.shards, session.communicator
+    session = Session.of_run(run, "test", "metrics", save_path=str(out), members=members)
+    experiment, shards, communicator = session.experiment, session.shards, session.communicator
 
     from app.baselines.base import coarse_inputs
     from app.inference.dressed import DressedModel, error_deviation
@@ -34,6 +30,9 @@ def dress(members: int, run: Path, out: Path) -> None:
     from app.models import load_physical_model
 
     model = load_physical_model(model_file(run, str(run)))
+
+    session.folder.check(experiment.flags, overwrite=False)
+    session.folder.begin(experiment.flags, overwrite=False)
 
     def errors():
         for first in range(0, shards.size("validation"), experiment.sampling.batch_size):

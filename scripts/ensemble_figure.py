@@ -12,9 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app import config, flags
 from app.data.times import Stamps
-from app.distributed import Ranks
 from app.errors import refusals
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import Prediction
@@ -26,8 +24,7 @@ SPLIT = "test"
 
 
 def draw(run: Path, other: Path, out: Path) -> None:
-    words, values = flags.parse(["metrics", f"--flagfile={run / 'experiment.cfg'}"])
-    session = Session(config.build(words, {**values, "save_path": str(run)}), Ranks())
+    session = Session.of_run(run, "metrics")
     shards, file = session.shards, session.folder.prediction().name
     with tempfile.TemporaryDirectory() as folder:
         found = evaluate(shards, run / file, folder, candidates=("bicubic",))

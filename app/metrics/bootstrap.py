@@ -37,6 +37,12 @@ def resampled_sums(sums: np.ndarray, length: int) -> np.ndarray | None:
     return blocks[drawn].sum(axis=1)
 
 
+def over_drawn_seeds(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Means (R,) over as many columns of (R, n), drawn with replacement, as there are."""
+    drawn = generator.integers(0, values.shape[1], size=values.shape)
+    return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
+
+
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Ends of the 95 % interval of resampled values."""
     low, high = np.nanpercentile(values, LEVELS)

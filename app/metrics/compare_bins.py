@@ -11,15 +11,14 @@ import xarray as xr
 
 from app.data.times import DAY
 from app.errors import InputError
+from app.metrics.arithmetic import divide
 from app.metrics.bins import MIN_DAYS, by_day
-from app.metrics.bootstrap import RESAMPLES, SEED, interval
+from app.metrics.bootstrap import SEED, interval, over_drawn_seeds, resampled_sums
 from app.metrics.table import MODEL
-
-LEAST_PAIRS = 2  # from which pairs are drawn anew too
 
 
 @dataclass(frozen=True)
-class Difference:
+class BinDifference:
     """One bin: mean RMSE of the two kinds, and the relative change with its 95 % interval.
 
     `change`: mean over pairs of RMSE / RMSE of the other kind - 1; `spread`: its standard
@@ -38,7 +37,9 @@ class Difference:
     pairs: int
 
 
-def compare(runs: list[Path], others: list[Path], variable: str | None = None) -> list[Difference]:
+def compare(
+    runs: list[Path], others: list[Path], variable: str | None = None
+) -> list[BinDifference]:
     """Compare run folders pair by pair in every bin that holds enough days.
 
     The interval is that of a bootstrap over days, the same days for all runs, and over pairs.
@@ -68,22 +69,18 @@ def compare(runs: list[Path], others: list[Path], variable: str | None = None) -
 
 def _difference(
     label: str, days: int, squares: np.ndarray, weight: np.ndarray, day: np.ndarray
-) -> Difference:
+) -> BinDifference:
     pairs = len(squares) // 2
     sums = by_day(np.column_stack([squares.T, weight]), day)
     rmse = np.sqrt(sums[:, :-1].sum(axis=0) / sums[:, -1].sum())
     change = rmse[:pairs] / rmse[pairs:] - 1
-    generator = np.random.default_rng(SEED)
-    drawn = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        total = sums[generator.integers(0, len(sums), len(sums))].sum(axis=0)
-        again = np.sqrt(total[:-1] / total[-1]) if total[-1] else np.full(2 * pairs, np.nan)
-        chosen = np.arange(pairs)
-        if pairs >= LEAST_PAIRS:
-            chosen = generator.integers(0, pairs, pairs)
-        drawn[i] = np.mean(again[chosen] / again[pairs + chosen] - 1)
-    low, high = interval(drawn)
-    return Difference(
+    drawn = resampled_sums(sums, length=1)
+    low = high = np.nan
+    if drawn is not None:
+        again = np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
+        changes = again[:, :pairs] / again[:, pairs:] - 1
+        low, high = interval(over_drawn_seeds(changes, np.random.default_rng(SEED)))
+    return BinDifference(
         bin=label,
         days=days,
         rmse=float(rmse[:pairs].mean()),

@@ -11,7 +11,13 @@ import xarray as xr
 
 from app.errors import InputError
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import RESAMPLES, SEED, block_length, interval, resampled_sums
+from app.metrics.bootstrap import (
+    SEED,
+    block_length,
+    interval,
+    over_drawn_seeds,
+    resampled_sums,
+)
 from app.metrics.table import MODEL
 
 SUMS_OF = {
@@ -93,14 +99,7 @@ def _difference(
     again = of(drawn[:, : len(files)], drawn[:, len(files) :])
     generator = np.random.default_rng(SEED)
     low, high = interval(
-        _over_drawn_seeds(again[:, :first], generator)
-        - _over_drawn_seeds(again[:, first:], generator)
+        over_drawn_seeds(again[:, :first], generator)
+        - over_drawn_seeds(again[:, first:], generator)
     )
     return Difference(score, label, means, low, high, seeds)
-
-
-def _over_drawn_seeds(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Means (R,) over as many columns of (R, n), drawn with replacement, as there are."""
-    n = values.shape[1]
-    drawn = generator.integers(0, n, size=(RESAMPLES, n))
-    return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
