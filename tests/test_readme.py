@@ -62,6 +62,20 @@ def test_there_are_commands_and_every_flag_named_exists() -> None:
         assert known, name
 
 
+def test_scripts_and_flagfiles_named_anywhere_exist() -> None:
+    folders = [REPOSITORY / name for name in ("flagfiles", "slurm", "scripts", "app")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    texts = [p for p in files if p.suffix in {".cfg", ".yml", ".py", ".sh", ".sbatch"}]
+    pattern = re.compile(r"\b(?:scripts|flagfiles|slurm)/[\w/]+\.(?:py|sh|cfg|yml|sbatch)\b")
+    named = {
+        (path.name, name)
+        for path in (REPOSITORY / "README.md", *texts)
+        for name in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 50
+    assert not [pair for pair in named if not (REPOSITORY / pair[1]).is_file()]
+
+
 def test_flagfiles_and_folders_named_exist() -> None:
     for name in re.findall(r"`((?:\w+/)?\w+\.cfg)`", TEXT):
         assert (REPOSITORY / "flagfiles" / name).is_file() or name == "experiment.cfg"
