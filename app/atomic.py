@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
@@ -13,6 +15,11 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def write_json(path: Path, content: Any) -> None:
+    """Likewise, for people to read."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
 def sync_folder(folder: Path) -> None:
     """Force a folder's entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -20,3 +27,27 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def create_once(path: Path, content: dict[str, Any]) -> bool:
+    """Make a file by exclusive creation; False if it is there already."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    try:
+        os.write(descriptor, json.dumps(content).encode())  # one call: readers see all or nothing
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def read_json(path: Path) -> Any:
+    """Content of a file; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app.atomic import write_text
+from app.atomic import write_json, write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
 from app.status import FILE
@@ -130,7 +130,7 @@ class RunFolder:
             "git_commit": _git_commit(),
             **facts,
         }
-        write_text(self.path / "provenance.json", json.dumps(content, indent=2) + "\n")
+        write_json(self.path / "provenance.json", content)
 
     @contextmanager
     def whole_files(self, target: Path) -> Iterator[Path]:

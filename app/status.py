@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -13,8 +12,8 @@ from typing import Any
 
 from absl import logging
 
-from app.atomic import write_text
-from app.locks import machine, read_json
+from app.atomic import read_json, write_json
+from app.owners import machine
 
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 EVERY = 10.0  # seconds between two updates of a running stage
@@ -74,7 +73,7 @@ class Status:
         content = {"updated": time.strftime(TIME_FORMAT), **self._facts}
         content["memory_mib"] = max(peak_memory_mib(), content.get("memory_mib", 0))
         try:
-            write_text(self._path, json.dumps(content, indent=2) + "\n")
+            write_json(self._path, content)
         except OSError as error:
             if not self._warned:
                 logging.warning("%s: cannot be written (%s)", self._path, error.strerror)
@@ -95,7 +94,7 @@ class Status:
         """As if nothing had been said."""
         with contextlib.suppress(OSError):
             if self.before:
-                write_text(self._path, json.dumps(self.before, indent=2) + "\n")
+                write_json(self._path, self.before)
             else:
                 self._path.unlink(missing_ok=True)
 

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from app import locks
+from app.atomic import create_once
+from app.data.workplace import Workplace
 from app.errors import InputError
-from app.locks import RunLock, create_once, ended, owner, stale
+from app.locks import RunLock, give_back_all, stale
+from app.owners import ended, machine, owner
 
 JOB = {"SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
 
@@ -138,7 +141,7 @@ def test_first_rank_of_an_elastic_job_takes_over_and_other_ranks_claims_stand(
     assert ended(json.loads(path.read_text())) is None
     assert not stale(path)
     RunLock(path).take()
-    assert json.loads(path.read_text())["machine"] == locks.machine()
+    assert json.loads(path.read_text())["machine"] == machine()
     held(path, machine="elsewhere pid:[1]", rendezvous="10.0.0.1-4001")
     with pytest.raises(InputError, match="host elsewhere"):
         RunLock(path).take()
@@ -170,3 +173,20 @@ def test_heartbeat_touches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         beat.add(lock)
         threading.Event().wait(0.2)
     assert lock.stat().st_mtime > 1
+
+
+def test_a_process_that_ends_at_once_gives_back_its_own_locks_alone(tmp_path: Path) -> None:
+    run, cache, taken = (tmp_path / name for name in (".lock", "cache", "taken"))
+    cache.mkdir()
+    RunLock(run).take()
+    RunLock(taken).take()
+    held(taken, token="another's")
+    with locks.Heartbeat() as beat:
+        place = Workplace(cache, "shards")
+        assert place.try_lock(beat)
+        give_back_all()
+        assert not run.exists()
+        assert taken.exists()
+        with pytest.MonkeyPatch.context() as elsewhere:
+            elsewhere.setattr("app.owners.machine", lambda: "elsewhere")
+            assert Workplace(cache, "shards").try_lock(beat)

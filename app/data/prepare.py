@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import sync_folder
+from app.atomic import create_once, read_json, sync_folder, write_json
 from app.data.description import DataDescription, Variable
 from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
@@ -35,7 +35,8 @@ from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
 from app.distributed import Ranks
 from app.errors import InputError
-from app.locks import Heartbeat, Watch, create_once, owner, read_json, replace_with
+from app.locks import Heartbeat, Watch
+from app.owners import owner
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
 FAILURE = "failed.json"
@@ -167,7 +168,7 @@ def _work(job: Job, folder: Path, beat: Heartbeat) -> None:
         if claim.exists() or not create_once(claim, owner()):
             continue
         beat.add(claim)
-        replace_with(folder / f"{task.name}.json", write_task(job.plan, task, folder))
+        write_json(folder / f"{task.name}.json", write_task(job.plan, task, folder))
         beat.drop(claim)
 
 

@@ -10,18 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from app.atomic import read_json, write_json
 from app.errors import InputError
-from app.locks import (
-    Heartbeat,
-    Watch,
-    give_back,
-    hold,
-    job_name,
-    owner,
-    read_json,
-    remove_judged,
-    replace_with,
-)
+from app.locks import Heartbeat, Watch, give_back, hold, remove_judged
+from app.owners import job_name, owner
 
 POLL = 0.1  # seconds
 
@@ -80,7 +72,7 @@ class Workplace:
 
     def notify_failure(self, message: str) -> None:
         """Let those who wait fail with this message."""
-        replace_with(self._notice, {"message": message, "job": job_name()})
+        write_json(self._notice, {"message": message, "job": job_name()})
 
     def raise_failure(self) -> None:
         """InputError if the work failed while we waited, or earlier in our own job."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
-from app.atomic import write_text
+from app.atomic import read_json, write_json
 from app.distributed.ranks import Ranks, attempt
 from app.errors import InputError
 
@@ -31,17 +30,14 @@ class Meeting:
         self._new = not self._run_folder.exists()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._path, json.dumps(facts))
+            write_json(self._path, facts)
         except OSError as error:
             raise InputError(
                 f"--save_path={self._run_folder}: cannot be written ({error})"
             ) from error
 
     def read(self) -> dict[str, Any] | None:
-        try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        return read_json(self._path)
 
     def remove(self) -> None:
         """Take the file away, and the folders if they are empty: a refused run leaves nothing."""

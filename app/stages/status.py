@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.atomic import read_json
 from app.durations import clock
 from app.errors import InputError
-from app.locks import read_json, stale
+from app.locks import stale
 from app.run_folder import LOCK
 from app.session import Session
 from app.status import FILE, RUNNING, seconds_since

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import config, flags
-from app.atomic import write_text
+from app.atomic import write_json, write_text
 from app.config import SweepConfig
 from app.errors import InputError
 from app.run_folder import RunFolder
@@ -246,4 +246,4 @@ def _write_index(members: list[Member], spec: Spec, sweep: SweepConfig) -> None:
             {"number": m.number, "folder": m.folder.name, "changes": m.changes} for m in members
         ],
     }
-    write_text(sweep.save_path / INDEX, json.dumps(content, indent=2) + "\n")
+    write_json(sweep.save_path / INDEX, content)

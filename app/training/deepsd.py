@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import shutil
 from collections.abc import Callable
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from app.atomic import write_text
+from app.atomic import read_json, write_json
 from app.baselines.interpolation import match_channels
 from app.config import JOIN, Experiment, TrainingConfig, stage_path
 from app.data.samples import FieldSamples
@@ -96,10 +95,7 @@ def _record(folder: RunFolder) -> Path:
 
 def _recorded(folder: RunFolder) -> list[str] | None:
     """Digests of the stages that were joined last."""
-    try:
-        return json.loads(_record(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    return read_json(_record(folder))
 
 
 def _check_trained(folders: list[RunFolder], flags: dict[str, Any]) -> None:
@@ -184,7 +180,7 @@ class _Parts:
         self._communicator.barrier()  # all have looked before the first rank writes
         if self._ranks.first and fresh:
             _forget(folder)
-            write_text(_record(folder), json.dumps(digests))
+            write_json(_record(folder), digests)
         self._communicator.barrier()
         if epochs:
             self._finetune(folder, epochs)

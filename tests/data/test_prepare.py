@@ -11,6 +11,7 @@ import xarray as xr
 from shard_helpers import LAT, LON, field, perfect_prog, source, write
 
 from app import locks
+from app.atomic import create_once
 from app.data import prepare as prepare_module
 from app.data import shard_writing
 from app.data.description import DataDescription, Region, Source, Splits, Variable
@@ -18,6 +19,7 @@ from app.data.prepare import prepare
 from app.data.shards import Shards
 from app.distributed import Ranks
 from app.errors import InputError
+from app.owners import owner
 
 FORK = multiprocessing.get_context("fork")
 
@@ -384,7 +386,7 @@ class TestSharing:
         process = FORK.Process(target=int)
         process.start()
         process.join()
-        dead = {**locks.owner(), "pid": process.pid, "folder": f".{name}.old"}
+        dead = {**owner(), "pid": process.pid, "folder": f".{name}.old"}
         (cache / f".{name}.lock").write_text(json.dumps(dead))
         folder = prepare(small, scale=2, cache_dir=cache)
         assert [p.name for p in cache.iterdir()] == [folder.name]
@@ -393,7 +395,7 @@ class TestSharing:
         monkeypatch.setattr(locks, "STALE_AFTER", 0.3)
         name = prepare(small, scale=2, cache_dir=tmp_path / "other").name
         (tmp_path / "c").mkdir()
-        far = {**locks.owner(), "machine": "elsewhere", "folder": f".{name}.old"}
+        far = {**owner(), "machine": "elsewhere", "folder": f".{name}.old"}
         (tmp_path / "c" / f".{name}.lock").write_text(json.dumps(far))
         prepare(small, scale=2, cache_dir=tmp_path / "c")
 
@@ -432,7 +434,7 @@ class TestSharing:
 
         def with_dead_claim(job, folder, beat):
             claim = folder / f"{job.tasks[0].name}.claim"
-            locks.create_once(claim, {**locks.owner(), "pid": process.pid})
+            create_once(claim, {**owner(), "pid": process.pid})
             monkeypatch.setattr(prepare_module, "_work", real_work)
             real_work(job, folder, beat)
 

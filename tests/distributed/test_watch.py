@@ -20,9 +20,14 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a rank as mpirun would; every process of a test belongs to one job."""
-    job = uuid.uuid4().hex
+def job() -> str:
+    """A job to which every process of a test belongs."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def start(tmp_path: Path, job: str) -> Iterator[Start]:
+    """Start a rank as mpirun would."""
     started = []
 
     def begin(
@@ -151,14 +156,12 @@ def test_contradicting_sizes_are_refused(start: Start) -> None:
     assert second.wait(LIMIT_S) == 1
 
 
-def test_what_an_earlier_attempt_left_is_not_used(start: Start, tmp_path: Path) -> None:
+def test_what_an_earlier_attempt_left_is_not_used(start: Start, job: str, tmp_path: Path) -> None:
     later = start(1)
     folder = tmp_path / "run" / ".launch"
     folder.mkdir(parents=True)
-    job = Path(f"/proc/{later.pid}/environ").read_text().split("PMIX_NAMESPACE=")[1]
-    name = f"mpirun-{job.split(chr(0))[0]}-0.json"
     stale = {"addresses": ["127.0.0.1"], "port": 9, "token": "of another time"}
-    (folder / name).write_text(json.dumps(stale))
+    (folder / f"mpirun-{job}-0.json").write_text(json.dumps(stale))
     time.sleep(2)
     assert later.poll() is None
     gathered(start(0), later)
