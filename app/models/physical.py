@@ -97,7 +97,13 @@ class PhysicalModel(keras.Model):
             keras.saving.deserialize_keras_object(config["network"], custom_objects),
             guess and keras.saving.deserialize_keras_object(guess, custom_objects),
             name=config["name"],
+            **cls._own_arguments(config),
         )
+
+    @classmethod
+    def _own_arguments(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """What a kind of its own is made with besides, from its configuration."""
+        return {}
 
     @property
     def tied_to_grid(self) -> bool:

@@ -106,17 +106,11 @@ class DiffusionModel(PhysicalModel):
         return {**super().get_config(), **own}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DiffusionModel:
-        guess = config["first_guess"]
-        return cls(
-            ModelSpec.from_dict(config["spec"]),
-            ModelArrays.blank(config["shapes"]),
-            keras.saving.deserialize_keras_object(config["network"], custom_objects),
-            guess and keras.saving.deserialize_keras_object(guess, custom_objects),
-            settings=DiffusionSettings.from_dict(config["settings"]),
-            target_shape=tuple(config["target_shape"]),
-            name=config["name"],
-        )
+    def _own_arguments(cls, config: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "settings": DiffusionSettings.from_dict(config["settings"]),
+            "target_shape": tuple(config["target_shape"]),
+        }
 
     @property
     def tied_to_grid(self) -> bool:
