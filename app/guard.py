@@ -10,10 +10,10 @@ from types import TracebackType
 from absl import logging
 
 from app.config import Experiment
-from app.distributed import Ranks
 from app.errors import InputError, Interrupted, Regroup
 from app.interruption import Interruption, deadline
 from app.locks import Heartbeat, RunLock, give_back_all
+from app.ranks import Ranks
 from app.run_folder import LOCK, remove_leftovers
 from app.status import FAILED, FINISHED, INTERRUPTED, Status
 

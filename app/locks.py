@@ -16,7 +16,8 @@ from typing import Any
 
 from app.atomic import create_once, read_json
 from app.errors import InputError
-from app.owners import described, ended, job_at_rest, job_name, of_earlier_first_rank, owner
+from app.owners import described, ended, job_at_rest, of_earlier_first_rank, owner
+from app.ranks import job_name
 
 HEARTBEAT = 5.0  # seconds between two touches
 STALE_AFTER = 180.0  # seconds without a touch; network file systems may show times a minute late

@@ -19,10 +19,11 @@ from absl import flags as absl_flags
 from absl import logging
 
 from app import config, flags
-from app.distributed import Ranks, horovod_errors
+from app.distributed import horovod_errors
 from app.errors import InputError, Interrupted, Regroup, RunError
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED
 from app.progress import leave_terminal
+from app.ranks import Ranks
 from app.session import Session
 
 USAGE = """\

@@ -11,26 +11,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from app.ranks import job_name, rendezvous
+
 SQUEUE_LIMIT = 20.0  # seconds
 # Slurm's states of a job that has no processes.
 AT_REST = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
-# Variables in which launchers name the job; the first that are set count.
-JOB_VARIABLES = (
-    ("SLURM_JOB_ID", "SLURM_STEP_ID"),
-    ("PMIX_NAMESPACE",),
-    ("OMPI_MCA_ess_base_jobid",),
-    ("HOROVOD_GLOO_RENDEZVOUS_ADDR", "HOROVOD_GLOO_RENDEZVOUS_PORT"),
-)
-
-
-def job_name() -> str | None:
-    """What all ranks of a launcher's job have in common; None without a launcher."""
-    return next((found for names in JOB_VARIABLES if (found := _joined(names))), None)
-
-
-def _rendezvous() -> str | None:
-    """Where the ranks of this start of horovodrun meet."""
-    return _joined(JOB_VARIABLES[-1])
 
 
 def machine() -> str:
@@ -47,7 +32,7 @@ def owner() -> dict[str, Any]:
         "born": _born(os.getpid()),
         "job": job_name(),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
-        "rendezvous": _rendezvous(),
+        "rendezvous": rendezvous(),
         "restart": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
         "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "token": uuid.uuid4().hex,
@@ -94,14 +79,8 @@ def of_earlier_first_rank(content: dict[str, Any]) -> bool:
 
     Ranks of an elastic job have one meeting place, and only one of them at a time is the first.
     """
-    same = content.get("rendezvous") and content["rendezvous"] == _rendezvous()
+    same = content.get("rendezvous") and content["rendezvous"] == rendezvous()
     return bool(same) and ended(content) is None
-
-
-def _joined(names: tuple[str, ...]) -> str | None:
-    """The values of variables that are all set; None where one is not."""
-    known = all(name in os.environ for name in names)
-    return "-".join(os.environ[name] for name in names) if known else None
 
 
 def _alive(pid: int, born: int | None) -> bool:

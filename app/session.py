@@ -13,10 +13,11 @@ from app import backend, config, flags
 from app.config import Experiment
 from app.data.description import DataDescription, Source
 from app.data.read_description import BUILT_IN, SYNTHETIC
-from app.distributed import Communicator, Ranks, connect
+from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError
 from app.guard import Guard
+from app.ranks import Ranks
 from app.run_folder import RunFolder
 
 if TYPE_CHECKING:

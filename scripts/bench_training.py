@@ -19,7 +19,7 @@ from typing import Any
 from app import config, flags
 from app.data.batches import batches
 from app.data.sampler import Sampler
-from app.distributed import Ranks
+from app.ranks import Ranks
 from app.session import Session
 
 FLAGS = [

@@ -135,7 +135,7 @@ BUSY = {
 PROGRAM = """
 import hashlib, sys, threading, weakref
 from app import config, flags, main
-from app.distributed import Ranks
+from app.ranks import Ranks
 from app.session import Session
 
 def run(session):

@@ -17,7 +17,7 @@ from app.errors import InputError
 from app.locks import RunLock, give_back_all, stale
 from app.owners import ended, machine, owner
 
-JOB = {"SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
+JOB = {"SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}
 
 
 def held(path: Path, **content: Any) -> Path:
@@ -37,7 +37,7 @@ def squeue(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"):
+    for name in (*JOB, "SLURM_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app import config, flags
-from app.distributed import Ranks
+from app.ranks import Ranks
 from app.session import Session
 from tests.system.conftest import fields
 

@@ -33,10 +33,10 @@ from app.data.shards import FORMAT, MANIFEST, SCALING_FILE, STATIC_FILE
 from app.data.time_plan import WITHHELD, plan_in_time
 from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
-from app.distributed import Ranks
 from app.errors import InputError
 from app.locks import Heartbeat, Watch
 from app.owners import owner
+from app.ranks import Ranks
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
 FAILURE = "failed.json"

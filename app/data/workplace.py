@@ -13,7 +13,8 @@ from typing import Any
 from app.atomic import read_json, write_json
 from app.errors import InputError
 from app.locks import Heartbeat, Watch, give_back, hold, remove_judged
-from app.owners import job_name, owner
+from app.owners import owner
+from app.ranks import job_name
 
 POLL = 0.1  # seconds
 

@@ -1,6 +1,5 @@
-"""Ranks: who started us, how many we are, and what passes between us."""
+"""How the ranks of a job meet, what passes between them, and how they end together."""
 
 from app.distributed.communicator import Communicator, connect, horovod_errors
-from app.distributed.ranks import Ranks
 
-__all__ = ["Communicator", "Ranks", "connect", "horovod_errors"]
+__all__ = ["Communicator", "connect", "horovod_errors"]

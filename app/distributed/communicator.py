@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.config import LaunchConfig
 from app.distributed.network import interface_towards
-from app.distributed.ranks import Ranks
 from app.distributed.team import Member, Team
 from app.errors import InputError, Regroup, RunError
+from app.ranks import Ranks
 
 if TYPE_CHECKING:
     from app.distributed.watch import Watch

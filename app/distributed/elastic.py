@@ -20,9 +20,9 @@ from horovod.common.exceptions import HorovodInternalError, HostsUpdatedInterrup
 
 from app.config import Experiment
 from app.distributed.communicator import HorovodCommunicator, is_horovods
-from app.distributed.ranks import Ranks
 from app.distributed.team import Team
 from app.errors import InputError, Regroup
+from app.ranks import Ranks
 
 STAGES = {"prepare", "train"}  # the others have no state to go on from
 

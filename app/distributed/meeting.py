@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.atomic import read_json, write_json
-from app.distributed.ranks import Ranks, attempt
 from app.errors import InputError
+from app.ranks import Ranks, attempt
 
 FOLDER = ".launch"
 

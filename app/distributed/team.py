@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.distributed.ranks import Ranks
+from app.ranks import Ranks
 
 
 @dataclass(frozen=True)

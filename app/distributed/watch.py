@@ -25,10 +25,10 @@ from app.config import LaunchConfig
 from app.distributed.meeting import Meeting
 from app.distributed.network import addresses
 from app.distributed.peers import Fate, Peer, Stillness
-from app.distributed.ranks import Ranks
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError
 from app.exit_codes import INTERRUPTED, OK
+from app.ranks import Ranks
 
 BEAT_S = 5.0
 POLL_S = 0.2

@@ -21,7 +21,6 @@ from app.data.shards import Shards
 from app.data.transforms import inverse
 from app.data.wet import summed_over, wet_limit
 from app.data.windows import samples
-from app.distributed import Ranks
 from app.errors import InputError
 from app.models import (
     Channel,
@@ -34,6 +33,7 @@ from app.models import (
     output_of,
     time_channels,
 )
+from app.ranks import Ranks
 
 
 def build_model(

@@ -17,7 +17,6 @@ from app.config import Experiment
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
 from app.data.times import modal_step
-from app.distributed import Ranks
 from app.errors import InputError
 from app.models import LinearGuess, ModelArrays, ModelSpec, load_physical_model, time_channels
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings, classes_of
@@ -26,6 +25,7 @@ from app.models.diffusion.regression import ModelGuess
 from app.models.diffusion.samplers import SamplingOptions
 from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.ranks import Ranks
 from app.run_folder import model_file
 from app.training.folds import CrossFitted, Guess, WithoutFold, fold_bounds
 

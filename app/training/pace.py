@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from app.distributed import Ranks
 from app.durations import Interval
+from app.ranks import Ranks
 from app.status import peak_memory_mib
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.errors import InputError
+from app.ranks import Ranks
 
 if TYPE_CHECKING:
     from app.training.trainer import Trainer

@@ -17,9 +17,9 @@ from app.data import shard_writing
 from app.data.description import DataDescription, Region, Source, Splits, Variable
 from app.data.prepare import prepare
 from app.data.shards import Shards
-from app.distributed import Ranks
 from app.errors import InputError
 from app.owners import owner
+from app.ranks import Ranks
 
 FORK = multiprocessing.get_context("fork")
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from app.config import LaunchConfig
-from app.distributed import Ranks
 from app.distributed.watch import Watch
 from app.errors import InputError, RunError
+from app.ranks import Ranks
 
 LIFE_S = 60
 LATE_S = 2

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from app.config import LaunchConfig
-from app.distributed import Ranks, communicator, connect, horovod_errors
+from app.distributed import communicator, connect, horovod_errors
 from app.distributed.communicator import gloo_variables
 from app.distributed.team import Team
 from app.errors import InputError, RunError
+from app.ranks import Ranks
 
 RANKS = Ranks(3, 4, 1, 2, "srun")
 TEAM = Team(

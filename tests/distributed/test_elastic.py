@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from horovod.common.exceptions import HorovodInternalError
 
-from app.distributed import Ranks, horovod_errors
+from app.distributed import horovod_errors
 from app.distributed.elastic import CommittedState, ElasticCommunicator, internal_errors
 from app.errors import Regroup
 from app.main import main
+from app.ranks import Ranks
 
 ADDED = 2  # Horovod's number for hosts that have come
 QUICKSTART = Path(__file__).parents[2] / "flagfiles" / "quickstart.cfg"

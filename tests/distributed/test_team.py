@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.distributed import Ranks
 from app.distributed.team import Member, Team
+from app.ranks import Ranks
 
 
 def member(rank: int, local_rank: int, node: str, cpus: range = range(4)) -> Member:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from app.data.times import Stamps
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.inference.predict import predict
 from app.inference.windows import Windows, blended
+from app.ranks import Ranks
 
 PIECES = np.repeat([0, 1, 2, 3, 4], [9, 2, 14, 1, 5])  # gapless stretches of a record
 N = len(PIECES)

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from app.config import TrainingConfig
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.models import PhysicalModel, load_physical_model
 from app.models.build import precision
+from app.ranks import Ranks
 from app.training.supervised import SupervisedTrainer
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -7,7 +7,7 @@ import sys
 import time
 
 from app import config, flags
-from app.distributed import Ranks
+from app.ranks import Ranks
 from app.session import Session
 
 SLEEP_S = 120

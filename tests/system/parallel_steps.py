@@ -11,7 +11,7 @@ import numpy as np
 
 from app import config, flags
 from app.data.sampler import Sampler
-from app.distributed import Ranks
+from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.session import Session
 from app.stages.train import parts

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from app import config, flags
-from app.distributed import Ranks
 from app.errors import InputError
+from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.session import Session
 from tests.system.conftest import Run

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from app import config, flags
-from app.distributed import Ranks
 from app.losses import build_loss
 from app.main import main
 from app.models import load_physical_model
+from app.ranks import Ranks
 from app.session import Session
 from app.stages import metrics
 from tests.system.conftest import fields

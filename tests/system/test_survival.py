@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from app import config, flags
-from app.distributed import Ranks
 from app.errors import InputError, Interrupted
 from app.main import main
+from app.ranks import Ranks
 from app.session import Session
 from tests.system.conftest import TIME_LIMIT_S, command, environment
 from tests.system.faults import Laboratory, Outcome, points, points_of_several_ranks

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.config import Experiment, ModelConfig, TrainingConfig, build
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.errors import InputError
 from app.flags import parse
 from app.models import (
@@ -20,6 +20,7 @@ from app.models import (
     build_network,
     load_physical_model,
 )
+from app.ranks import Ranks
 from app.training.cgan import CGANTrainer
 from app.training.state import capture, restore
 

@@ -10,7 +10,8 @@ import xarray as xr
 
 from app.config import TrainingConfig
 from app.data.description import Variable
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
+from app.ranks import Ranks
 from app.training.density import fit_dense_weights, write_dense_weights
 
 RAIN = Variable("pr", "pr", units="mm", kind="ratio", wet_threshold=0.1)

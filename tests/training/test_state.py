@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
+from app.ranks import Ranks
 from app.training.state import capture, restore
 
 SEEDS = [np.array([5, 1]), np.array([6, 1])]

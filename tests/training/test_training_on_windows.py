@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from app.config import ModelConfig, TrainingConfig, TransferConfig
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.losses import build_loss
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.ranks import Ranks
 from app.training.cgan import CGANTrainer
 from app.training.supervised import SupervisedTrainer
 from app.training.transfer import initialise

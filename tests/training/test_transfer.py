@@ -11,7 +11,7 @@ from absl import logging
 
 from app.config import ModelConfig, TrainingConfig, TransferConfig
 from app.config.model import PLAIN_BLOCKS
-from app.distributed import Communicator, Ranks
+from app.distributed import Communicator
 from app.errors import InputError
 from app.models import (
     Channel,
@@ -22,6 +22,7 @@ from app.models import (
     build_network,
 )
 from app.models.skeleton import backbone_layers
+from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.training.supervised import SupervisedTrainer
 from app.training.transfer import freeze, initialise, weights

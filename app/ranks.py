@@ -64,12 +64,27 @@ def attempt(launcher: str) -> str | None:
     A job that Slurm has requeued keeps its number; the count of its restarts tells the starts
     apart.
     """
-    for names in ATTEMPT_VARIABLES.get(launcher, ()):
-        if all(name in os.environ for name in names):
-            parts = [os.environ[name] for name in names]
-            restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
-            return re.sub(r"[^\w.-]", "_", "-".join([launcher, *parts, restarts]))
-    return None
+    named = next((n for v in ATTEMPT_VARIABLES.get(launcher, ()) if (n := _joined(v))), None)
+    if named is None:
+        return None
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return re.sub(r"[^\w.-]", "_", f"{launcher}-{named}-{restarts}")
+
+
+def job_name() -> str | None:
+    """What this start of the job is called, whichever launcher it has."""
+    return attempt(Ranks.from_environment().launcher)
+
+
+def rendezvous() -> str | None:
+    """Where the ranks of this start of horovodrun meet."""
+    return _joined(ATTEMPT_VARIABLES["horovodrun"][0])
+
+
+def _joined(names: tuple[str, ...]) -> str | None:
+    """The values of variables that are all set; None where one is not."""
+    known = all(name in os.environ for name in names)
+    return "-".join(os.environ[name] for name in names) if known else None
 
 
 def _of_srun(variables: Mapping[str, str]) -> Ranks | None:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from app.distributed import Communicator, Ranks
-from app.distributed.ranks import attempt, tasks_per_node
+from app.distributed import Communicator
+from app.ranks import Ranks, attempt, tasks_per_node
 
 BATCH_SHELL = {
     "SLURM_JOB_ID": "7",
