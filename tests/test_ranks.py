@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from app.distributed import Communicator
 from app.ranks import Ranks, attempt, tasks_per_node
 
 BATCH_SHELL = {
@@ -95,9 +94,3 @@ def test_shares_cover_everything_once_and_evenly(n: int, size: int) -> None:
     shares = [Ranks(rank, size).share(n) for rank in range(size)]
     assert [i for share in shares for i in share] == list(range(n))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_one_process_reduces_to_itself() -> None:
-    communicator = Communicator(Ranks())
-    assert communicator.sum([1.0, 2.0]) == [1.0, 2.0]
-    assert communicator.gather("x") == ["x"]

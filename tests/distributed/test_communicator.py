@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.config import LaunchConfig
-from app.distributed import communicator, connect, horovod_errors
+from app.distributed import Communicator, communicator, connect, horovod_errors
 from app.distributed.communicator import gloo_variables
 from app.distributed.team import Team
 from app.errors import InputError, RunError
@@ -98,3 +98,9 @@ def test_horovods_failures_become_one_line() -> None:
 def test_other_errors_pass() -> None:
     with pytest.raises(ValueError, match="mine"), horovod_errors(None):
         raise ValueError("mine, though it speaks of Horovod")
+
+
+def test_one_process_reduces_to_itself() -> None:
+    communicator = Communicator(Ranks())
+    assert communicator.sum([1.0, 2.0]) == [1.0, 2.0]
+    assert communicator.gather("x") == ["x"]
