@@ -140,11 +140,11 @@ def test_interrupted_rank_lets_the_first_leave_before_it(start: Start) -> None:
 
 
 def test_missing_ranks_are_named(start: Start) -> None:
-    ranks = [start(rank, size=4, launch_timeout=3) for rank in (0, 2)]
+    ranks = [start(rank, size=4, launch_timeout=5) for rank in (0, 2)]
     for process in ranks:
         errors = process.communicate(timeout=LIMIT_S)[1]
         assert process.returncode == 1
-        expected = "ranks 1, 3 of 4 have not come within --launch_timeout=3 s"
+        expected = "ranks 1, 3 of 4 have not come within --launch_timeout=5 s"
         assert errors == f"RunError: {expected}\n"
 
 

@@ -40,10 +40,10 @@ def test_cores_are_divided_among_those_that_run_at_a_time(
 ) -> None:
     members = [one.member for one in planned(tmp_path, "epochs=3,4")]
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(9)))
-    stand_in(monkeypatch, "echo $1; sleep 1")
-    begun = time.monotonic()
+    both = f"test -e {tmp_path}/0 -a -e {tmp_path}/1"
+    script = f"echo $1; touch {tmp_path}/NUMBER; for i in $(seq 100); do {both} && exit; sleep .1"
+    stand_in(monkeypatch, f"{script}; done; exit 1")  # fails where it has not met the other
     assert not local.run_members(members, STAGES, jobs=2, threads=None)
-    assert time.monotonic() - begun < 1.9  # one after the other they take two seconds
     assert members[0].last_line() == "--threads=4"
 
 
