@@ -7,7 +7,6 @@ import weakref
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 import numpy as np
 
@@ -321,12 +320,7 @@ class BatchIterator(Iterator[Batch]):
     def __enter__(self) -> BatchIterator:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

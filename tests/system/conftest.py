@@ -75,6 +75,28 @@ def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:
     )
 
 
+def awkward_pair(folder: Path, fine: xr.Dataset) -> None:
+    """Two variables on an odd, not square grid with a hole (fine.nc), a coarse twin elsewhere.
+
+    fine: waves of 13 × 18 cells; temperature in the hole is missing.
+    """
+    fine["dew"] = (fine.t2m - 4).assign_attrs(units="K")
+    coarse = fine[["t2m", "dew"]].interp(
+        lat=np.arange(61, 50, -1.5),
+        lon=np.arange(-6, 8, 1.4),
+        kwargs={"fill_value": "extrapolate"},
+    )
+    fine["t2m"] = fine.t2m.where(~((fine.lat > 58) & (fine.lon > 4)))
+    fine.to_netcdf(folder / "fine.nc")
+    coarse.to_netcdf(folder / "coarse.nc")
+
+
+def scores(folder: Path) -> dict[str, float]:
+    """What the table of a run says of its model: score → value, NaN where there is none."""
+    lines = (folder / "metrics" / "summary.csv").read_text().splitlines()[1:]
+    return {line.split(",")[0]: float(line.split(",")[1] or "nan") for line in lines}
+
+
 @pytest.fixture
 def data_flags(tmp_path: Path) -> list[str]:
     """Flags of a small experiment on a file of waves."""

@@ -13,7 +13,7 @@ from app.baselines.base import coarse_inputs
 from app.main import main
 from app.models import load_physical_model
 from app.session import Session
-from tests.system.conftest import REPOSITORY, flags_for_waves
+from tests.system.conftest import REPOSITORY, flags_for_waves, scores
 
 
 def script(name: str, monkeypatch: pytest.MonkeyPatch, *argv: object) -> None:
@@ -51,7 +51,7 @@ def test_dressed_run_and_its_figure(
     expected = np.sqrt(np.square(validation_errors(net)).mean(axis=0))[::-1]
     np.testing.assert_allclose(deviation, expected, rtol=0.25)
     assert np.corrcoef(deviation.ravel(), expected.ravel())[0, 1] > 0.95
-    assert any(line.startswith("crps,") for line in summary(tmp_path / "dressed"))
+    assert 0 < scores(tmp_path / "dressed")["crps"] < scores(net)["mae"]
 
     script("ensemble_figure.py", monkeypatch, tmp_path / "dressed", net, tmp_path / "members.png")
     image = matplotlib.image.imread(tmp_path / "members.png")
@@ -87,12 +87,7 @@ def test_stages_of_a_stack(
     first, last = (dict(zip(lines[1], line, strict=False)) for line in lines[2:])
     assert first["ratio"] == "1.000"
     assert float(last["joined"]) > float(last["alone"]) > 0
-    scores = {line.split(",")[0]: line.split(",")[1] for line in summary(run)}
-    assert float(last["joined"]) == pytest.approx(float(scores["rmse"]), rel=0.02)
-
-
-def summary(run: Path) -> list[str]:
-    return (run / "metrics" / "summary.csv").read_text().splitlines()
+    assert float(last["joined"]) == pytest.approx(scores(run)["rmse"], rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import xarray as xr
 import yaml
 
 from app.main import main
-from tests.system.conftest import QUICK, fields
+from tests.system.conftest import QUICK, awkward_pair, fields
 
 T = 4
 # 36 times train, 8 validate and 8 test, of which the first two stand alone.
@@ -25,16 +25,7 @@ EXTRAS = {
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Two variables on an odd, not square grid with a hole, their times with gaps."""
-    fine = fields(n=60, y=13, x=18).isel(time=KEPT)
-    fine["dew"] = (fine.t2m - 4).assign_attrs(units="K")
-    coarse = fine[["t2m", "dew"]].interp(
-        lat=np.arange(61, 50, -1.5),
-        lon=np.arange(-6, 8, 1.4),
-        kwargs={"fill_value": "extrapolate"},
-    )
-    fine["t2m"] = fine.t2m.where(~((fine.lat > 58) & (fine.lon > 4)))
-    fine.to_netcdf(tmp_path / "fine.nc")
-    coarse.to_netcdf(tmp_path / "coarse.nc")
+    awkward_pair(tmp_path, fields(n=60, y=13, x=18).isel(time=KEPT))
     return tmp_path
 
 

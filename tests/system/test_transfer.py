@@ -7,8 +7,7 @@ import pytest
 import xarray as xr
 
 from app.main import main
-from tests.system.conftest import QUICK, fields
-from tests.system.test_variants import scores
+from tests.system.conftest import QUICK, fields, scores
 
 FLAGS = [
     *("--scale=4", "--noverbose", "--notensorboard", "--normalization=bn", "--input_noise=0.05"),

@@ -9,7 +9,7 @@ import yaml
 
 from app.grids import Geometry, Grid
 from app.main import main
-from tests.system.conftest import QUICK, fields
+from tests.system.conftest import QUICK, awkward_pair, fields, scores
 
 CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 VARIANTS = {
@@ -29,22 +29,8 @@ LARGEST_VIOLATION = 1e-4  # of the coarse field's standard deviation
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Two variables on an odd, not square grid with a hole, and a coarse twin elsewhere."""
-    fine = fields(n=48, y=13, x=18)
-    fine["dew"] = (fine.t2m - 4).assign_attrs(units="K")
-    coarse = fine[["t2m", "dew"]].interp(
-        lat=np.arange(61, 50, -1.5),
-        lon=np.arange(-6, 8, 1.4),
-        kwargs={"fill_value": "extrapolate"},
-    )
-    fine["t2m"] = fine.t2m.where(~((fine.lat > 58) & (fine.lon > 4)))
-    fine.to_netcdf(tmp_path / "fine.nc")
-    coarse.to_netcdf(tmp_path / "coarse.nc")
+    awkward_pair(tmp_path, fields(n=48, y=13, x=18))
     return tmp_path
-
-
-def scores(folder: Path) -> dict[str, float]:
-    lines = (folder / "metrics" / "summary.csv").read_text().splitlines()[1:]
-    return {line.split(",")[0]: float(line.split(",")[1] or "nan") for line in lines}
 
 
 def violation(predicted: xr.DataArray, truth: xr.DataArray) -> float:
