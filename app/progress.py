@@ -9,6 +9,8 @@ from typing import Any
 
 from absl import logging
 
+LINE_EVERY = 30  # seconds between two lines of progress
+
 
 def shown(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator[Any]:
     """Pass the items on, with a bar on the first rank's terminal."""

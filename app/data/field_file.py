@@ -30,7 +30,17 @@ class FieldWriter:
     """
 
     def __init__(
-        self,
+        self, path: Path, grid: Grid, names: Sequence[str], *, as_in_file: bool = False
+    ) -> None:
+        """Of a file that is there already and holds these variables."""
+        self.path, self.names = path, list(names)
+        self._grid, self._as_in_file = grid, as_in_file
+        self._file = netCDF4.Dataset(path, "a")
+        self._file.set_fill_off()  # every value is written, so none need be written twice
+
+    @classmethod
+    def new(
+        cls,
         path: Path,
         grid: Grid,
         stamps: Stamps,
@@ -41,30 +51,30 @@ class FieldWriter:
         members: int | None = None,
         quantiles: Sequence[float] = (),
         summaries: Sequence[Variable] = (),
-    ) -> None:
-        self.path = path
-        self.names = [variable.name for variable in (*variables, *summaries)]
-        self._grid, self._as_in_file = grid, as_in_file
+    ) -> FieldWriter:
+        """Of a new file, in the place of one that is there."""
         coordinates = xr.Dataset(
             coords=grid.coords(flip=as_in_file),
             attrs={"Conventions": CONVENTIONS, **(attributes or {})},
         )
         coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
-        self._file = netCDF4.Dataset(path, "a")
-        self._file.set_fill_off()  # every value is written, so none need be written twice
-        self._define_times(stamps)
+        names = [variable.name for variable in (*variables, *summaries)]
+        writer = cls(path, grid, names, as_in_file=as_in_file)
+        writer._define_times(stamps)
         leading: tuple[str, ...] = (TIME,)
         if members is not None:
-            self._define_layers(MEMBER, np.arange(members, dtype="i4"))
+            writer._define_layers(MEMBER, np.arange(members, dtype="i4"))
             leading = (MEMBER, TIME)
         elif quantiles:
-            self._define_layers(QUANTILE, np.array(quantiles, "f8"))
-            self._file[QUANTILE].setncatts({"long_name": "level of the quantile", "units": "1"})
+            writer._define_layers(QUANTILE, np.array(quantiles, "f8"))
+            facts = {"long_name": "level of the quantile", "units": "1"}
+            writer._file[QUANTILE].setncatts(facts)
             leading = (QUANTILE, TIME)
         for variable in variables:
-            self._define(variable, leading)
+            writer._define(variable, leading)
         for variable in summaries:
-            self._define(variable, (TIME,))
+            writer._define(variable, (TIME,))
+        return writer
 
     def __enter__(self) -> FieldWriter:
         return self
@@ -113,6 +123,13 @@ class FieldWriter:
             self._file.variables[name][..., rows, :, :] = (
                 self._grid.restore(field) if self._as_in_file else field
             )
+
+    def sync(self) -> None:
+        """Hand everything to the system, so that the file is whole should this process be killed.
+
+        From then on it stays so: arrays are contiguous, and values alone are written.
+        """
+        self._file.sync()
 
     def close(self) -> None:
         """Flush and close; nothing happens the second time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -29,8 +29,12 @@ def fingerprint(
         "scale": scale,
         "halo": halo,
     }
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+    return _digest(content)
+
+
+def fingerprint_of_files(*groups: Iterable[str], **options: Any) -> str:
+    """Of the files behind some lists of names, and of what is done with them."""
+    return _digest({"files": [[identity(p) for p in expand(g)] for g in groups], **options})
 
 
 def sources_of(description: DataDescription) -> Iterator[Source]:
@@ -40,6 +44,11 @@ def sources_of(description: DataDescription) -> Iterator[Source]:
             yield source
     yield from description.predictors
     yield from description.static
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
 def _array(values: np.ndarray) -> list[Any]:

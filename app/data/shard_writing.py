@@ -75,7 +75,7 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         writers = {
             role: stack.enter_context(
-                FieldWriter(
+                FieldWriter.new(
                     folder / DATA / task.file(role),
                     plan.grids[role],
                     part.stamps.take(slice(task.first, task.end)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from app.models import ModelSpec
 
 
-def load_models(paths: list[Path], inference: InferenceConfig) -> tuple[Predicts, ModelSpec]:
+def load_models(
+    paths: list[Path], inference: InferenceConfig, check: Callable[[], None]
+) -> tuple[Predicts, ModelSpec]:
     """One model, or the ensemble of several that were trained on the same data; in tiles.
+
+    `check` is called wherever a model works for long within a batch, and may raise.
 
     Errors: InputError where the models do not go together, or not with what is asked of them.
     """
@@ -29,6 +34,7 @@ def load_models(paths: list[Path], inference: InferenceConfig) -> tuple[Predicts
     for model in models:
         if isinstance(model, DiffusionModel):
             model.sampling = SamplingOptions.of(inference)
+            model.check = check
     check_alike([model.spec for model in models], [str(path) for path in paths])
     spec = models[0].spec
     if spec.quantiles and (len(models) > 1 or inference.members > 1):

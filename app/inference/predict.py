@@ -15,9 +15,7 @@ from app.distributed import Communicator
 from app.errors import InputError, Interrupted
 from app.inference.windows import Windows, blended
 from app.inference.writer import Layout, drop_parts, part_path, written_with
-from app.progress import shown
-
-PROGRESS_SECONDS = 30  # between two lines of progress
+from app.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
 Undo = Callable[[np.ndarray], np.ndarray]
@@ -49,7 +47,7 @@ def predict(
     """Write the model's fields for all stamps to `path`.
 
     `check` is called after every batch and raises Interrupted to end the work; then all ranks
-    end. Parts that ranks have finished stay, and the next call takes them as they are.
+    end. What is written stays, and the next call on as many ranks goes on from there.
 
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
@@ -78,26 +76,30 @@ def predict(
         _refuse_copies(fields, members)
         return fields
 
-    blocks: Iterator[np.ndarray] = (
-        (predicted(rows) for rows in _batches(share, batch_size))
-        if windows is None
-        else blended(windows.of(share), batch_size, predicted)
-    )
+    def blocks(rest: range) -> tuple[Iterator[np.ndarray], int]:
+        """Fields of these times in their order, and in how many steps they come."""
+        if windows is None:
+            fields = (predicted(rows) for rows in _batches(rest, batch_size))
+            return fields, -(-len(rest) // batch_size)
+        own = windows.of(rest)
+        return blended(own, batch_size, predicted), -(-len(own.rows) // batch_size)
 
     def write_part() -> None:
-        begun, start = time_now(), 0
-        steps = len(share) if windows is None else len(windows.of(share).rows)
-        steps = -(-steps // batch_size)
-        with layout.new_file(part, stamps.take(np.asarray(share)), as_in_file=whole) as writer:
-            for fields in shown(blocks, steps, "predicting", ranks.first):
+        times = stamps.take(np.asarray(share))
+        with layout.growing_file(part, times, as_in_file=whole) as file:
+            begun, before = time_now(), file.written
+            if before:
+                logging.info("going on after %d of %d times", before, len(share))
+            parts, steps = blocks(share[before:])
+            for fields in shown(parts, steps, "predicting", ranks.first):
                 if undo:
                     fields = np.stack([undo(member) for member in fields])
-                writer.write(start, layout.fields_of(fields))
-                start += fields.shape[1]
-                _log_progress(start, len(share), members, time_now() - begun)
+                file.append(layout.fields_of(fields))
+                rate = (file.written - before) * members / (time_now() - begun)
+                _log_progress(file.written, len(share), members, rate)
                 check()
 
-    # Only shards have a fingerprint that says which data a part was made from.
+    # Without a fingerprint nothing says which data a part was made from.
     known = "data_fingerprint" in layout.attributes
     if whole or not (known and written_with(part, layout.attributes)):
         _together(write_part, communicator)
@@ -124,13 +126,12 @@ def _together(work: Callable[[], None], communicator: Communicator) -> None:
         raise Interrupted(request or requests[0])
 
 
-def _log_progress(done: int, times: int, members: int, seconds: float) -> None:
+def _log_progress(done: int, times: int, members: int, rate: float) -> None:
     """A line every now and then: fields of single members a second, time to go."""
-    rate = done * members / seconds
     logging.log_every_n_seconds(
         logging.INFO,
         "predicted %d of %d times, %.1f fields/s, %.0f s to go",
-        PROGRESS_SECONDS,
+        LINE_EVERY,
         *(done, times, rate, (times - done) * members / rate),
     )
 

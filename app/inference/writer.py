@@ -1,21 +1,29 @@
-"""Predicted fields on disk: each rank its part, joined by the first, complete or not there."""
+"""Predicted fields on disk: each rank its part, joined by the first, complete or not there.
+
+A file that takes long to fill goes on where an earlier call was ended: its name is NAME.unfinished
+until then, with a note of what it is and how much of it is there.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
 
+from app.atomic import read_json, write_json
 from app.data.description import Variable
 from app.data.field_file import FieldWriter
 from app.data.times import Stamps
-from app.errors import RunError
+from app.errors import Interrupted, RunError
 from app.grids import Grid
 
 IDENTITY = (
@@ -24,10 +32,37 @@ IDENTITY = (
     "seed",
     "members",
     "sampling",
+    "tiles",
     "quantiles",
     "observations",
 )  # attributes that say what a file is
 COPY_STEPS = 256  # time steps copied at once when parts are joined
+KEEP_EVERY = 10.0  # seconds between two notes of how much is there
+
+
+class GrowingFile:
+    """Fields written in the order of time; `written` of them are there."""
+
+    def __init__(self, writer: FieldWriter, note: Path, facts: dict[str, Any]) -> None:
+        self._writer, self._note, self._facts = writer, note, facts
+        self._kept = time.monotonic()
+
+    @property
+    def written(self) -> int:
+        return self._facts["written"]
+
+    def append(self, fields: Sequence[np.ndarray]) -> None:
+        """Fields as `FieldWriter.write` takes them."""
+        self._writer.write(self.written, fields)
+        self._facts["written"] += fields[0].shape[-3]
+        if time.monotonic() - self._kept > KEEP_EVERY:
+            self.keep()
+
+    def keep(self) -> None:
+        """What is there outlasts this process."""
+        self._writer.sync()
+        write_json(self._note, self._facts)
+        self._kept = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -91,25 +126,87 @@ class Layout:
         """A file that takes its name only when it is complete."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            several = self.members > 1
-            with FieldWriter(
-                temporary,
-                self.grid,
-                stamps,
-                self.variables,
-                as_in_file=as_in_file,
-                attributes=self.attributes,
-                members=self.members if several and self.write_members else None,
-                quantiles=self.levels,
-                summaries=self._statistics,
-            ) as writer:
+            with self._new(temporary, stamps, as_in_file) as writer:
                 yield writer
             temporary.replace(path)
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({error})") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def growing_file(
+        self, path: Path, stamps: Stamps, as_in_file: bool = True
+    ) -> Iterator[GrowingFile]:
+        """Likewise; what was written before an interruption, or a kill, stays for the next call.
+
+        Only where the attributes say which data the fields are made from.
+        """
+        temporary, note = unfinished(path)
+        facts = self._facts(stamps)
+        try:
+            opened = self._reopened(temporary, note, facts, as_in_file)
+            if opened is None:
+                note.unlink(missing_ok=True)  # of another file
+                opened = self._new(temporary, stamps, as_in_file)
+            with opened as writer:
+                file = GrowingFile(writer, note, facts)
+                try:
+                    yield file
+                except Interrupted:
+                    file.keep()
+                    raise
+            temporary.replace(path)
+            note.unlink(missing_ok=True)
+        except Interrupted:
+            raise
+        except BaseException as error:
+            for leftover in (temporary, note):
+                leftover.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise RunError(f"{path}: cannot be written ({error})") from error
+            raise
+
+    def _facts(self, stamps: Stamps) -> dict[str, Any]:
+        """What a file is, and that nothing of it is there yet."""
+        times = hashlib.sha256(stamps.seconds.tobytes()).hexdigest()
+        own = {name: self.attributes.get(name) for name in IDENTITY}
+        own["fields"] = f"{self.members} of each, in {self._names}"
+        return {**own, "times": f"{len(stamps)} {stamps.calendar} {times}", "written": 0}
+
+    def _reopened(
+        self, temporary: Path, note: Path, facts: dict[str, Any], as_in_file: bool
+    ) -> FieldWriter | None:
+        """What an earlier call has left of the same file; `facts` then tell how much."""
+        found = read_json(note)
+        if facts["data_fingerprint"] is None or found is None:
+            return None
+        if {**facts, "written": None} != {**found, "written": None}:
+            return None
+        with contextlib.suppress(OSError):
+            writer = FieldWriter(temporary, self.grid, self._names, as_in_file=as_in_file)
+            facts["written"] = found["written"]
+            return writer
+        return None
+
+    @property
+    def _names(self) -> list[str]:
+        return [variable.name for variable in (*self.variables, *self._statistics)]
+
+    def _new(self, path: Path, stamps: Stamps, as_in_file: bool) -> FieldWriter:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        several = self.members > 1
+        return FieldWriter.new(
+            path,
+            self.grid,
+            stamps,
+            self.variables,
+            as_in_file=as_in_file,
+            attributes=self.attributes,
+            members=self.members if several and self.write_members else None,
+            quantiles=self.levels,
+            summaries=self._statistics,
+        )
 
     def join(self, parts: list[Path], path: Path, stamps: Stamps) -> None:
         """Copy the parts, which are in canonical order, into one file."""
@@ -134,10 +231,18 @@ def part_path(path: Path, rank: int, size: int) -> Path:
     return path.with_name(f".{path.stem}.part-{rank:05d}-of-{size:05d}.nc")
 
 
+def unfinished(path: Path) -> tuple[Path, Path]:
+    """Where a file is until it is complete, and the note of how much of it is there."""
+    temporary = path.with_name(f".{path.name.lstrip('.')}.unfinished")
+    return temporary, temporary.with_name(f"{temporary.name}.json")
+
+
 def drop_parts(path: Path) -> None:
     """Remove the parts of `path`, also those of a call on another number of ranks."""
-    for part in path.parent.glob(f".{path.stem}.part-*-of-*.nc"):
+    for part in path.parent.glob(f".{path.stem}.part-*-of-*.nc*"):
         part.unlink()
+    for leftover in unfinished(path):
+        leftover.unlink(missing_ok=True)
 
 
 def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[list[np.ndarray]]:

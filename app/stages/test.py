@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
+from app.data.fingerprint import fingerprint_of_files
 from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
@@ -93,7 +94,7 @@ def _predict_test_period(
     from app.baselines.base import coarse_inputs
     from app.inference.predict import predict
 
-    model, spec = load_models(paths, session.experiment.inference)
+    model, spec = load_models(paths, session.experiment.inference, session.guard.look)
     check_fits(spec, shards, paths[0])
     rows = np.arange(shards.size(SPLIT)) if known is None else known
     predict(
@@ -118,8 +119,19 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     from app.inference.external import open_input
     from app.inference.predict import predict
 
-    model, spec = load_models(paths, session.experiment.inference)
     inference = session.experiment.inference
+    attributes = _attributes(paths, session) | {
+        "data_fingerprint": fingerprint_of_files(
+            inference.input,
+            inference.input_reference,
+            correction=inference.input_correction,
+            grid=inference.input_grid,
+        )
+    }
+    if written_with(path, attributes):
+        logging.info("%s: already predicted with this model", path)
+        return
+    model, spec = load_models(paths, inference, session.guard.look)
     data = open_input(spec, inference.input)
     if spec.time_window is not None:
         _warn_of_step(spec, modal_step(data.stamps.seconds))
@@ -133,7 +145,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         model,
         read,
         data.stamps,
-        _layout(session, spec, data.fine, data.variables, _attributes(paths, session)),
+        _layout(session, spec, data.fine, data.variables, attributes),
         path,
         communicator=communicator,
         **_options(session),
@@ -225,6 +237,7 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
+        "tiles": f"{inference.tile_size}, overlap {inference.tile_overlap}",
         "quantiles": f"{inference.write_quantiles}",
         "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "

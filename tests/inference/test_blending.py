@@ -128,8 +128,9 @@ class Recorder:
     def __init__(self) -> None:
         self.attributes: dict[str, str] = {}
         self.blocks: dict[int, np.ndarray] = {}
+        self.written = 0
 
-    def new_file(self, path: Path, stamps: Stamps, as_in_file: bool) -> "Recorder":
+    def growing_file(self, path: Path, stamps: Stamps, as_in_file: bool) -> "Recorder":
         return self
 
     def __enter__(self) -> "Recorder":
@@ -141,8 +142,9 @@ class Recorder:
     def fields_of(self, fields: np.ndarray) -> list[np.ndarray]:
         return [fields[0, ..., 0]]
 
-    def write(self, start: int, fields: list[np.ndarray]) -> None:
-        self.blocks[start] = fields[0]
+    def append(self, fields: list[np.ndarray]) -> None:
+        self.blocks[self.written] = fields[0]
+        self.written += len(fields[0])
 
     def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
         assert batch["coarse"].shape[:2] == (6, T)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
+from absl import logging
 from keras import ops
 
 from app.models.diffusion.noise import MemberNoise, keyed_generator
@@ -18,6 +19,7 @@ from app.models.diffusion.unet import TIME_CLASSES
 from app.models.layers.common import register
 from app.models.physical import Batch, PhysicalModel
 from app.models.spec import TIME_FEATURES, ModelArrays, ModelSpec
+from app.progress import LINE_EVERY
 
 LEAST_SPREAD = 1e-6  # encoded: a constant sample is not divided by less
 BOUNDED_ABOVE = 1.0  # σ; there more of x is noise than field, and z is kept within its range
@@ -93,6 +95,7 @@ class DiffusionModel(PhysicalModel):
         super().__init__(spec, arrays, network, first_guess, **kwargs)
         self.settings = settings
         self.sampling = settings.sampling
+        self.check: Callable[[], None] = lambda: None  # before each evaluation while drawing
         self.cross_fitted: Any | None = None  # first guesses of training samples, not saved
         self.target_shape = tuple(target_shape)
         self.target_offset = self._constant("target_offset", np.zeros(self.target_shape))
@@ -136,7 +139,7 @@ class DiffusionModel(PhysicalModel):
         )
         fitted = (self.target_offset, self.target_scale, self.target_range)
         model.fit_target(*(ops.convert_to_numpy(variable) for variable in fitted))
-        model.sampling = self.sampling
+        model.sampling, model.check = self.sampling, self.check
         return model
 
     def frame(self, batch: Batch) -> tuple[Any, Any, Any]:
@@ -217,6 +220,12 @@ class DiffusionModel(PhysicalModel):
             z = self._member(inputs, Window.of(self, batch), seconds, seed, member)
             field = self.constrain(fields, told.base + told.size * z)
             drawn.append(ops.convert_to_numpy(field).astype(np.float32))
+            logging.log_every_n_seconds(
+                logging.INFO,
+                "member %d of %d drawn at %d times",
+                LINE_EVERY,
+                *(member + 1, members, count),
+            )
         return np.stack(drawn)
 
     def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Any:
@@ -256,6 +265,7 @@ class DiffusionModel(PhysicalModel):
 
     def _denoise(self, inputs: dict[str, np.ndarray], x: np.ndarray, sigma: float) -> np.ndarray:
         """The estimate of z from x = z + σn."""
+        self.check()
         levels = np.full(len(x), sigma)
         c = self.settings.process.coefficients(levels)
         noisy = (x * c.scale[0]).astype(np.float32)
