@@ -23,7 +23,8 @@ from app.data.triples import read_frames
 from app.distributed import Communicator
 from app.errors import InputError
 from app.grids import Geometry, Grid
-from app.inference.writer import Layout, part_path
+from app.inference.parts import write_parts
+from app.inference.writer import GrowingFile, Layout
 
 if TYPE_CHECKING:
     from app.models.temporal import TemporalModel, TemporalSpec
@@ -131,28 +132,26 @@ def fill_in(
     *,
     communicator: Communicator,
     batch_size: int,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write the record on its new time axis to `path`: known frames as they are, fields between.
 
-    Sums are parted so that the parts add up to them. The ranks share the intervals.
+    Sums are parted so that the parts add up to them. The ranks share the intervals. `check` is
+    called after every batch and may raise Interrupted; the next call goes on from there.
     """
     ranks, axis = communicator.ranks, record.axis
     units = ranks.share(int(axis.unit[-1]) + 1)
     share = np.flatnonzero((axis.unit >= units.start) & (axis.unit < units.stop))
     layout = Layout(record.grid, record.variables, attributes)
-    whole = ranks.size == 1
-    part = path if whole else part_path(path, ranks.rank, ranks.size)
-    with layout.new_file(part, axis.stamps.take(share), as_in_file=whole) as writer:
-        start = 0
-        for rows in _whole_units(axis.unit[share], batch_size):
-            fields = filled(model, record, share[rows], batch_size)
-            writer.write(start, list(np.moveaxis(fields, -1, 0)))
-            start += len(rows)
-    communicator.barrier()
-    if not whole and ranks.first:
-        parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
-        layout.join(parts, path, axis.stamps)
-    communicator.barrier()
+
+    def fill(file: GrowingFile) -> None:
+        rest = share[file.written :]
+        for rows in _whole_units(axis.unit[rest], batch_size):
+            fields = filled(model, record, rest[rows], batch_size)
+            file.append(list(np.moveaxis(fields, -1, 0)))
+            check()
+
+    write_parts(layout, path, axis.stamps, share, fill, communicator=communicator, check=check)
     logging.info("%d times, %d of them new: %s", len(axis), (axis.known == NONE).sum(), path)
 
 

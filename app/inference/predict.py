@@ -12,9 +12,10 @@ from absl import logging
 
 from app.data.times import Stamps, time_features
 from app.distributed import Communicator
-from app.errors import InputError, Interrupted
+from app.errors import InputError
+from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
-from app.inference.writer import Layout, drop_parts, part_path, written_with
+from app.inference.writer import GrowingFile, Layout
 from app.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -57,8 +58,6 @@ def predict(
     """
     ranks = communicator.ranks
     share = ranks.share(len(stamps))
-    whole = ranks.size == 1
-    part = path if whole else part_path(path, ranks.rank, ranks.size)
     time = time_features(stamps)
     time = time if has_times else np.zeros_like(time)
 
@@ -84,46 +83,29 @@ def predict(
         own = windows.of(rest)
         return blended(own, batch_size, predicted), -(-len(own.rows) // batch_size)
 
-    def write_part() -> None:
-        times = stamps.take(np.asarray(share))
-        with layout.growing_file(part, times, as_in_file=whole) as file:
-            begun, before = time_now(), file.written
-            if before:
-                logging.info("going on after %d of %d times", before, len(share))
-            parts, steps = blocks(share[before:])
-            for fields in shown(parts, steps, "predicting", ranks.first):
-                if undo:
-                    fields = np.stack([undo(member) for member in fields])
-                file.append(layout.fields_of(fields))
-                rate = (file.written - before) * members / (time_now() - begun)
-                _log_progress(file.written, len(share), members, rate)
-                check()
+    def fill(file: GrowingFile) -> None:
+        begun, before = time_now(), file.written
+        if before:
+            logging.info("going on after %d of %d times", before, len(share))
+        parts, steps = blocks(share[before:])
+        for fields in shown(parts, steps, "predicting", ranks.first):
+            if undo:
+                fields = np.stack([undo(member) for member in fields])
+            file.append(layout.fields_of(fields))
+            rate = (file.written - before) * members / (time_now() - begun)
+            _log_progress(file.written, len(share), members, rate)
+            check()
 
-    # Without a fingerprint nothing says which data a part was made from.
-    known = "data_fingerprint" in layout.attributes
-    if whole or not (known and written_with(part, layout.attributes)):
-        _together(write_part, communicator)
-    else:
-        _together(check, communicator)
-    if ranks.first:
-        if not whole:
-            parts = [part_path(path, rank, ranks.size) for rank in range(ranks.size)]
-            layout.join(parts, path, stamps)
-        drop_parts(path)
-    communicator.barrier()
+    write_parts(
+        layout,
+        path,
+        stamps,
+        np.asarray(share),
+        fill,
+        communicator=communicator,
+        check=check,
+    )
     logging.info("%d times predicted: %s", len(stamps), path)
-
-
-def _together(work: Callable[[], None], communicator: Communicator) -> None:
-    """Work on every rank; where one is interrupted, all are, and none waits for another."""
-    request = None
-    try:
-        work()
-    except Interrupted as raised:
-        request = str(raised)
-    requests = [r for r in communicator.gather(request) if r is not None]
-    if requests:
-        raise Interrupted(request or requests[0])
 
 
 def _log_progress(done: int, times: int, members: int, rate: float) -> None:

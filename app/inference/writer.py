@@ -33,6 +33,7 @@ IDENTITY = (
     "members",
     "sampling",
     "tiles",
+    "steps",
     "quantiles",
     "observations",
 )  # attributes that say what a file is

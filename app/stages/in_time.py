@@ -10,6 +10,7 @@ from absl import logging
 
 from app.config import Experiment, time_steps
 from app.data.description import TimeSteps
+from app.data.fingerprint import fingerprint_of_files
 from app.data.known_frames import duration_text
 from app.data.times import duration
 from app.errors import InputError
@@ -42,16 +43,19 @@ def predict_in_time(
     times = session.experiment.inference.target_times
     wanted = ", ".join(times) or f"every {steps.target_step} s"
     identity = attributes | {"steps": f"{steps.input_step} s to {wanted}"}
-    if files:
-        record = in_time.of_files(model.spec, files, steps, times)
-    else:
-        shards = session.shards
-        in_time.check_fits(model.spec, shards, model_path)
-        identity |= {"data_fingerprint": shards.fingerprint}
-        if written_with(path, identity):
-            logging.info("%s: already predicted with this model", path)
-            return
-        record = in_time.of_split(shards, SPLIT, steps, times)
+    identity["data_fingerprint"] = (
+        fingerprint_of_files(files) if files else session.shards.fingerprint
+    )
+    if not files:
+        in_time.check_fits(model.spec, session.shards, model_path)
+    if written_with(path, identity):
+        logging.info("%s: already predicted with this model", path)
+        return
+    record = (
+        in_time.of_files(model.spec, files, steps, times)
+        if files
+        else in_time.of_split(session.shards, SPLIT, steps, times)
+    )
     in_time.fill_in(
         model,
         record,
@@ -59,6 +63,7 @@ def predict_in_time(
         identity,
         communicator=communicator,
         batch_size=session.experiment.sampling.batch_size,
+        check=session.guard.look,
     )
 
 

@@ -1,20 +1,27 @@
 """Downscaling in time, from files to scores: nothing withheld is seen, nothing known is changed."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from app import config, flags
-from app.errors import InputError
+from app.distributed import Communicator
+from app.errors import InputError, Interrupted
 from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.session import Session
 from tests.system.conftest import Run
 from tests.system.test_ranks import steps as ranks_after_steps
 from tests.system.test_resume import kill_during_training, weights
+
+if TYPE_CHECKING:
+    from app.inference.in_time import KnownRecord
+    from app.models.temporal import TemporalModel
 
 Y, X, HOURS = 12, 16, 241
 NETWORK = [
@@ -174,22 +181,71 @@ def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path
     np.testing.assert_allclose(asked["x"][1], filled["x"][9], atol=1e-3)
     np.testing.assert_array_equal(asked["x"][2], known[2])
     assert np.abs(asked["x"][0] - asked["x"][1]).mean() > 0.01
+    # The same file again, of another time.
+    asked = filled_in(tmp_path / "asked", *given, "--target_times=2020-01-01T04:30")
+    np.testing.assert_allclose(asked["x"][0], filled["x"][9], atol=1e-3)
 
 
-def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
-    """Totals of 3 h come back to 1e-6 of themselves, and dry ones stay dry."""
-    from app.inference.in_time import filled, of_split
+def untrained(argv: list[str]) -> "tuple[Session, TemporalModel, KnownRecord]":
+    """A model of the data that these flags describe, and their test period."""
+    from app.inference.in_time import of_split
     from app.training.assemble_time import build_temporal_model
 
-    data = waves("sum")
-    data["x"].values[-30:, 0] = 0.0
-    argv = described(tmp_path, data)
     session = Session(config.build(*flags.parse(["test", *argv])), Ranks())
     session.communicator.barrier()
     model = build_temporal_model(session.experiment, session.shards)
     steps = session.description.time_steps
     assert steps is not None
-    record = of_split(session.shards, "test", steps)
+    return session, model, of_split(session.shards, "test", steps)
+
+
+def test_filling_in_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    from app.inference.in_time import fill_in
+
+    _, model, record = untrained(described(tmp_path, waves()))
+    asked = [0]
+
+    def interrupt() -> None:
+        asked[0] += 1
+        if asked[0] == 3:
+            raise Interrupted("SIGTERM")
+
+    def fill(name: str, check: Callable[[], None] = lambda: None, batch_size: int = 4) -> None:
+        known = {"data_fingerprint": "known"}
+        everyone = Communicator(Ranks())
+        fill_in(
+            model,
+            record,
+            tmp_path / name,
+            known,
+            communicator=everyone,
+            batch_size=batch_size,
+            check=check,
+        )
+
+    fill("whole.nc")
+    with pytest.raises(Interrupted):
+        fill("broken.nc", interrupt)
+    assert asked == [3]
+    assert not (tmp_path / "broken.nc").exists()
+    note = json.loads((tmp_path / ".broken.nc.unfinished.json").read_text())
+    assert 9 <= note["written"] <= 12  # whole intervals between known frames
+    fill("broken.nc", interrupt, batch_size=7)
+    assert asked[0] - 3 <= -(-(len(record.axis) - note["written"]) // 6)
+    with (
+        xr.open_dataset(tmp_path / "whole.nc") as one,
+        xr.open_dataset(tmp_path / "broken.nc") as other,
+    ):
+        xr.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
+    """Totals of 3 h come back to 1e-6 of themselves, and dry ones stay dry."""
+    from app.inference.in_time import filled
+
+    data = waves("sum")
+    data["x"].values[-30:, 0] = 0.0
+    session, model, record = untrained(described(tmp_path, data))
     fields = filled(model, record, np.arange(len(record.axis)), 4)
     totals = session.shards.read("hr", "test", np.arange(session.shards.size("test")))
     hours = record.axis.stamps.seconds // 3600 - waves()["time"].values[0].astype(
