@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import create_once, read_json, sync_folder, write_json
+from app.atomic import create_once, read_json, sync, write_json
 from app.data.description import DataDescription, Variable
 from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
@@ -279,9 +279,9 @@ def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dic
 def _publish(folder: Path, final: Path) -> None:
     """Rename only what is on disk; a broken folder of that name gives way."""
     for path in (*(p for p in folder.iterdir() if p.is_dir()), folder):
-        sync_folder(path)
+        sync(path)
     if final.exists():
         final.rename(folder.with_name("broken"))
     folder.rename(final)
-    sync_folder(final.parent)
+    sync(final.parent)
     logging.info("shards are in %s", final)

@@ -19,7 +19,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from app.atomic import read_json, write_json
+from app.atomic import read_json, sync, write_json
 from app.data.description import Variable
 from app.data.field_file import FieldWriter
 from app.data.times import Stamps
@@ -60,8 +60,9 @@ class GrowingFile:
             self.keep()
 
     def keep(self) -> None:
-        """What is there outlasts this process."""
+        """What is there outlasts this process, and this machine."""
         self._writer.sync()
+        sync(self._writer.path)
         write_json(self._note, self._facts)
         self._kept = time.monotonic()
 

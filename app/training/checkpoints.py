@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from absl import logging
 
-from app.atomic import sync_folder, write_text
+from app.atomic import sync, write_text
 from app.errors import RunError
 
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
@@ -52,7 +52,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
             json.dump(checkpoint.facts, file)
             _sync(file)
         os.replace(temporary, final)
-        sync_folder(folder)
+        sync(folder)
         write_text(folder / POINTER, final.name + "\n")
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
