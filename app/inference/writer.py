@@ -23,7 +23,7 @@ from app.atomic import read_json, sync, write_json
 from app.data.description import Variable
 from app.data.field_file import FieldWriter
 from app.data.times import Stamps
-from app.errors import Interrupted, RunError
+from app.errors import RunError
 from app.grids import Grid
 
 IDENTITY = (
@@ -140,7 +140,7 @@ class Layout:
     def growing_file(
         self, path: Path, stamps: Stamps, as_in_file: bool = True
     ) -> Iterator[GrowingFile]:
-        """Likewise; what was written before an interruption, or a kill, stays for the next call.
+        """Likewise; what was written before an error, a request or a kill stays for the next call.
 
         Only where the attributes say which data the fields are made from.
         """
@@ -155,19 +155,18 @@ class Layout:
                 file = GrowingFile(writer, note, facts)
                 try:
                     yield file
-                except Interrupted:
-                    file.keep()
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        file.keep()
                     raise
             temporary.replace(path)
             note.unlink(missing_ok=True)
-        except Interrupted:
-            raise
-        except BaseException as error:
-            for leftover in (temporary, note):
-                leftover.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise RunError(f"{path}: cannot be written ({error})") from error
-            raise
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error})") from error
+        finally:
+            if not (facts["written"] and facts["data_fingerprint"]):
+                temporary.unlink(missing_ok=True)
+                note.unlink(missing_ok=True)
 
     def _facts(self, stamps: Stamps) -> dict[str, Any]:
         """What a file is, and that nothing of it is there yet."""

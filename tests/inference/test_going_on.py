@@ -14,7 +14,7 @@ import xarray as xr
 from app.data.description import Variable
 from app.data.times import Stamps
 from app.distributed import Communicator
-from app.errors import InputError, Interrupted, RunError
+from app.errors import Interrupted, RunError
 from app.grids import Grid
 from app.inference import writer
 from app.inference.predict import predict
@@ -54,15 +54,17 @@ def work(
     members: int = 2,
     rank: int = 0,
     size: int = 1,
-    **attributes: str,
+    model: Counting | None = None,
+    **attributes: str | None,
 ) -> list[int]:
     """Predict; the rows that the model was asked for."""
-    model = Counting()
+    model = model or Counting()
+    known = {n: v for n, v in {**ATTRIBUTES, **attributes}.items() if v is not None}
     predict(
         model,
         lambda rows: rows[:, None, None, None].astype("float32"),
         Stamps(SECONDS),
-        Layout(GRID, VARIABLES, {**ATTRIBUTES, **attributes}, members=members),
+        Layout(GRID, VARIABLES, known, members=members),
         path,
         communicator=Communicator(Ranks(rank, size)),
         batch_size=BATCH,
@@ -172,10 +174,33 @@ def test_finished_and_unfinished_parts_of_ranks_are_kept(tmp_path: Path) -> None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["whole.nc", "y.nc"]
 
 
-def test_refused_prediction_leaves_nothing(tmp_path: Path) -> None:
-    def refuse() -> None:
-        raise InputError("no")
+class Broken(Counting):
+    """A model that fails at some row."""
 
-    with pytest.raises(InputError):
-        work(tmp_path / "y.nc", after(2, refuse))
+    def __init__(self, row: int) -> None:
+        super().__init__()
+        self.row = row
+
+    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+        if self.row in batch["coarse"][..., 0, 0, 0]:
+            raise OSError("the disk is full")
+        return super().predict_fields(batch, seed, members)
+
+
+def test_what_was_there_before_an_error_stays(tmp_path: Path) -> None:
+    path = tmp_path / "y.nc"
+    with pytest.raises(RunError, match="the disk is full"):
+        work(path, model=Broken(row=20))
+    assert work(path)[0] == 3 * BATCH
+    work(tmp_path / "whole.nc")
+    assert same(path, tmp_path / "whole.nc")
+
+
+def test_nothing_stays_where_nothing_was_there_or_nobody_knows_of_what(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        work(tmp_path / "y.nc", model=Broken(row=0))
+    assert not list(tmp_path.iterdir())
+    nameless = {"data_fingerprint": None}
+    with pytest.raises(RunError):
+        work(tmp_path / "y.nc", model=Broken(row=20), **nameless)
     assert not list(tmp_path.iterdir())
