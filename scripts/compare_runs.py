@@ -9,6 +9,7 @@ field, which is its CRPS. Bins are compared pair by pair, in the order of the ru
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from app.errors import refusals
@@ -37,10 +38,13 @@ def _print_scores(runs: list[Path], others: list[Path]) -> None:
     print(f"{'score':16} {'runs':>9} {'against':>9} {'difference':>11}  95 % interval")
     for one in paired_differences(own_files, other_files, tuple(SUMS_OF)):
         own, other = one.means
+        within, relative = "none: the period is too short", ""
+        if math.isfinite(one.low):
+            within = f"{one.low:+.4g} to {one.high:+.4g}"
+            relative = f", {one.low / other:+.2%} to {one.high / other:+.2%}"
         print(
             f"{one.score + one.label:16} {own:9.4g} {other:9.4g} {one.value:+11.4g}  "
-            f"{one.low:+.4g} to {one.high:+.4g} ({one.value / other:+.2%}, {one.low / other:+.2%} "
-            f"to {one.high / other:+.2%})"
+            f"{within} ({one.value / other:+.2%}{relative})"
         )
 
 
