@@ -1,7 +1,7 @@
 """Predicted fields on disk: each rank its part, joined by the first, complete or not there.
 
-A file that takes long to fill goes on where an earlier call was ended: its name is NAME.unfinished
-until then, with a note of what it is and how much of it is there.
+A file goes on where an earlier call was ended: its name is .NAME.unfinished until it is complete,
+with a note of what it is and how much of it is there.
 """
 
 from __future__ import annotations

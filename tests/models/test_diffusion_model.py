@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from app.errors import Interrupted
 from app.inference.tiles import TiledModel
 from app.models import (
     Channel,
@@ -169,6 +170,23 @@ def test_members_depend_on_seed_time_and_number_alone(
     assert np.nanmin(np.abs(together[0] - together[1])) > 0
     other = model.predict_fields(data, seed=6, members=1)
     assert np.nanmin(np.abs(other[0] - together[0])) > 0
+
+
+def test_requests_are_looked_for_before_every_evaluation() -> None:
+    model = make(sampling=SamplingOptions(sampler="ddim", steps=5))
+    looks = []
+
+    def look() -> None:
+        looks.append(len(looks))
+        if len(looks) == 7:
+            raise Interrupted("SIGTERM")
+
+    model.check = look
+    model.predict_fields(batch(), seed=0, members=1)
+    assert len(looks) == 5
+    with pytest.raises(Interrupted):
+        model.predict_fields(batch(), seed=0, members=3)
+    assert len(looks) == 7
 
 
 def test_sampler_may_be_changed_after_training() -> None:
