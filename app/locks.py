@@ -68,17 +68,17 @@ def hold(path: Path, content: dict[str, Any]) -> bool:
     return True
 
 
-def give_back(path: Path, content: dict[str, Any]) -> None:
-    """Remove a lock that is still as we have made it."""
-    _held.pop(path, None)
-    if read_json(path) == content:
+def give_back(path: Path) -> None:
+    """Remove a lock of ours that is still as we have made it."""
+    content = _held.pop(path, None)
+    if content is not None and read_json(path) == content:
         path.unlink(missing_ok=True)
 
 
 def give_back_all() -> None:
     """Remove all locks of this process, which is about to end wherever it is."""
-    for path, content in list(_held.items()):
-        give_back(path, content)
+    for path in list(_held):
+        give_back(path)
 
 
 class Watch:
@@ -125,7 +125,7 @@ class RunLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mine: dict[str, Any] | None = None
+        self._taken = False
 
     def take(self) -> None:
         """Make the lock ours, a stale one too; InputError names the job that holds it."""
@@ -135,7 +135,7 @@ class RunLock:
             if not (stale(self.path) or of_earlier_first_rank(judged or {})):
                 raise InputError(self._refusal(judged))
             remove_judged(self.path, judged)
-        self._mine = me
+        self._taken = True
 
     def check(self) -> None:
         """InputError where another job than this rank's own holds the lock."""
@@ -145,9 +145,9 @@ class RunLock:
             raise InputError(self._refusal(content))
 
     def release(self) -> None:
-        if self._mine is not None:
-            give_back(self.path, self._mine)
-        self._mine = None
+        if self._taken:
+            give_back(self.path)
+        self._taken = False
 
     def _refusal(self, content: dict[str, Any] | None) -> str:
         return f"--save_path={self.path.parent}: {described(content or {})} works in this folder"

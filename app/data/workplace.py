@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Any
 
 from app.atomic import read_json, write_json
 from app.errors import InputError
@@ -28,7 +27,6 @@ class Workplace:
         self._name = name
         self._lock = cache / f".{name}.lock"
         self._notice = cache / f".{name}.failed"
-        self._mine: dict[str, Any] = {}
         self._watch = Watch()
         self._old_notice = self._notice_time()
 
@@ -38,10 +36,8 @@ class Workplace:
             remove_judged(self._lock, read_json(self._lock))
         me = owner()
         folder = self._cache / f".{self._name}.{me['token']}"
-        mine = {**me, "folder": folder.name}
-        if not hold(self._lock, mine):
+        if not hold(self._lock, {**me, "folder": folder.name}):
             return None
-        self._mine = mine
         beat.add(self._lock)
         self._notice.unlink(missing_ok=True)
         for leftover in self._cache.glob(f".{self._name}.*/"):
@@ -56,7 +52,7 @@ class Workplace:
             folder.rename(gone)  # in one step, so that no helper claims in what is left
         shutil.rmtree(gone, ignore_errors=True)
         beat.drop(self._lock)
-        give_back(self._lock, self._mine)
+        give_back(self._lock)
 
     def work_folder(self) -> Path | None:
         """Where the lock's owner works, if there is one."""
