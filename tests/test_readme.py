@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import config, flags
-from app.data.read_description import from_yaml
+from app.data.reading.yaml_description import from_yaml
 from app.sweep.spec import read_spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.config.training import IN_TIME
 from app.data.description import DataDescription, TimeSteps
-from app.data.read_description import from_files, from_module, from_yaml, with_transform
+from app.data.reading.yaml_description import from_files, from_module, from_yaml, with_transform
 from app.errors import InputError
 
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"

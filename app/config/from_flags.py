@@ -20,7 +20,7 @@ from app.config.training import (
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
 from app.config.values import fold, listed, part, path, truths, whole_numbers
-from app.data.read_description import with_transform
+from app.data.reading.yaml_description import with_transform
 from app.durations import Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown

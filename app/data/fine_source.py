@@ -8,7 +8,7 @@ import numpy as np
 
 from app.data.description import Source
 from app.data.plan import MARGIN, box_of, regridder_of, same_cells
-from app.data.sources import Opened, open_source
+from app.data.reading.sources import Opened, open_source
 from app.grids import Grid
 from app.grids.regrid import Regridder
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from absl import logging
 
-from app.data.alignment import align
 from app.data.description import DataDescription, Region, Source, Variable
-from app.data.sources import Opened, open_source, open_static
+from app.data.reading.alignment import align
+from app.data.reading.sources import Opened, open_source, open_static
 from app.data.splits import assign
 from app.data.times import Stamps
 from app.errors import InputError

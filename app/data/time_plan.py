@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
-from app.data.alignment import align
 from app.data.description import DataDescription, TimeSteps, Variable
 from app.data.fine_source import FineSource, open_fine
 from app.data.known_frames import Frames, duration_text, known_frames, withheld_frames
 from app.data.plan import Blocks, Plan, SplitPlan, refuse_twins, statics_on
-from app.data.sources import open_source
+from app.data.reading.alignment import align
+from app.data.reading.sources import open_source
 from app.data.splits import assign
 from app.data.time_axis import NONE, time_axis
 from app.data.times import Stamps

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.data.alignment import align
 from app.data.description import Source, Variable, source_from_dict
 from app.data.plan import coarse_input
+from app.data.reading.alignment import align
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid

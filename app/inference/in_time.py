@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.data.alignment import align
 from app.data.description import Source, TimeSteps, Variable, source_from_dict
 from app.data.fine_source import open_fine
 from app.data.known_frames import duration_text, known_frames
+from app.data.reading.alignment import align
 from app.data.shards import Shards
 from app.data.sky import sky
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.data.coordinate_channels import NAMES, coordinate_fields
-from app.data.sources import open_source
+from app.data.reading.sources import open_source
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.external import sources_of

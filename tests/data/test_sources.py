@@ -7,8 +7,8 @@ import xarray as xr
 from shard_helpers import LAT, LON, field, source, write
 
 from app.data.description import Region, Source, Variable
-from app.data.files import identity
-from app.data.sources import open_source, open_static
+from app.data.reading.files import identity
+from app.data.reading.sources import open_source, open_static
 from app.errors import InputError
 from app.grids import detect_grid, same_grid
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.data.series import Series
+from app.data.reading.series import Series
 from app.data.times import duration, modal_step
 from app.errors import InputError
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.data.aggregation import Aggregated
 from app.data.description import Region, Source, Variable
-from app.data.files import expand, open_lazily
-from app.data.selection import find_variable, pick, time_coordinate
-from app.data.series import FileSeries, Part, Series, Window
+from app.data.reading.aggregation import Aggregated
+from app.data.reading.files import expand, open_lazily
+from app.data.reading.selection import find_variable, pick, time_coordinate
+from app.data.reading.series import FileSeries, Part, Series, Window
 from app.data.times import Stamps, duration
 from app.data.transforms import clip
 from app.data.units import Conversion, conversion

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
-from app.data.selection import MERGED
+from app.data.reading.selection import MERGED
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Grid

@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 
 from app.data.description import Source
-from app.data.sources import Opened
+from app.data.reading.sources import Opened
 from app.data.times import DAY, Stamps, modal_step
 from app.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Reading: files as people have them become fields in canonical order, aligned in time."""
