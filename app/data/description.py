@@ -17,6 +17,7 @@ SPLIT_KINDS = ("dates", "fractions", "years", "blocks", "seasons", "folds")
 SPLIT_NAMES = ("train", "validation", "test")
 TIME_METHODS = ("point", "sum")
 GAP_POLICIES = ("refuse", "skip", "bridge")
+CALENDARS = ("standard", "noleap", "360_day")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Variable:
     log1p(x / x0), in those units; `kind` "ratio" allows relative scores. `accumulation`: the
     time, such as 1h, that an amount has gathered over; `wet_threshold`: the smallest wet value,
     in the variable's unit, if not 1 mm a day. `time_method` "sum" is an amount of the time before
-    its stamp (None: as the file's cell_methods say, else "point").
+    its stamp (None: as the file's cell_methods say, else "point"). `missing`: values, in the file's
+    own units, that stand for "missing" there though the file does not declare them.
     """
 
     name: str
@@ -42,8 +44,10 @@ class Variable:
     accumulation: str | None = None
     wet_threshold: float | None = None
     time_method: str | None = None
+    missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", tuple(float(value) for value in self.missing))
         check_choice("transform", self.transform, TRANSFORMS, self.name)
         check_choice("kind", self.kind, KINDS, self.name)
         if self.time_method is not None:
@@ -63,7 +67,8 @@ class Source:
     """A set of files of one grid and the variables wanted from them.
 
     `regrid` "auto" averages over cells where the source is clearly finer than the grid that its
-    fields are brought to, and interpolates bilinearly elsewhere.
+    fields are brought to, and interpolates bilinearly elsewhere. `calendar`: the one that the times
+    are to be in, if not the files' own.
     """
 
     files: tuple[str, ...]
@@ -76,8 +81,13 @@ class Source:
     align: str = "exact"
     regrid: str = "auto"
     lags: tuple[int, ...] = (0,)
+    calendar: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("files", "lags"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.calendar is not None:
+            check_choice("calendar", self.calendar, CALENDARS, ", ".join(self.files))
         check_choice("align", self.align, ALIGNMENTS, ", ".join(self.files))
         check_choice("regrid", self.regrid, REGRIDDINGS, ", ".join(self.files))
 
@@ -86,8 +96,6 @@ def source_from_dict(stored: dict[str, Any]) -> Source:
     """The source that `dataclasses.asdict` has written, also after JSON made lists of tuples."""
     plain = dict(stored)
     plain["variables"] = tuple(Variable(**variable) for variable in plain["variables"])
-    for name in ("files", "lags"):
-        plain[name] = tuple(plain[name])
     return Source(**plain)
 
 

@@ -249,6 +249,8 @@ class _Reader:
         _known(options, VARIABLE_KEYS, where)
         source_name, at, level = name.partition("@")
         given = {"source_name": source_name, **({"level": _number(level, where)} if at else {})}
+        if "missing" in options:
+            options = {**options, "missing": _missing(options["missing"], where)}
         return Variable(name=name.replace("@", ""), **{**given, **options})
 
     def _expanded(self, text: str, where: str) -> str:
@@ -265,6 +267,16 @@ class _Reader:
 
 def _tupled(value: Any) -> Any:
     return tuple(_tupled(part) for part in value) if isinstance(value, list) else value
+
+
+def _missing(value: Any, where: str) -> tuple[float, ...]:
+    listed = value if isinstance(value, list) else [value]
+    try:
+        return tuple(float(part) for part in listed)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}.missing: expected a number or a list of numbers, received {value!r}"
+        ) from error
 
 
 def _number(text: str, where: str) -> float:
