@@ -3,6 +3,6 @@
 from app.grids.detection import detect_grid, to_canonical
 from app.grids.geometry import Geometry
 from app.grids.grid import Grid
-from app.grids.identity import same_grid
+from app.grids.identity import columns_of, same_grid
 
-__all__ = ["Geometry", "Grid", "detect_grid", "same_grid", "to_canonical"]
+__all__ = ["Geometry", "Grid", "columns_of", "detect_grid", "same_grid", "to_canonical"]

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from app.errors import InputError
-from app.grids import Geometry, Grid, detect_grid, same_grid, to_canonical
+from app.grids import Geometry, Grid, columns_of, detect_grid, same_grid, to_canonical
 
 
 def field(lat, lon, dims=("lat", "lon"), attrs=True):
@@ -432,3 +432,30 @@ def test_one_grid_is_told_from_another(step, shift, same):
     stored = Grid(lat.astype("float32"), (lon.astype("float32") + shift))
     assert same_grid(stored, Grid(lat, lon)) == same
     assert not same_grid(Grid(lat[1:], lon), Grid(lat, lon))
+
+
+@pytest.mark.parametrize("curvilinear", [False, True])
+def test_global_files_are_matched_wherever_they_cut_the_circle(curvilinear):
+    lat, east = np.arange(-80.0, 81, 20), np.arange(0.0, 360, 30)
+    cuts = east, np.arange(-180.0, 180, 30), np.arange(30.0, 390, 30)
+    grids = [Grid(lat, lon) for lon in cuts]
+    if curvilinear:
+        grids = [Grid(*grid.mesh(), ("j", "i")) for grid in grids]
+    fields = [np.cos(np.radians(lon)) + np.sin(np.radians(lon)) * 2 for lon in cuts]
+    for grid, field_here in zip(grids, fields, strict=True):
+        for other, field_there in zip(grids, fields, strict=True):
+            columns = columns_of(grid, other)
+            np.testing.assert_allclose(field_there[columns], field_here, atol=1e-12)
+    np.testing.assert_array_equal(columns_of(grids[0], grids[0]), np.arange(12))
+    np.testing.assert_array_equal(columns_of(grids[0], grids[1])[:3], [6, 7, 8])
+
+
+def test_columns_of_other_cells_are_not_matched():
+    lat, lon = np.arange(-80.0, 81, 20), np.arange(0.0, 360, 30)
+    grid = Grid(lat, lon)
+    assert columns_of(grid, Grid(lat, lon - 165)) is None  # half a cell further
+    assert columns_of(grid, Grid(lat + 5, lon - 180)) is None
+    assert columns_of(grid, Grid(lat, lon[:-1])) is None
+    assert columns_of(grid, Grid(*grid.mesh())) is None
+    region = Grid(lat, np.arange(0.0, 120, 10))
+    assert columns_of(region, Grid(lat, np.arange(30.0, 150, 10))) is None
