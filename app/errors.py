@@ -1,10 +1,13 @@
 """The ways in which a run ends early for a reason that a user can read."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.exit_codes import REFUSED
+
+LONGEST_REASON = 300  # characters of a library's message
 
 
 class InputError(Exception):
@@ -34,3 +37,18 @@ class Interrupted(BaseException):
 
     No Exception: what handles errors must not take it for one.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text on one line, its class's name where it has none.
+
+    A library's text ends beyond about 300 characters, at a word, with " …".
+    """
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    if not text or isinstance(error, KeyError):  # of which the text is the key alone
+        text = f"{name}: {text}" if text else name
+    if isinstance(error, (InputError, RunError)):
+        return text
+    lines = textwrap.wrap(text, LONGEST_REASON, break_long_words=False, break_on_hyphens=False)
+    return lines[0] + (" …" if len(lines) > 1 else "")

@@ -10,7 +10,7 @@ from types import TracebackType
 from absl import logging
 
 from app.config import Experiment
-from app.errors import InputError, Interrupted, Regroup
+from app.errors import InputError, Interrupted, Regroup, one_line
 from app.interruption import Interruption, deadline
 from app.locks import Heartbeat, RunLock, give_back_all
 from app.ranks import Ranks
@@ -106,7 +106,7 @@ class Guard:
         elif isinstance(error, InputError) and self._nothing_lost():
             self.status.withdraw()
         else:
-            self.status.end(FAILED, error=" ".join(str(error).split()) or type(error).__name__)
+            self.status.end(FAILED, error=one_line(error))
 
     def _nothing_lost(self) -> bool:
         """Whether this call began nothing, and no job script waits for what an earlier one did."""

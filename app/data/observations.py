@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from app.data.description import Variable
 from app.data.times import Stamps
 from app.data.units import conversion
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.grids.sphere import unit_vectors
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def open_observations(
         with xr.open_dataset(path) as dataset:
             return _read(dataset.load(), where, variables, grid, calendar)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{where}: cannot be read ({reason})") from error
+        raise InputError(f"{where}: cannot be read ({one_line(error)})") from error
 
 
 def _read(

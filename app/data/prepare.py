@@ -33,7 +33,7 @@ from app.data.shards import FORMAT, MANIFEST, SCALING_FILE, STATIC_FILE
 from app.data.time_plan import WITHHELD, plan_in_time
 from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.locks import Heartbeat, Watch
 from app.owners import owner
 from app.ranks import Ranks
@@ -142,9 +142,9 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         _finish(job, folder, reports)
         _publish(folder / DATA, place.final)
     except BaseException as error:
-        place.notify_failure(_one_line(error))
+        place.notify_failure(one_line(error))
         if isinstance(error, OSError):
-            raise InputError(f"{place.final}: {_one_line(error)}") from error
+            raise InputError(f"{place.final}: {one_line(error)}") from error
         raise
     finally:
         place.release(beat, folder)
@@ -157,7 +157,7 @@ def _help(job: Job, folder: Path, beat: Heartbeat) -> None:
     except BaseException as error:
         if not folder.is_dir():
             return  # the leader has finished or failed meanwhile: that is what counts
-        create_once(folder / FAILURE, {"message": f"rank {job.ranks.rank}: {_one_line(error)}"})
+        create_once(folder / FAILURE, {"message": f"rank {job.ranks.rank}: {one_line(error)}"})
         raise
 
 
@@ -195,10 +195,6 @@ def _raise_failure(folder: Path) -> None:
     failure = read_json(folder / FAILURE)
     if failure is not None:
         raise InputError(str(failure["message"]))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import logging
 
 from app.data.workplace import POLL, Workplace
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.locks import Heartbeat
 
 DATA = "data"  # folder within the work folder
@@ -44,7 +44,7 @@ def _copy(folder: Path, place: Workplace, work: Path, beat: Heartbeat) -> None:
         (work / DATA).rename(place.final)
         logging.info("shards copied to %s", place.final)
     except (OSError, shutil.Error) as error:
-        message = f"--stage_to={place.final.parent}: {' '.join(str(error).split())}"
+        message = f"--stage_to={place.final.parent}: {one_line(error)}"
         place.notify_failure(message)
         raise InputError(message) from error
     finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.config import LaunchConfig
 from app.distributed.network import interface_towards
 from app.distributed.team import Member, Team
-from app.errors import InputError, Regroup, RunError
+from app.errors import InputError, Regroup, RunError, one_line
 from app.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def horovod_errors(watch: Watch | None, elastic: bool = False) -> Iterator[None]
         if not is_horovods(error):
             raise
         if elastic:
-            raise Regroup(_first(error)) from error
+            raise Regroup(one_line(error)) from error
         reason = watch.verdict() if watch else None
-        raise RunError(reason or f"the ranks have lost each other ({_first(error)})") from error
+        raise RunError(reason or f"the ranks have lost each other ({one_line(error)})") from error
 
 
 def is_horovods(error: Exception) -> bool:
@@ -118,10 +118,6 @@ def is_horovods(error: Exception) -> bool:
     return type(error).__name__ == "HorovodInternalError" or (
         tensorflows and "Horovod" in str(error)
     )
-
-
-def _first(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from app.data.times import Stamps
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.grids import detect_grid, same_grid, to_canonical
 
 if TYPE_CHECKING:
@@ -145,4 +145,4 @@ def _open(path: str | Path) -> xr.Dataset:
     try:
         return xr.open_dataset(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a prediction: {error}") from error
+        raise InputError(f"{path}: cannot be read as a prediction ({one_line(error)})") from error

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.block_means import block_mean
 from app.models.codec import Codec
@@ -352,8 +352,7 @@ def load_physical_model(path: str | Path) -> PhysicalModel:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the damaged part happens to break
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"model {path}: cannot be read ({reason})") from error
+        raise InputError(f"model {path}: cannot be read ({one_line(error)})") from error
     if not isinstance(model, PhysicalModel):
         raise InputError(
             f"model {path}: holds a {type(model).__name__}, expected a finescale PhysicalModel"

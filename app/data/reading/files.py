@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from app.errors import InputError
+from app.errors import InputError, one_line
 
 WILDCARDS = frozenset("*?[")
 REMOTE = "://"
@@ -37,8 +37,7 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
             path, engine=engine, cache=False, decode_timedelta=False, decode_coords="all"
         )
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as NetCDF or Zarr ({reason[:200]})") from error
+        raise InputError(f"{path}: cannot be read as NetCDF or Zarr ({one_line(error)})") from error
 
 
 def identity(path: str) -> list[Any]:

@@ -12,7 +12,7 @@ from absl import logging
 
 from app.data.reading.selection import MERGED
 from app.data.times import Stamps
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.grids import Grid
 
 READ_THROUGH = 4  # rows between two wanted ones that are read along rather than skipped
@@ -85,9 +85,13 @@ class Part:
             if MERGED not in field.dims:
                 return self.window.read(field, lead)
             versions = self.window.read(field, (MERGED, *lead))
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{self.path}: {field.name} cannot be read ({reason})") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # zlib, blosc and numcodecs raise errors of their own
+            raise InputError(
+                f"{self.path}: {field.name} cannot be read, the file may be damaged "
+                f"({one_line(error)})"
+            ) from error
         merged = versions[0]
         for version in versions[1:]:
             merged = np.where(np.isnan(merged), version, merged)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.grids import Geometry
 from app.grids.sun import sun_response
 from app.models.codec import Codec
@@ -185,8 +185,7 @@ def load_temporal_model(path: Path) -> TemporalModel:
     try:
         model: TemporalModel = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the damaged part happens to break
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"model {path}: cannot be read ({reason})") from error
+        raise InputError(f"model {path}: cannot be read ({one_line(error)})") from error
     return model
 
 
