@@ -15,7 +15,6 @@ from app.config.training import (
     TransferConfig,
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.config.values import at_least
 from app.data.description import DataDescription
 from app.errors import InputError
 
@@ -85,7 +84,6 @@ class SweepConfig:
     overwrite: bool
 
     def __post_init__(self) -> None:
-        at_least("jobs", self.jobs, 1)
         if self.collect == bool(self.spec):
             raise InputError(
                 "sweep: expected --sweep='FLAG=VALUE,VALUE;…' or --sweep=FILE.yml to run one, or "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from app.config.values import at_least, joined
+from app.config.values import at_least, joined, within
 from app.errors import InputError
 
 SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
+MAX_MULTIPLIER, MAX_FILTERS, MAX_FACTOR, MAX_KERNEL = 1024, 2**16, 1000, 255
 PLAIN_BLOCKS = ("swin2sr", "conv_baseline")  # these have their own normalisation, or none
 
 
@@ -40,18 +40,11 @@ class ModelConfig:
     bidirectional: bool = True
 
     def __post_init__(self) -> None:
-        if self.time_window is not None:
-            at_least("time_window", self.time_window, 2)
-            if self.backbone in SPATIAL_ONLY:
-                raise InputError(
-                    f"--backbone={self.backbone} with --time_window={self.time_window}: this "
-                    "backbone takes spatial samples only; expected convnet, resnet or densenet"
-                )
-        at_least("n_filters", self.n_filters, 1)
-        at_least("n_blocks", self.n_blocks, 1)
-        at_least("first_guess_radius", self.first_guess_radius, 1)
-        if not 0 <= self.dropout_rate < 1:
-            raise InputError(f"--dropout_rate={self.dropout_rate}: expected 0 <= rate < 1")
+        if self.time_window is not None and self.backbone in SPATIAL_ONLY:
+            raise InputError(
+                f"--backbone={self.backbone} with --time_window={self.time_window}: this "
+                "backbone takes spatial samples only; expected convnet, resnet or densenet"
+            )
         if self.backbone == "unet" and self.upsampling != "pin":
             raise InputError(
                 f"--backbone=unet with --upsampling={self.upsampling}: unet works on the fine "
@@ -102,8 +95,6 @@ class DiffusionConfig:
     noise_embedding: str = "positional"
 
     def __post_init__(self) -> None:
-        at_least("n_channels", self.n_channels, 1)
-        at_least("unet_blocks", self.unet_blocks, 1)
         if self.regression_folds != 0:
             at_least("regression_folds", self.regression_folds, 2)
         if self.regression_draws and not self.regression_folds:
@@ -117,18 +108,12 @@ class DiffusionConfig:
                 f"--is_attention: expected one of T, F for each of the {levels} levels of "
                 f"--channel_multipliers, received {attending}"
             )
-        if min(self.channel_multipliers) < 1:
-            raise InputError(
-                f"--channel_multipliers={','.join(map(str, self.channel_multipliers))}: expected "
-                "whole numbers from 1 up"
-            )
-        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+        within("channel_multipliers", self.channel_multipliers, 1, MAX_MULTIPLIER)
+        if not self.sigma_min < self.sigma_max:
             raise InputError(
                 f"--sigma_min={self.sigma_min} with --sigma_max={self.sigma_max}: expected "
-                "0 < sigma_min < sigma_max"
+                "sigma_min < sigma_max"
             )
-        if not 0 < self.noise_log_std < math.inf:
-            raise InputError(f"--noise_log_std={self.noise_log_std}: expected a number above 0")
         if self.fold_regressions and (
             self.regression_from is None or len(self.fold_regressions) < 2
         ):
@@ -136,8 +121,6 @@ class DiffusionConfig:
                 f"--fold_regressions={','.join(self.fold_regressions)}: expected two runs or more, "
                 "beside --regression_from"
             )
-        if self.min_snr < 0:
-            raise InputError(f"--min_snr={self.min_snr}: expected 0 or more")
 
 
 JOIN = "join"
@@ -159,26 +142,20 @@ class StackConfig:
     finetune_rate: float | None = None
 
     def __post_init__(self) -> None:
-        for factor in self.factors:
-            at_least("sr_factors", factor, 2)
-        for count in self.filters:
-            at_least("srcnn_filters", count, 1)
-        for size in self.kernels:
-            at_least("srcnn_kernels", size, 1)
+        within("sr_factors", self.factors, 2, MAX_FACTOR)
+        within("srcnn_filters", self.filters, 1, MAX_FILTERS)
+        within("srcnn_kernels", self.kernels, 1, MAX_KERNEL)
         if len(self.kernels) != len(self.filters) + 1:
             raise InputError(
                 f"--srcnn_kernels={joined(self.kernels)} with --srcnn_filters="
                 f"{joined(self.filters)}: expected a size for each layer and one for the last, "
                 f"{len(self.filters) + 1} in all"
             )
-        if len(self.srcnn_rates) != len(self.kernels) or min(self.srcnn_rates) <= 0:
+        if len(self.srcnn_rates) != len(self.kernels):
             raise InputError(
-                f"--srcnn_rates={joined(self.srcnn_rates)}: expected {len(self.kernels)} numbers "
-                "above 0, one for each layer"
+                f"--srcnn_rates={joined(self.srcnn_rates)}: expected {len(self.kernels)} numbers, "
+                "one for each layer"
             )
-        at_least("finetune_joint", self.finetune_joint, 0)
-        if self.finetune_rate is not None and self.finetune_rate <= 0:
-            raise InputError(f"--finetune_rate={self.finetune_rate}: expected a rate above 0")
         known = [*map(str, range(1, len(self.factors) + 1)), JOIN]
         if self.sr_stage is not None and self.sr_stage not in known:
             raise InputError(f"--sr_stage={self.sr_stage}: expected one of {', '.join(known)}")
@@ -211,19 +188,3 @@ class TemporalConfig:
     sun_response: tuple[float, ...] = ()
     composite_subset: str = "index"
     composite_quantile: float = 0.3
-
-    def __post_init__(self) -> None:
-        if min(self.flow_filters, default=0) < 1:
-            widths = ",".join(map(str, self.flow_filters))
-            raise InputError(f"--flow_filters={widths}: expected widths of 1 or more")
-        for name, (low, high) in {"context_frames": (0, 1), "pretrain_span": (2, 4)}.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"--{name}={value}: expected {low} to {high}")
-        if min(self.sun_response, default=0.0) < 0:
-            hours = ",".join(map(str, self.sun_response))
-            raise InputError(f"--sun_response={hours}: expected hours of 0 or more")
-        if not 0 <= self.composite_quantile < 1:
-            raise InputError(
-                f"--composite_quantile={self.composite_quantile}: expected 0 <= share < 1"
-            )

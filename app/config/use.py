@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.config.values import at_least, joined
+from app.config.values import joined
 from app.errors import InputError
 
 
@@ -34,18 +34,9 @@ class InferenceConfig:
     inference_array_in_hr: bool = False
 
     def __post_init__(self) -> None:
-        at_least("members", self.members, 1)
-        at_least("sampling_steps", self.sampling_steps, 1)
-        if not 0 <= self.ddim_eta <= 1:
-            raise InputError(f"--ddim_eta={self.ddim_eta}: expected 0 to 1")
-        if not 0 <= self.noise_correlation < 1:
+        if not all(a < b for a, b in pairwise(self.write_quantiles)):
             raise InputError(
-                f"--noise_correlation={self.noise_correlation}: expected 0 <= correlation < 1"
-            )
-        if not all(a < b for a, b in pairwise((0.0, *self.write_quantiles, 1.0))):
-            raise InputError(
-                f"--write_quantiles={joined(self.write_quantiles)}: expected rising levels between "
-                "0 and 1"
+                f"--write_quantiles={joined(self.write_quantiles)}: expected rising levels"
             )
         if (self.input_correction != "none" or self.input_reference) and not self.input:
             raise InputError(
@@ -62,7 +53,6 @@ class InferenceConfig:
                 "--input_reference without --input_correction: nothing is to be corrected; "
                 "expected quantile_mapping or trend_preserving"
             )
-        at_least("tile_overlap", self.tile_overlap, 0)
         if self.tile_size is not None and self.tile_size <= 2 * self.tile_overlap:
             raise InputError(
                 f"--tile_size={self.tile_size} with --tile_overlap={self.tile_overlap}: expected "
@@ -89,10 +79,6 @@ class MachineConfig:
     time_limit: float | None = None  # seconds
     gpu_memory_growth: bool = True
 
-    def __post_init__(self) -> None:
-        if self.threads is not None:
-            at_least("threads", self.threads, 1)
-
 
 @dataclass(frozen=True)
 class LaunchConfig:
@@ -101,7 +87,3 @@ class LaunchConfig:
     network_interface: str | None = None
     launch_timeout: int = 300
     rank_timeout: int = 600
-
-    def __post_init__(self) -> None:
-        at_least("launch_timeout", self.launch_timeout, 1)
-        at_least("rank_timeout", self.rank_timeout, 1)

@@ -61,3 +61,10 @@ def path(text: str) -> Path:
 def at_least(name: str, value: int, least: int) -> None:
     if value < least:
         raise InputError(f"--{name}={value}: expected {least} or more")
+
+
+def within(name: str, values: tuple[int, ...], least: int, most: int) -> None:
+    if not all(least <= value <= most for value in values):
+        raise InputError(
+            f"--{name}={joined(values)}: expected whole numbers from {least} to {most}"
+        )

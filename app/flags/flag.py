@@ -9,6 +9,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from app.errors import InputError
+from app.flags.bounds import BOUNDS
 from app.registry import REGISTRY
 
 EXPECTED = {
@@ -53,7 +54,10 @@ def as_text(value: Any) -> str:
 
 
 def value_from_text(flag: Flag, text: str, where: str) -> Any:
-    """The text as the flag's value; "None" unsets a flag that has no default."""
+    """The text as the flag's value; "None" unsets a flag that has no default.
+
+    Raises InputError for text that is no such value, and for numbers out of the flag's bounds.
+    """
     if text in ("None", "") and flag.default is None:
         return None
     if flag.kind == "text":
@@ -61,15 +65,26 @@ def value_from_text(flag: Flag, text: str, where: str) -> Any:
     try:
         if flag.kind in LISTS:
             number = LISTS[flag.kind]
-            return tuple(number(part) for part in text.strip("[]()").split(","))
-        if flag.kind == "names":
-            return _names(flag, text)
-        return _parser(flag).parse(text)
+            value: Any = tuple(number(part) for part in text.strip("[]()").split(","))
+        elif flag.kind == "names":
+            value = _names(flag, text)
+        else:
+            value = _parser(flag).parse(text)
     except ValueError as error:
         expected = f"one of {', '.join(flag.choices)}" if flag.choices else EXPECTED[flag.kind]
         if flag.kind == "names":
             expected = f"{NO_NAMES}, or some of {', '.join(flag.choices)} with commas between"
         raise InputError(f"{where}: --{flag.name}={text}: expected {expected}") from error
+    _check_bounds(flag, value, text, where)
+    return value
+
+
+def _check_bounds(flag: Flag, value: Any, text: str, where: str) -> None:
+    """InputError where a number, or one of a list, is beyond what the flag accepts."""
+    bounds = BOUNDS.get(flag.name)
+    numbers = value if flag.kind in LISTS else (value,)
+    if bounds is not None and not all(map(bounds.holds, numbers)):
+        raise InputError(f"{where}: --{flag.name}={text}: expected {bounds.around(flag.name)}")
 
 
 def _names(flag: Flag, text: str) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def test_refusals(tmp_path: Path, text: str, argv: list[str], expected: str) -> 
     [
         ([], "expected --sweep="),
         (["--collect", "--sweep=epochs=3"], "expected --sweep="),
-        (["--sweep=epochs=3", "--jobs=0"], "--jobs=0: expected 1 or more"),
+        (["--sweep=epochs=3", "--jobs=0"], "--jobs=0: expected 1 <= jobs <= 4096"),
         (["--sweep=epochs=3", "--sweep_stages=trian"], "did you mean 'train'"),
         (["--sweep=epochs=3", "--sbatch_options=-p x"], "--sbatch_options without --submit"),
         (["train", "--sweep=epochs=3"], "expected sweep alone"),
