@@ -12,7 +12,7 @@ WET_RATE = 1.0  # mm day-1
 # m s-1 is left out: it is the unit of wind too
 RATES = (
     *("mm s-1", "mm h-1", "mm day-1", "cm day-1", "m h-1", "m day-1"),
-    *("kg m-2 s-1", "kg m-2 h-1", "kg day-1 m-2"),
+    *("kg m-2 s-1", "kg h-1 m-2", "kg day-1 m-2"),
 )
 AMOUNTS = ("mm", "cm", "m", "kg m-2")
 
