@@ -12,6 +12,7 @@ from absl import logging
 from scipy.spatial import cKDTree
 
 from app.data.description import Variable
+from app.data.reading.containers import engine_of
 from app.data.times import Stamps
 from app.data.units import conversion
 from app.errors import InputError, one_line
@@ -68,6 +69,10 @@ def open_observations(
     import xarray as xr
 
     where = f"--observations={path}"
+    try:
+        engine_of(str(path), None)
+    except InputError as error:
+        raise InputError(f"--observations={error}") from error
     try:
         with xr.open_dataset(path) as dataset:
             return _read(dataset.load(), where, variables, grid, calendar)

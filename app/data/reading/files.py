@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import glob
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from absl import logging
 
+from app.data.reading.containers import GRIB, ZARR, engine_of, zarr_warnings
 from app.errors import InputError, one_line
 
 WILDCARDS = frozenset("*?[")
@@ -31,13 +34,47 @@ def expand(patterns: Iterable[str]) -> list[str]:
 
 
 def open_lazily(path: str, engine: str | None) -> xr.Dataset:
-    """A dataset whose values are read when indexed and kept nowhere; InputError if unreadable."""
+    """A dataset whose values are read when indexed and kept nowhere.
+
+    What a local file is, and whether it is whole, is told by its content before it is opened.
+    InputError, in one line, if it cannot be read.
+    """
+    if engine is not None and engine != GRIB and engine not in xr.backends.list_engines():
+        there = ", ".join(name for name in xr.backends.list_engines() if name != "store")
+        raise InputError(f"{path}: engine: {engine} is not installed; there are: {there}")
+    if REMOTE not in path:
+        engine = engine_of(path, engine)
     try:
-        return xr.open_dataset(
-            path, engine=engine, cache=False, decode_timedelta=False, decode_coords="all"
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of slow metadata, of folders within a store
+            return xr.open_dataset(
+                _store(path, engine),
+                engine=engine,
+                cache=False,
+                decode_timedelta=False,
+                decode_coords="all",
+            )
     except Exception as error:
-        raise InputError(f"{path}: cannot be read as NetCDF or Zarr ({one_line(error)})") from error
+        raise InputError(
+            f"{path}: cannot be read as {_format(engine)} ({one_line(error)})"
+        ) from error
+
+
+def _store(path: str, engine: str | None) -> Any:
+    """What xarray opens: a path, or a Zarr store within a ZIP archive."""
+    if engine != ZARR or REMOTE in path:
+        return path
+    if Path(path).is_file():
+        from zarr.storage import ZipStore
+
+        return ZipStore(path, mode="r")
+    for line in zarr_warnings(path):
+        logging.warning("%s", line)
+    return path
+
+
+def _format(engine: str | None) -> str:
+    return {ZARR: "Zarr", GRIB: "GRIB", None: "NetCDF or Zarr"}.get(engine, "NetCDF")
 
 
 def identity(path: str) -> list[Any]:
