@@ -19,7 +19,6 @@ from app.grids import Geometry, Grid, same_grid
 from app.grids.regrid import Regridder, regridder_between
 
 Blocks = dict[str, np.ndarray]  # role → (C, n, y, x)
-CLEARLY_FINER = 0.75  # of the target's spacing, below which a source is averaged over cells
 MARGIN = 3  # source cells kept around the target: bicubic needs two, rounding may cost one
 
 
@@ -178,7 +177,7 @@ def box_of(grid: Grid) -> Region:
 
 def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regridder:
     try:
-        made = regridder_between(opened.grid, target, _method(opened.grid, target, method))
+        made = regridder_between(opened.grid, target, method)
     except InputError as error:
         raise InputError(f"{role} {opened.paths[0]}: {error}") from error
     logging.info("%s: %s", role, made.describe())
@@ -220,16 +219,6 @@ def _around(fine: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
     east = float(np.abs(np.diff(fine.lon)).min()) / 10
     box = box_of(fine)
     return (box.lat[0] - north, box.lat[1] + north), (box.lon[0] - east, box.lon[1] + east)
-
-
-def _method(grid: Grid, target: Grid, wanted: str) -> str:
-    """Means over cells where the source is finer: points between would miss most of it."""
-    if wanted != "auto":
-        return wanted
-    if not (grid.rectilinear and target.rectilinear):
-        return "bilinear"
-    spacing, wider = (float(np.abs(np.diff(each.lat)).mean()) for each in (grid, target))
-    return "conservative" if spacing < CLEARLY_FINER * wider else "bilinear"
 
 
 @dataclass(frozen=True, eq=False)

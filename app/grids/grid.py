@@ -19,7 +19,8 @@ from app.grids.sphere import Array
 
 CLOSING_GAP = 1.5  # a circle is closed where its last gap is at most this many spacings
 ANGLE_TOLERANCE = 1e-6  # degrees: wide enough for sums of float64 coordinates
-ARRAY_FIELDS = ("lat", "lon", "y", "x", "file_lon", "lat_edges", "lon_edges")
+EDGES = ("lat_edges", "lon_edges", "y_edges", "x_edges")
+ARRAY_FIELDS = ("lat", "lon", "y", "x", "file_lon", *EDGES)
 Indices = NDArray[np.intp]
 
 
@@ -32,7 +33,8 @@ class Grid:
     index coordinates of their own (rotated degrees, projected metres). From the file's order,
     canonical is: rows reversed if `flipped`, columns reversed if `flipped_columns`, then
     rolled by -`roll`. `file_lon` holds the file's longitudes, in canonical order, where they
-    are not monotonic. `lat_edges`, `lon_edges` are given where midpoints would not do.
+    are not monotonic. `lat_edges`, `lon_edges` (of cells' corners (y+1, x+1) where latitudes are
+    2-D), `y_edges` and `x_edges` are given where midpoints would not do.
     """
 
     lat: Array
@@ -47,6 +49,8 @@ class Grid:
     file_lon: Array | None = None
     lat_edges: Array | None = None
     lon_edges: Array | None = None
+    y_edges: Array | None = None
+    x_edges: Array | None = None
     attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
     mapping: str | None = None
 
@@ -76,6 +80,22 @@ class Grid:
         lon = sphere.midpoint_edges(self.lon) if self.lon_edges is None else self.lon_edges
         return lat, lon
 
+    @cached_property
+    def corners(self) -> Array:
+        """Unit vectors (y+1, x+1, 3) of the corners of all cells."""
+        if self.rectilinear:
+            lat, lon = self.edges
+            return sphere.unit_vectors(np.clip(lat, -sphere.POLE, sphere.POLE)[:, None], lon)
+        if self.lat_edges is not None and self.lon_edges is not None:
+            return sphere.unit_vectors(self.lat_edges, self.lon_edges)
+        return sphere.corners_between(sphere.unit_vectors(self.lat, self.lon))
+
+    @cached_property
+    def spacing(self) -> float:
+        """Side in degrees of a square as large as the typical (median) cell."""
+        areas = sphere.cell_areas(self.corners)
+        return float(np.degrees(np.sqrt(np.median(areas))))
+
     @property
     def periodic(self) -> bool:
         """Whether the columns of a rectilinear grid close the circle."""
@@ -98,7 +118,7 @@ class Grid:
             bands = np.diff(np.sin(np.radians(np.clip(lat, -sphere.POLE, sphere.POLE))))
             areas = np.outer(bands, np.diff(lon))
         else:
-            areas = sphere.cell_areas(sphere.unit_vectors(self.lat, self.lon))
+            areas = sphere.cell_areas(self.corners)
         return areas / areas.mean()
 
     def cell_areas(self) -> Array:
@@ -165,8 +185,7 @@ class Grid:
             "x": None if self.x is None else self.x[columns],
             "roll": self.roll if keep else 0,
             "file_lon": self.file_lon[columns] if keep and self.file_lon is not None else None,
-            "lat_edges": None,
-            "lon_edges": None,
+            **dict.fromkeys(EDGES),
         }
         if self.rectilinear:
             lon = self.lon[columns]

@@ -123,29 +123,6 @@ def _matrix(index: NDArray[np.intp], weight: Array, cells: int) -> sparse.csr_ma
     return matrix
 
 
-def conservative_weights(source: Grid, target: Grid) -> sparse.csr_matrix:
-    """Overlaps of cells as shares of the target's area, in sin φ and λ; both rectilinear."""
-    (lat, lon), (target_lat, target_lon) = source.edges, target.edges
-    height = [np.sin(np.radians(np.clip(e, -POLE, POLE))) for e in (lat, target_lat)]
-    rows = _overlaps(*height)
-    centre, target_centre = (lon[0] + lon[-1]) / 2, (target_lon[0] + target_lon[-1]) / 2
-    shift = CIRCLE * np.round((centre - target_centre) / CIRCLE)
-    columns = sum(_overlaps(lon, target_lon + shift + CIRCLE * turn) for turn in (-1, 0, 1))
-    matrix = sparse.kron(sparse.csr_matrix(rows), sparse.csr_matrix(columns), format="csr")
-    matrix.eliminate_zeros()
-    return matrix
-
-
-def _overlaps(source: Array, target: Array) -> Array:
-    """Share of each target interval that each source interval covers (targets, sources)."""
-    upper = np.minimum(target[1:, None], source[None, 1:])
-    lower = np.maximum(target[:-1, None], source[None, :-1])
-    size = np.diff(target)[:, None]
-    overlap = np.clip(upper - lower, 0.0, None)
-    shares = np.divide(overlap, size, out=np.zeros_like(overlap), where=size > 0)
-    return np.where(shares < NEGLIGIBLE, 0.0, shares)
-
-
 def curvilinear_weights(source: Grid, target: Grid, method: str) -> sparse.csr_matrix:
     """Weights of "nearest" or "bilinear" from 2-D coordinates.
 

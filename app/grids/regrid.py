@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from app.errors import InputError
-from app.grids import interpolation
+from app.grids import interpolation, overlap
 from app.grids.grid import Grid
 
 METHODS = ("nearest", "bilinear", "bicubic", "conservative")
+CLEARLY_FINER = 0.75  # of the target's spacing, below which a source is averaged over cells
 MIN_WEIGHT = 0.5  # share of a target cell's weight that must be valid
 WEIGHT_TOLERANCE = 1e-5  # float32 sums of weights fall short of one half by about this much
 BLOCK_VALUES = 1 << 22  # source values regridded at once: bounds the working copies
@@ -87,7 +88,7 @@ def regridder(source: Grid, lat: ArrayLike, lon: ArrayLike, method: str) -> Regr
     """Regridder to points: 1-D `lat` and `lon` span a mesh, 2-D ones are (y, x), degrees.
 
     method "nearest", "bilinear", "bicubic" (Keys 1981, a = -0.5; rectilinear sources) or
-    "conservative" (both rectilinear; target edges halfway between the centres). InputError:
+    "conservative" (target edges halfway between the centres). InputError:
     unknown method, unsuitable grid, no target inside the source.
     """
     lat, lon = np.asarray(lat, np.float64), np.asarray(lon, np.float64)
@@ -95,13 +96,18 @@ def regridder(source: Grid, lat: ArrayLike, lon: ArrayLike, method: str) -> Regr
 
 
 def regridder_between(source: Grid, target: Grid, method: str) -> Regridder:
-    """Regridder to the cells of a grid; conservative uses the edges of both."""
+    """Regridder to the cells of a grid; conservative uses the edges of both.
+
+    "auto" takes means over cells where the source is clearly finer, because points between its
+    cells would miss most of it, and is bilinear elsewhere.
+    """
+    if method == "auto":
+        finer = source.spacing < CLEARLY_FINER * target.spacing
+        method = "conservative" if finer else "bilinear"
     if method not in METHODS:
         raise InputError(f"regrid is {method!r}, expected one of {', '.join(METHODS)}")
-    if method in ("bicubic", "conservative") and not source.rectilinear:
+    if method == "bicubic" and not source.rectilinear:
         raise InputError(f"regrid {method}: the source has 2-D latitudes; expected 1-D ones")
-    if method == "conservative" and not target.rectilinear:
-        raise InputError("regrid conservative: the target has 2-D latitudes; expected 1-D ones")
     weights = _weights(source, target, method)
     if not weights.nnz:
         raise InputError(
@@ -113,7 +119,7 @@ def regridder_between(source: Grid, target: Grid, method: str) -> Regridder:
 
 def _weights(source: Grid, target: Grid, method: str) -> sparse.csr_matrix:
     if method == "conservative":
-        weights = interpolation.conservative_weights(source, target)
+        weights = overlap.conservative_weights(source, target)
     elif source.rectilinear:
         weights = interpolation.rectilinear_weights(source, target, method)
     else:

@@ -82,13 +82,14 @@ def _beyond(inner: Array, outer: Array, steps: float) -> Array:
     return np.where(apart, beyond, outer)
 
 
-def cell_areas(points: Array) -> Array:
-    """Areas in steradians (y, x) of the cells around unit vectors (y, x, 3).
-
-    Corners are the means of the four centres around them, cells spherical quadrilaterals.
-    """
+def corners_between(points: Array) -> Array:
+    """Corners (y+1, x+1, 3) of the cells around unit vectors (y, x, 3): means of four centres."""
     ring = extend(extend(points, 1, 1, 0), 1, 1, 1)
-    corners = normalised(ring[:-1, :-1] + ring[:-1, 1:] + ring[1:, :-1] + ring[1:, 1:])
+    return normalised(ring[:-1, :-1] + ring[:-1, 1:] + ring[1:, :-1] + ring[1:, 1:])
+
+
+def cell_areas(corners: Array) -> Array:
+    """Areas in steradians (y, x) of spherical quadrilaterals with the corners (y+1, x+1, 3)."""
     a, b = corners[:-1, :-1], corners[:-1, 1:]
     c, d = corners[1:, 1:], corners[1:, :-1]
     return _triangle_areas(a, b, c) + _triangle_areas(a, c, d)
