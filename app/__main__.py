@@ -1,5 +1,5 @@
 """python -m app"""
 
-from app.main import console
+from app.console import console
 
 console()

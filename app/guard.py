@@ -82,12 +82,12 @@ class Guard:
 
     def _take(self) -> None:
         """The lock, in a folder that is made where it is missing."""
-        missing = [p for p in (self._folder, *self._folder.parents) if not p.exists()]
         try:
+            missing = [p for p in (self._folder, *self._folder.parents) if not p.exists()]
             self._folder.mkdir(parents=True, exist_ok=True)
             self._created = missing
             self._lock.take()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._remove_what_is_empty()
             raise InputError(f"--save_path={self._folder}: cannot be written ({error})") from error
         self.interruption.clear_leftover()

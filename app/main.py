@@ -18,10 +18,11 @@ from importlib import import_module
 from absl import flags as absl_flags
 from absl import logging
 
-from app import config, flags
+from app import config, failure, flags, streams
 from app.distributed import horovod_errors
-from app.errors import InputError, Interrupted, Regroup, RunError
-from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED
+from app.errors import InputError, Interrupted, Regroup
+from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
+from app.locks import give_back_all
 from app.progress import leave_terminal
 from app.ranks import Ranks
 from app.session import Session
@@ -46,33 +47,50 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name); return its exit code."""
     if {"--help", "-h", "--helpfull", "-help"} & set(argv):
         print(flags.help_text(USAGE))
-        return OK
-    ranks = Ranks.from_environment()
-    session = None
+        return _shown()
+    ranks, session = Ranks(), None
     show_traceback = any(a.lstrip("-").startswith("debug_traceback") for a in argv)
     try:
-        words, values = flags.parse(argv)
-        show_traceback = show_traceback or values["debug_traceback"]
-        if "sweep" in words:
-            _set_up_logging(values["verbose"], ranks)
-            import_module("app.stages.sweep").run(config.build_sweep(words, values, argv), ranks)
-            return OK
-        experiment = config.build(words, values)
+        with failure.reading_flags():
+            ranks = Ranks.from_environment()
+            words, values = flags.parse(argv)
+            show_traceback = show_traceback or values["debug_traceback"]
+            if "sweep" in words:
+                sweep = config.build_sweep(words, values, argv)
+            else:
+                experiment = config.build(words, values)
         _set_up_logging(values["verbose"], ranks)
+        if "sweep" in words:
+            with failure.within("sweep"):
+                import_module("app.stages.sweep").run(sweep, ranks)
+            return OK
         if ranks.elastic:
             _run_elastically(experiment, ranks)
             return OK
         session = Session(experiment, ranks)
         _run_stages(session)
-    except (InputError, RunError, OSError) as error:
+    except Exception as error:
         if show_traceback:
             traceback.print_exc()
-        _report(str(error), ranks)
-        return _left(session, REFUSED if isinstance(error, InputError) else FAILED, str(error))
+        text = str(error) if isinstance(error, failure.FORESEEN) else failure.told(error)
+        give_back_all()
+        _report(text, ranks)
+        return _left(session, REFUSED if isinstance(error, InputError) else FAILED, text)
     except (Interrupted, KeyboardInterrupt) as request:
         _report_interruption(str(request) or "keyboard", ranks)
         return _left(session, INTERRUPTED)
-    return _left(session, OK)
+    return _left(session, _shown() if _only_looks(session) else OK)
+
+
+def _shown() -> int:
+    """Exit code of what was but printed: whether anybody, or a file, has taken it."""
+    lost = streams.failure(sys.stdout)
+    if lost is None:
+        return OK
+    if streams.unread(lost):
+        return UNREAD
+    print(f"finescale: standard output: {lost.strerror}", file=sys.stderr)
+    return FAILED
 
 
 def _left(session: Session | None, code: int, reason: str = "") -> int:
@@ -83,7 +101,7 @@ def _left(session: Session | None, code: int, reason: str = "") -> int:
 
 def _run_stages(session: Session) -> None:
     stages = session.experiment.stages
-    guarded = not set(stages) <= LOOKING
+    guarded = not _only_looks(session)
     session.guard.interruption.ending = partial(_end_at_once, session)
     if JOINT_STAGES & set(stages):
         _ = session.team  # before any work: a rank that is missing would be missed after it
@@ -92,8 +110,15 @@ def _run_stages(session: Session) -> None:
             if guarded:
                 session.guard.begin(stage)
             module = STAGE_MODULES.get(stage, stage)
-            with horovod_errors(session.watch, session.ranks.elastic):
+            with (
+                failure.within(stage, session.experiment.sampling),
+                horovod_errors(session.watch, session.ranks.elastic),
+            ):
                 import_module(f"app.stages.{module}").run(session)
+
+
+def _only_looks(session: Session) -> bool:
+    return set(session.experiment.stages) <= LOOKING
 
 
 def _end_at_once(session: Session, reason: str) -> None:
@@ -129,11 +154,6 @@ def _run_elastically(experiment: config.Experiment, ranks: Ranks) -> None:
             raise
 
     elastic.run(attempt, experiment.launch.rank_timeout)
-
-
-def console() -> None:
-    """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:]))
 
 
 def _set_up_logging(verbose: bool, ranks: Ranks) -> None:

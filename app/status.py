@@ -28,7 +28,7 @@ class Status:
     def __init__(self, folder: Path, writes: bool = True) -> None:
         self._writes = writes
         self._path = folder / FILE
-        self.before = read_json(self._path) or {}
+        self.before = read_status(folder) or {}
         self._facts: dict[str, Any] = {}
         self._written = 0.0
         self._progressed = False
@@ -97,6 +97,12 @@ class Status:
                 write_json(self._path, self.before)
             else:
                 self._path.unlink(missing_ok=True)
+
+
+def read_status(folder: Path) -> dict[str, Any] | None:
+    """What the status of a run says; None where there is none that can be read."""
+    found = read_json(folder / FILE)
+    return found if isinstance(found, dict) else None
 
 
 def peak_memory_mib() -> int:

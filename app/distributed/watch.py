@@ -26,7 +26,7 @@ from app.distributed.meeting import Meeting
 from app.distributed.network import addresses
 from app.distributed.peers import Fate, Peer, Stillness
 from app.distributed.team import Member, Team
-from app.errors import InputError, RunError
+from app.errors import InputError, RunError, one_line
 from app.exit_codes import INTERRUPTED, OK
 from app.ranks import Ranks
 
@@ -61,6 +61,7 @@ class Watch:
         self.beat_s = min(BEAT_S, self.launch.rank_timeout / 4)
         self._told = threading.Event()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_task_failed)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="watch", daemon=True)
 
@@ -285,11 +286,13 @@ class Watch:
             return
         if not fate.sudden:
             await asyncio.sleep(GRACE_S)
-        if self.ranks.first or fate.rank == 0:
-            print(f"finescale: rank {self.ranks.rank}: {fate}", file=sys.stderr, flush=True)
-        self.ending(str(fate))
-        end_job_step(self.ranks)
-        os._exit(fate.code)
+        try:
+            if self.ranks.first or fate.rank == 0:
+                print(f"finescale: rank {self.ranks.rank}: {fate}", file=sys.stderr, flush=True)
+            self.ending(str(fate))
+            end_job_step(self.ranks)
+        finally:
+            os._exit(fate.code)
 
     def _raise_fate(self) -> None:
         if self.fate is not None:
@@ -300,6 +303,13 @@ class Watch:
             async with asyncio.timeout(FORWARD_S):
                 for peer in list(self.peers.values()):
                     await peer.writer.drain()
+
+
+def _task_failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line on what no caller takes; the watch's other tasks go on."""
+    error = context.get("exception")
+    text = one_line(error) if error is not None else context["message"]
+    print(f"finescale: watch of the ranks: {text}", file=sys.stderr, flush=True)
 
 
 def end_job_step(ranks: Ranks) -> None:

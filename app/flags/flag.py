@@ -60,6 +60,8 @@ def value_from_text(flag: Flag, text: str, where: str) -> Any:
     """
     if text in ("None", "") and flag.default is None:
         return None
+    if "\0" in text:
+        raise InputError(f"{where}: --{flag.name}: expected text without a NUL character")
     if flag.kind == "text":
         return text
     try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from app.atomic import read_json
 from app.durations import clock
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.locks import stale
 from app.run_folder import LOCK
 from app.session import Session
-from app.status import FILE, RUNNING, seconds_since
+from app.status import FILE, RUNNING, read_status, seconds_since
 
 
 def run(session: Session) -> None:
@@ -19,13 +18,21 @@ def run(session: Session) -> None:
     if not session.ranks.first:
         return
     runs = session.experiment.runs
-    found = {path: read_json(path / FILE) for path in runs}
+    found = {path: read_status(path) for path in runs}
     if not any(found.values()):
         raise InputError(f"status: no {FILE} in {', '.join(map(str, runs))}; expected run folders")
     width = max(len(str(path)) for path in runs)
     for path, facts in found.items():
-        text = f"no {FILE}" if facts is None else status_line(facts, path)
-        print(f"{path!s:<{width}}  {text}")
+        print(f"{path!s:<{width}}  {_line_on(facts, path)}")
+
+
+def _line_on(facts: dict[str, Any] | None, folder: Path) -> str:
+    if facts is None:
+        return f"no {FILE}"
+    try:
+        return status_line(facts, folder)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"{FILE} is damaged, or of another program ({one_line(error)})"
 
 
 def status_line(facts: dict[str, Any], folder: Path) -> str:

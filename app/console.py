@@ -1,0 +1,25 @@
+"""Entry point of the console script and of `python -m app`."""
+
+from __future__ import annotations
+
+import sys
+
+from app import streams
+from app.exit_codes import FAILED, INTERRUPTED
+
+
+def console() -> None:
+    """Run the command line, also where the installation is not whole."""
+    streams.outlive()
+    try:
+        from app.failure import hear_threads
+        from app.main import main
+
+        hear_threads()
+        code = main(sys.argv[1:])
+    except ImportError as error:
+        print(f"finescale: the installation is not whole ({error})", file=sys.stderr)
+        code = FAILED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)
