@@ -13,12 +13,24 @@ from app.errors import InputError
 
 ENCODING_UNITS = "seconds since 1970-01-01 00:00:00"
 DAY = 86400  # seconds
-CALENDARS = {
-    "gregorian": "standard",
-    "proleptic_gregorian": "standard",
-    "365_day": "noleap",
-    "366_day": "all_leap",
-}
+STANDARD, PROLEPTIC = "standard", "proleptic_gregorian"
+CALENDARS = {"gregorian": STANDARD, "365_day": "noleap", "366_day": "all_leap"}
+KNOWN_CALENDARS = frozenset(
+    {STANDARD, PROLEPTIC, "noleap", "all_leap", "360_day", "julian", *CALENDARS}
+)
+# 1582-10-15: from here on the standard and the proleptic Gregorian calendar are one.
+GREGORIAN_START = -12219292800  # seconds since 1970
+UNIT_SECONDS = {
+    "day": 86400, "days": 86400, "d": 86400, "week": 604800, "weeks": 604800,
+    "hour": 3600, "hours": 3600, "hr": 3600, "hrs": 3600, "h": 3600,
+    "minute": 60, "minutes": 60, "min": 60, "mins": 60,
+    "second": 1, "seconds": 1, "sec": 1, "secs": 1, "s": 1,
+}  # fmt: skip
+FRACTIONS = {
+    "millisecond": 1000, "milliseconds": 1000, "millisec": 1000, "msec": 1000, "ms": 1000,
+    "microsecond": 10**6, "microseconds": 10**6, "microsec": 10**6, "us": 10**6,
+    "nanosecond": 10**9, "nanoseconds": 10**9, "ns": 10**9,
+}  # fmt: skip
 CALENDAR_STEPS = ((28, 31), (365, 366))  # days of months and of years
 # datetime64[ns] ends in 2262; whole years inside it.
 NANOSECOND_YEARS = (1678, 2261)
@@ -36,12 +48,49 @@ class Stamps:
         """From datetime64 values, or cftime objects."""
         values = np.asarray(values)
         if np.issubdtype(values.dtype, np.datetime64):
-            return cls(values.astype("datetime64[s]").astype(np.int64))
+            return cls._named(_rounded_instants(values), PROLEPTIC)
         if values.size == 0:
             return cls(np.zeros(0, np.int64))
         calendar = values.ravel()[0].calendar
         seconds = np.round(cftime.date2num(values, ENCODING_UNITS, calendar)).astype(np.int64)
-        return cls(seconds, CALENDARS.get(calendar, calendar))
+        return cls._named(seconds, calendar)
+
+    @classmethod
+    def of_numbers(cls, values: np.ndarray, units: str, calendar: str | None = None) -> Stamps:
+        """From CF numbers such as 3.5 "days since 2000-01-01", rounded to the second.
+
+        ValueError, with a reason, where units or calendar are none that can be decoded.
+        """
+        name = (calendar or STANDARD).strip().lower()
+        if name not in KNOWN_CALENDARS:
+            raise ValueError(
+                f"calendar {calendar!r} is none of {', '.join(sorted(KNOWN_CALENDARS))}"
+            )
+        unit, since, reference = (part.strip() for part in units.partition(" since "))
+        start = _reference_seconds(f"seconds since {reference}", name)
+        unit = unit.lower()
+        if not since or unit not in UNIT_SECONDS | FRACTIONS:
+            dates = cftime.num2date(values, units, name)
+            return cls._named(np.round(cftime.date2num(dates, ENCODING_UNITS, name)), name)
+        if np.issubdtype(values.dtype, np.integer):
+            return cls._named(_whole_seconds(values.astype(np.int64), unit) + round(start), name)
+        factor = UNIT_SECONDS.get(unit) or 1 / FRACTIONS[unit]
+        return cls._named(np.round(values.astype(np.float64) * factor + start), name)
+
+    @classmethod
+    def _named(cls, seconds: np.ndarray, calendar: str) -> Stamps:
+        """One name for the calendars that agree on all of these times."""
+        seconds = seconds.astype(np.int64)
+        name = CALENDARS.get(calendar, calendar)
+        if name == PROLEPTIC and (seconds >= GREGORIAN_START).all():
+            name = STANDARD
+        return cls(seconds, name)
+
+    @property
+    def _numpy_agrees(self) -> bool:
+        """Whether NumPy's (proleptic Gregorian) dates are those of this calendar."""
+        late = bool((self.seconds >= GREGORIAN_START).all())
+        return self.calendar == PROLEPTIC or (self.calendar == STANDARD and late)
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -51,7 +100,7 @@ class Stamps:
 
     def decode(self) -> np.ndarray:
         """datetime64[ns] where the calendar and the years allow it, else cftime objects."""
-        if self.calendar == "standard":
+        if self._numpy_agrees:
             instants = self.seconds.astype("datetime64[s]")
             years = instants.astype("datetime64[Y]").astype(np.int64) + 1970
             first, last = NANOSECOND_YEARS
@@ -62,7 +111,7 @@ class Stamps:
 
     def fields(self) -> tuple[np.ndarray, np.ndarray]:
         """Year (n,) and month (n,) of each stamp."""
-        if self.calendar == "standard":
+        if self._numpy_agrees:
             months = self.seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
             return months // 12 + 1970, months % 12 + 1
         dates = cftime.num2date(self.seconds, ENCODING_UNITS, self.calendar)
@@ -79,6 +128,38 @@ class Stamps:
     def span(self) -> str:
         """First and last stamp, for messages."""
         return f"{self.text(0)} to {self.text(-1)}" if len(self) else "no times"
+
+
+def _rounded_instants(values: np.ndarray) -> np.ndarray:
+    """datetime64 of any precision → int64 seconds since 1970, rounded."""
+    seconds = values.astype("datetime64[s]")
+    rest = (values - seconds) / np.timedelta64(1, "s")
+    return seconds.astype(np.int64) + (rest >= 0.5)
+
+
+def _whole_seconds(numbers: np.ndarray, unit: str) -> np.ndarray:
+    """int64 in a CF unit → int64 seconds; float64 would lose digits of nanoseconds."""
+    if unit in UNIT_SECONDS:
+        return numbers * UNIT_SECONDS[unit]
+    return (numbers + FRACTIONS[unit] // 2) // FRACTIONS[unit]
+
+
+def _reference_seconds(units: str, calendar: str) -> float:
+    """Seconds from 1970 to the date that CF units of seconds count from."""
+    reference = cftime.num2date(0, units, calendar)
+    return float(cftime.date2num(reference, "microseconds since 1970-01-01", calendar)) / 1e6
+
+
+def common_calendar(stamps: Sequence[Stamps]) -> str | None:
+    """The calendar of all; None where they differ.
+
+    The standard and the proleptic Gregorian calendar differ before 1582-10-15 alone.
+    """
+    names = {one.calendar for one in stamps}
+    if names == {STANDARD, PROLEPTIC}:
+        late = all((s.seconds >= GREGORIAN_START).all() for s in stamps if s.calendar == STANDARD)
+        return PROLEPTIC if late else None
+    return names.pop() if len(names) == 1 else None
 
 
 def duration(text: str, where: str) -> int:
@@ -186,9 +267,12 @@ def _period(numbers: Sequence[int], times: Sequence[int], calendar: str) -> tupl
         return start, after
     day = numbers[2]
     days = (after - start) // DAY
-    if not 1 <= day <= 31 or (day > days and calendar == "standard"):
+    gregorian = calendar in (STANDARD, PROLEPTIC)
+    if not 1 <= day <= 31 or (day > days and gregorian and start >= GREGORIAN_START):
         raise ValueError
-    start += (min(day, days) - 1) * DAY
+    start = (
+        _seconds(calendar, year, month, day) if gregorian else start + (min(day, days) - 1) * DAY
+    )
     if not times:
         return start, start + DAY
     limits, units = (24, 60, 60), (3600, 60, 1)

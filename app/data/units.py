@@ -108,6 +108,9 @@ class Conversion:
         return values * self.factor + self.offset
 
 
+SAME = Conversion(1.0)
+
+
 # To the base unit of each quantity: m, m s-1, K, Pa, 1, J m-2, W m-2.
 BASE: dict[str, tuple[str, Conversion]] = {
     "m": ("length", Conversion(1.0)),

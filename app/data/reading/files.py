@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from absl import logging
 
@@ -33,8 +34,47 @@ def expand(patterns: Iterable[str]) -> list[str]:
     return paths
 
 
+UNDECODED: dict[str, Any] = {
+    "cache": False,
+    "mask_and_scale": False,
+    "decode_times": False,
+    "decode_timedelta": False,
+    "decode_coords": "all",
+}
+
+
+def is_zarr(dataset: xr.Dataset) -> bool:
+    """Whether an opened dataset is a Zarr store."""
+    return any("compressors" in variable.encoding for variable in dataset.variables.values())
+
+
+def _without_zarr_defaults(dataset: xr.Dataset, store: Any) -> xr.Dataset:
+    """A fill value of 0 that stands in Zarr's own metadata alone is Zarr's default, and a value.
+
+    Version 2 keeps the missing value that xarray writes in the same place.
+    """
+    zeros = [
+        name
+        for name, variable in dataset.variables.items()
+        if (fill := variable.attrs.get("_FillValue")) is not None
+        and np.ndim(fill) == 0
+        and fill == 0
+    ]
+    if not zeros:
+        return dataset
+    declared = xr.open_dataset(
+        store, engine="zarr", use_zarr_fill_value_as_mask=False, **UNDECODED
+    ).variables
+    for name in zeros:
+        if "_FillValue" not in declared[name].attrs:
+            del dataset[name].attrs["_FillValue"]
+    return dataset
+
+
 def open_lazily(path: str, engine: str | None) -> xr.Dataset:
-    """A dataset whose values are read when indexed and kept nowhere.
+    """A dataset of stored numbers, read when indexed and kept nowhere.
+
+    Nothing is masked, unpacked or decoded to dates: `decoding` and `time_coordinates` do that.
 
     What a local file is, and whether it is whole, is told by its content before it is opened.
     InputError, in one line, if it cannot be read.
@@ -47,13 +87,9 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of slow metadata, of folders within a store
-            return xr.open_dataset(
-                _store(path, engine),
-                engine=engine,
-                cache=False,
-                decode_timedelta=False,
-                decode_coords="all",
-            )
+            store = _store(path, engine)
+            dataset = xr.open_dataset(store, engine=engine, **UNDECODED)
+            return _without_zarr_defaults(dataset, store) if is_zarr(dataset) else dataset
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as {_format(engine)} ({one_line(error)})"

@@ -12,7 +12,6 @@ from app.data.description import Source, Variable
 from app.data.units import normalise_unit
 from app.errors import InputError
 
-TIME_NAMES = ("valid_time", "time", "Time", "t", "date", "forecast_reference_time")
 PRESSURE_NAMES = frozenset(
     {"level", "lev", "plev", "pressure", "pressure_level", "isobaricInhPa", "isobaricInPa"}
 )
@@ -33,25 +32,6 @@ def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.Data
         there = ", ".join(map(str, dataset.data_vars)) or "none"
         raise InputError(f"{path}: no variable {variable.source_name!r}; there are: {there}")
     return dataset[variable.source_name]
-
-
-def time_coordinate(field: xr.DataArray) -> tuple[str | None, xr.DataArray] | None:
-    """The time dimension and its stamps; None for the dimension of a single time.
-
-    Valid times go before reference times, those along a dimension before single ones.
-    """
-    stamps = [c for c in field.coords.values() if c.ndim <= 1 and c.size and _is_time(c)]
-    stamps = [c for c in stamps if c.dims] or stamps
-    if not stamps:
-        return None
-    stamps.sort(key=lambda c: TIME_NAMES.index(c.name) if c.name in TIME_NAMES else len(TIME_NAMES))
-    return (str(stamps[0].dims[0]) if stamps[0].dims else None), stamps[0]
-
-
-def _is_time(coord: xr.DataArray) -> bool:
-    if np.issubdtype(coord.dtype, np.datetime64):
-        return True
-    return coord.dtype == object and hasattr(coord.values.ravel()[0], "calendar")
 
 
 def pick(

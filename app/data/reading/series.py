@@ -10,12 +10,17 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.data.description import Variable
+from app.data.reading.decoding import Decoder
 from app.data.reading.selection import MERGED
-from app.data.times import Stamps
+from app.data.reading.sentinels import HUGE, Tally, looks_like_sentinel
+from app.data.times import Stamps, common_calendar
+from app.data.units import SAME, Conversion
 from app.errors import InputError, one_line
 from app.grids import Grid
 
 READ_THROUGH = 4  # rows between two wanted ones that are read along rather than skipped
+MOST_DIFFERENT = 1000  # values beyond a bound; more are noise, and none of them a sentinel
 
 
 class Series(Protocol):
@@ -61,16 +66,29 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One variable of one file; `stamps` is None where it has no time."""
+    """One variable of one file, as the file has it; `stamps` is None where it has no time.
+
+    `change` converts to the unit of the whole series.
+    """
 
     path: str
+    variable: Variable
     field: xr.DataArray
     window: Window
     time_dim: str | None
     stamps: Stamps | None
+    decoder: Decoder
+    tally: Tally
+    change: Conversion = SAME
+
+    @property
+    def units(self) -> str | None:
+        """As the file spells them; None where it has none."""
+        units = self.field.attrs.get("units")
+        return None if units is None else str(units)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Rows, in this file's own order → (n, y, x)."""
+        """Rows, in this file's own order → (n, y, x) float32 in the unit of the series."""
         if self.time_dim is None:
             return self._load(self.field, ())[None]
         blocks = []
@@ -81,10 +99,9 @@ class Part:
         return np.concatenate(blocks)
 
     def _load(self, field: xr.DataArray, lead: tuple[str, ...]) -> np.ndarray:
+        versions = (MERGED,) if MERGED in field.dims else ()
         try:
-            if MERGED not in field.dims:
-                return self.window.read(field, lead)
-            versions = self.window.read(field, (MERGED, *lead))
+            stored = self.window.read(field, (*versions, *lead))
         except MemoryError:
             raise
         except Exception as error:  # zlib, blosc and numcodecs raise errors of their own
@@ -92,10 +109,60 @@ class Part:
                 f"{self.path}: {field.name} cannot be read, the file may be damaged "
                 f"({one_line(error)})"
             ) from error
-        merged = versions[0]
-        for version in versions[1:]:
-            merged = np.where(np.isnan(merged), version, merged)
-        return merged
+        values = self.decoder(stored)
+        if versions:
+            values = _first_valid(values)
+        self.tally.look(values, self.decoder.scale, self.decoder.offset)
+        return in_wanted_units(values, self.variable, self.change, self.tally)
+
+
+def _first_valid(versions: np.ndarray) -> np.ndarray:
+    """(version, …) → (…): the first version that has a value."""
+    merged = versions[0]
+    for version in versions[1:]:
+        merged = np.where(np.isnan(merged), version, merged)
+    return merged
+
+
+def in_wanted_units(
+    values: np.ndarray, variable: Variable, change: Conversion, tally: Tally
+) -> np.ndarray:
+    """Converted values; infinite ones, and those far beyond the variable's bounds, become NaN.
+
+    A value beyond valid_min or valid_max is set to the bound, unless it is no excursion but a
+    number that means "missing": one that looks like it, or that lies further away than the
+    bounds are wide.
+    """
+    if change == SAME:
+        converted = values
+    else:
+        converted = np.asarray(change(values.astype(np.float64)), np.float32)
+    if not np.isfinite(converted.sum(dtype=np.float64)):
+        converted = np.where(np.isinf(converted), np.float32(np.nan), converted)
+    low, high = variable.valid_min, variable.valid_max
+    width = high - low if low is not None and high is not None else np.inf
+    for bound, beyond in ((low, np.less), (high, np.greater)):
+        if bound is None:
+            continue
+        outside = beyond(converted, np.float32(bound))
+        if not outside.any():
+            continue
+        raw, excess = values[outside], np.abs(converted[outside] - bound)
+        lost = _sentinels(raw) | (excess > width)
+        inside = np.where(lost, np.float32(np.nan), np.float32(bound))
+        tally.note_clipped(converted[outside][~lost], beyond is np.less)
+        converted = converted.copy() if converted is values else converted
+        converted[outside] = inside
+    return converted
+
+
+def _sentinels(values: np.ndarray) -> np.ndarray:
+    """Which values look like numbers that mean "missing"."""
+    different, where = np.unique(values, return_inverse=True)
+    suspect = np.abs(different) >= HUGE
+    if len(different) <= MOST_DIFFERENT:
+        suspect = np.array([looks_like_sentinel(v, smallest=6.0) for v in different], bool)
+    return suspect[where].reshape(values.shape)
 
 
 class FileSeries:
@@ -105,13 +172,15 @@ class FileSeries:
 
     def __init__(self, parts: Sequence[Part], shift: int, where: str) -> None:
         self._parts = tuple(parts)
+        self.files = len(self._parts)
         stamps = [part.stamps for part in parts if part.stamps is not None]
         if len(stamps) < len(parts):
             raise InputError(f"{where}: no time dimension")
-        calendars = sorted({stamp.calendar for stamp in stamps})
-        if len(calendars) > 1:
-            raise InputError(f"{where}: files with different calendars ({', '.join(calendars)})")
-        self.calendar = calendars[0]
+        calendar = common_calendar(stamps)
+        if calendar is None:
+            names = ", ".join(sorted({stamp.calendar for stamp in stamps}))
+            raise InputError(f"{where}: files with different calendars ({names})")
+        self.calendar = calendar
         seconds = np.concatenate([stamp.seconds for stamp in stamps]) + shift
         owner = np.repeat(np.arange(len(parts)), [len(stamp) for stamp in stamps])
         row = np.concatenate([np.arange(len(stamp)) for stamp in stamps])
@@ -123,9 +192,16 @@ class FileSeries:
 
     def _refuse_duplicates(self, where: str) -> None:
         twice = np.flatnonzero(np.diff(self.seconds) == 0)
-        if len(twice):
-            first = Stamps(self.seconds, self.calendar).text(twice[0])
-            raise InputError(f"{where}: {len(twice)} times occur twice, the first {first}")
+        if not len(twice):
+            return
+        first = Stamps(self.seconds, self.calendar).text(twice[0])
+        one, other = (self._parts[self._owner[twice[0] + i]].path for i in (0, 1))
+        places = f"in {one}" if one == other else f"in {one} and in {other}"
+        name = self._parts[0].variable.source_name
+        times = "1 time occurs" if len(twice) == 1 else f"{len(twice)} times occur"
+        raise InputError(
+            f"{where}: {times} twice, the first {first} ({name} {places}); expected each once"
+        )
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         rows = np.asarray(rows)

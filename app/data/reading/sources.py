@@ -9,32 +9,45 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from absl import logging
 
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
-from app.data.reading.files import expand, open_lazily
-from app.data.reading.selection import find_variable, pick, time_coordinate
+from app.data.reading.decoding import decoder_of
+from app.data.reading.files import expand, is_zarr, open_lazily
+from app.data.reading.selection import find_variable, pick
+from app.data.reading.sentinels import Tally, describe
 from app.data.reading.series import FileSeries, Part, Series, Window
-from app.data.times import Stamps, duration
+from app.data.reading.time_coordinates import (
+    refuse_undecoded,
+    stamps_of,
+    time_coordinate,
+    undecoded_dimensions,
+)
+from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
 from app.data.units import Conversion, conversion
 from app.errors import InputError
-from app.grids import Grid, detect_grid, same_grid
+from app.grids import Grid, columns_of, detect_grid
 
 DIMENSIONLESS = "1"
 SUMMED = re.compile(r"\btime:\s*sum\b")  # in CF's cell_methods
+DECODED_COORDINATES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A source ready to be read: canonical grid, its times, and blocks of its fields."""
+    """A source ready to be read: canonical grid, its times, and blocks of its fields.
+
+    `tallies`: what reading has seen of each variable so far.
+    """
 
     variables: tuple[Variable, ...]
     grid: Grid
     stamps: Stamps
     series: tuple[Series, ...]
     rows: tuple[np.ndarray, ...]  # row of each series for each stamp
-    changes: tuple[Conversion, ...]  # to the wanted units
+    tallies: tuple[Tally, ...]
     paths: tuple[str, ...]
 
     @property
@@ -44,53 +57,58 @@ class Opened:
         return 4 * cells * sum(series.weight for series in self.series)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Times by number → (C, n, y, x) float32, converted and clipped."""
+        """Times by number → (C, n, y, x) float32 in the wanted units, NaN where missing."""
         fields = np.empty((len(self.variables), len(rows), *self.grid.shape), np.float32)
         for c, (variable, series) in enumerate(zip(self.variables, self.series, strict=True)):
-            fields[c] = series.read(self.rows[c][rows])
-            convert(fields[c], variable, self.changes[c])
+            fields[c] = clip(series.read(self.rows[c][rows]), variable)
         return fields
-
-
-def convert(field: np.ndarray, variable: Variable, change: Conversion) -> None:
-    """To the wanted units and into the valid range, in place; infinities become NaN."""
-    if change != Conversion(1.0):
-        field[...] = change(field.astype(np.float64))
-    field[~np.isfinite(field)] = np.nan
-    field[...] = clip(field, variable)
 
 
 def open_source(source: Source, region: Region | None = None, margin: int = 0) -> Opened:
     """Open files with times, of the `region` and `margin` cells around it.
 
     With a margin a region that the grid does not cover is no error here: regridding says so.
-    InputError, in one line, for everything else that is wrong.
+    InputError, in one line, for everything else that is wrong. Times that only some of the
+    files or variables have are left out, and counted in the log.
     """
-    grid, parts, paths = _open_parts(source, region, margin)
+    found = _open_parts(source, region, margin)
     where = ", ".join(source.files)
     shift = duration(source.time_shift, where) if source.time_shift else 0
-    series: list[Series] = []
-    for variable, found in zip(source.variables, parts, strict=True):
-        name = f"{found[0].part.path}: {variable.source_name}"
-        one: Series = FileSeries([f.part for f in found], shift, name)
-        series.append(Aggregated(one, source.aggregate, name) if source.aggregate else one)
-    stamps, rows = _common_times(series, where)
-    variables, changes = _in_units(source.variables, parts)
-    return Opened(variables, grid, stamps, tuple(series), rows, changes, paths)
+    whole = [
+        FileSeries(parts, shift, f"{parts[0].path}: {variable.source_name}")
+        for variable, parts in zip(source.variables, found.parts, strict=True)
+    ]
+    calendar = _one_calendar(source.variables, whole, where)
+    _log_left_out(source.variables, whole, found.lacking, shift)
+    series: list[Series] = [
+        Aggregated(one, source.aggregate, f"{parts[0].path}: {variable.source_name}")
+        if source.aggregate
+        else one
+        for variable, one, parts in zip(source.variables, whole, found.parts, strict=True)
+    ]
+    stamps, rows = _common_times(series, calendar, where)
+    return Opened(
+        found.variables, found.grid, stamps, tuple(series), rows, found.tallies, found.paths
+    )
 
 
 def open_static(
     source: Source, region: Region | None = None, margin: int = 0
 ) -> tuple[Opened, np.ndarray]:
-    """Fields without time, (S, y, x) float32; a field that varies in time becomes its mean."""
-    grid, parts, paths = _open_parts(source, region, margin)
-    variables, changes = _in_units(source.variables, parts)
-    fields = np.empty((len(variables), *grid.shape), np.float32)
-    for c, found in enumerate(parts):
-        fields[c] = _time_mean([f.part for f in found])
-        convert(fields[c], variables[c], changes[c])
+    """Fields without time, (S, y, x) float32; a field that varies in time becomes its mean.
+
+    InputError where every value of a field is missing.
+    """
+    found = _open_parts(source, region, margin)
+    fields = np.empty((len(found.variables), *found.grid.shape), np.float32)
+    for c, (variable, parts) in enumerate(zip(found.variables, found.parts, strict=True)):
+        fields[c] = clip(_time_mean(parts), variable)
+        if not np.isfinite(fields[c]).any():
+            raise InputError(f"{parts[0].path}: every value of {variable.source_name} is missing")
+        for line in describe(found.tallies[c], variable):
+            logging.warning("%s: %s", parts[0].path, line)
     none = Stamps(np.zeros(0, np.int64))
-    return Opened(variables, grid, none, (), (), changes, paths), fields
+    return Opened(found.variables, found.grid, none, (), (), found.tallies, found.paths), fields
 
 
 def _time_mean(parts: Sequence[Part]) -> np.ndarray:
@@ -105,40 +123,93 @@ def _time_mean(parts: Sequence[Part]) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A variable's part in one file, with what its attributes say."""
+class _Files:
+    """Variables with their units filled in, their parts over the files, and the one grid of all.
 
-    part: Part
-    units: str | None
-    time_method: str
+    `lacking`: for each variable, the files that do not have it, with their times in seconds.
+    """
+
+    variables: tuple[Variable, ...]
+    grid: Grid
+    parts: list[list[Part]]
+    lacking: list[list[tuple[str, np.ndarray]]]
+    tallies: tuple[Tally, ...]
+    paths: tuple[str, ...]
 
 
-def _open_parts(
-    source: Source, region: Region | None, margin: int
-) -> tuple[Grid, list[list[Found]], tuple[str, ...]]:
-    """For each variable its parts over the files that have it, all on one grid."""
+def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
+    """For each variable its parts over the files that have it, each read by its own axes."""
     paths = expand(source.files)
-    whole: Grid | None = None
-    found: list[list[Found]] = [[] for _ in source.variables]
+    tallies = tuple(Tally() for _ in source.variables)
+    parts: list[list[Part]] = [[] for _ in source.variables]
+    lacking: list[list[tuple[str, np.ndarray]]] = [[] for _ in source.variables]
     missing: list[InputError | None] = [None] * len(source.variables)
+    cut: _Cut | None = None
     for path in paths:
         dataset = open_lazily(path, source.engine)
+        dataset = _with_values_of_coordinates(dataset, [v.source_name for v in source.variables])
         for c, variable in enumerate(source.variables):
             try:
                 field = find_variable(dataset, variable, path)
             except InputError as error:
                 missing[c] = missing[c] or error
+                lacking[c].append((path, _times_in(dataset)))
                 continue
             grid = _grid_of(dataset, field, path)
-            if whole is None:
-                whole, window, cut = _cut(grid, region, margin, path)
-            elif not same_grid(grid, whole):
-                raise InputError(f"{path}: its grid ({grid.extent()}) differs from {paths[0]}'s")
-            found[c].append(_found(field, variable, source, window, path))
-    for parts, problem in zip(found, missing, strict=True):
-        if not parts and problem is not None:
+            cut = cut or _Cut.of(grid, region, margin, path)
+            window = cut.window_of(grid, path)
+            field = _spread_over_grid(field, grid, dataset)
+            parts[c].append(_part(field, dataset, variable, source, window, path, tallies[c]))
+    for found, problem in zip(parts, missing, strict=True):
+        if not found and problem is not None:
             raise problem
-    return cut, found, tuple(paths)
+    assert cut is not None  # a variable was found
+    variables = [_resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
+    converted = [
+        [replace(part, variable=v, change=_change(part, v, found)) for part in found]
+        for v, found in zip(variables, parts, strict=True)
+    ]
+    return _Files(tuple(variables), cut.grid, converted, lacking, tallies, tuple(paths))
+
+
+def _with_values_of_coordinates(dataset: xr.Dataset, wanted: list[str]) -> xr.Dataset:
+    """Packed or masked coordinates (latitudes, levels) as values; the wanted fields stay stored."""
+    decoded = {}
+    for name, variable in dataset.variables.items():
+        if name in wanted and name not in dataset.coords:
+            continue
+        if variable.dtype.kind not in "iuf" or " since " in str(variable.attrs.get("units", "")):
+            continue
+        if variable.ndim <= 3 and any(key in variable.attrs for key in DECODED_COORDINATES):
+            try:
+                decoded[name] = xr.conventions.decode_cf_variable(
+                    str(name), variable, decode_times=False, decode_timedelta=False
+                )
+            except (ValueError, TypeError):
+                continue
+    return dataset.assign(decoded) if decoded else dataset
+
+
+def _times_in(dataset: xr.Dataset) -> np.ndarray:
+    """Seconds of the times in a file that lacks a variable, as far as they can be told."""
+    for field in dataset.data_vars.values():
+        found = time_coordinate(field, dataset)
+        if found is not None:
+            try:
+                return stamps_of(found[1], "").seconds
+            except InputError:
+                break
+    return np.zeros(0, np.int64)
+
+
+def _spread_over_grid(field: xr.DataArray, grid: Grid, dataset: xr.Dataset) -> xr.DataArray:
+    """A coordinate of one dimension that is asked for as a field, repeated along the other."""
+    absent = [dim for dim in grid.dims if dim not in field.dims]
+    if len(absent) != 1 or field.ndim != 1:
+        return field
+    other = xr.DataArray(np.zeros(dataset.sizes[absent[0]]), dims=absent)
+    spread = field.reset_coords(drop=True) + other
+    return spread.rename(field.name).assign_attrs(field.attrs)
 
 
 def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> Grid:
@@ -148,18 +219,44 @@ def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> Grid:
         return detect_grid(dataset, path)[0]
 
 
-def _cut(grid: Grid, region: Region | None, margin: int, path: str) -> tuple[Grid, Window, Grid]:
-    """The whole grid, what to read of it, and the grid of that."""
-    rows, columns = np.arange(grid.shape[0]), np.arange(grid.shape[1])
-    if region is None:
-        return grid, Window.of(grid, rows, columns), grid
-    try:
-        rows, columns = grid.window(*_widened(region, grid, margin))
-    except InputError as error:
-        if not margin:
-            raise InputError(f"{path}: {error}") from error
-        return grid, Window.of(grid, rows, columns), grid
-    return grid, Window.of(grid, rows, columns), grid.take(rows, columns)
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """What is read of every file: rows and columns of the first file's grid, canonical."""
+
+    whole: Grid
+    rows: np.ndarray
+    columns: np.ndarray
+    first_path: str
+
+    @classmethod
+    def of(cls, grid: Grid, region: Region | None, margin: int, path: str) -> _Cut:
+        """The region's cells, all of them where the region is not on the grid and has a margin."""
+        rows, columns = np.arange(grid.shape[0]), np.arange(grid.shape[1])
+        if region is not None:
+            try:
+                rows, columns = grid.window(*_widened(region, grid, margin))
+            except InputError as error:
+                if not margin:
+                    raise InputError(f"{path}: {error}") from error
+        return cls(grid, rows, columns, path)
+
+    @property
+    def grid(self) -> Grid:
+        everything = len(self.rows) == self.whole.shape[0] and np.array_equal(
+            self.columns, np.arange(self.whole.shape[1])
+        )
+        return self.whole if everything else self.whole.take(self.rows, self.columns)
+
+    def window_of(self, grid: Grid, path: str) -> Window:
+        """Where the same cells stand in a file with this grid of its own."""
+        columns = columns_of(self.whole, grid)
+        if columns is None:
+            raise InputError(
+                f"{path}: its grid ({grid.shape[0]}×{grid.shape[1]}, {grid.extent()}) differs from "
+                f"{self.first_path}'s ({self.whole.shape[0]}×{self.whole.shape[1]}, "
+                f"{self.whole.extent()})"
+            )
+        return Window.of(grid, self.rows, columns[self.columns])
 
 
 def _widened(
@@ -171,25 +268,79 @@ def _widened(
     return (lowest - north, highest + north), (leftmost - east, rightmost + east)
 
 
-def _found(
-    field: xr.DataArray, variable: Variable, source: Source, window: Window, path: str
-) -> Found:
-    units = str(field.attrs["units"]) if "units" in field.attrs else None
-    method = "sum" if SUMMED.search(str(field.attrs.get("cell_methods", ""))) else "point"
-    time = time_coordinate(field)
-    kept = (*window.dims, time[0]) if time and time[0] else window.dims
-    field = pick(field, variable, source, kept, path)
-    if not np.issubdtype(field.dtype, np.number):
-        raise InputError(f"{path}: {variable.source_name} holds {field.dtype}, expected numbers")
-    time = time_coordinate(field)
-    if time is None:
-        return Found(Part(path, field, window, None, None), units, method)
-    dim, coordinate = time
-    stamps = Stamps.of(np.atleast_1d(coordinate.values))
-    return Found(Part(path, field, window, dim, stamps), units, method)
+def _part(
+    field: xr.DataArray,
+    dataset: xr.Dataset,
+    variable: Variable,
+    source: Source,
+    window: Window,
+    path: str,
+    tally: Tally,
+) -> Part:
+    where = f"{path}: {variable.source_name}"
+    spatial = set(window.dims)
+    found = time_coordinate(field, dataset)
+    times = {found[0]} if found and found[0] else undecoded_dimensions(field, spatial)
+    field = pick(field, variable, source, (*window.dims, *sorted(map(str, times))), path)
+    if field.dtype.kind not in "iufb":
+        raise InputError(f"{where} holds {field.dtype}, expected numbers")
+    refuse_undecoded(field, dataset, spatial, path)
+    attributes = field.attrs
+    decoder = decoder_of(
+        attributes,
+        field.dtype,
+        missing=variable.missing,
+        default_fill=not is_zarr(dataset),
+        where=where,
+    )
+    found = time_coordinate(field, dataset)
+    dim, stamps = None, None
+    if found is not None:
+        dim, stamps = found[0], stamps_of(found[1], f"{path}: {found[1].name}")
+    return Part(path, variable, field, window, dim, stamps, decoder, tally)
 
 
-def _common_times(series: Sequence[Series], where: str) -> tuple[Stamps, tuple[np.ndarray, ...]]:
+def _one_calendar(variables: Sequence[Variable], series: Sequence[FileSeries], where: str) -> str:
+    stamps = [Stamps(one.seconds, one.calendar) for one in series]
+    calendar = common_calendar(stamps)
+    if calendar is None:
+        each = zip(variables, series, strict=True)
+        raise InputError(
+            f"{where}: its variables have different calendars ("
+            + ", ".join(f"{v.source_name}: {one.calendar}" for v, one in each)
+            + "); expected one, or sources of their own"
+        )
+    return calendar
+
+
+def _log_left_out(
+    variables: Sequence[Variable],
+    series: Sequence[FileSeries],
+    lacking: list[list[tuple[str, np.ndarray]]],
+    shift: int,
+) -> None:
+    """A line for each variable because of which times of other files or variables are not used."""
+    everything = np.unique(
+        np.concatenate(
+            [one.seconds for one in series]
+            + [seconds + shift for files in lacking for _, seconds in files]
+        )
+    )
+    for variable, one, files in zip(variables, series, lacking, strict=True):
+        lost = len(np.setdiff1d(everything, one.seconds))
+        if not lost:
+            continue
+        name, whole = variable.source_name, one.files + len(files)
+        reason = f"{name} is missing there"
+        if files:
+            verb = "lacks" if len(files) == 1 else "lack"
+            reason = f"{len(files)} of {whole} files {verb} {name}, the first {files[0][0]}"
+        logging.warning("%d of %d times left out: %s", lost, len(everything), reason)
+
+
+def _common_times(
+    series: Sequence[Series], calendar: str, where: str
+) -> tuple[Stamps, tuple[np.ndarray, ...]]:
     """Times that all variables of a source have."""
     seconds = series[0].seconds
     for other in series[1:]:
@@ -197,26 +348,33 @@ def _common_times(series: Sequence[Series], where: str) -> tuple[Stamps, tuple[n
     if not len(seconds):
         raise InputError(f"{where}: its variables have no time in common")
     return (
-        Stamps(seconds, series[0].calendar),
+        Stamps(seconds, calendar),
         tuple(np.searchsorted(one.seconds, seconds) for one in series),
     )
 
 
-def _in_units(
-    variables: Sequence[Variable], parts: list[list[Found]]
-) -> tuple[tuple[Variable, ...], tuple[Conversion, ...]]:
-    """Variables with their units filled in, and the conversions to them."""
-    resolved, changes = [], []
-    for variable, found in zip(variables, parts, strict=True):
-        units = {one.units for one in found}
-        if len(units) > 1:
-            raise InputError(
-                f"{found[0].part.path}: {variable.source_name} has different units over the files "
-                f"({', '.join(sorted(map(str, units)))})"
-            )
-        own = found[0].units if found[0].units is not None else variable.units or DIMENSIONLESS
-        wanted = variable.units if variable.units is not None else own
-        method = variable.time_method or found[0].time_method
-        resolved.append(replace(variable, units=wanted, time_method=method))
-        changes.append(conversion(own, wanted, f"{found[0].part.path}: {variable.source_name}"))
-    return tuple(resolved), tuple(changes)
+def _resolved(variable: Variable, parts: list[Part]) -> Variable:
+    """The variable with its unit and time method filled in from its files."""
+    own = next((part.units for part in parts if part.units is not None), None)
+    if own is None:
+        own = variable.units or DIMENSIONLESS
+    elif any(part.units is None for part in parts):
+        lacking = [part.path for part in parts if part.units is None]
+        logging.warning(
+            "%s: %s has no units in %d of %d files; those of the others are taken, %s",
+            lacking[0],
+            variable.source_name,
+            len(lacking),
+            len(parts),
+            own,
+        )
+    summed = SUMMED.search(str(parts[0].field.attrs.get("cell_methods", "")))
+    method = variable.time_method or ("sum" if summed else "point")
+    return replace(variable, units=variable.units or own, time_method=method)
+
+
+def _change(part: Part, variable: Variable, parts: list[Part]) -> Conversion:
+    """From a file's unit to the wanted one."""
+    others = next((one.units for one in parts if one.units is not None), None)
+    own = part.units or others or variable.units or DIMENSIONLESS
+    return conversion(own, variable.units or own, f"{part.path}: {variable.source_name}")
