@@ -72,8 +72,23 @@ class Geometry:
 
     @cached_property
     def coarse(self) -> Grid:
-        """The coarse grid (h, w), extrapolated beyond the fine one with its edge spacing."""
+        """The coarse grid (h, w), continued into the halo with the fine grid's edge spacing.
+
+        A block that the fine grid fills in part ends with it: its centre and edges are those of
+        the fine cells there are, as its mean is.
+        """
         return _coarse_rectilinear(self) if self.fine.rectilinear else _coarse_curvilinear(self)
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Fine cells (H, W) that place a coarse one: all but those that fill up a last block."""
+        counted = np.ones(self.padded_shape, bool)
+        around = self.halo * self.scale
+        _, bottom, _, right = self.pad
+        (height, width), (rows, columns) = self.padded_shape, (bottom - around, right - around)
+        counted[height - bottom : height - around] = rows == 0
+        counted[:, width - right : width - around] = columns == 0
+        return counted
 
     def weights(self) -> Array:
         """Relative cell areas (H, W) of the padded fine grid, 0 in the padding."""
@@ -161,7 +176,7 @@ class Geometry:
             top, bottom, left, right = self.pad
             line += (
                 f"; padded to {self.padded_shape[0]}×{self.padded_shape[1]} by {top} + {bottom} "
-                f"rows and {left} + {right} columns (masked; coarse values extrapolated)"
+                f"rows and {left} + {right} columns (masked)"
             )
         return line
 
@@ -176,11 +191,12 @@ class Geometry:
 
 
 def _coarse_rectilinear(geometry: Geometry) -> Grid:
-    fine, scale = geometry.fine, geometry.scale
+    fine = geometry.fine
     top, bottom, left, right = geometry.pad
-    lat, lon = fine.edges
-    lat = sphere.extended_edges(lat, top, bottom)[::scale]
-    lon = sphere.extended_edges(lon, left, right)[::scale]
+    lat, lon = (
+        _coarse_edges(edges, before, after, geometry)
+        for edges, before, after in zip(fine.edges, (top, left), (bottom, right), strict=True)
+    )
     return Grid(
         lat=(lat[:-1] + lat[1:]) / 2,
         lon=(lon[:-1] + lon[1:]) / 2,
@@ -192,13 +208,21 @@ def _coarse_rectilinear(geometry: Geometry) -> Grid:
     )
 
 
+def _coarse_edges(edges: Array, before: int, after: int, geometry: Geometry) -> Array:
+    """Edges of blocks along one axis; the last inner block ends with the fine grid."""
+    found = sphere.extended_edges(edges, before, after)[:: geometry.scale].copy()
+    found[len(found) - 1 - geometry.halo] = edges[-1]
+    return found
+
+
 def _coarse_curvilinear(geometry: Geometry) -> Grid:
     fine, scale = geometry.fine, geometry.scale
     top, bottom, left, right = geometry.pad
     h, w = geometry.coarse_shape
     points = sphere.unit_vectors(fine.lat, fine.lon)
     points = sphere.extend(sphere.extend(points, top, bottom, 0), left, right, 1)
-    lat, lon = sphere.lat_lon(points.reshape(h, scale, w, scale, 3).sum(axis=(1, 3)))
+    counted = points * geometry.counted[..., None]
+    lat, lon = sphere.lat_lon(counted.reshape(h, scale, w, scale, 3).sum(axis=(1, 3)))
     centre = (fine.lon.min() + fine.lon.max()) / 2
     lon += sphere.CIRCLE * np.round((centre - lon) / sphere.CIRCLE)
     return replace(
@@ -207,13 +231,17 @@ def _coarse_curvilinear(geometry: Geometry) -> Grid:
         flipped_columns=False,
         lat=lat,
         lon=lon,
-        y=_coarse_index(fine.y, top, bottom, scale),
-        x=_coarse_index(fine.x, left, right, scale),
+        y=_coarse_index(fine.y, top, bottom, geometry),
+        x=_coarse_index(fine.x, left, right, geometry),
     )
 
 
-def _coarse_index(index: Array | None, before: int, after: int, scale: int) -> Array | None:
+def _coarse_index(index: Array | None, before: int, after: int, geometry: Geometry) -> Array | None:
     if index is None:
         return None
-    centres = sphere.extended_edges(index, before, after)
-    return centres.reshape(-1, scale).mean(axis=1)
+    centres = sphere.extended_edges(index, before, after).reshape(-1, geometry.scale)
+    found = centres.mean(axis=1)
+    real = geometry.scale - (after - geometry.halo * geometry.scale)
+    last = len(found) - 1 - geometry.halo
+    found[last] = centres[last, :real].mean()
+    return found

@@ -167,7 +167,7 @@ def test_projected_grid_across_the_date_line_without_index_coordinates():
     grid, _ = detect_grid(data)
     assert (grid.flipped, grid.flipped_columns, grid.dims) == (False, False, ("y", "x"))
     coarse = Geometry.build(grid, 2).coarse
-    np.testing.assert_allclose(coarse.lon[0] % 360, [178.5, 180.5, 182.5], atol=1e-6)
+    np.testing.assert_allclose(coarse.lon[0] % 360, [178.5, 180.5, 182], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -292,12 +292,27 @@ def test_iberia_is_padded_as_designed():
     assert geometry.pad == (0, 1, 0, 3)
     assert geometry.padded_shape == (20, 32)
     assert geometry.coarse_shape == geometry.coarse.shape == (5, 8)
-    np.testing.assert_allclose(geometry.coarse.lat, 36 + 2 * np.arange(5))
-    np.testing.assert_allclose(geometry.coarse.lon, -9 + 2 * np.arange(8))
+    np.testing.assert_allclose(geometry.coarse.lat, [36, 38, 40, 42, 43.75])
+    np.testing.assert_allclose(geometry.coarse.lon, [*range(-9, 4, 2), 4.25])
     assert "padded to 20×32" in geometry.describe()
     wide = Geometry.build(iberia(), 4, halo=2)
     assert wide.pad == (8, 9, 8, 11)
-    np.testing.assert_allclose(wide.coarse.lat, 32 + 2 * np.arange(9))
+    np.testing.assert_allclose(wide.coarse.lat, [*range(32, 43, 2), 43.75, 45.75, 48])
+
+
+@pytest.mark.parametrize("halo", [0, 2])
+def test_the_mean_of_a_partial_block_stands_where_its_cells_are(halo):
+    """Linear in longitude: a coarse value equals the field at its own centre."""
+    plain = Geometry.build(iberia(), 4, halo)
+    lat, lon = np.meshgrid(iberia().lat, iberia().lon, indexing="ij")
+    curved = Geometry.build(
+        Grid(lat, lon, ("y", "x"), y=np.arange(19.0), x=np.arange(29.0)), 4, halo
+    )
+    inner = np.s_[halo : halo + 5, halo : halo + 8]
+    mean = plain.coarsen(lon)[inner]
+    np.testing.assert_allclose(mean, np.tile(plain.coarse.lon, (len(plain.coarse.lat), 1))[inner])
+    np.testing.assert_allclose(mean, curved.coarse.lon[inner], atol=0.02)
+    np.testing.assert_allclose(curved.coarse.x[halo : halo + 8], [*np.arange(1.5, 26, 4), 28])
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 5, 19])
