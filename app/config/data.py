@@ -73,6 +73,7 @@ def test_data_of(values: dict[str, Any]) -> DataDescription | None:
     if values["test_pairs"] in (None, values["paired_samples"]):
         return None
     data = described({**values, "paired_samples": values["test_pairs"]})
+    data = replace(data, uncovered=values["uncovered"])
     return with_transform(data, values["transform"], values["transform_scale"])
 
 

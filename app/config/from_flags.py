@@ -108,6 +108,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     check_pairs(experiment)
     if data_wanted(stages, values):
         data = with_transform(described(values), values["transform"], values["transform_scale"])
+        data = replace(data, uncovered=values["uncovered"])
         check_splits(data, stages)
         if experiment.in_time:
             data = replace(data, time_steps=time_steps(values))

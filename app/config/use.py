@@ -28,6 +28,7 @@ class InferenceConfig:
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
     input_grid: str = "trained"
+    uncovered: str = "refuse"
     input_correction: str = "none"
     input_reference: tuple[str, ...] = ()
     inference_save_fname: str | None = None

@@ -18,6 +18,7 @@ SPLIT_NAMES = ("train", "validation", "test")
 TIME_METHODS = ("point", "sum")
 GAP_POLICIES = ("refuse", "skip", "bridge")
 CALENDARS = ("standard", "noleap", "360_day")
+UNCOVERED = ("refuse", "mask")
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ class DataDescription:
     `module` is the path of a data module that holds the arrays instead of the sources; with it
     `module_explicit` tells that it has low-resolution arrays of its own, and
     `module_inference_in_hr` that its inference_data lies on the fine grid. With `time_steps` the
-    predictand is to be downscaled in time, not in space.
+    predictand is to be downscaled in time, not in space. `uncovered`: whether cells that an input
+    does not cover are refused, or masked, which leaves them missing.
     """
 
     predictand: Source | None
@@ -185,6 +187,7 @@ class DataDescription:
     module_explicit: bool = False
     module_inference_in_hr: bool = False
     time_steps: TimeSteps | None = None
+    uncovered: str = "refuse"
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS, "data description")

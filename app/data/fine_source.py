@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.data.coverage import Covering
 from app.data.description import Source
-from app.data.plan import MARGIN, box_of, regridder_of, same_cells
+from app.data.plan import MARGIN, cells_box, regridder_of, same_cells
 from app.data.reading.sources import Opened, open_source
 from app.grids import Grid
 from app.grids.regrid import Regridder
@@ -15,11 +16,12 @@ from app.grids.regrid import Regridder
 
 @dataclass(frozen=True, eq=False)
 class FineSource:
-    """An opened source, read on the target grid."""
+    """An opened source, read on the target grid; `uncovered` (y, x) are the cells outside it."""
 
     opened: Opened
     cells: tuple[np.ndarray, np.ndarray] | None  # rows and columns that are the target grid
     regrid: Regridder | None
+    uncovered: np.ndarray
 
     @property
     def row_bytes(self) -> int:
@@ -34,10 +36,12 @@ class FineSource:
         return self.regrid(fields)
 
 
-def open_fine(role: str, source: Source, grid: Grid) -> FineSource:
-    """Open a source for a grid; InputError where it does not cover it."""
-    opened = open_source(source, box_of(grid), MARGIN)
+def open_fine(role: str, source: Source, grid: Grid, uncovered: str = "refuse") -> FineSource:
+    """Open a source for a grid; InputError where it does not cover it, unless that is "mask"."""
+    opened = open_source(source, cells_box(grid), MARGIN)
     rows, columns = same_cells(opened.grid, grid)
     if rows is not None and columns is not None:
-        return FineSource(opened, (rows, columns), None)
-    return FineSource(opened, None, regridder_of(opened, grid, source.regrid, role))
+        return FineSource(opened, (rows, columns), None, np.zeros(grid.shape, bool))
+    regrid = regridder_of(opened, grid, source.regrid, role)
+    outside = Covering(f"{role} {opened.paths[0]}", uncovered).fine(regrid, opened.grid, grid)
+    return FineSource(opened, None, regrid, outside)

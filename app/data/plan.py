@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from absl import logging
 
+from app.data.coverage import Covering
 from app.data.description import DataDescription, Region, Source, Variable
 from app.data.reading.alignment import align
 from app.data.reading.sources import Opened, open_source, open_static
@@ -61,8 +62,12 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
         predictand, [(one.role, one.source, one.opened) for one in inputs]
     )
     aligned = [replace(one, rows=r) for one, r in zip(inputs, other_rows, strict=True)]
-    reader = _Reader(description, geometry, predictand, rows, aligned)
-    static_variables, static = statics_on(description.static, geometry.fine)
+    static_variables, static, uncovered = statics_on(
+        description.static, geometry.fine, description.uncovered
+    )
+    for one in aligned:
+        uncovered = uncovered | one.uncovered
+    reader = _Reader(description, geometry, predictand, rows, aligned, uncovered)
     variables = {
         "hr": predictand.variables,
         "lr": next((one.variables for one in aligned if one.low_resolution), predictand.variables),
@@ -98,7 +103,10 @@ def refuse_twins(role: str, variables: tuple[Variable, ...]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class CoarseInput:
-    """A source of coarse inputs: low resolution or predictors, with its lags."""
+    """A source of coarse inputs: low resolution or predictors, with its lags.
+
+    `uncovered` (y, x) are the fine cells of coarse ones that lie outside the source.
+    """
 
     role: str
     source: Source
@@ -106,6 +114,7 @@ class CoarseInput:
     to_coarse: Regridder
     low_resolution: bool
     coarse_cells: int
+    uncovered: np.ndarray
     rows: np.ndarray | None = None  # (n, lags) rows of `opened` for each aligned time
 
     @property
@@ -137,12 +146,12 @@ class CoarseInput:
 def _inputs(
     description: DataDescription, predictand: Opened, geometry: Geometry
 ) -> list[CoarseInput]:
-    inputs = []
+    inputs, policy = [], description.uncovered
     if description.low_resolution is not None:
         low = _in_units_of(description.low_resolution, predictand)
-        inputs.append(coarse_input("low_resolution", replace(low, lags=(0,)), geometry))
+        inputs.append(coarse_input("low_resolution", replace(low, lags=(0,)), geometry, policy))
     for number, source in enumerate(description.predictors):
-        inputs.append(coarse_input(f"predictors[{number}]", source, geometry))
+        inputs.append(coarse_input(f"predictors[{number}]", source, geometry, policy))
     return inputs
 
 
@@ -158,21 +167,40 @@ def _in_units_of(source: Source, predictand: Opened) -> Source:
     )
 
 
-def coarse_input(role: str, source: Source, geometry: Geometry) -> CoarseInput:
-    target = geometry.coarse
-    opened = open_source(source, box_of(target), MARGIN)
-    regrid = regridder_of(opened, target, source.regrid, role)
+def coarse_input(
+    role: str, source: Source, geometry: Geometry, uncovered: str = "refuse", label: str = ""
+) -> CoarseInput:
+    """Open a source for the coarse grid; messages name the `label`, or the role.
+
+    InputError where it does not cover the target, unless `uncovered` is "mask".
+    """
+    target, label = geometry.coarse, label or role
+    opened = open_source(source, cells_box(target), MARGIN)
+    regrid = regridder_of(opened, target, source.regrid, label)
+    covering = Covering(f"{label} {opened.paths[0]}", uncovered)
+    regrid, outside = covering.coarse(regrid, opened.grid, geometry)
     low_resolution = role == "low_resolution"
-    return CoarseInput(
-        role, source, opened, regrid, low_resolution, target.shape[0] * target.shape[1]
-    )
+    cells = target.shape[0] * target.shape[1]
+    return CoarseInput(role, source, opened, regrid, low_resolution, cells, outside)
 
 
 def box_of(grid: Grid) -> Region:
+    """The box that holds the grid's centres."""
     return Region(
         lat=(float(grid.lat.min()), float(grid.lat.max())),
         lon=(float(grid.lon.min()), float(grid.lon.max())),
     )
+
+
+def cells_box(grid: Grid) -> Region:
+    """The box that holds the grid's cells."""
+    if grid.rectilinear:
+        lat, lon = grid.edges
+        return Region((float(lat[0]), float(lat[-1])), (float(lon[0]), float(lon[-1])))
+    box = box_of(grid)
+    north = max(float(np.abs(np.diff(grid.lat, axis=axis)).max()) for axis in (0, 1)) / 2
+    east = max(float(np.abs(np.diff(grid.lon, axis=axis)).max()) for axis in (0, 1)) / 2
+    return Region((box.lat[0] - north, box.lat[1] + north), (box.lon[0] - east, box.lon[1] + east))
 
 
 def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regridder:
@@ -184,20 +212,30 @@ def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regrid
     return made
 
 
-def statics_on(sources: tuple[Source, ...], fine: Grid) -> tuple[tuple[Variable, ...], np.ndarray]:
-    """All statics on the fine grid, (S, y, x)."""
+def statics_on(
+    sources: tuple[Source, ...], fine: Grid, uncovered: str = "refuse", label: str = "static"
+) -> tuple[tuple[Variable, ...], np.ndarray, np.ndarray]:
+    """All statics on the fine grid, (S, y, x), and which cells (y, x) lie outside any of them.
+
+    InputError where one does not cover the grid, unless `uncovered` is "mask".
+    """
     variables: list[Variable] = []
     fields = [np.zeros((0, *fine.shape), np.float32)]
+    outside = np.zeros(fine.shape, bool)
     for number, source in enumerate(sources):
-        opened, own = open_static(source, box_of(fine), MARGIN)
+        opened, own = open_static(source, cells_box(fine), MARGIN)
         rows, columns = same_cells(opened.grid, fine)
         if rows is not None:
             own = own[:, rows][:, :, columns]
         else:
-            own = regridder_of(opened, fine, source.regrid, f"static[{number}]")(own)
+            role = f"{label}[{number}]"
+            regrid = regridder_of(opened, fine, source.regrid, role)
+            covering = Covering(f"{role} {opened.paths[0]}", uncovered)
+            outside |= covering.fine(regrid, opened.grid, fine)
+            own = regrid(own)
         variables += opened.variables
         fields.append(own)
-    return tuple(variables), np.concatenate(fields)
+    return tuple(variables), np.concatenate(fields), outside
 
 
 def same_cells(grid: Grid, fine: Grid) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
@@ -223,13 +261,14 @@ def _around(fine: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
 
 @dataclass(frozen=True, eq=False)
 class _Reader:
-    """Reads blocks of aligned times from all sources."""
+    """Reads blocks of aligned times from all sources; targets that these leave out are missing."""
 
     description: DataDescription
     geometry: Geometry
     predictand: Opened
     rows: np.ndarray
     inputs: list[CoarseInput]
+    uncovered: np.ndarray
 
     def of(self, part: np.ndarray) -> Callable[[np.ndarray], Blocks]:
         """Reader of one split, by row number within it."""
@@ -249,4 +288,6 @@ class _Reader:
         if "lr" not in blocks:
             fraction = self.description.min_valid_fraction
             blocks["lr"] = self.geometry.coarsen(blocks["hr"], fraction)
+        if self.uncovered.any():
+            blocks["hr"][..., self.uncovered] = np.nan
         return blocks

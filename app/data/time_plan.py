@@ -40,7 +40,7 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
     predictand = open_source(source, description.region)
     geometry = Geometry.build(predictand.grid, 1)
     guides = [
-        open_fine(f"predictors[{number}]", one, geometry.fine)
+        open_fine(f"predictors[{number}]", one, geometry.fine, description.uncovered)
         for number, one in enumerate(description.predictors)
     ]
     described = zip(description.predictors, guides, strict=True)
@@ -59,7 +59,17 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
     truth = _withheld(stamps, parts, steps, summed)
     if truth is not None:
         parts[WITHHELD] = truth
-    static_variables, static = statics_on(description.static, geometry.fine)
+    static_variables, static, uncovered = statics_on(
+        description.static, geometry.fine, description.uncovered
+    )
+    for guide in guides:
+        uncovered = uncovered | guide.uncovered
+
+    def read_known(own: np.ndarray) -> np.ndarray:
+        fields = predictand.read(own)
+        fields[..., uncovered] = np.nan
+        return fields
+
     variables = {
         "hr": predictand.variables,
         "lr": (),
@@ -76,7 +86,7 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
     )
 
     def reader(frames: Frames) -> Callable[[np.ndarray], Blocks]:
-        return lambda part: _read(frames.rows[part], predictand.read, rows, guides, guide_rows)
+        return lambda part: _read(frames.rows[part], read_known, rows, guides, guide_rows)
 
     return Plan(
         geometry=geometry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.data.description import GAP_POLICIES, TRANSFORMS
+from app.data.description import GAP_POLICIES, TRANSFORMS, UNCOVERED
 from app.flags.flag import Flag, registered
 
 EXPERIMENT = (
@@ -42,6 +42,14 @@ DATA = (
         "float",
         None,
         "x0 of log1p(x / x0) and sqrt(x / x0), in the predictand's unit.",
+    ),
+    Flag(
+        "uncovered",
+        "enum",
+        "refuse",
+        "Cells of the target that an input does not cover: refuse them, or mask (leave them "
+        "missing).",
+        UNCOVERED,
     ),
     Flag("data_module", "text", None, "Python file that holds the arrays."),
     Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),

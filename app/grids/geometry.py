@@ -70,6 +70,19 @@ class Geometry:
         """Coarse cells that hold at least one real fine cell."""
         return self.coarse_shape[0] - 2 * self.halo, self.coarse_shape[1] - 2 * self.halo
 
+    @property
+    def inner(self) -> NDArray[np.bool_]:
+        """Coarse cells (h, w) that hold at least one fine cell; the others are the halo."""
+        inner = np.zeros(self.coarse_shape, bool)
+        height, width = self._inner_shape
+        inner[self.halo : self.halo + height, self.halo : self.halo + width] = True
+        return inner
+
+    def fine_cells(self, coarse: NDArray[Any]) -> NDArray[Any]:
+        """What is known of coarse cells (..., h, w), for each of their fine ones (..., y, x)."""
+        whole = coarse.repeat(self.scale, axis=-2).repeat(self.scale, axis=-1)
+        return self.crop(whole)
+
     @cached_property
     def coarse(self) -> Grid:
         """The coarse grid (h, w), continued into the halo with the fine grid's edge spacing.

@@ -15,7 +15,7 @@ from app.grids.grid import Grid
 from app.grids.sphere import CIRCLE, POLE, Array
 
 KEYS_A = -0.5  # Keys (1981): the one value that reproduces quadratics
-EDGE_TOLERANCE = 1e-6  # degrees: a point this far beyond the outer edge is still inside
+EDGE_TOLERANCE = 5e-5  # degrees beyond the outer edge that are still inside: float32 has 3e-5
 MAX_STEPS = 1000  # triangles walked through in search of a point
 SMALLEST_AREA = 1e-18  # square radii (0.4 cm²): triangles below are rounding
 NEGLIGIBLE = 1e-9  # weights below are rounding; kept, a NaN there would spoil the target

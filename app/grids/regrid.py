@@ -73,9 +73,15 @@ class Regridder:
         return pattern
 
     @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Target cells that lie inside the source, with at least half of their weight."""
+        total = np.asarray(self.weights.sum(axis=1)).reshape(self.target_shape)
+        return total >= MIN_WEIGHT - WEIGHT_TOLERANCE
+
+    @property
     def outside(self) -> float:
         """Share of target cells that lie outside the source and are always NaN."""
-        return float(np.mean(np.diff(self.weights.indptr) == 0))
+        return float(np.mean(~self.covered))
 
     def describe(self) -> str:
         """One line for the log."""

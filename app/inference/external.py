@@ -30,17 +30,22 @@ class ExternalInput:
     variables: tuple[Variable, ...]
 
 
-def open_input(spec: ModelSpec, files: tuple[str, ...]) -> ExternalInput:
+def open_input(
+    spec: ModelSpec, files: tuple[str, ...], uncovered: str = "refuse", flag: str = "--input"
+) -> ExternalInput:
     """Open files that hold all of a model's inputs, on any grid that covers its own.
 
     Units are converted to those of the training data; fields finer than the coarse grid are
     averaged over its cells, coarser ones interpolated. Raises InputError where a variable or
-    all times are missing, or the domain is not covered.
+    all times are missing, or the domain is not covered and `uncovered` is not "mask". Messages
+    name the `flag`.
     """
     low, *predictors = sources_of(spec, files)
     geometry = Geometry.from_dict(spec.geometry)
-    first = coarse_input("low_resolution", low, geometry)
-    others = [coarse_input("predictors", source, geometry) for source in predictors]
+    first = coarse_input("low_resolution", low, geometry, uncovered, flag)
+    others = [
+        coarse_input("predictors", source, geometry, uncovered, flag) for source in predictors
+    ]
     stamps, rows, other_rows = align(
         first.opened, [(one.role, one.source, one.opened) for one in others]
     )

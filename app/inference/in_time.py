@@ -56,16 +56,23 @@ def of_split(
 
 
 def of_files(
-    spec: TemporalSpec, files: tuple[str, ...], steps: TimeSteps, times: tuple[str, ...] = ()
+    spec: TemporalSpec,
+    files: tuple[str, ...],
+    steps: TimeSteps,
+    times: tuple[str, ...] = (),
+    uncovered: str = "refuse",
 ) -> KnownRecord:
     """The known frames of files, on the model's grid and in the units of its training data.
 
     Files with a shorter step than the input step give every k-th frame. Raises InputError where
-    a variable is missing, the grid is not covered or the time steps do not fit.
+    a variable is missing, the time steps do not fit, or the grid is not covered and `uncovered`
+    is not "mask".
     """
     geometry = Geometry.from_dict(spec.geometry)
     sources = [_with_files(stored, files) for stored in spec.domain["sources"]]
-    opened = [open_fine(_role(i), source, geometry.fine) for i, source in enumerate(sources)]
+    opened = [
+        open_fine(_role(i), source, geometry.fine, uncovered) for i, source in enumerate(sources)
+    ]
     first = opened[0].opened
     guides = [(s, o.opened) for s, o in zip(sources[1:], opened[1:], strict=True)]
     stamps, rows, others = align(first, [(_role(i + 1), *pair) for i, pair in enumerate(guides)])
@@ -106,7 +113,7 @@ def _with_files(stored: dict, files: tuple[str, ...]) -> Source:
 
 
 def _role(number: int) -> str:
-    return "input" if number == 0 else f"predictors[{number - 1}]"
+    return "--input" if number == 0 else f"predictors[{number - 1}]"
 
 
 def check_fits(spec: TemporalSpec, shards: Shards, path: Path) -> None:

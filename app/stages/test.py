@@ -126,19 +126,22 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
             inference.input_reference,
             correction=inference.input_correction,
             grid=inference.input_grid,
+            uncovered=inference.uncovered,
         )
     }
     if written_with(path, attributes):
         logging.info("%s: already predicted with this model", path)
         return
     model, spec = load_models(paths, inference, session.guard.look)
-    data = open_input(spec, inference.input)
+    data = open_input(spec, inference.input, inference.uncovered)
     if spec.time_window is not None:
         _warn_of_step(spec, modal_step(data.stamps.seconds))
     read = data.read
     if inference.input_correction != "none":
         past = inference.input_reference
-        reference = open_input(spec, past) if past else None
+        reference = (
+            open_input(spec, past, inference.uncovered, "--input_reference") if past else None
+        )
         climate = Climate(paths[0], [channel.name for channel in spec.inputs])
         read = corrected(inference.input_correction, data, reference, climate)
     predict(

@@ -295,7 +295,7 @@ class TestRefusals:
 
     def test_calendars_that_differ(self, real_data, tmp_path):
         description = perfect_prog(
-            write(tmp_path / "a.nc", field(lat=LAT + 2, lon=LON - 73)),
+            write(tmp_path / "a.nc", field(lat=LAT + 2, lon=LON / 2 - 73.5)),
             predictors=(
                 source(str(real_data / "xclim_canesm2_quebec_daily_2095.nc"), names=("pr",)),
             ),
