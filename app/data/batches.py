@@ -133,23 +133,10 @@ class PatchMaker(_Maker):
         patches: Patches,
     ) -> None:
         super().__init__(shards, split, sampler, starts, frames)
-        patch = patches.size
-        geometry = shards.geometry
-        check_patch(patch, geometry)
-        self._scale, self._patch, self._cells = geometry.scale, patch, patch // geometry.scale
-        whole = geometry.coarse_shape
-        # Patches stay within the target where they fit: beyond it there is nothing to learn.
-        inside = [size - 2 * geometry.halo for size in whole]
-        self._first = [geometry.halo if self._cells <= size else 0 for size in inside]
-        rooms = [
-            size if first else full
-            for size, first, full in zip(inside, self._first, whole, strict=True)
-        ]
+        scale = shards.geometry.scale
+        self._scale, self._patch, self._cells = scale, patches.size, patches.size // scale
         self._static = shards.padded_static
-        step = (patches.stride or geometry.scale) // geometry.scale
-        corners = np.indices([room - self._cells + 1 for room in rooms])[:, ::step, ::step]
-        corners = corners.reshape(2, -1).T + self._first
-        self._corners = self._on_land(corners, patches, shards)
+        self._corners = patch_corners(shards, patches)
 
     def __call__(self, step: int) -> Batch:
         rows, weights = self._drawn(step)
@@ -168,27 +155,6 @@ class PatchMaker(_Maker):
             "origin": origin.astype(np.int32),
         }
 
-    def _on_land(self, corners: np.ndarray, patches: Patches, shards: Shards) -> np.ndarray:
-        """The corners (m, 2) whose patches hold enough land; InputError where none does."""
-        if not patches.min_land:
-            return corners
-        names = [variable.name for variable in shards.variables["static"]]
-        if patches.land not in names:
-            raise InputError(
-                f"--min_land_fraction={patches.min_land}: no static {patches.land!r}; expected "
-                f"--land_static to be one of {', '.join(names) or 'none, as there are no statics'}"
-            )
-        land = self._static[..., names.index(patches.land)]
-        fine = corners * self._scale
-        shares = [float(np.nanmean(land[_window(corner, patches.size)])) for corner in fine]
-        kept = corners[np.asarray(shares) >= patches.min_land]
-        if not len(kept):
-            raise InputError(
-                f"--min_land_fraction={patches.min_land}: no patch of {patches.size} cells has so "
-                f"much land; the most is {max(shares):.2f}"
-            )
-        return kept
-
     def _fine(self, indices: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
         """Patches (n, patch, patch, C) of the padded fine grid, NaN where it is padding."""
         top, _, left, _ = self._shards.geometry.pad
@@ -206,6 +172,48 @@ class PatchMaker(_Maker):
                 [(from_rows, from_columns)],
             )
         return out
+
+
+def patch_corners(shards: Shards, patches: Patches) -> np.ndarray:
+    """First coarse row and column (m, 2) of every patch that may be drawn.
+
+    InputError for a patch that is no multiple of the scale or exceeds the grid, or where none
+    holds enough land.
+    """
+    geometry = shards.geometry
+    check_patch(patches.size, geometry)
+    cells, whole = patches.size // geometry.scale, geometry.coarse_shape
+    # Patches stay within the target where they fit: beyond it there is nothing to learn.
+    inside = [size - 2 * geometry.halo for size in whole]
+    first = [geometry.halo if cells <= size else 0 for size in inside]
+    rooms = [
+        size if start else full for size, start, full in zip(inside, first, whole, strict=True)
+    ]
+    step = (patches.stride or geometry.scale) // geometry.scale
+    corners = np.indices([room - cells + 1 for room in rooms])[:, ::step, ::step]
+    return _on_land(corners.reshape(2, -1).T + first, patches, shards)
+
+
+def _on_land(corners: np.ndarray, patches: Patches, shards: Shards) -> np.ndarray:
+    """The corners (m, 2) whose patches hold enough land; InputError where none does."""
+    if not patches.min_land:
+        return corners
+    names = [variable.name for variable in shards.variables["static"]]
+    if patches.land not in names:
+        raise InputError(
+            f"--min_land_fraction={patches.min_land}: no static {patches.land!r}; expected "
+            f"--land_static to be one of {', '.join(names) or 'none, as there are no statics'}"
+        )
+    land = shards.padded_static[..., names.index(patches.land)]
+    fine = corners * shards.geometry.scale
+    shares = [float(np.nanmean(land[_window(corner, patches.size)])) for corner in fine]
+    kept = corners[np.asarray(shares) >= patches.min_land]
+    if not len(kept):
+        raise InputError(
+            f"--min_land_fraction={patches.min_land}: no patch of {patches.size} cells has so "
+            f"much land; the most is {max(shares):.2f}"
+        )
+    return kept
 
 
 def check_patch(patch: int, geometry: Geometry) -> None:

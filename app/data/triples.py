@@ -55,7 +55,9 @@ class TripleSamples:
     def __init__(self, shards: Shards, options: TripleOptions) -> None:
         self._shards, self._options = shards, options
         self._spans = _spans(options.span)
-        whole = {split: _middles(shards, split, options.step) for split in ("train", "validation")}
+        whole = {
+            split: middle_frames(shards, split, options.step) for split in ("train", "validation")
+        }
         self._middles = {**whole, "train": self._chosen(whole["train"])}
 
     def size(self, split: str) -> int:
@@ -137,7 +139,7 @@ class TripleSamples:
     def whole_train(self) -> Iterator[Batch]:
         """Every shortest triple of the training period once, in order, chosen or not."""
         reader = _Reader(self._shards, "train", self._options.step)
-        middles = _middles(self._shards, "train", self._options.step)
+        middles = middle_frames(self._shards, "train", self._options.step)
         for start in range(0, len(middles), TRIPLES):
             yield self._triples(reader, middles[start : start + TRIPLES], None)
 
@@ -188,8 +190,8 @@ def _spans(longest: int) -> np.ndarray:
     return np.array(sorted(pairs, key=sum))
 
 
-def _middles(shards: Shards, split: str, step: int) -> np.ndarray:
-    """Rows with a neighbour `step` seconds away on both sides."""
+def middle_frames(shards: Shards, split: str, step: int) -> np.ndarray:
+    """Rows with a neighbour `step` seconds away on both sides; InputError where there is none."""
     near = np.diff(shards.stamps(split).seconds) == step
     rows = np.flatnonzero(near[:-1] & near[1:]) + 1
     if not len(rows):

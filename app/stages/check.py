@@ -15,6 +15,7 @@ def run(session: Session) -> None:
     shards = session.shards
     if session.experiment.verify:
         shards.verify()
+    _refuse_what_training_would(session)
     if not session.ranks.first:
         return
 
@@ -47,3 +48,13 @@ def run(session: Session) -> None:
             print(f"  {name:<30}" + "".join(f"{value:>8.2f}" for value in by_lag) + hint)
     if session.experiment.verify:
         print("\nchecksums of all shards agree")
+
+
+def _refuse_what_training_would(session: Session) -> None:
+    from app.training.folds import without_fold
+    from app.training.trainable import check_trainable
+
+    experiment, shards = session.experiment, session.shards
+    if "train" in shards.splits:
+        check_trainable(experiment, without_fold(shards, experiment.training.left_out_fold))
+    session.observations(shards)

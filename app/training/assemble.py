@@ -12,16 +12,10 @@ import numpy as np
 from absl import logging
 
 from app.baselines.base import Fields, fine_values, time_blocks
-from app.baselines.interpolation import find_twins
 from app.baselines.ridge import Encoded, fit_ridge
-from app.config import AMOUNT_LOSS, DIFFUSION, Experiment
-from app.data.batches import check_patch
-from app.data.description import DataDescription, Source, Variable
+from app.config import DIFFUSION, Experiment
+from app.data.description import DataDescription, Source
 from app.data.shards import Shards
-from app.data.transforms import inverse
-from app.data.wet import summed_over, wet_limit
-from app.data.windows import samples
-from app.errors import InputError
 from app.models import (
     Channel,
     InterpolationGuess,
@@ -34,6 +28,13 @@ from app.models import (
     time_channels,
 )
 from app.ranks import Ranks
+from app.training.trainable import (
+    amount_limits,
+    check_trainable,
+    constraint_twins,
+    guess_twins,
+    lower_bounds,
+)
 
 
 def build_model(
@@ -47,7 +48,7 @@ def build_model(
     `make_network` gives another network than that of the model flags; it enlarges by itself.
     """
     sampling, config = experiment.sampling, experiment.model
-    _check(experiment, shards)
+    check_trainable(experiment, shards)
     if config.constraint != "none" and shards.explicit and ranks.first:
         logging.warning(
             "--constraint=%s with explicit pairs: block means become those of the low-resolution "
@@ -80,21 +81,6 @@ def build_model(
     return PhysicalModel(spec, _arrays(shards), network, _first_guess(experiment, shards, ranks))
 
 
-def _check(experiment: Experiment, shards: Shards) -> None:
-    """What can only be refused once the grids and times are known."""
-    for split in ("train", "validation"):
-        samples(shards, split, experiment.sampling.time_window)
-    patch = experiment.sampling.patch_size
-    if patch is None:
-        return
-    check_patch(patch, shards.geometry)
-    if any(s.offset.ndim > 1 for r, s in shards.scaling.items() if r != "static"):
-        raise InputError(
-            f"--patch_size={patch} with scaling_axes: pixel: scaling that belongs to grid points "
-            "needs the whole domain; use scaling_axes: domain"
-        )
-
-
 def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
     variables = shards.variables
     diffusion = experiment.training.trainer == DIFFUSION
@@ -109,9 +95,9 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
         time_features=experiment.model.time_features,
         constraint=experiment.model.constraint,
         twins=constraint_twins(experiment.model.constraint, shards),
-        lower_bounds=_lower_bounds(experiment.model.output_activation, variables["hr"]),
+        lower_bounds=lower_bounds(experiment.model.output_activation, variables["hr"]),
         quantiles=experiment.training.predicted_quantiles,
-        amounts=_amounts(experiment, shards),
+        amounts=amount_limits(experiment, shards),
         input_noise=experiment.training.input_noise,
         time_window=experiment.model.time_window,
         observed=experiment.model.observations is not None,
@@ -122,78 +108,6 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
             "step": shards.step("train"),
         },
     )
-
-
-def _amounts(experiment: Experiment, shards: Shards) -> tuple[tuple[float, float], ...]:
-    """Unit and wet threshold of each predictand, where its distribution is predicted.
-
-    The unit is what lies one standard deviation above the mean, of the transformed values.
-    """
-    if experiment.training.loss != AMOUNT_LOSS:
-        return ()
-    data, scaling = experiment.data, shards.scaling["hr"]
-    source = data.predictand if data else None
-    found = []
-    for c, variable in enumerate(shards.variables["hr"]):
-        limit = wet_limit(variable, summed_over(source.aggregate if source else None))
-        if limit is None or not limit.value:
-            raise InputError(
-                f"--loss={AMOUNT_LOSS}: {variable.name} ({variable.units or 'no unit'}, kind "
-                f"{variable.kind}) has no wet threshold; expected kind ratio and wet_threshold, "
-                "or an accumulation, in the data description"
-            )
-        high = (scaling.mean + scaling.std)[..., c].mean()
-        found.append((float(inverse(high, variable)), limit.value))
-    return tuple(found)
-
-
-def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:
-    """For each predictand the low-resolution channel whose values its block means are to be.
-
-    Raises InputError where there is none, or where the constraint does not suit the variable.
-    """
-    if constraint == "none":
-        return ()
-    known = shards.has_times  # else from a data module, whose arrays have no units
-    found = []
-    for variable, twin in zip(shards.variables["hr"], find_twins(shards), strict=True):
-        if twin is None:
-            raise InputError(
-                f"--constraint={constraint}: {variable.name} has no low-resolution field of its "
-                "own; expected one of the same name, or none"
-            )
-        offered = shards.variables["lr"][twin]
-        if known and offered.units != variable.units:
-            raise InputError(
-                f"--constraint={constraint}: {variable.name} is in {variable.units}, its "
-                f"low-resolution field in {offered.units}; expected the same units"
-            )
-        if constraint != "additive" and not _never_negative(variable):
-            raise InputError(
-                f"--constraint={constraint}: {variable.name} ({variable.units}) has kind "
-                f"{variable.kind} and valid_min {variable.valid_min}; expected kind ratio and "
-                "valid_min 0 or more in the data description, or --constraint=additive"
-            )
-        found.append(twin)
-    return tuple(found)
-
-
-def _never_negative(variable: Variable) -> bool:
-    low = variable.valid_min
-    return variable.kind == "ratio" and low is not None and low >= 0
-
-
-def _lower_bounds(activation: str | None, variables: tuple[Variable, ...]) -> tuple[float, ...]:
-    """What softplus as output activation keeps each predictand above; () without it."""
-    if activation != "softplus":
-        return ()
-    for variable in variables:
-        if variable.valid_min is None and variable.kind != "ratio":
-            raise InputError(
-                f"--output_activation=softplus: {variable.name} has kind {variable.kind} and no "
-                "lower bound; expected valid_min or kind ratio in the data description"
-            )
-    return tuple(float(variable.valid_min or 0.0) for variable in variables)
 
 
 def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]:
@@ -255,14 +169,7 @@ def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | 
     if kind == "none":
         return None
     if kind in ("bilinear", "bicubic"):
-        twins = find_twins(shards)
-        channels = [twin for twin in twins if twin is not None]
-        if len(channels) < len(twins):
-            raise InputError(
-                f"--first_guess={kind}: a predictand has no low-resolution field of its own; "
-                "expected none or linear"
-            )
-        return InterpolationGuess(kind, scale, channels)
+        return InterpolationGuess(kind, scale, list(guess_twins(kind, shards)))
     if ranks.first:
         seen = time_channels(experiment.model.time_features)
         return fitted_guess(experiment, shards, Encoded(shards, seen))

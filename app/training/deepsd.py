@@ -118,7 +118,6 @@ class _Parts:
         self._experiment, self._shards = experiment, session.shards
         self._communicator, self._ranks = session.communicator, session.ranks
         shards = self._shards
-        _refuse_pixel_scaling(shards)
         self.stages: list[keras.Model] = []
         self.model = build_model(experiment, shards, session.ranks, self._network)
         data = experiment.data
@@ -259,14 +258,6 @@ def _encoded_bounds(shards: Shards) -> list[float]:
             shards.variables["hr"], scaling.offset, scaling.scale, strict=True
         )
     ]
-
-
-def _refuse_pixel_scaling(shards: Shards) -> None:
-    if any(scaling.offset.ndim > 1 for scaling in shards.scaling.values()):
-        raise InputError(
-            "--trainer=DeepSDTrainer with scaling_axes: pixel: scaling that belongs to grid points "
-            "does not fit the resolutions between; use scaling_axes: domain"
-        )
 
 
 def _forget(folder: RunFolder) -> None:

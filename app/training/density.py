@@ -14,7 +14,6 @@ from app.config import TrainingConfig
 from app.data.description import Variable
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
-from app.data.wet import wet_limit
 from app.distributed import Communicator
 from app.errors import InputError
 from app.losses.dense import (
@@ -25,6 +24,7 @@ from app.losses.dense import (
     dense_weights,
     relative_density,
 )
+from app.training.trainable import dense_threshold
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 
@@ -52,24 +52,10 @@ def fit_dense_weights(
 
     lookups = []
     for c, variable in enumerate(shards.variables["hr"]):
-        threshold = _threshold(config.dense_on, variable, accumulation)
+        threshold = dense_threshold(config.dense_on, variable, accumulation)
         chosen = _Chosen(blocks, c, threshold, config.dense_on == "log")
         lookups.append(_lookup(chosen, variable, config, communicator))
     return DenseWeights(lookups)
-
-
-def _threshold(on: str, variable: Variable, accumulation: int | None) -> float | None:
-    """The smallest wet value, where only wet values are to be weighed; None for all."""
-    if on == "all":
-        return None
-    limit = wet_limit(variable, accumulation)
-    if limit is None or not limit.value:
-        raise InputError(
-            f"--dense_on={on}: {variable.name} ({variable.units or 'no unit'}, kind "
-            f"{variable.kind}) has no wet threshold; expected kind ratio and wet_threshold, or an "
-            "accumulation, in the data description, or --dense_on=all"
-        )
-    return limit.value
 
 
 class _Chosen:
