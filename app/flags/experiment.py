@@ -26,7 +26,7 @@ EXPERIMENT = (
 
 DATA = (
     Flag("data_config", "text", None, "YAML data description."),
-    Flag("data", "text", None, "NetCDF or Zarr files of the predictand, without any YAML."),
+    Flag("data", "text", None, "NetCDF, Zarr or GRIB files of the predictand, without any YAML."),
     Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
     Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
     Flag(

@@ -13,6 +13,7 @@ import xarray as xr
 from absl import logging
 
 from app.data.reading.containers import GRIB, ZARR, engine_of, zarr_warnings
+from app.data.reading.grib import open_messages
 from app.errors import InputError, one_line
 
 WILDCARDS = frozenset("*?[")
@@ -87,9 +88,13 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of slow metadata, of folders within a store
+            if engine == GRIB:
+                return open_messages(path)
             store = _store(path, engine)
             dataset = xr.open_dataset(store, engine=engine, **UNDECODED)
             return _without_zarr_defaults(dataset, store) if is_zarr(dataset) else dataset
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as {_format(engine)} ({one_line(error)})"

@@ -1,0 +1,245 @@
+"""GRIB files as one dataset: messages of several types, levels and steps side by side.
+
+cfgrib makes hypercubes of the messages; here they are told apart, named and put together, so that
+each variable has its own coordinates. The file is scanned once, no index is written beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from absl import logging
+
+from app.data.reading.containers import EXTRA
+from app.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from cfgrib.messages import FileIndex
+
+TIMES = ("time", "step", "valid_time")  # of the reference, hours from it, and their sum
+NUMBER, DATA_TYPE = "number", "dataType"
+# What tells variables of one name apart, in the order in which it is added to the name.
+DISTINCTIONS = ("typeOfLevel", "stepType", DATA_TYPE, "gridType", "md5GridSection")
+ENSEMBLE = {"cf": "pf"}  # the control forecast is a member like the perturbed ones
+CELL_METHODS = {"accum": "sum", "avg": "mean", "max": "maximum", "min": "minimum"}
+INSTANT = "instant"
+UNORDERED = ("jPointsAreConsecutive", "alternativeRowScanning")  # not as cfgrib takes points
+REGULAR = "interpolate it to a regular grid of latitudes and longitudes first"
+
+
+def open_messages(path: str) -> xr.Dataset:
+    """All variables of a GRIB file by their usual names (t2m, u10, tp, …), not decoded.
+
+    Each has the dimensions (number, level, valid_time, latitude, longitude) as far as they apply,
+    those of a single entry as well. Where several forecasts meet at one valid time, or amounts
+    since the forecast's start grow with the step, `time` and `step` stand in place of valid_time.
+    Values are read when indexed. Raises InputError.
+    """
+    try:
+        from cfgrib import dataset as _  # noqa: F401
+    except (ImportError, RuntimeError) as error:
+        raise InputError(f"{path}: a GRIB file; {EXTRA}; {one_line(error)}") from error
+    cubes, left_out = [], []
+    for index in _split(_scan(path)):
+        try:
+            cubes.append(_cube(index, path))
+        except _LeftOutError as error:
+            left_out.append(str(error))
+    if not cubes:
+        raise InputError(f"{path}: a GRIB file of which nothing can be used: {left_out[0]}")
+    for reason in left_out:
+        logging.warning("%s: left out: %s", path, reason)
+    return _together(cubes)
+
+
+class _LeftOutError(Exception):
+    """Why a variable of the file cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Cube:
+    """One variable with its coordinates; `marks` tell it from others of its name."""
+
+    name: str
+    field: xr.Variable
+    coordinates: dict[str, xr.Variable]
+    marks: dict[str, Any]
+
+
+def _scan(path: str) -> FileIndex:
+    """The headers of all messages."""
+    from cfgrib import cfmessage, dataset, messages
+
+    start = (partial(cfmessage.from_grib_step, step_key="startStep:int"), cfmessage.to_grib_dummy)
+    try:
+        return dataset.open_fileindex(
+            messages.FileStream(path, errors="raise"),
+            indexpath="",
+            index_keys=[*dataset.INDEX_KEYS, *TIMES, "startStep", *UNORDERED],
+            computed_keys=cfmessage.COMPUTED_KEYS | {"startStep": start},
+        )
+    except Exception as error:  # ecCodes raises whatever the damaged part happens to break
+        raise InputError(
+            f"{path}: a GRIB file with a damaged message, perhaps not downloaded or copied whole "
+            f"({one_line(error)}); get it again"
+        ) from error
+
+
+def _split(index: FileIndex) -> Iterator[FileIndex]:
+    """The messages of each variable, in the order of the file."""
+    from cfgrib import dataset
+
+    single = {*dataset.DATA_ATTRIBUTES_KEYS, *dataset.GLOBAL_ATTRIBUTES_KEYS, *DISTINCTIONS}
+    kind = index.index_keys.index(DATA_TYPE)
+    positions = [index.index_keys.index(key) for key in sorted({*single, *UNORDERED})]
+    groups: dict[tuple[Hashable, ...], list[Any]] = {}
+    for header, messages in index.field_ids_index:
+        one = list(header)
+        one[kind] = ENSEMBLE.get(one[kind], one[kind])
+        groups.setdefault(tuple(one[p] for p in positions), []).append((tuple(one), messages))
+    for group in groups.values():
+        yield type(index)(index.fieldset, index.index_keys, field_ids_index=group)
+
+
+def _cube(index: FileIndex, path: str) -> _Cube:
+    """Raises _LeftOutError."""
+    from cfgrib import dataset
+    from cfgrib.xarray_plugin import ECCODES_LOCK, CfGribArrayWrapper
+    from xarray.core.indexing import LazilyIndexedArray
+
+    first = index.first()
+    name, grid = str(first["shortName"]), index.getone("gridType")
+    if grid not in dataset.GRID_TYPES_DIMENSION_COORDS | dataset.GRID_TYPES_2D_NON_DIMENSION_COORDS:
+        raise _LeftOutError(f"{name} is on a grid of type {grid}; {REGULAR} (for example with CDO)")
+    for key in UNORDERED:
+        if index.getone(key) == 1:
+            raise _LeftOutError(f"{name} has its points in an unusual order ({key}=1); {REGULAR}")
+    _refuse_duplicates(index, name)
+    built = dataset.open_from_index(
+        index, time_dims=_time_dimensions(index), squeeze=False, errors="raise"
+    )
+    name, field = next((n, v) for n, v in built.variables.items() if "GRIB_paramId" in v.attributes)
+    coordinates = {
+        key: xr.Variable(value.dimensions, value.data, _without(value.attributes, "dtype"))
+        for key, value in built.variables.items()
+        if key != name
+    }
+    if grid in dataset.GRID_TYPES_DIMENSION_COORDS:
+        _scanned(first, coordinates)
+    attributes = _without(field.attributes, "coordinates")
+    step = index.getone("stepType")
+    if step in CELL_METHODS:
+        attributes["cell_methods"] = f"time: {CELL_METHODS[step]}"
+    data = LazilyIndexedArray(CfGribArrayWrapper(SimpleNamespace(lock=ECCODES_LOCK), field.data))
+    _report_gaps(field, len(index.field_ids_index), f"{path}: {name}")
+    marks = {key: index.getone(key) for key in DISTINCTIONS}
+    return _Cube(name, xr.Variable(field.dimensions, data, attributes), coordinates, marks)
+
+
+def _without(attributes: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key != name}
+
+
+def _scanned(first: Any, coordinates: dict[str, xr.Variable]) -> None:
+    """Latitudes and longitudes in the order of the points; cfgrib has the longitudes sorted."""
+    shape = (int(first["Ny"]), int(first["Nx"]))
+    for name, cut in (("latitude", np.s_[:, 0]), ("longitude", np.s_[0])):
+        points = np.asarray(first[f"{name}s"]).reshape(shape)
+        coordinates[name] = xr.Variable((name,), points[cut], coordinates[name].attrs)
+
+
+def _headers(index: FileIndex, *keys: str) -> list[tuple[Any, ...]]:
+    positions = [index.index_keys.index(key) for key in keys]
+    return [tuple(header[p] for p in positions) for header, _ in index.field_ids_index]
+
+
+def _refuse_duplicates(index: FileIndex, name: str) -> None:
+    twice = len(_headers(index)) - len(set(_headers(index, NUMBER, "level:float", "time", "step")))
+    twice += sum(len(messages) - 1 for _, messages in index.field_ids_index)
+    if twice:
+        raise _LeftOutError(
+            f"{name} has {twice} message{'s'[: twice > 1]} of the same level, member, time and step"
+            " as another; keep one of each (for example with grib_copy -w)"
+        )
+
+
+def _time_dimensions(index: FileIndex) -> tuple[str, ...]:
+    """Valid times alone where they tell all messages apart, and all amounts are of equal length."""
+    cells = Counter(_headers(index, NUMBER, "level:float", "valid_time"))
+    if max(cells.values()) > 1:
+        return ("time", "step")
+    lengths = {end - start for start, end in _headers(index, "startStep", "endStep")}
+    return ("valid_time",) if _is_instant(index) or len(lengths) == 1 else ("time", "step")
+
+
+def _is_instant(index: FileIndex) -> bool:
+    return bool(index.getone("stepType") == INSTANT)
+
+
+def _report_gaps(field: Any, there: int, where: str) -> None:
+    cells = math.prod(field.data.shape[: -field.data.geo_ndim])
+    if there < cells:
+        logging.warning(
+            "%s: %d of %d combinations of %s have no message; their values are missing",
+            where, cells - there, cells, ", ".join(field.dimensions[: -field.data.geo_ndim]),
+        )  # fmt: skip
+
+
+def _together(cubes: Sequence[_Cube]) -> xr.Dataset:
+    """One dataset; a dimension or coordinate that differs from an earlier one gets a new name."""
+    taken: dict[str, dict[Hashable, str]] = {}
+    fields: dict[str, xr.Variable] = {}
+    coordinates: dict[str, xr.Variable] = {}
+    for name, cube in zip(_names(cubes), cubes, strict=True):
+        renamed: dict[Any, str] = {}
+        for dim, size in cube.field.sizes.items():
+            values = cube.coordinates.get(str(dim))
+            content = size if values is None else _content(values, {})
+            renamed[dim] = _name_for(str(dim), content, name, taken)
+        for key, values in cube.coordinates.items():
+            own = renamed.get(key) or _name_for(key, _content(values, renamed), name, taken)
+            coordinates[own] = _renamed(values, renamed)
+        fields[name] = _renamed(cube.field, renamed)
+    return xr.Dataset(fields, coordinates)
+
+
+def _content(values: xr.Variable, renamed: dict[Any, str]) -> Hashable:
+    dims = tuple(renamed.get(dim, dim) for dim in values.dims)
+    return dims, values.shape, np.asarray(values.values, np.float64).tobytes()
+
+
+def _name_for(
+    key: str, content: Hashable, field: str, taken: dict[str, dict[Hashable, str]]
+) -> str:
+    """`key`, or where that means something else already, `key` with the variable's name."""
+    known = taken.setdefault(key, {})
+    return known.setdefault(content, f"{key}_{field}" if known else key)
+
+
+def _renamed(variable: xr.Variable, names: dict[Any, str]) -> xr.Variable:
+    dims = [names.get(dim, dim) for dim in variable.dims]
+    return xr.Variable(dims, variable._data, variable.attrs)
+
+
+def _names(cubes: Sequence[_Cube]) -> list[str]:
+    """Each variable's name, with what tells it from others of that name."""
+    names = []
+    for cube in cubes:
+        kin = [other for other in cubes if other.name == cube.name]
+        name = cube.name
+        for key in DISTINCTIONS:
+            if len(kin) > 1 and len({other.marks[key] for other in kin}) > 1:
+                name += f"_{cube.marks[key]}"
+                kin = [other for other in kin if other.marks[key] == cube.marks[key]]
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
