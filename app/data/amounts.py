@@ -143,3 +143,19 @@ def _what(names: Sequence[str], words: str, kind: str | None, fallen: bool) -> s
     if kind == "energy per area" and not stored and any(RADIATION.search(text) for text in texts):
         return "radiation or heat"
     return None
+
+
+def aggregation_hint(meaning: TimeMeaning, name: str, aggregate: str | None) -> str | None:
+    """What is odd about gathering such values so; None where nothing is."""
+    length, _, method = (aggregate or "").partition(":")
+    if meaning.method == SUM and method == "mean":
+        return (
+            f"{name}: aggregate {aggregate} of an amount ({meaning.reason}) is the mean amount of "
+            f"a step; {length}:sum is that of the whole"
+        )
+    if meaning.method != SUM and method == "sum" and "are a rate" in meaning.reason:
+        return (
+            f"{name}: aggregate {aggregate} of a rate ({meaning.reason}) adds rates up; "
+            f"{length}:mean is the rate of the whole"
+        )
+    return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from absl import logging
 
+from app.data.amounts import TimeMeaning
 from app.data.coverage import Covering
 from app.data.description import DataDescription, Region, Source, Variable
 from app.data.reading.alignment import align
@@ -43,6 +44,7 @@ class Plan:
     explicit: bool
     has_times: bool
     row_bytes: int  # bytes in memory behind one row
+    meanings: dict[str, dict[str, TimeMeaning]] = field(default_factory=dict)  # role → variable
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -92,7 +94,21 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
         explicit=description.low_resolution is not None,
         has_times=True,
         row_bytes=predictand.row_bytes + sum(one.row_bytes for one in aligned),
+        meanings={
+            "hr": meanings_of(predictand),
+            "lr": meanings_of(*(one.opened for one in aligned if one.low_resolution)),
+            "predictors": meanings_of(*(one.opened for one in aligned if not one.low_resolution)),
+        },
     )
+
+
+def meanings_of(*sources: Opened) -> dict[str, TimeMeaning]:
+    """What the variables of some sources stand for in time, by their names."""
+    return {
+        variable.name: meaning
+        for opened in sources
+        for variable, meaning in zip(opened.variables, opened.meanings, strict=True)
+    }
 
 
 def refuse_twins(role: str, variables: tuple[Variable, ...]) -> None:

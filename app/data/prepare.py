@@ -265,6 +265,10 @@ def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dic
         "calendar": next(iter(plan.splits.values())).stamps.calendar,
         "geometry": plan.geometry.to_dict(),
         "source_grid": source.to_dict() if source else None,
+        "meanings": {
+            role: {name: asdict(meaning) for name, meaning in members.items()}
+            for role, members in plan.meanings.items()
+        },
         "variables": {role: [asdict(v) for v in vs] for role, vs in plan.variables.items()},
         "shapes": {role: list(plan.grids[role].shape) for role in plan.roles},
         "splits": splits,

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from app.data import times
+from app.data.amounts import TimeMeaning
 from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
 from app.data.scaling_file import read_scaling
@@ -24,7 +25,7 @@ from app.grids import Geometry, Grid
 MANIFEST = "manifest.json"
 SCALING_FILE = "scaling.nc"
 STATIC_FILE = "static.nc"
-FORMAT = 1
+FORMAT = 2
 ALL = slice(None)
 
 
@@ -52,6 +53,7 @@ class Shards:
     explicit: bool
     has_times: bool
     variables: dict[str, tuple[Variable, ...]]
+    meanings: dict[str, dict[str, TimeMeaning]]  # role → variable
     scaling: dict[str, Scaling]
     static: np.ndarray
     splits: tuple[str, ...]
@@ -85,6 +87,10 @@ class Shards:
             explicit=manifest["explicit"],
             has_times=manifest["has_times"],
             variables=variables,
+            meanings={
+                role: {name: TimeMeaning(**stored) for name, stored in members.items()}
+                for role, members in manifest["meanings"].items()
+            },
             scaling=read_scaling(folder / SCALING_FILE),
             static=_read_static(folder, variables["static"], geometry.fine_shape),
             splits=tuple(manifest["splits"]),

@@ -10,7 +10,7 @@ from absl import logging
 from app.data.description import DataDescription, TimeSteps, Variable
 from app.data.fine_source import FineSource, open_fine
 from app.data.known_frames import Frames, duration_text, known_frames, withheld_frames
-from app.data.plan import Blocks, Plan, SplitPlan, refuse_twins, statics_on
+from app.data.plan import Blocks, Plan, SplitPlan, meanings_of, refuse_twins, statics_on
 from app.data.reading.alignment import align
 from app.data.reading.sources import open_source
 from app.data.splits import assign
@@ -97,6 +97,10 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
         explicit=False,
         has_times=True,
         row_bytes=predictand.row_bytes * known.rows.shape[1] + sum(g.row_bytes for g in guides),
+        meanings={
+            "hr": meanings_of(predictand),
+            "predictors": meanings_of(*(g.opened for g in guides)),
+        },
     )
 
 

@@ -1,8 +1,14 @@
 """Amounts, means and instantaneous values are told apart by what files say of them."""
 
+import numpy as np
 import pytest
+from absl import logging
+from shard_helpers import field, source, write
 
 from app.data.amounts import is_precipitation, time_meaning
+from app.data.description import DataDescription, Splits, TimeSteps
+from app.data.reading.sources import open_source
+from app.data.time_plan import plan_in_time
 
 ERA5_LONG = {"long_name": "Total precipitation", "standard_name": "unknown"}
 
@@ -85,3 +91,64 @@ def test_a_name_given_in_the_description_counts_too():
 )
 def test_precipitation(name, units, expected):
     assert is_precipitation([name], units) is expected
+
+
+def rain(hours: int, **attributes):
+    """Hourly amounts, each stamped at the end of its hour: that of hour h is h mm everywhere."""
+    data = field(hours, name="tp")
+    data.values[:] = np.arange(hours)[:, None, None]
+    return data.assign_attrs(units="mm", **attributes)
+
+
+def test_a_day_s_sum_ends_with_the_amount_stamped_at_midnight(tmp_path):
+    file = write(tmp_path / "a.nc", rain(49, GRIB_stepType="accum"))
+    daily = open_source(source(file, names=("tp",), aggregate="1D:sum"))
+    # stamps 0 to 48: the first is the evening before; 1 to 24 and 25 to 48 are two days
+    values = daily.read(np.arange(len(daily.stamps)))[0, :, 0, 0]
+    assert values.tolist() == [sum(range(1, 25)), sum(range(25, 49))]
+    assert [daily.stamps.text(row)[:10] for row in (0, 1)] == ["2001-01-01", "2001-01-02"]
+
+
+def test_a_shift_that_the_user_asks_for_is_the_only_one(tmp_path):
+    file = write(tmp_path / "a.nc", rain(49, GRIB_stepType="accum"))
+    shifted = source(file, names=("tp",), aggregate="1D:sum", time_shift="-1h")
+    daily = open_source(shifted)
+    assert daily.read(np.array([0]))[0, 0, 0, 0] == sum(range(1, 25))
+    assert len(daily.stamps) == 2
+
+
+def test_values_of_an_instant_keep_their_day(tmp_path):
+    data = field(48)
+    daily = open_source(source(write(tmp_path / "a.nc", data), aggregate="1D:max"))
+    np.testing.assert_array_equal(daily.read(np.array([1]))[0, 0], data.values[24:].max(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("units", "aggregate", "hint"),
+    [
+        ("mm", "1D:mean", "1D:sum is that of the whole"),
+        ("mm day-1", "1D:sum", "1D:mean is the rate of the whole"),
+        ("mm", "1D:sum", None),
+        ("mm day-1", "1D:mean", None),
+    ],
+)
+def test_gathering_that_is_odd_is_pointed_out(tmp_path, monkeypatch, units, aggregate, hint):
+    said = []
+    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
+    file = write(tmp_path / "a.nc", rain(49).assign_attrs(units=units))
+    open_source(source(file, names=("tp",), aggregate=aggregate))
+    assert len(said) == (hint is not None)
+    assert all(hint in line for line in said)
+
+
+def test_amounts_are_summed_up_in_time_without_cell_methods(tmp_path):
+    """ERA5's total precipitation: every known frame is the sum of the hours before it."""
+    file = write(tmp_path / "a.nc", rain(97, GRIB_stepType="accum"))
+    description = DataDescription(
+        source(file, names=("tp",)), splits=Splits(fractions=(0.5, 0.25, 0.25))
+    )
+    plan = plan_in_time(description, TimeSteps(3 * 3600, 3600))
+    first = plan.splits["train"].read(np.array([0, 1]))["hr"][0, :, 0, 0]
+    assert first.tolist() == [0 + 1 + 2, 3 + 4 + 5]
+    assert plan.variables["hr"][0].time_method == "sum"
+    assert plan.meanings["hr"]["tp"].reason == "units mm, GRIB_stepType accum"

@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 
 from app.data.reading.series import Series
-from app.data.times import duration, modal_step
+from app.data.times import DAY, duration, modal_step
 from app.errors import InputError
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -24,9 +24,11 @@ class Aggregated:
     """A series in whole periods counted from midnight; a period that lacks steps is left out.
 
     A missing step makes the whole period missing: a sum or an extreme of part of a day is none.
+    Steps shorter than a day that are `gathered` before their stamps belong to the period in which
+    they were gathered: that of 00:00 to the day before.
     """
 
-    def __init__(self, series: Series, option: str, where: str) -> None:
+    def __init__(self, series: Series, option: str, where: str, *, gathered: bool = False) -> None:
         text, _, method = option.partition(":")
         if method not in METHODS:
             raise InputError(
@@ -38,10 +40,14 @@ class Aggregated:
             raise InputError(f"{where}: aggregate {option}: expected a positive duration")
         self._series, self._reduce = series, METHODS[method]
         self.calendar = series.calendar
+        step = modal_step(series.seconds)
+        early = gathered and 0 < step < DAY
+        if early:
+            logging.info("%s: an amount stamped 00:00 is counted to the day before", where)
         periods, starts, counts = np.unique(
-            series.seconds // length, return_index=True, return_counts=True
+            (series.seconds - early) // length, return_index=True, return_counts=True
         )
-        self.weight = length // max(1, modal_step(series.seconds))
+        self.weight = length // max(1, step)
         whole = counts == self.weight
         if not whole.any():
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
 from app.data.reading.decoding import decoder_of
@@ -31,7 +31,6 @@ from app.errors import InputError
 from app.grids import Grid, columns_of, detect_grid
 
 DIMENSIONLESS = "1"
-SUMMED = re.compile(r"\btime:\s*sum\b")  # in CF's cell_methods
 DECODED_COORDINATES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
 
@@ -39,7 +38,8 @@ DECODED_COORDINATES = ("_FillValue", "missing_value", "scale_factor", "add_offse
 class Opened:
     """A source ready to be read: canonical grid, its times, and blocks of its fields.
 
-    `tallies`: what reading has seen of each variable so far.
+    `tallies`: what reading has seen of each variable so far. `meanings`: what a value of each
+    stands for in time.
     """
 
     variables: tuple[Variable, ...]
@@ -48,6 +48,7 @@ class Opened:
     series: tuple[Series, ...]
     rows: tuple[np.ndarray, ...]  # row of each series for each stamp
     tallies: tuple[Tally, ...]
+    meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
 
     @property
@@ -80,15 +81,28 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
     ]
     calendar = _one_calendar(source.variables, whole, where)
     _log_left_out(source.variables, whole, found.lacking, shift)
+    _log_meanings(found, source.aggregate)
     series: list[Series] = [
-        Aggregated(one, source.aggregate, f"{parts[0].path}: {variable.source_name}")
+        Aggregated(
+            one,
+            source.aggregate,
+            f"{parts[0].path}: {variable.source_name}",
+            gathered=variable.time_method == SUM and not shift,
+        )
         if source.aggregate
         else one
-        for variable, one, parts in zip(source.variables, whole, found.parts, strict=True)
+        for variable, one, parts in zip(found.variables, whole, found.parts, strict=True)
     ]
     stamps, rows = _common_times(series, calendar, where)
     return Opened(
-        found.variables, found.grid, stamps, tuple(series), rows, found.tallies, found.paths
+        found.variables,
+        found.grid,
+        stamps,
+        tuple(series),
+        rows,
+        found.tallies,
+        found.meanings,
+        found.paths,
     )
 
 
@@ -108,7 +122,10 @@ def open_static(
         for line in describe(found.tallies[c], variable):
             logging.warning("%s: %s", parts[0].path, line)
     none = Stamps(np.zeros(0, np.int64))
-    return Opened(found.variables, found.grid, none, (), (), found.tallies, found.paths), fields
+    opened = Opened(
+        found.variables, found.grid, none, (), (), found.tallies, found.meanings, found.paths
+    )
+    return opened, fields
 
 
 def _time_mean(parts: Sequence[Part]) -> np.ndarray:
@@ -134,6 +151,7 @@ class _Files:
     parts: list[list[Part]]
     lacking: list[list[tuple[str, np.ndarray]]]
     tallies: tuple[Tally, ...]
+    meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
 
 
@@ -164,12 +182,13 @@ def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
         if not found and problem is not None:
             raise problem
     assert cut is not None  # a variable was found
-    variables = [_resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
+    resolved = [_resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
+    variables, meanings = zip(*resolved, strict=True)
     converted = [
         [replace(part, variable=v, change=_change(part, v, found)) for part in found]
         for v, found in zip(variables, parts, strict=True)
     ]
-    return _Files(tuple(variables), cut.grid, converted, lacking, tallies, tuple(paths))
+    return _Files(variables, cut.grid, converted, lacking, tallies, meanings, tuple(paths))
 
 
 def _with_values_of_coordinates(dataset: xr.Dataset, wanted: list[str]) -> xr.Dataset:
@@ -353,8 +372,18 @@ def _common_times(
     )
 
 
-def _resolved(variable: Variable, parts: list[Part]) -> Variable:
-    """The variable with its unit and time method filled in from its files."""
+def _log_meanings(found: _Files, aggregate: str | None) -> None:
+    """Which variables were taken as amounts, and why; doubts about what becomes of them."""
+    for variable, meaning in zip(found.variables, found.meanings, strict=True):
+        if meaning.method == SUM:
+            logging.info("%s", meaning.describe(variable.name))
+        hint = aggregation_hint(meaning, variable.name, aggregate)
+        if hint is not None:
+            logging.warning("%s", hint)
+
+
+def _resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMeaning]:
+    """The variable with its unit and time method filled in, and what that was told from."""
     own = next((part.units for part in parts if part.units is not None), None)
     if own is None:
         own = variable.units or DIMENSIONLESS
@@ -368,9 +397,11 @@ def _resolved(variable: Variable, parts: list[Part]) -> Variable:
             len(parts),
             own,
         )
-    summed = SUMMED.search(str(parts[0].field.attrs.get("cell_methods", "")))
-    method = variable.time_method or ("sum" if summed else "point")
-    return replace(variable, units=variable.units or own, time_method=method)
+    names = dict.fromkeys((variable.source_name, variable.name))
+    attributes = parts[0].field.attrs
+    meaning = time_meaning([*names], own, attributes, variable.time_method)
+    method = SUM if meaning.method == SUM else POINT
+    return replace(variable, units=variable.units or own, time_method=method), meaning
 
 
 def _change(part: Part, variable: Variable, parts: list[Part]) -> Conversion:
