@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from absl import logging
-
 from app.baselines.base import Baseline
-from app.baselines.interpolation import coarse_view
 from app.baselines.orography import OrographyCorrected, height_field
 from app.registry import REGISTRY
 
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
 
 BASELINES = REGISTRY.names("baseline")
-BICUBIC = ("bicubic", OrographyCorrected.name)
 FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
 
@@ -32,14 +28,7 @@ def baselines_for(shards: Shards) -> tuple[str, ...]:
 def fit_baselines(shards: Shards, names: Iterable[str] | None = None) -> list[Baseline]:
     """Fit the named baselines, or those that suit the data, on the training period.
 
-    Bicubic interpolation, corrected or not, is left out, with a log line, where the
-    low-resolution grid is not rectilinear. Raises InputError for an unknown name.
+    Raises InputError for an unknown name.
     """
-    fitted = []
-    for name in baselines_for(shards) if names is None else names:
-        fit = REGISTRY.resolve("baseline", name)
-        if name in BICUBIC and not coarse_view(shards)[0].rectilinear:
-            logging.info("%s: left out, the low-resolution grid is not rectilinear", name)
-            continue
-        fitted.append(fit(shards))
-    return fitted
+    chosen = baselines_for(shards) if names is None else names
+    return [REGISTRY.resolve("baseline", name)(shards) for name in chosen]

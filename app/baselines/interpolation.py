@@ -10,7 +10,8 @@ from absl import logging
 
 from app.baselines.base import clip_fields
 from app.grids import Geometry, Grid
-from app.grids.regrid import regridder
+from app.grids.lattice import with_axes
+from app.grids.regrid import Regridder, regridder_between
 
 if TYPE_CHECKING:
     from app.data.description import Variable
@@ -43,7 +44,12 @@ def coarse_view(shards: Shards) -> tuple[Grid, str, int]:
     if shards.explicit and shards.source_grid is not None:
         return shards.source_grid, "source", 0
     geometry = shards.geometry
-    return Geometry.build(geometry.fine, geometry.scale).coarse, "lr", geometry.halo
+    return blocks_of(geometry).coarse, "lr", geometry.halo
+
+
+def blocks_of(geometry: Geometry) -> Geometry:
+    """The pair of grids without halo; 2-D coordinates without axes of their own are numbered."""
+    return Geometry.build(with_axes(geometry.fine), geometry.scale)
 
 
 def find_twins(shards: Shards) -> tuple[int | None, ...]:
@@ -62,6 +68,11 @@ def read_coarse(shards: Shards, indices: np.ndarray, split: str) -> np.ndarray:
     return fields[:, halo : fields.shape[1] - halo, halo : fields.shape[2] - halo]
 
 
+def to_fine(coarse: Grid, fine: Grid, method: str) -> Regridder:
+    """Interpolation from the grid of `coarse_view` to the fine grid."""
+    return regridder_between(coarse, with_axes(fine), method)
+
+
 class Interpolation:
     """Nearest, bilinear or bicubic (Keys, a = −0.5) interpolation; nothing is fitted.
 
@@ -77,7 +88,7 @@ class Interpolation:
             if twin is None:
                 logging.info("%s: %s has no low-resolution twin, left out", name, variable.name)
         fine = shards.geometry.fine
-        self._regrid = regridder(coarse_view(shards)[0], fine.lat, fine.lon, name)
+        self._regrid = to_fine(coarse_view(shards)[0], fine, name)
 
     def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
         """Interpolated fields (n, y, x, C), float32, held to each predictand's valid range."""

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.baselines.base import clip_fields, fine_values, time_blocks
-from app.baselines.interpolation import Interpolation
+from app.baselines.interpolation import Interpolation, blocks_of, to_fine
 from app.baselines.lowess import Lowess
 from app.data.moments import RunningMoments
-from app.grids import Geometry
-from app.grids.regrid import regridder
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -31,9 +29,8 @@ def hidden_height(shards: Shards) -> np.ndarray | None:
     height = height_field(shards)
     if height is None:
         return None
-    fine = shards.geometry.fine
-    plain = Geometry.build(fine, shards.geometry.scale)
-    smooth = regridder(plain.coarse, fine.lat, fine.lon, "bicubic")
+    plain = blocks_of(shards.geometry)
+    smooth = to_fine(plain.coarse, plain.fine, "bicubic")
     return height - smooth(plain.coarsen(height[None]))[0]
 
 

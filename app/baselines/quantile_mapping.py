@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.baselines.base import BLOCK_BYTES, clip_fields, fine_values, time_blocks
-from app.baselines.interpolation import Interpolation, find_twins
+from app.baselines.interpolation import Interpolation, blocks_of, find_twins, to_fine
 from app.data.quantile_mapping import LEVELS, mapped, quantiles
-from app.grids import Geometry
-from app.grids.regrid import regridder
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -82,11 +80,8 @@ class Bcsd:
         self._shards = shards
         self._variables = shards.variables["hr"]
         self._twins = find_twins(shards)
-        geometry = shards.geometry
-        self._geometry = Geometry.build(geometry.fine, geometry.scale)
-        self._regrid = regridder(
-            self._geometry.coarse, geometry.fine.lat, geometry.fine.lon, "bilinear"
-        )
+        self._geometry = blocks_of(shards.geometry)
+        self._regrid = to_fine(self._geometry.coarse, self._geometry.fine, "bilinear")
         n = shards.size("train")
         shape = (*self._geometry.coarse_shape, len(self._variables))
         self._maps: tuple[np.ndarray, np.ndarray] | None = None

@@ -22,7 +22,8 @@ class Geometry:
     """The fine target grid and its coarse partner: blocks of scale × scale fine cells.
 
     The fine extent is padded at its end to a multiple of the scale, and by `halo` coarse cells
-    on every side.
+    on every side. A block at the end that padding completes is a smaller coarse cell: it holds,
+    and is centred on, the real fine cells alone, of which it is the mean.
     """
 
     fine: Grid
@@ -91,17 +92,6 @@ class Geometry:
         the fine cells there are, as its mean is.
         """
         return _coarse_rectilinear(self) if self.fine.rectilinear else _coarse_curvilinear(self)
-
-    @property
-    def counted(self) -> NDArray[np.bool_]:
-        """Fine cells (H, W) that place a coarse one: all but those that fill up a last block."""
-        counted = np.ones(self.padded_shape, bool)
-        around = self.halo * self.scale
-        _, bottom, _, right = self.pad
-        (height, width), (rows, columns) = self.padded_shape, (bottom - around, right - around)
-        counted[height - bottom : height - around] = rows == 0
-        counted[:, width - right : width - around] = columns == 0
-        return counted
 
     def weights(self) -> Array:
         """Relative cell areas (H, W) of the padded fine grid, 0 in the padding."""
@@ -182,7 +172,7 @@ class Geometry:
         return np.where(enough, sums / np.where(enough, total, 1.0), np.nan)
 
     def describe(self) -> str:
-        """One line for the log: sizes, and what is padded and extrapolated."""
+        """One line for the log: sizes, what is padded, and cells smaller than the others."""
         (y, x), (h, w) = self.fine.shape, self.coarse_shape
         line = f"fine grid {y}×{x}, scale {self.scale}, coarse grid {h}×{w}"
         if any(self.pad):
@@ -190,6 +180,16 @@ class Geometry:
             line += (
                 f"; padded to {self.padded_shape[0]}×{self.padded_shape[1]} by {top} + {bottom} "
                 f"rows and {left} + {right} columns (masked)"
+            )
+        smaller = [
+            f"{size % self.scale} of {self.scale} {name}"
+            for size, name in zip(self.fine.shape, ("rows", "columns"), strict=True)
+            if size % self.scale
+        ]
+        if smaller:
+            line += (
+                f"; coarse cells at the end of the grid hold only {' and '.join(smaller)} and "
+                "stand at their centre; networks place them as if whole"
             )
         return line
 
@@ -203,13 +203,24 @@ class Geometry:
         return cls(Grid.from_dict(stored["fine"]), stored["scale"], stored["halo"])
 
 
+def _block_edges(size: int, scale: int, halo: int) -> NDArray[np.intp]:
+    """Fine cells from the start of the padded axis to each edge of a coarse cell."""
+    blocks = -(-size // scale)
+    edges = np.arange(blocks + 2 * halo + 1) * scale
+    edges[halo + blocks] = halo * scale + size
+    return edges
+
+
+def _axes_edges(geometry: Geometry) -> list[NDArray[np.intp]]:
+    return [_block_edges(size, geometry.scale, geometry.halo) for size in geometry.fine_shape]
+
+
 def _coarse_rectilinear(geometry: Geometry) -> Grid:
-    fine = geometry.fine
+    fine, (rows, columns) = geometry.fine, _axes_edges(geometry)
     top, bottom, left, right = geometry.pad
-    lat, lon = (
-        _coarse_edges(edges, before, after, geometry)
-        for edges, before, after in zip(fine.edges, (top, left), (bottom, right), strict=True)
-    )
+    lat, lon = fine.edges
+    lat = sphere.extended_edges(lat, top, bottom)[rows]
+    lon = sphere.extended_edges(lon, left, right)[columns]
     return Grid(
         lat=(lat[:-1] + lat[1:]) / 2,
         lon=(lon[:-1] + lon[1:]) / 2,
@@ -221,40 +232,45 @@ def _coarse_rectilinear(geometry: Geometry) -> Grid:
     )
 
 
-def _coarse_edges(edges: Array, before: int, after: int, geometry: Geometry) -> Array:
-    """Edges of blocks along one axis; the last inner block ends with the fine grid."""
-    found = sphere.extended_edges(edges, before, after)[:: geometry.scale].copy()
-    found[len(found) - 1 - geometry.halo] = edges[-1]
-    return found
-
-
 def _coarse_curvilinear(geometry: Geometry) -> Grid:
-    fine, scale = geometry.fine, geometry.scale
+    fine, (rows, columns) = geometry.fine, _axes_edges(geometry)
     top, bottom, left, right = geometry.pad
-    h, w = geometry.coarse_shape
-    points = sphere.unit_vectors(fine.lat, fine.lon)
-    points = sphere.extend(sphere.extend(points, top, bottom, 0), left, right, 1)
-    counted = points * geometry.counted[..., None]
-    lat, lon = sphere.lat_lon(counted.reshape(h, scale, w, scale, 3).sum(axis=(1, 3)))
+    points = _padded(sphere.unit_vectors(fine.lat, fine.lon), geometry)[: rows[-1], : columns[-1]]
+    sums = np.add.reduceat(np.add.reduceat(points, rows[:-1], axis=0), columns[:-1], axis=1)
+    lat, lon = sphere.lat_lon(sums)
     centre = (fine.lon.min() + fine.lon.max()) / 2
     lon += sphere.CIRCLE * np.round((centre - lon) / sphere.CIRCLE)
+    corners = _padded(fine.corners, geometry)[rows[:, None], columns]
+    lat_edges, lon_edges = sphere.lat_lon(corners)
+    y, y_edges = _coarse_axis(fine.y, fine.y_edges, rows, (top, bottom))
+    x, x_edges = _coarse_axis(fine.x, fine.x_edges, columns, (left, right))
     return replace(
         fine,
         flipped=False,
         flipped_columns=False,
         lat=lat,
         lon=lon,
-        y=_coarse_index(fine.y, top, bottom, geometry),
-        x=_coarse_index(fine.x, left, right, geometry),
+        y=y,
+        x=x,
+        lat_edges=lat_edges,
+        lon_edges=lon_edges,
+        y_edges=y_edges,
+        x_edges=x_edges,
     )
 
 
-def _coarse_index(index: Array | None, before: int, after: int, geometry: Geometry) -> Array | None:
-    if index is None:
-        return None
-    centres = sphere.extended_edges(index, before, after).reshape(-1, geometry.scale)
-    found = centres.mean(axis=1)
-    real = geometry.scale - (after - geometry.halo * geometry.scale)
-    last = len(found) - 1 - geometry.halo
-    found[last] = centres[last, :real].mean()
-    return found
+def _padded(points: Array, geometry: Geometry) -> Array:
+    """Unit vectors (y, x, 3) carried on over the padding."""
+    top, bottom, left, right = geometry.pad
+    return sphere.extend(sphere.extend(points, top, bottom, 0), left, right, 1)
+
+
+def _coarse_axis(
+    centres: Array | None, edges: Array | None, at: NDArray[np.intp], around: tuple[int, int]
+) -> tuple[Array | None, Array | None]:
+    """Centres and edges of the coarse cells along an axis of the fine grid's own."""
+    if centres is None:
+        return None, None
+    edges = sphere.midpoint_edges(centres) if edges is None else edges
+    edges = sphere.extended_edges(edges, *around)[at]
+    return (edges[:-1] + edges[1:]) / 2, edges

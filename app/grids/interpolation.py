@@ -10,11 +10,11 @@ from scipy import sparse
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from app.errors import InputError
-from app.grids import sphere
+from app.grids import lattice, sphere
 from app.grids.grid import Grid
+from app.grids.lattice import Axis
 from app.grids.sphere import CIRCLE, POLE, Array
 
-KEYS_A = -0.5  # Keys (1981): the one value that reproduces quadratics
 EDGE_TOLERANCE = 5e-5  # degrees beyond the outer edge that are still inside: float32 has 3e-5
 MAX_STEPS = 1000  # triangles walked through in search of a point
 SMALLEST_AREA = 1e-18  # square radii (0.4 cm²): triangles below are rounding
@@ -37,14 +37,22 @@ def rectilinear_weights(source: Grid, target: Grid, method: str) -> sparse.csr_m
     """
     lat, lon = target.mesh()
     lat_edges, lon_edges = source.edges
-    lat, lon = np.clip(lat, -POLE, POLE).ravel(), lon.ravel()
-    rows = _taps(lat, source.lat, lat_edges, method, False)
-    columns = _taps(_eastward(lon, lon_edges[0]), source.lon, lon_edges, method, source.periodic)
-    index = rows.index[:, :, None] * source.shape[1] + columns.index[:, None, :]
-    weight = rows.weight[:, :, None] * columns.weight[:, None, :]
-    weight[~(rows.inside & columns.inside)] = 0.0
-    cells = source.shape[0] * source.shape[1]
-    return _matrix(index.reshape(lat.size, -1), weight.reshape(lat.size, -1), cells)
+    east = _eastward(lon.ravel(), lon_edges[0])
+    return axis_weights(
+        Axis(source.lat, lat_edges, np.clip(lat, -POLE, POLE).ravel()),
+        Axis(source.lon, lon_edges, east, source.periodic),
+        method,
+    )
+
+
+def axis_weights(rows: Axis, columns: Axis, method: str) -> sparse.csr_matrix:
+    """Weights of points, each given by its place along both axes."""
+    along, across = _taps(rows, method), _taps(columns, method)
+    index = along.index[:, :, None] * len(columns.centres) + across.index[:, None, :]
+    weight = along.weight[:, :, None] * across.weight[:, None, :]
+    weight[~(along.inside & across.inside)] = 0.0
+    targets, cells = len(rows.points), len(rows.centres) * len(columns.centres)
+    return _matrix(index.reshape(targets, -1), weight.reshape(targets, -1), cells)
 
 
 def _eastward(lon: Array, west: float) -> Array:
@@ -53,65 +61,89 @@ def _eastward(lon: Array, west: float) -> Array:
     return np.where(shifted > west + CIRCLE - EDGE_TOLERANCE, shifted - CIRCLE, shifted)
 
 
-def _taps(points: Array, centres: Array, edges: Array, method: str, periodic: bool) -> Taps:
+def _taps(axis: Axis, method: str) -> Taps:
+    points, centres, edges = axis.points, axis.centres, axis.edges
     inside = (points >= edges[0] - EDGE_TOLERANCE) & (points <= edges[-1] + EDGE_TOLERANCE)
-    if periodic:
-        inside = np.ones_like(inside)
     n = len(centres)
+    if axis.periodic:
+        inside = np.ones_like(inside)
+        centres = np.concatenate([centres[-2:] - CIRCLE, centres, centres[:2] + CIRCLE])
     if method == "nearest":
         index = np.clip(np.searchsorted(edges, points, side="right") - 1, 0, n - 1)
         return Taps(index[:, None], np.ones((len(points), 1)), inside)
-    if periodic:
-        around = np.concatenate([centres[-1:] - CIRCLE, centres, centres[:1] + CIRCLE])
-        position = np.interp(points, around, np.arange(-1.0, n + 1))
-    else:
-        position = np.interp(points, centres, np.arange(float(n)))
-    lower = np.floor(position).astype(np.intp)
-    if not periodic:
-        lower = np.maximum(np.minimum(lower, n - 2), 0)
     kernel = _linear if method == "bilinear" or n < 2 else _cubic
-    index, weight = kernel(lower, np.asarray(position - lower, np.float64))
-    if periodic:
-        return Taps(index % n, weight, inside)
-    if kernel is _cubic:
-        index, weight = _fold_ends(index, weight, n)
-    return Taps(np.clip(index, 0, n - 1), weight, inside)
+    index, weight = kernel(np.clip(points, centres[0], centres[-1]), centres)
+    return Taps((index - 2) % n if axis.periodic else index, weight, inside)
 
 
-def _linear(lower: NDArray[np.intp], t: Array) -> tuple[NDArray[np.intp], Array]:
-    return np.stack([lower, lower + 1], 1), np.stack([1 - t, t], 1)
+def _interval(points: Array, centres: Array) -> NDArray[np.intp]:
+    """Index of the centre before each point, the last but one at most."""
+    before = np.searchsorted(centres, points, side="right") - 1
+    return np.clip(before, 0, max(len(centres) - 2, 0)).astype(np.intp)
 
 
-def _cubic(lower: NDArray[np.intp], t: Array) -> tuple[NDArray[np.intp], Array]:
-    """Cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711, eq. 4 with a = -1/2)."""
-    a = KEYS_A
+def _linear(points: Array, centres: Array) -> tuple[NDArray[np.intp], Array]:
+    lower = _interval(points, centres)
+    upper = np.minimum(lower + 1, len(centres) - 1)
+    width = np.where(upper > lower, centres[upper] - centres[lower], 1.0)
+    t = (points - centres[lower]) / width
+    return np.stack([lower, upper], 1), np.stack([1 - t, t], 1)
+
+
+def _cubic(points: Array, centres: Array) -> tuple[NDArray[np.intp], Array]:
+    """Cubic convolution with a = -1/2 (Keys 1981, doi:10.1109/TASSP.1981.1163711).
+
+    Between two centres a cubic with the slopes that parabolas through each centre and its
+    neighbours have there. At even spacing these are Keys' weights (eq. 4); at any spacing
+    quadratics stay exact, up to the ends, where the outer parabola is carried on.
+    """
+    lower = _interval(points, centres)
+    n = len(centres)
+    first, last = 2 * centres[0] - centres[1], 2 * centres[-1] - centres[-2]
+    around = np.concatenate([[first], centres, [last]])
+    before, width, after = (np.diff(around)[lower + k] for k in range(3))
+    t = (points - centres[lower]) / width
+    slope = t * (1 - t) ** 2 * width / (before + width)
+    end_slope = -(t**2) * (1 - t) * width / (width + after)
     weight = np.stack(
         [
-            a * t * (1 - t) ** 2,
-            1 + t**2 * ((a + 2) * t - (a + 3)),
-            t * (-a + (2 * a + 3) * t - (a + 2) * t**2),
-            a * t**2 * (1 - t),
+            -slope * width / before,
+            (1 + 2 * t) * (1 - t) ** 2
+            + slope * (width / before - before / width)
+            - end_slope * after / width,
+            t**2 * (3 - 2 * t)
+            + slope * before / width
+            + end_slope * (after / width - width / after),
+            end_slope * width / after,
         ],
         axis=1,
     )
-    return lower[:, None] + np.arange(-1, 3), weight
+    return _fold_ends(lower[:, None] + np.arange(-1, 3), weight, centres, n)
 
 
-def _fold_ends(index: NDArray[np.intp], weight: Array, n: int) -> tuple[NDArray[np.intp], Array]:
-    """Weights of taps beyond the ends, moved to the cells that they are extrapolated from.
-
-    Keys' boundary value 3c₀ - 3c₁ + c₂ keeps quadratics exact up to the ends; with two cells,
-    2c₀ - c₁.
-    """
-    rule = np.array([3.0, -3.0, 1.0]) if n > 2 else np.array([2.0, -1.0, 0.0])
-    weight = weight.copy()
+def _fold_ends(
+    index: NDArray[np.intp], weight: Array, centres: Array, n: int
+) -> tuple[NDArray[np.intp], Array]:
+    """Weights of taps beyond the ends, moved to the cells that they are extrapolated from."""
     before, after = index[:, 0] < 0, index[:, 3] >= n
     first, last = weight[before, 0], weight[after, 3]
     weight[before, 0] = 0.0
     weight[after, 3] = 0.0
-    weight[before, 1:] += first[:, None] * rule
-    weight[after, 2::-1] += last[:, None] * rule
-    return index, weight
+    weight[before, 1:] += first[:, None] * _carried_on(centres[:3])
+    weight[after, 2::-1] += last[:, None] * _carried_on(-centres[:-4:-1])
+    return np.clip(index, 0, n - 1), weight
+
+
+def _carried_on(centres: Array) -> Array:
+    """Weights of the first cells in the value one cell before them, on their parabola.
+
+    At even spacing Keys' boundary value 3c₀ - 3c₁ + c₂; with two cells, 2c₀ - c₁.
+    """
+    if len(centres) < 3:
+        return np.array([2.0, -1.0, 0.0])
+    a, b = np.diff(centres)
+    whole = 2 * a + b
+    return np.array([2 * whole / (a + b), -whole / b, 2 * a**2 / (b * (a + b))])
 
 
 def _matrix(index: NDArray[np.intp], weight: Array, cells: int) -> sparse.csr_matrix:
@@ -124,12 +156,19 @@ def _matrix(index: NDArray[np.intp], weight: Array, cells: int) -> sparse.csr_ma
 
 
 def curvilinear_weights(source: Grid, target: Grid, method: str) -> sparse.csr_matrix:
-    """Weights of "nearest" or "bilinear" from 2-D coordinates.
+    """Weights of "nearest", "bilinear" or "bicubic" from 2-D coordinates.
 
-    Bilinear is linear within the triangles of a Delaunay triangulation of the centres, on a
+    Along the axes where both grids have the same ones (a projection, or blocks of cells), as
+    from rectilinear grids. Elsewhere bicubic runs along the source's rows and columns; bilinear
+    is linear within the triangles of a Delaunay triangulation of the centres, on a
     stereographic plane about the grid's middle, where it equals the triangulation on the
     sphere. A ring of points half a cell outside carries the outer cells' values to their edges.
     """
+    axes = lattice.shared_axes(source, target)
+    if axes is None and method == "bicubic":
+        axes = lattice.index_axes(source, target)
+    if axes is not None:
+        return axis_weights(*axes, method)
     cells = source.shape[0] * source.shape[1]
     points = sphere.unit_vectors(source.lat, source.lon)
     target_lat, target_lon = target.mesh()

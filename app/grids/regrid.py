@@ -93,7 +93,7 @@ class Regridder:
 def regridder(source: Grid, lat: ArrayLike, lon: ArrayLike, method: str) -> Regridder:
     """Regridder to points: 1-D `lat` and `lon` span a mesh, 2-D ones are (y, x), degrees.
 
-    method "nearest", "bilinear", "bicubic" (Keys 1981, a = -0.5; rectilinear sources) or
+    method "nearest", "bilinear", "bicubic" (Keys 1981, a = -0.5) or
     "conservative" (target edges halfway between the centres). InputError:
     unknown method, unsuitable grid, no target inside the source.
     """
@@ -112,8 +112,6 @@ def regridder_between(source: Grid, target: Grid, method: str) -> Regridder:
         method = "conservative" if finer else "bilinear"
     if method not in METHODS:
         raise InputError(f"regrid is {method!r}, expected one of {', '.join(METHODS)}")
-    if method == "bicubic" and not source.rectilinear:
-        raise InputError(f"regrid {method}: the source has 2-D latitudes; expected 1-D ones")
     weights = _weights(source, target, method)
     if not weights.nnz:
         raise InputError(

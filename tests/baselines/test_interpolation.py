@@ -13,6 +13,16 @@ from app.errors import InputError
 from app.grids import Geometry, Grid
 
 ALL = np.arange(2)
+NAMES = (
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "climatology",
+    "bias_corrected",
+    "linear",
+    "quantile_mapping",
+    "bcsd",
+)
 
 
 def ramp(n=10, rows=8, columns=12):
@@ -31,6 +41,24 @@ def test_a_ramp_is_met_exactly_between_the_outer_centres(name, halo):
     np.testing.assert_allclose(
         fields[:, inner, inner], ramp(2)[:, inner, inner].astype(np.float32), atol=0.02
     )
+
+
+@pytest.mark.parametrize("halo", [0, 1])
+@pytest.mark.parametrize("axes", [True, False])
+def test_every_baseline_exists_on_grids_with_2d_coordinates(axes, halo):
+    """A regular grid written with 2-D coordinates gives what it gives with 1-D ones."""
+    plain = fine_grid(9, 14)
+    numbers = {"y": np.arange(9.0), "x": np.arange(14.0)} if axes else {}
+    hr = np.random.default_rng(0).gamma(2.0, size=(60, 9, 14, 1))
+    rain = (Variable("pr", "pr", units="mm", kind="ratio"),)
+    known = {
+        grid: fit_baselines(perfect_prog(hr, scale=4, halo=halo, grid=grid, variables=rain), NAMES)
+        for grid in (plain, Grid(*plain.mesh(), ("y", "x"), **numbers))
+    }
+    for one, other in zip(*known.values(), strict=True):
+        expected = one.predict(ALL, "test")
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(other.predict(ALL, "test"), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_nearest_repeats_the_coarse_cell():

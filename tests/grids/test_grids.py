@@ -292,9 +292,12 @@ def test_iberia_is_padded_as_designed():
     assert geometry.pad == (0, 1, 0, 3)
     assert geometry.padded_shape == (20, 32)
     assert geometry.coarse_shape == geometry.coarse.shape == (5, 8)
+    # The last coarse cells hold three rows and one column: 43 to 44.5 and 4 to 4.5 degrees.
     np.testing.assert_allclose(geometry.coarse.lat, [36, 38, 40, 42, 43.75])
-    np.testing.assert_allclose(geometry.coarse.lon, [*range(-9, 4, 2), 4.25])
+    np.testing.assert_allclose(geometry.coarse.lon, [*range(-9, 5, 2), 4.25])
+    np.testing.assert_allclose(geometry.coarse.edges[0], [35, 37, 39, 41, 43, 44.5])
     assert "padded to 20×32" in geometry.describe()
+    assert "only 3 of 4 rows and 1 of 4 columns" in geometry.describe()
     wide = Geometry.build(iberia(), 4, halo=2)
     assert wide.pad == (8, 9, 8, 11)
     np.testing.assert_allclose(wide.coarse.lat, [*range(32, 43, 2), 43.75, 45.75, 48])
@@ -387,6 +390,21 @@ def test_coarse_centres_on_a_rotated_grid():
     np.testing.assert_allclose(geometry.coarse.lon, wide_lon[centres], atol=0.02)
     inner = geometry.coarsen(lat.astype(np.float32))[1:-1, 1:-1]
     np.testing.assert_allclose(inner, lat[1::3, 1::3], atol=0.01)
+
+
+def test_incomplete_blocks_of_a_rotated_grid_are_centred_on_their_cells():
+    lat, lon, rlat, rlon = rotated(9, 11)
+    geometry = Geometry.build(Grid(lat, lon, ("rlat", "rlon"), y=rlat, x=rlon), 4, halo=1)
+    coarse = geometry.coarse
+    assert coarse.shape == geometry.coarse_shape == (5, 5)
+    np.testing.assert_allclose(np.diff(coarse.y), 0.5 * np.array([4, 4, 2.5, 4]))
+    np.testing.assert_allclose(np.diff(coarse.x), 0.5 * np.array([4, 4, 3.5, 4]))
+    last = np.s_[8:, 8:]
+    np.testing.assert_allclose(coarse.lat[3, 3], lat[last].mean(), atol=3e-3)
+    np.testing.assert_allclose(coarse.lon[3, 3], lon[last].mean(), atol=3e-3)
+    sums = [np.add.reduceat(np.add.reduceat(geometry.fine.cell_areas(), (0, 4, 8)), (0, 4, 8), 1)]
+    inner = coarse.cell_areas()[1:-1, 1:-1]
+    np.testing.assert_allclose(inner / inner.sum(), sums[0] / sums[0].sum(), rtol=1e-3)
 
 
 def test_padding_and_cropping_are_inverse():
