@@ -45,6 +45,7 @@ class Plan:
     has_times: bool
     row_bytes: int  # bytes in memory behind one row
     meanings: dict[str, dict[str, TimeMeaning]] = field(default_factory=dict)  # role → variable
+    origins: tuple[str, ...] = ()  # calendars that times were in before they were in the common one
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -99,7 +100,13 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
             "lr": meanings_of(*(one.opened for one in aligned if one.low_resolution)),
             "predictors": meanings_of(*(one.opened for one in aligned if not one.low_resolution)),
         },
+        origins=origins_of(predictand, *(one.opened for one in aligned)),
     )
+
+
+def origins_of(*sources: Opened) -> tuple[str, ...]:
+    """Calendars of the files behind sources whose stamps are in another one."""
+    return tuple(sorted({calendar for opened in sources for calendar in opened.origins}))
 
 
 def meanings_of(*sources: Opened) -> dict[str, TimeMeaning]:

@@ -265,6 +265,7 @@ def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dic
         "calendar": next(iter(plan.splits.values())).stamps.calendar,
         "geometry": plan.geometry.to_dict(),
         "source_grid": source.to_dict() if source else None,
+        "origins": list(plan.origins),
         "meanings": {
             role: {name: asdict(meaning) for name, meaning in members.items()}
             for role, members in plan.meanings.items()

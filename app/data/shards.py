@@ -13,6 +13,7 @@ import xarray as xr
 
 from app.data import times
 from app.data.amounts import TimeMeaning
+from app.data.calendars import pieces
 from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
 from app.data.scaling_file import read_scaling
@@ -54,6 +55,7 @@ class Shards:
     has_times: bool
     variables: dict[str, tuple[Variable, ...]]
     meanings: dict[str, dict[str, TimeMeaning]]  # role → variable
+    origins: tuple[str, ...]  # calendars that times were in before they were in the common one
     scaling: dict[str, Scaling]
     static: np.ndarray
     splits: tuple[str, ...]
@@ -87,6 +89,7 @@ class Shards:
             explicit=manifest["explicit"],
             has_times=manifest["has_times"],
             variables=variables,
+            origins=tuple(manifest["origins"]),
             meanings={
                 role: {name: TimeMeaning(**stored) for name, stored in members.items()}
                 for role, members in manifest["meanings"].items()
@@ -120,7 +123,7 @@ class Shards:
 
     def segments(self, split: str) -> np.ndarray:
         """(n,) number of the gapless piece of time that each sample belongs to."""
-        return times.segments(self.stamps(split).seconds, self.step(split))
+        return pieces(self.stamps(split), self.step(split), self.origins)
 
     def step(self, split: str) -> int:
         """The record's regular step in seconds: one for all splits, which may be thin.

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
+from app.data.calendars import hidden_gap
 from app.data.description import DataDescription, TimeSteps, Variable
 from app.data.fine_source import FineSource, open_fine
 from app.data.known_frames import Frames, duration_text, known_frames, withheld_frames
-from app.data.plan import Blocks, Plan, SplitPlan, meanings_of, refuse_twins, statics_on
+from app.data.plan import Blocks, Plan, SplitPlan, meanings_of, origins_of, refuse_twins, statics_on
 from app.data.reading.alignment import align
 from app.data.reading.sources import open_source
 from app.data.splits import assign
@@ -47,11 +48,13 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
     stamps, rows, guide_rows = align(
         predictand, [(f"predictors[{i}]", s, g.opened) for i, (s, g) in enumerate(described)]
     )
+    origins = origins_of(predictand, *(g.opened for g in guides))
     summed = all_summed(predictand.variables)
     if summed and guides:
         raise InputError("predictors: an amount over time is parted without guidance; leave it out")
     if any(one.lags != (0,) for one in description.predictors):
         raise InputError("predictors: guidance in time has no lags; leave them out")
+    _refuse_hidden_gap(stamps, origins, ", ".join(source.files))
     known = known_frames(stamps, steps, summed, ", ".join(source.files))
     parts = {
         name: known.take(part) for name, part in assign(known.stamps, description.splits).items()
@@ -97,11 +100,22 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
         explicit=False,
         has_times=True,
         row_bytes=predictand.row_bytes * known.rows.shape[1] + sum(g.row_bytes for g in guides),
+        origins=origins,
         meanings={
             "hr": meanings_of(predictand),
             "predictors": meanings_of(*(g.opened for g in guides)),
         },
     )
+
+
+def _refuse_hidden_gap(stamps: Stamps, origins: Sequence[str], where: str) -> None:
+    row = hidden_gap(stamps, origins)
+    if row is not None:
+        raise InputError(
+            f"{where}: calendar: {stamps.calendar} hides the day that is left out after "
+            f"{stamps.text(row)}, and frames there would seem to be neighbours; expected a "
+            "calendar that has all days of the files"
+        )
 
 
 def all_summed(variables: Sequence[Variable]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.data import times
+from app.data.calendars import pieces
 
 Batch = dict[str, Any]
 Guess = Callable[[Batch], Any]
@@ -40,7 +40,7 @@ class WithoutFold:
 
     def segments(self, split: str) -> np.ndarray:
         """Numbers of gapless pieces; a fold that is left out is a gap."""
-        return times.segments(self.stamps(split).seconds, self._fields.step(split))
+        return pieces(self.stamps(split), self._fields.step(split), self._fields.origins)
 
     def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
         return self._fields.read(role, split, self._rows(split, indices))

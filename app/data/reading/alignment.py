@@ -9,7 +9,7 @@ from absl import logging
 
 from app.data.description import Source
 from app.data.reading.sources import Opened
-from app.data.times import DAY, Stamps, modal_step
+from app.data.times import DAY, Stamps, common_calendar, modal_step
 from app.errors import InputError
 
 
@@ -48,10 +48,11 @@ def _match(
     stamps: Stamps, source: Source, opened: Opened, role: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n, lags) of the other source, and at which stamps all of them exist."""
-    if stamps.calendar != opened.stamps.calendar:
+    if common_calendar((stamps, opened.stamps)) is None:
         raise InputError(
-            f"{role} {opened.paths[0]}: calendar {opened.stamps.calendar}, "
-            f"but the predictand's is {stamps.calendar}"
+            f"{role} {opened.paths[0]}: calendar {opened.stamps.calendar}, but the predictand's is "
+            f"{stamps.calendar}; calendar: {stamps.calendar} for this source brings its dates to "
+            "the predictand's"
         )
     unit = DAY if source.align == "day" else 1
     there = opened.stamps.seconds // unit

@@ -15,6 +15,7 @@ from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
 from app.data.reading.decoding import decoder_of
 from app.data.reading.files import expand, is_zarr, open_lazily
+from app.data.reading.recalendar import InCalendar
 from app.data.reading.selection import find_variable, pick
 from app.data.reading.sentinels import Tally, describe
 from app.data.reading.series import FileSeries, Part, Series, Window
@@ -39,7 +40,7 @@ class Opened:
     """A source ready to be read: canonical grid, its times, and blocks of its fields.
 
     `tallies`: what reading has seen of each variable so far. `meanings`: what a value of each
-    stands for in time.
+    stands for in time. `origins`: the files' calendars, where the stamps are in another.
     """
 
     variables: tuple[Variable, ...]
@@ -50,6 +51,7 @@ class Opened:
     tallies: tuple[Tally, ...]
     meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
+    origins: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -79,7 +81,6 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         FileSeries(parts, shift, f"{parts[0].path}: {variable.source_name}")
         for variable, parts in zip(source.variables, found.parts, strict=True)
     ]
-    calendar = _one_calendar(source.variables, whole, where)
     _log_left_out(source.variables, whole, found.lacking, shift)
     _log_meanings(found, source.aggregate)
     series: list[Series] = [
@@ -93,6 +94,13 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         else one
         for variable, one, parts in zip(found.variables, whole, found.parts, strict=True)
     ]
+    origins = [one.calendar for one in series]
+    if source.calendar is not None:
+        series = [
+            one if one.calendar == source.calendar else InCalendar(one, source.calendar, where)
+            for one in series
+        ]
+    calendar = _one_calendar(source.variables, series, where)
     stamps, rows = _common_times(series, calendar, where)
     return Opened(
         found.variables,
@@ -103,6 +111,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         found.tallies,
         found.meanings,
         found.paths,
+        tuple(sorted({*origins} - {calendar})) if source.calendar is not None else (),
     )
 
 
@@ -319,7 +328,7 @@ def _part(
     return Part(path, variable, field, window, dim, stamps, decoder, tally)
 
 
-def _one_calendar(variables: Sequence[Variable], series: Sequence[FileSeries], where: str) -> str:
+def _one_calendar(variables: Sequence[Variable], series: Sequence[Series], where: str) -> str:
     stamps = [Stamps(one.seconds, one.calendar) for one in series]
     calendar = common_calendar(stamps)
     if calendar is None:
@@ -327,7 +336,7 @@ def _one_calendar(variables: Sequence[Variable], series: Sequence[FileSeries], w
         raise InputError(
             f"{where}: its variables have different calendars ("
             + ", ".join(f"{v.source_name}: {one.calendar}" for v, one in each)
-            + "); expected one, or sources of their own"
+            + "); expected one, or calendar: standard, which makes it one"
         )
     return calendar
 
