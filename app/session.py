@@ -12,7 +12,7 @@ from absl import logging
 from app import backend, config, flags
 from app.config import Experiment
 from app.data.description import DataDescription, Source
-from app.data.reading.yaml_description import BUILT_IN, SYNTHETIC
+from app.data.reading.paths import BUILT_IN, SYNTHETIC
 from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError

@@ -119,7 +119,7 @@ predictand:
   variables: {tas: {units: degC}, pr: {transform: log1p, transform_scale: 1.0, kind: ratio}}
 low_resolution: {files: [a.nc, /b.nc], variables: [tas]}
 predictors:
-  - {files: c.nc, variables: [ta@850, psl], lags: [0, -1]}
+  - {files: c.nc, variables: [ta@850, psl], lags: [0, 1]}
 static: {files: d.nc, variables: orography}
 region: {lat: [60, 50], lon: [-10, 2]}
 splits: {train: ["2000", "2001"], validation: ["2002", "2002"], test: ["2003", "2003-06"], gap: 1D}
@@ -143,7 +143,7 @@ def test_yaml_is_read_as_written(tmp_path: Path) -> None:
     assert data.low_resolution.files == (f"{tmp_path.resolve()}/a.nc", "/b.nc")
     level = data.predictors[0].variables[0]
     assert (level.name, level.source_name, level.level) == ("ta850", "ta", 850.0)
-    assert data.predictors[0].lags == (0, -1)
+    assert data.predictors[0].lags == (0, 1)
     assert data.region.lat == (50.0, 60.0)
     assert data.splits.train == (("2000", "2001"),)
     assert data.splits.gap == "1D"
@@ -160,12 +160,24 @@ def test_perfect_prog_leaves_the_low_resolution_source_out(tmp_path: Path) -> No
     [
         ("predictand:", "predictant:", "unknown key 'predictant' (did you mean 'predictand'?)"),
         ("units: degC", "unit: degC", "did you mean 'units'"),
-        ("transform: log1p", "transform: log2", "transform is 'log2', expected one of"),
-        ("lat: [60, 50]", "lat: 60", "region: expected lat: [south, north]"),
+        (
+            "transform: log1p",
+            "transform: log2",
+            "transform: received 'log2' (a text), expected one of none, log1p, sqrt",
+        ),
+        ("lat: [60, 50]", "lat: 60", "region.lat: received 60 (a number), expected [south, north]"),
         ("${DATA_ROOT}", "${NO_SUCH_NAME}", "${NO_SUCH_NAME} is not set"),
         ("files: c.nc, ", "", "the key files is missing"),
-        ('["2002", "2002"]', '["2002"]', "splits.validation: expected [first, last]"),
-        ("ta@850", "ta@high", "expected NAME@LEVEL with a number"),
+        (
+            '["2002", "2002"]',
+            '["2002"]',
+            "splits.validation: received [2002] (a list), expected [first, last]",
+        ),
+        (
+            "ta@850",
+            "ta@high",
+            "expected NAME@LEVEL with a level such as 850, 850hPa or 2m, received @high",
+        ),
         ("region: {", "region: {{", "not readable as YAML"),
     ],
 )

@@ -144,3 +144,34 @@ def test_a_command_line_without_some_flags_and_the_names_in_it() -> None:
     argv = ["sweep", "--flagfile", "x.cfg", "--epochs", "3", "-nosubmit", "--normalization=bn"]
     assert flags.without(argv, {"submit", "epochs"}) == ("--flagfile=x.cfg", "--normalization=bn")
     assert flags.given_names(argv) == {"flagfile", "epochs", "submit", "normalization"}
+
+
+def test_data_on_the_command_line_take_the_place_of_a_flagfiles(tmp_path: Path) -> None:
+    """And with them the flags that go with the flagfile's way of naming data alone."""
+    configured = write(tmp_path / "a.cfg", "--data_config=a.yml\n--scale=4\n")
+    values = flags.parse([configured, "--data=mine.nc", "--variable=t2m"])[1]
+    assert (values["data_config"], values["data"], values["scale"]) == (None, "mine.nc", 4)
+    plain = write(tmp_path / "b.cfg", "--data=a.nc\n--variable=t\n--static=s.nc:z\n")
+    values = flags.parse([plain, "--data=b.nc"])[1]
+    assert [values[n] for n in ("data", "variable", "static")] == ["b.nc", "t", "s.nc:z"]
+    values = flags.parse([plain, "--data_config=mine.yml"])[1]
+    assert [values[n] for n in ("data", "variable", "static")] == [None, None, None]
+    assert values["data_config"] == "mine.yml"
+    nested = write(tmp_path / "c.cfg", "--data=a.nc\n--flagfile=a.cfg\n")
+    assert flags.parse([nested])[1]["data_config"] is None
+    both = flags.parse(["--data=a.nc", "--data_config=a.yml"])[1]
+    assert (both["data"], both["data_config"]) == ("a.nc", "a.yml")  # refused when it is built
+
+
+@pytest.mark.parametrize("name", ["~no_such_user/x.cfg", "a\0b.cfg", ".", "round.cfg"])
+def test_flagfiles_that_are_none(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "round.cfg").symlink_to("round.cfg")
+    with pytest.raises(InputError, match="--flagfile="):
+        flags.parse([f"--flagfile={name}"])
+
+
+def test_a_line_break_in_a_value_is_part_of_it() -> None:
+    assert flags.parse(["--data=a\nb.nc"])[1]["data"] == "a\nb.nc"

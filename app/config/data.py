@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app import flags
 from app.config.training import IN_TIME
-from app.data.description import DataDescription, TimeSteps
-from app.data.reading.yaml_description import from_files, from_module, from_yaml, with_transform
+from app.data.description import DataDescription, Region, TimeSteps
+from app.data.overrides import overridden
+from app.data.reading import yaml_values
+from app.data.reading.plain_description import from_files, from_module
+from app.data.reading.yaml_description import from_yaml, region_of, splits_from_text
 from app.errors import InputError
 
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"
+# Flags of which each takes the place of the description's value of that name.
+OVERRIDES = (
+    *("transform", "transform_scale", "kind", "units", "valid_min", "valid_max"),
+    *("accumulation", "missing", "aggregate"),
+)
 DATA_ROOT_DEFAULT = Path("../shared/data")
 
 
@@ -24,7 +34,39 @@ def data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:
 
 
 def described(values: dict[str, Any]) -> DataDescription:
-    """The description from whichever of the three ways was taken."""
+    """The description from whichever of the three ways was taken, as the flags change it."""
+    given = {name: values[name] for name in OVERRIDES}
+    if values["accumulation"] is not None:
+        _check(yaml_values.duration, "accumulation", values["accumulation"])
+    if values["aggregate"] is not None:
+        _check(yaml_values.aggregate, "aggregate", values["aggregate"])
+    given["region"] = _region(values["region"]) if values["region"] else None
+    given["splits"] = splits_from_text(values["splits"], "--splits") if values["splits"] else None
+    return replace(overridden(_as_named(values), given), uncovered=values["uncovered"])
+
+
+def _check(read: Callable[[Any], Any], name: str, text: str) -> None:
+    try:
+        read(text)
+    except ValueError as error:
+        raise InputError(f"--{name}={text}: expected {error}") from error
+
+
+def _region(text: str) -> Region:
+    """ "35:45,-10:5": south and north, west and east, in degrees."""
+    expected = "expected SOUTH:NORTH,WEST:EAST in degrees, such as 35:45,-10:5"
+    sides = [part.split(":") for part in text.split(",")]
+    if len(sides) != 2:
+        raise InputError(f"--region={text}: {expected}")
+    try:
+        lat = yaml_values.span("a latitude", -90, 90)(sides[0])
+        lon = yaml_values.span("a longitude", -360, 360)(sides[1])
+    except ValueError as error:
+        raise InputError(f"--region={text}: {expected}") from error
+    return region_of(lat, lon)
+
+
+def _as_named(values: dict[str, Any]) -> DataDescription:
     given = [name for name in ("data_config", "data", "data_module") if values[name]]
     if len(given) != 1:
         received = " and ".join(f"--{name}" for name in given) or "none of them"
@@ -32,6 +74,13 @@ def described(values: dict[str, Any]) -> DataDescription:
             "data: expected exactly one of --data_config=FILE.yml, --data=FILES with --variable, "
             f"or --data_module=FILE.py; received {received}"
         )
+    for way, companions in flags.DATA_WAYS.items():
+        idle = [name for name in companions if values[name] and way != given[0]]
+        if idle:
+            raise InputError(
+                f"--{idle[0]}={values[idle[0]]} with --{given[0]}: it goes with --{way}; "
+                "leave it out"
+            )
     explicit = values["paired_samples"] == "explicit"
     if values["data_module"]:
         return from_module(values["data_module"], explicit, values["inference_array_in_hr"])
@@ -72,9 +121,7 @@ def test_data_of(values: dict[str, Any]) -> DataDescription | None:
     """The same sources in the other pairing; None where test and training agree."""
     if values["test_pairs"] in (None, values["paired_samples"]):
         return None
-    data = described({**values, "paired_samples": values["test_pairs"]})
-    data = replace(data, uncovered=values["uncovered"])
-    return with_transform(data, values["transform"], values["transform_scale"])
+    return described({**values, "paired_samples": values["test_pairs"]})
 
 
 def data_root(given: str | None) -> str:

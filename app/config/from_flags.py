@@ -19,8 +19,8 @@ from app.config.training import (
     TransferConfig,
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.config.values import fold, listed, part, path, truths, whole_numbers
-from app.data.reading.yaml_description import with_transform
+from app.config.values import fold, folder, listed, part, path, truths, whole_numbers
+from app.data.reading.paths import separate
 from app.durations import Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown
@@ -43,7 +43,7 @@ def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[s
         )
     stages = _stages(listed(values["sweep_stages"]), values)
     return SweepConfig(
-        save_path=path(values["save_path"]),
+        save_path=folder(values, "save_path"),
         spec=values["sweep"],
         stages=stages,
         shared=flags.without(argv, SWEEP_FLAGS),
@@ -64,8 +64,8 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     stages = _stages(words[:1] if runs else words, values)
     experiment = Experiment(
         stages=stages,
-        save_path=path(values["save_path"]),
-        cache_dir=path(values["cache_dir"]),
+        save_path=folder(values, "save_path"),
+        cache_dir=folder(values, "cache_dir"),
         stage_to=path(values["stage_to"]) if values["stage_to"] else None,
         data=None,
         test_data=None,
@@ -91,8 +91,8 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         inference=part(
             InferenceConfig,
             values,
-            input=listed(values["input"]),
-            input_reference=listed(values["input_reference"]),
+            input=separate(values["input"] or ""),
+            input_reference=separate(values["input_reference"] or ""),
             ensemble=listed(values["ensemble"]),
             target_times=listed(values["target_times"]),
             write_quantiles=values["write_quantiles"] or (),
@@ -103,12 +103,11 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         overwrite=values["overwrite"],
         verify=values["verify"],
         flags=values,
-        runs=tuple(path(name) for name in runs) or (path(values["save_path"]),),
+        runs=tuple(path(name) for name in runs) or (folder(values, "save_path"),),
     )
     check_pairs(experiment)
     if data_wanted(stages, values):
-        data = with_transform(described(values), values["transform"], values["transform_scale"])
-        data = replace(data, uncovered=values["uncovered"])
+        data = described(values)
         check_splits(data, stages)
         if experiment.in_time:
             data = replace(data, time_steps=time_steps(values))

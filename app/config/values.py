@@ -54,6 +54,13 @@ def joined(values: tuple[Any, ...]) -> str:
     return ",".join(map(str, values))
 
 
+def folder(values: dict[str, Any], name: str) -> Path:
+    """The folder that a flag names; an empty name would be the current one."""
+    if not values[name].strip():
+        raise InputError(f"--{name}=: expected a folder; --{name}=. is the current one")
+    return path(values[name])
+
+
 def path(text: str) -> Path:
     return Path(os.path.expandvars(text)).expanduser()
 

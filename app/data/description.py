@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,13 @@ SCALINGS = ("standard", "minmax", "none")
 SCALING_AXES = ("domain", "pixel")
 SPLIT_KINDS = ("dates", "fractions", "years", "blocks", "seasons", "folds")
 SPLIT_NAMES = ("train", "validation", "test")
+SPLIT_KEYS = {  # what each kind of splits is told by
+    **dict.fromkeys(("dates", "years", "seasons"), SPLIT_NAMES),
+    "fractions": ("fractions",),
+    "blocks": ("block", "fractions"),
+    "folds": ("folds", "fold"),
+}
+SEASONS = ("DJF", "MAM", "JJA", "SON")
 TIME_METHODS = ("point", "sum")
 GAP_POLICIES = ("refuse", "skip", "bridge")
 CALENDARS = ("standard", "noleap", "360_day")
@@ -30,7 +38,8 @@ class Variable:
     time, such as 1h, that an amount has gathered over; `wet_threshold`: the smallest wet value,
     in the variable's unit, if not 1 mm a day. `time_method` "sum" is an amount of the time before
     its stamp (None: as the file's cell_methods say, else "point"). `missing`: values, in the file's
-    own units, that stand for "missing" there though the file does not declare them.
+    own units, that stand for "missing" there though the file does not declare them. `level_units`:
+    the unit of `level` (None: that of the file).
     """
 
     name: str
@@ -46,6 +55,7 @@ class Variable:
     wet_threshold: float | None = None
     time_method: str | None = None
     missing: tuple[float, ...] = ()
+    level_units: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(float(value) for value in self.missing))
@@ -53,13 +63,27 @@ class Variable:
         check_choice("kind", self.kind, KINDS, self.name)
         if self.time_method is not None:
             check_choice("time_method", self.time_method, TIME_METHODS, self.name)
-        if not self.transform_scale > 0:
+        for key in ("transform_scale", "wet_threshold"):
+            value = getattr(self, key)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(
+                    f"variable {self.name}: {key} is {value}, expected a number above 0"
+                )
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        for key in ("valid_min", "valid_max", "level"):
+            value = getattr(self, key)
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"variable {self.name}: {key} is {value}, expected a number")
+        if (
+            self.valid_min is not None
+            and self.valid_max is not None
+            and self.valid_min >= self.valid_max
+        ):
             raise InputError(
-                f"variable {self.name}: transform_scale must be above 0, not {self.transform_scale}"
-            )
-        if self.wet_threshold is not None and not self.wet_threshold > 0:
-            raise InputError(
-                f"variable {self.name}: wet_threshold must be above 0, not {self.wet_threshold}"
+                f"variable {self.name}: valid_min is {self.valid_min:g}, expected a number below "
+                f"valid_max, which is {self.valid_max:g}"
             )
 
 
@@ -192,6 +216,10 @@ class DataDescription:
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS, "data description")
         check_choice("scaling_axes", self.scaling_axes, SCALING_AXES, "data description")
+        if not 0 <= self.min_valid_fraction <= 1:
+            raise InputError(
+                f"min_valid_fraction is {self.min_valid_fraction}, expected a share from 0 to 1"
+            )
 
 
 def check_choice(key: str, value: object, choices: tuple[str, ...], where: str) -> None:

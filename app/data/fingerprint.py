@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.data.description import DataDescription, Source
-from app.data.reading.files import expand, identity
+from app.data.reading.files import identity
+from app.data.reading.paths import expand
 from app.data.shards import FORMAT
 
 LENGTH = 16  # hexadecimal digits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from app.errors import InputError
 
 ENCODING_UNITS = "seconds since 1970-01-01 00:00:00"
 DAY = 86400  # seconds
+UNIT = re.compile(r"[A-Za-z:]")
 STANDARD, PROLEPTIC = "standard", "proleptic_gregorian"
 CALENDARS = {"gregorian": STANDARD, "365_day": "noleap", "366_day": "all_leap"}
 KNOWN_CALENDARS = frozenset(
@@ -163,8 +165,10 @@ def common_calendar(stamps: Sequence[Stamps]) -> str | None:
 
 
 def duration(text: str, where: str) -> int:
-    """Seconds of a duration such as "1D", "12h" or "-30min"."""
+    """Seconds of a duration such as "1D", "12h" or "-30min"; InputError without a unit."""
     try:
+        if not UNIT.search(text):
+            raise ValueError  # pandas would take 12 for nanoseconds
         return round(pd.Timedelta(text).total_seconds())
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: expected a duration such as 1D or 12h, not {text!r}") from error

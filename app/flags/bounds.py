@@ -6,6 +6,7 @@ it keeps slips of the keyboard from ending in overflows or in days of work.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 COUNT = 10**9
@@ -48,6 +49,9 @@ WITHIN_ONE = Bounds(0, 1, with_least=False, with_most=False)
 BOUNDS: dict[str, Bounds] = {
     "seed": Bounds(0, 2**32 - 1),  # what NumPy's generators take
     "transform_scale": above(0, 1e12),
+    "valid_min": Bounds(-1e30, 1e30),
+    "valid_max": Bounds(-1e30, 1e30),
+    "missing": Bounds(-sys.float_info.max, sys.float_info.max),
     "scale": Bounds(1, 1000),
     "halo": Bounds(0, 512),
     "patch_size": Bounds(1, WIDTH),

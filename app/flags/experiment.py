@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.data.description import GAP_POLICIES, TRANSFORMS, UNCOVERED
+from app.data.description import GAP_POLICIES, KINDS, TRANSFORMS, UNCOVERED
 from app.flags.flag import Flag, registered
 
 EXPERIMENT = (
@@ -50,6 +50,43 @@ DATA = (
         "Cells of the target that an input does not cover: refuse them, or mask (leave them "
         "missing).",
         UNCOVERED,
+    ),
+    Flag("units", "text", None, "Unit of the predictand, such as degC, instead of the file's."),
+    Flag(
+        "kind",
+        "enum",
+        None,
+        "interval, or ratio for amounts such as precipitation, which allows relative scores.",
+        KINDS,
+    ),
+    Flag("valid_min", "float", None, "Lower bound of the predictand, in its unit."),
+    Flag("valid_max", "float", None, "Upper bound of the predictand, in its unit."),
+    Flag("accumulation", "text", None, "What amounts have gathered over, such as 1D (of mm)."),
+    Flag(
+        "missing",
+        "floats",
+        None,
+        'Values of the predictand, in the file\'s unit, that stand for "missing".',
+    ),
+    Flag(
+        "aggregate",
+        "text",
+        None,
+        "Gather steps of the predictand into longer ones, such as 1D:mean (mean, sum, max, min).",
+    ),
+    Flag(
+        "region",
+        "text",
+        None,
+        "Part of the fine grid: SOUTH:NORTH,WEST:EAST in degrees, such as 35:45,-10:5.",
+    ),
+    Flag(
+        "splits",
+        "text",
+        None,
+        "Keys of a YAML's splits, such as 'train: [2001, 2008], validation: [2009, 2009], "
+        "test: [2010, 2010]' or 'kind: blocks, block: 20D'; three shares in time order, such as "
+        "0.6,0.2,0.2; or the name of the split that all times belong to.",
     ),
     Flag("data_module", "text", None, "Python file that holds the arrays."),
     Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),

@@ -6,16 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.flags.flag import LISTS, value_from_text
-from app.flags.table import FLAGS_BY_NAME
+from app.flags.table import DATA_WAYS, FLAGS_BY_NAME
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")
 
 
 def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Stages and the values of all flags; the command line beats flagfiles in any order."""
+    """Stages and the values of all flags; the command line beats flagfiles in any order.
+
+    InputError, in one line, for whatever is no flag, no value of it or no flagfile.
+    """
     values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
     words: list[str] = []
     options: list[str] = []
@@ -24,7 +27,7 @@ def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
     from_files = [a for a in options if a.startswith("--flagfile=")]
     for argument in from_files:
         _read_flagfile(values, argument.partition("=")[2], Path.cwd(), ())
-    _assign(values, [a for a in options if a not in from_files], "command line")
+    _assign(values, [(a, "command line") for a in options if a not in from_files])
     return tuple(words), values
 
 
@@ -79,14 +82,16 @@ def _read_flagfile(
     values: dict[str, Any], name: str, base: Path, parents: tuple[Path, ...]
 ) -> None:
     """Assign a flagfile's flags; a nested flagfile comes before the lines of its parent."""
-    path = (base / Path(name).expanduser()).resolve()
+    try:
+        path = (base / Path(name).expanduser()).resolve()
+        if path.exists() and not path.is_file():
+            raise InputError(f"--flagfile={name}: {path} is no file")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError, RuntimeError) as error:  # the last: ~NOBODY, links in a circle
+        raise InputError(f"--flagfile={name}: cannot read it ({one_line(error)})") from error
     if path in parents:
         raise InputError(f"flagfile {path} includes itself")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--flagfile={name}: cannot read {path} ({error})") from error
-    own: list[str] = []
+    own: list[tuple[str, str]] = []
     for number, line in _flag_lines(text, path):
         if not line.startswith("-"):
             raise InputError(f"{path}, line {number}: expected --flag=value, received {line!r}")
@@ -95,8 +100,8 @@ def _read_flagfile(
             nested = argument[len("--flagfile") + 1 :].strip()
             _read_flagfile(values, nested, path.parent, (*parents, path))
         else:
-            own.append(f"{argument}\n{number}")
-    _assign(values, own, str(path))
+            own.append((argument, f"{path}, line {number}"))
+    _assign(values, own)
 
 
 def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
@@ -115,12 +120,13 @@ def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: a heading opened with {closing} is never closed")
 
 
-def _assign(values: dict[str, Any], arguments: list[str], source: str) -> None:
-    """Assign `--name=value` arguments of one source; lists start anew with each source."""
+def _assign(values: dict[str, Any], arguments: list[tuple[str, str]]) -> None:
+    """Assign `--name=value` arguments of one source, each with where it stands.
+
+    Lists start anew with each source.
+    """
     begun: set[str] = set()
-    for argument in arguments:
-        argument, _, number = argument.partition("\n")
-        where = f"{source}, line {number}" if number else source
+    for argument, where in arguments:
         name, equals, text = argument[2:].partition("=")
         name = name.strip()
         if not equals and name.startswith("no") and name not in FLAGS_BY_NAME:
@@ -135,6 +141,17 @@ def _assign(values: dict[str, Any], arguments: list[str], source: str) -> None:
             value = (*values[name], *value)
         values[name] = value
         begun.add(name)
+    _replace_data(values, begun)
+
+
+def _replace_data(values: dict[str, Any], begun: set[str]) -> None:
+    """Data named by one source of flags take the place of those that earlier sources name."""
+    named = [way for way in DATA_WAYS if way in begun and values[way] is not None]
+    if not named:
+        return
+    for way, companions in DATA_WAYS.items():
+        if way not in named:
+            values.update(dict.fromkeys({way, *companions} - begun))
 
 
 def _unknown_flag(argument: str) -> str:

@@ -19,6 +19,14 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
 
 FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
 
+# Flags that each say what the data are, so that a later one replaces an earlier one, and the flags
+# that mean something beside it alone.
+DATA_WAYS: dict[str, tuple[str, ...]] = {
+    "data_config": (),
+    "data": ("variable", "static"),
+    "data_module": (),
+}
+
 # Flags that may differ between two calls on one run folder: none changes what is learnt.
 FREE_FLAGS = frozenset(
     {

@@ -92,6 +92,21 @@ class TestPerfectProg:
         assert shards.scaling["hr"].mean.shape == (6, 8, 1)
         np.testing.assert_allclose(shards.scaling["hr"].mean, train.mean(axis=0), rtol=1e-5)
 
+    @pytest.mark.parametrize(("valid_min", "said"), [(None, True), (0.0, False)])
+    def test_amounts_below_zero_that_a_transform_loses_are_said(
+        self, tmp_path, caplog, valid_min, said
+    ):
+        data = field() - 275
+        data = data.where(data > 0, 0.0)
+        data[3, 2, :5], data[30, 1, :5], data[5, 0, 0] = -4.0, -7.5, -1e-5
+        path = write(tmp_path / "a.nc", data)
+        variable = Variable("t", "t", transform="log1p", valid_min=valid_min)
+        description = DataDescription(Source((path,), (variable,)))
+        with caplog.at_level("WARNING"):
+            prepare(description, scale=2, cache_dir=tmp_path / "c")
+        line = "t: 10 values lie below 0, the lowest is -7.5; transform log1p counts them as 0"
+        assert (line in caplog.text) is said
+
     def test_region_and_halo(self, tmp_path):
         path = write(tmp_path / "a.nc", field())
         region = Region(lat=(40.5, 42.0), lon=(-1.0, 1.0))

@@ -72,7 +72,7 @@ def engine_of(path: str, engine: str | None) -> str:
     """
     try:
         if os.path.isdir(path):
-            _refuse_missing_metadata(path)
+            refuse_missing_metadata(path)
             return engine or ZARR
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -151,7 +151,7 @@ def _refuse_archive(path: str) -> None:
         )
 
 
-def _refuse_missing_metadata(folder: str) -> None:
+def refuse_missing_metadata(folder: str) -> None:
     """InputError for folders that are no Zarr store of named variables."""
     names = os.listdir(folder)
     if set(names) & set(ZARR_METADATA):

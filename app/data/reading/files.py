@@ -1,10 +1,8 @@
-"""Input files: globs, opening with xarray, and what tells that a file has changed."""
+"""Input files: opening with xarray, and what tells that a file has changed."""
 
 from __future__ import annotations
 
-import glob
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +12,8 @@ from absl import logging
 
 from app.data.reading.containers import GRIB, ZARR, engine_of, zarr_warnings
 from app.data.reading.grib import open_messages
+from app.data.reading.paths import REMOTE
 from app.errors import InputError, one_line
-
-WILDCARDS = frozenset("*?[")
-REMOTE = "://"
-
-
-def expand(patterns: Iterable[str]) -> list[str]:
-    """Paths behind files and globs, in order; InputError for any that leads to none."""
-    paths: list[str] = []
-    for pattern in patterns:
-        if REMOTE in pattern or Path(pattern).exists():
-            paths.append(pattern)
-            continue
-        found = sorted(glob.glob(pattern, recursive=True)) if WILDCARDS & set(pattern) else []
-        if not found:
-            expected = "no file matches" if WILDCARDS & set(pattern) else "no such file"
-            raise InputError(f"{pattern}: {expected}")
-        paths += found
-    return paths
-
 
 UNDECODED: dict[str, Any] = {
     "cache": False,

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from app.data.description import Source, Variable
-from app.data.units import normalise_unit
+from app.data.units import conversion, normalise_unit
 from app.errors import InputError
 
 PRESSURE_NAMES = frozenset(
@@ -40,7 +40,7 @@ def pick(
     """The field with level, member and `select` chosen: dimensions `kept` (and expver) remain."""
     where = f"{path}: {variable.source_name}"
     if variable.level is not None:
-        field = _pick_level(field, variable.level, where)
+        field = _pick_level(field, variable.level, variable.level_units, where)
     if source.member is not None:
         field = _pick_member(field, source.member, where)
     for dim, label in source.select.items():
@@ -79,21 +79,26 @@ def _is_vertical(coord: xr.DataArray) -> bool:
     )
 
 
-def _pick_level(field: xr.DataArray, wanted: float, where: str) -> xr.DataArray:
-    """By value; a pressure level may be given in hPa or Pa whatever the file has."""
+def _pick_level(field: xr.DataArray, wanted: float, units: str | None, where: str) -> xr.DataArray:
+    """By value; without units a pressure level may be in hPa or Pa whatever the file has."""
     vertical = [c for c in field.coords.values() if c.ndim <= 1 and _is_vertical(c)]
     if not vertical:
         raise InputError(f"{where}: level {wanted:g} asked for, but there is no vertical dimension")
     level = max(vertical, key=lambda c: c.size)
     values = np.atleast_1d(np.asarray(level.values, np.float64))
-    for factor in (1.0, PASCAL_PER_HECTOPASCAL, 1 / PASCAL_PER_HECTOPASCAL):
+    factors: tuple[float, ...] = (1.0, PASCAL_PER_HECTOPASCAL, 1 / PASCAL_PER_HECTOPASCAL)
+    if units is not None and "units" in level.attrs:
+        change = conversion(units, str(level.attrs["units"]), f"{where}, level")
+        wanted, factors = float(change(np.array([wanted]))[0]), (1.0,)
+    for factor in factors:
         if factor != 1.0 and not _is_pressure(level):
             continue
         matches = np.isclose(values, wanted * factor, rtol=LEVEL_TOLERANCE, atol=0)
         if matches.any():
             return field.isel({level.dims[0]: int(np.argmax(matches))}) if level.ndim else field
     there = ", ".join(f"{value:g}" for value in values)
-    raise InputError(f"{where}: no level {wanted:g}; {level.name} has {there}")
+    unit = f" {level.attrs['units']}" if len(factors) == 1 else ""
+    raise InputError(f"{where}: no level {wanted:g}{unit}; {level.name} has {there}")
 
 
 def _is_pressure(level: xr.DataArray) -> bool:

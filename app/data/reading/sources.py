@@ -14,7 +14,8 @@ from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_mea
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
 from app.data.reading.decoding import decoder_of
-from app.data.reading.files import expand, is_zarr, open_lazily
+from app.data.reading.files import is_zarr, open_lazily
+from app.data.reading.paths import expand
 from app.data.reading.recalendar import InCalendar
 from app.data.reading.selection import find_variable, pick
 from app.data.reading.sentinels import Tally, describe
