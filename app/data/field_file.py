@@ -111,7 +111,7 @@ class FieldWriter:
         field.setncattr("units", variable.units or "1")
         if variable.time_method == "sum":
             field.setncattr("cell_methods", "time: sum")
-        if not self._grid.rectilinear:
+        if self._grid.names != self._grid.dims:
             field.setncattr("coordinates", " ".join(self._grid.names))
         if self._grid.mapping is not None:
             field.setncattr("grid_mapping", self._grid.mapping)

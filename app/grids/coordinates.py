@@ -10,7 +10,15 @@ import numpy as np
 import xarray as xr
 
 from app.errors import InputError
-from app.grids.sphere import CIRCLE, POLE, Array
+from app.grids.coordinate_values import (
+    attributes_in_degrees,
+    axes_of_mesh,
+    check_values,
+    in_degrees,
+    refuse_text,
+    units_of,
+)
+from app.grids.sphere import CIRCLE, Array
 
 CF_ATTRIBUTES = (
     {"standard_name": "latitude", "units": "degrees_north"},
@@ -20,7 +28,6 @@ PLAIN_DEGREES = {"degree", "degrees", "deg"}
 NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and projected axes
 AUXILIARY = ("bnds", "bounds", "vertices", "corners")  # endings of names of cell boundaries
 NOT_ATTRIBUTES = {"bounds", "_FillValue", "missing_value", "actual_range", "valid_range"}
-LATITUDE_TOLERANCE = 1e-3  # degrees beyond the pole that rounding may cause
 STRADDLING_GAP = 2.0  # an inner gap this many times the closing one shows where to roll
 
 
@@ -39,7 +46,21 @@ LATITUDE = Kind(
     "latitude",
     frozenset({"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}),
     "Y",
-    frozenset({"lat", "latitude", "lats", "nav_lat", "xlat", "gphit", "tlat", "lat_rho"}),
+    frozenset(
+        {
+            "lat",
+            "latitude",
+            "lats",
+            "nav_lat",
+            "xlat",
+            "gphit",
+            "tlat",
+            "lat_rho",
+            "clat",
+            "xlat_m",
+            "geolat",
+        }
+    ),
     frozenset({"y", "rlat", "lat", "latitude", "yc", "j", "nj", "south_north", "projection_y"}),
 )
 LONGITUDE = Kind(
@@ -47,7 +68,20 @@ LONGITUDE = Kind(
     frozenset({"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}),
     "X",
     frozenset(
-        {"lon", "longitude", "lons", "long", "nav_lon", "xlong", "glamt", "tlong", "lon_rho"}
+        {
+            "lon",
+            "longitude",
+            "lons",
+            "long",
+            "nav_lon",
+            "xlong",
+            "glamt",
+            "tlong",
+            "lon_rho",
+            "clon",
+            "xlong_m",
+            "geolon",
+        }
     ),
     frozenset({"x", "rlon", "lon", "longitude", "xc", "i", "ni", "west_east", "projection_x"}),
 )
@@ -55,7 +89,10 @@ LONGITUDE = Kind(
 
 @dataclass(frozen=True)
 class Found:
-    """Coordinates of a file, still in its own order; 2-D ones as (row, column)."""
+    """Coordinates of a file in degrees, still in its own order; 2-D ones as (row, column).
+
+    `mesh_in_file`: the file has the mesh of these 1-D ones as 2-D coordinates.
+    """
 
     lat: Array
     lon: Array
@@ -66,6 +103,7 @@ class Found:
     attrs: dict[str, dict[str, Any]]
     mapping: str | None
     where: str
+    mesh_in_file: bool = False
 
     def labels(self) -> dict[str, Any]:
         """What a Grid takes over unchanged."""
@@ -74,6 +112,7 @@ class Found:
             "names": self.names,
             "attrs": self.attrs,
             "mapping": self.mapping,
+            "mesh_in_file": self.mesh_in_file,
         }
 
 
@@ -93,36 +132,79 @@ def find(data: xr.DataArray | xr.Dataset, where: str = "") -> Found:
     variables = data.variables if isinstance(data, xr.Dataset) else data.coords
     lat = _without_time(_best(data, variables, LATITUDE, where), where)
     lon = _without_time(_best(data, variables, LONGITUDE, where), where)
+    _check_pair(lat, lon, where)
+    values = in_degrees(lat, LATITUDE.standard_name), in_degrees(lon, LONGITUDE.standard_name)
+    check_values(lat, lon, values, where)
+    if lat.ndim == 1:
+        dims, axes, mesh = (lat.dims[0], lon.dims[0]), values, False
+    else:
+        dims, axes, mesh = _rows_and_columns(lat, lon, values, variables)
+    shape = (len(axes[0]), len(axes[1])) if axes[0].ndim == 1 else axes[0].shape
+    if min(shape) < 2:
+        raise InputError(
+            f"{where}: the grid has {shape[0]}×{shape[1]} cells; expected at least 2×2"
+        )
+    mapping = _grid_mapping(variables)
+    names = (str(lat.name), str(lon.name))
+    y, x = (_index(variables, dim, names) for dim in dims)
+    kept = {*(d for d, v in zip(dims, (y, x), strict=True) if v is not None), mapping}
+    attrs = {str(name): _plain(variables[name].attrs) for name in kept if name is not None}
+    for name, cf in zip(names, CF_ATTRIBUTES, strict=True):
+        attrs[name] = attributes_in_degrees(_plain(variables[name].attrs), cf)
+    return Found(
+        lat=axes[0],
+        lon=axes[1],
+        dims=(str(dims[0]), str(dims[1])),
+        names=names,
+        y=y,
+        x=x,
+        attrs=attrs,
+        mapping=mapping,
+        where=where,
+        mesh_in_file=mesh,
+    )
+
+
+def _check_pair(lat: xr.DataArray, lon: xr.DataArray, where: str) -> None:
+    """InputError unless the two are latitude and longitude of rows and columns."""
+    crossed = str(lat.name).lower() in LONGITUDE.names and str(lon.name).lower() in LATITUDE.names
+    if crossed or lat.name == lon.name:
+        raise InputError(
+            f"{where}: by its attributes {lat.name} is the latitude and {lon.name} the longitude; "
+            "expected attributes and names to agree"
+        )
     if lat.ndim != lon.ndim:
         raise InputError(
             f"{where}: latitude {lat.name} has dimensions {lat.dims}, longitude {lon.name} "
             f"{lon.dims}; expected both 1-D or both 2-D"
         )
-    dims = (lat.dims[0], lon.dims[0]) if lat.ndim == 1 else _row_and_column(lat, variables)
-    if dims[0] == dims[1] or set(lat.dims) | set(lon.dims) != set(dims):
+    if lat.ndim == 1 and lat.dims == lon.dims:
+        raise InputError(
+            f"{where}: {lat.name} and {lon.name} list {lat.size} points along {lat.dims[0]}; "
+            "expected a grid of rows and columns, not a list of points (unstructured grid): "
+            "regrid the file first, such as with cdo remapnn,r360x180"
+        )
+    if lat.ndim == 2 and set(lat.dims) != set(lon.dims):
         raise InputError(
             f"{where}: {lat.name} and {lon.name} have dimensions {lat.dims} and {lon.dims}; "
-            "expected a grid of rows and columns, not a list of points"
+            "expected the same two"
         )
-    if lat.ndim == 2:
-        lat, lon = lat.transpose(*dims), lon.transpose(*dims)
-    mapping = _grid_mapping(variables)
-    names = (str(lat.name), str(lon.name))
-    y, x = (_index(variables, dim, names) for dim in dims)
-    kept = {*names, *(d for d, v in zip(dims, (y, x), strict=True) if v is not None), mapping}
-    found = Found(
-        lat=np.asarray(lat.values, np.float64),
-        lon=np.asarray(lon.values, np.float64),
-        dims=(str(dims[0]), str(dims[1])),
-        names=names,
-        y=y,
-        x=x,
-        attrs={name: _plain(variables[name].attrs) for name in kept if name is not None},
-        mapping=mapping,
-        where=where,
-    )
-    _check_values(found)
-    return found
+
+
+def _rows_and_columns(
+    lat: xr.DataArray,
+    lon: xr.DataArray,
+    values: tuple[Array, Array],
+    variables: Mapping[Any, Any],
+) -> tuple[tuple[Any, Any], tuple[Array, Array], bool]:
+    """Dimensions and values of 2-D coordinates, as (row, column), and whether 1-D ones do."""
+    dims = _row_and_column(lat, variables)
+    north = values[0] if dims == lat.dims else values[0].T
+    east = values[1] if dims == lon.dims else values[1].T
+    for order, pair in ((dims, (north, east)), (dims[::-1], (north.T, east.T))):
+        if (axes := axes_of_mesh(*pair)) is not None:
+            return order, axes, True
+    return dims, (north, east), False
 
 
 def _describe(data: xr.DataArray | xr.Dataset, where: str) -> str:
@@ -142,6 +224,7 @@ def _best(
         if (rank := _rank(str(name), variable, kind)) is not None
     }
     if not ranks:
+        refuse_text(data, variables, kind.standard_name, kind.names, where)
         raise InputError(
             f"{where}: no {kind.standard_name} among {', '.join(map(str, variables)) or 'nothing'} "
             f"(dimensions {dict(data.sizes)}); expected standard_name {kind.standard_name}, units "
@@ -154,7 +237,7 @@ def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
     """Strength of the evidence (lower is stronger) that a variable is this coordinate."""
     attrs = variable.attrs
     standard = str(attrs.get("standard_name", ""))
-    units = str(attrs.get("units", "")).strip().lower()
+    units = units_of(variable)
     if not 1 <= variable.ndim <= 3 or variable.dtype.kind not in "fiu":
         return None
     if standard.startswith(NOT_GEOGRAPHIC) or name.lower().endswith(AUXILIARY):
@@ -217,22 +300,6 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
                 value.tolist() if isinstance(value, np.ndarray | np.generic) else value
             )
     return plain
-
-
-def _check_values(found: Found) -> None:
-    for name, values in zip(found.names, (found.lat, found.lon), strict=True):
-        if not np.isfinite(values).all():
-            raise InputError(f"{found.where}: {name} has missing values; expected all finite")
-    if np.abs(found.lat).max() > POLE + LATITUDE_TOLERANCE:
-        raise InputError(
-            f"{found.where}: {found.names[0]} runs from {found.lat.min():g} to "
-            f"{found.lat.max():g}; expected degrees between -90 and 90"
-        )
-    shape = (len(found.lat), len(found.lon)) if found.lat.ndim == 1 else found.lat.shape
-    if min(shape) < 2:
-        raise InputError(
-            f"{found.where}: the grid has {shape[0]}×{shape[1]} cells; expected at least 2×2"
-        )
 
 
 def descending(lat: Array, where: str) -> bool:

@@ -34,7 +34,8 @@ class Grid:
     canonical is: rows reversed if `flipped`, columns reversed if `flipped_columns`, then
     rolled by -`roll`. `file_lon` holds the file's longitudes, in canonical order, where they
     are not monotonic. `lat_edges`, `lon_edges` (of cells' corners (y+1, x+1) where latitudes are
-    2-D), `y_edges` and `x_edges` are given where midpoints would not do.
+    2-D), `y_edges` and `x_edges` are given where midpoints would not do. `mesh_in_file`: the file
+    of a rectilinear grid writes its coordinates in two dimensions.
     """
 
     lat: Array
@@ -53,6 +54,7 @@ class Grid:
     x_edges: Array | None = None
     attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
     mapping: str | None = None
+    mesh_in_file: bool = False
 
     def __post_init__(self) -> None:
         for name in ARRAY_FIELDS:
@@ -137,8 +139,12 @@ class Grid:
     def coords(self, flip: bool = True) -> dict[str, Any]:
         """Coordinates for xarray: as the file has them, or in canonical order (flip=False)."""
         lon = self.lon if self.file_lon is None or not flip else self.file_lon
-        values = {self.names[0]: self.lat, self.names[1]: lon}
-        dims = dict(zip(self.names, self._coordinate_dims(), strict=True))
+        lat, coordinate_dims = self.lat, self._coordinate_dims()
+        if flip and self.mesh_in_file and self.names != self.dims:
+            lat, lon = np.meshgrid(lat, lon, indexing="ij")
+            coordinate_dims = self.dims, self.dims
+        values = {self.names[0]: lat, self.names[1]: lon}
+        dims = dict(zip(self.names, coordinate_dims, strict=True))
         for dim, index in zip(self.dims, (self.y, self.x), strict=True):
             if index is not None:
                 values[dim], dims[dim] = index, (dim,)

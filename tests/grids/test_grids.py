@@ -158,7 +158,7 @@ def test_rotated_pole(flip_rows, flip_columns, turned):
 
 
 def test_projected_grid_across_the_date_line_without_index_coordinates():
-    lat = np.repeat(np.linspace(-20, -17, 4)[:, None], 5, axis=1)
+    lat = np.linspace(-20, -17, 4)[:, None] + 0.01 * np.arange(5)
     lon = np.repeat(np.array([[178.0, 179, -180, -179, -178]]), 4, axis=0)
     data = xr.Dataset(
         {"v": (("time", "y", "x"), np.zeros((2, 4, 5))), "lat": (("y", "x"), lat)},
@@ -167,7 +167,7 @@ def test_projected_grid_across_the_date_line_without_index_coordinates():
     grid, _ = detect_grid(data)
     assert (grid.flipped, grid.flipped_columns, grid.dims) == (False, False, ("y", "x"))
     coarse = Geometry.build(grid, 2).coarse
-    np.testing.assert_allclose(coarse.lon[0] % 360, [178.5, 180.5, 182], atol=1e-6)
+    np.testing.assert_allclose(coarse.lon[0] % 360, [178.5, 180.5, 182], atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""Latitudes and longitudes as numbers: in degrees, north and east, on axes where they have any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from app.errors import InputError
+from app.grids.sphere import CIRCLE, POLE, Array
+
+LATITUDE_TOLERANCE = 1e-3  # degrees beyond the pole that rounding may cause
+SEPARABLE = 1e-3  # share of a cell by which 2-D coordinates of a regular grid may waver
+RADIANS = frozenset({"rad", "radian", "radians"})
+AGAINST = {"latitude": ("south", "s"), "longitude": ("west", "w")}  # counted the other way
+GLOBAL_RADIANS = (0.9 * np.pi, 0.95 * 2 * np.pi)  # least extents of a globe
+ROUNDED_RADIANS = 1e-3  # by which those of a globe may exceed π and 2π
+
+
+def units_of(variable: Any) -> str:
+    """The units attribute in lower case, "" without one."""
+    return str(variable.attrs.get("units", "")).strip().lower()
+
+
+def in_degrees(coordinate: xr.DataArray, standard_name: str) -> Array:
+    """Values in degrees, counted north and east."""
+    values = np.asarray(coordinate.values, np.float64)
+    units = units_of(coordinate)
+    if units in RADIANS:
+        return np.degrees(values)
+    against = {
+        f"{degree}_{end}" for degree in ("degree", "degrees") for end in AGAINST[standard_name]
+    }
+    return -values if units in against else values
+
+
+def attributes_in_degrees(attrs: Mapping[str, Any], cf: Mapping[str, str]) -> dict[str, Any]:
+    """Attributes of a coordinate after `in_degrees`."""
+    units = str(attrs.get("units", "")).strip().lower()
+    if units in RADIANS or units.endswith(("_south", "_s", "_west", "_w")):
+        stale = {"units", "valid_min", "valid_max"}
+        return {**{k: v for k, v in attrs.items() if k not in stale}, "units": cf["units"]}
+    return dict(attrs)
+
+
+def check_values(
+    lat: xr.DataArray, lon: xr.DataArray, values: tuple[Array, Array], where: str
+) -> None:
+    """InputError for missing values, latitudes beyond the poles, and unnamed radians."""
+    for coordinate, numbers in zip((lat, lon), values, strict=True):
+        if not np.isfinite(numbers).all():
+            raise InputError(f"{where}: {coordinate.name} has missing values; expected all finite")
+    north, east = values
+    if np.abs(north).max() > POLE + LATITUDE_TOLERANCE:
+        swapped = "; are the two swapped?" if np.abs(east).max() <= POLE else ""
+        raise InputError(
+            f"{where}: {lat.name}, the latitude, runs from {north.min():g} to {north.max():g}, "
+            f"{lon.name}, the longitude, from {east.min():g} to {east.max():g}; expected latitudes "
+            f"in degrees between -90 and 90{swapped}"
+        )
+    if not units_of(lat) and not units_of(lon) and _like_radians(north, east):
+        raise InputError(
+            f"{where}: {lat.name} runs from {north.min():g} to {north.max():g} and {lon.name} "
+            f"from {east.min():g} to {east.max():g} without units, which looks like a globe in "
+            "radians; expected degrees, or units: radian"
+        )
+
+
+def _like_radians(lat: Array, lon: Array) -> bool:
+    extents = np.ptp(lat), np.ptp(lon)
+    return all(
+        least <= extent <= whole + ROUNDED_RADIANS
+        for least, extent, whole in zip(GLOBAL_RADIANS, extents, (np.pi, 2 * np.pi), strict=True)
+    )
+
+
+def axes_of_mesh(lat: Array, lon: Array) -> tuple[Array, Array] | None:
+    """1-D latitudes and longitudes whose mesh the 2-D ones (y, x) are; None if they are not.
+
+    Values may waver by a thousandth of a cell, or by what single precision makes of them.
+    """
+    rows, columns = np.median(lat, axis=1), lon[0]
+    wavering = np.abs(lat - rows[:, None]).max()
+    east = (lon - columns + CIRCLE / 2) % CIRCLE - CIRCLE / 2
+    steps = np.abs(np.diff(rows)), np.abs((np.diff(columns) + CIRCLE / 2) % CIRCLE - CIRCLE / 2)
+    if any(not step.size or not step.all() for step in steps):
+        return None
+    for step, waver, values in zip(steps, (wavering, np.abs(east).max()), (lat, lon), strict=True):
+        rounding = float(np.spacing(np.float32(np.abs(values).max())))
+        if waver > max(SEPARABLE * float(np.median(step)), rounding):
+            return None
+    return rows, columns + np.median(east, axis=0)
+
+
+def refuse_text(
+    data: xr.DataArray | xr.Dataset,
+    variables: Mapping[Any, Any],
+    standard_name: str,
+    names: frozenset[str],
+    where: str,
+) -> None:
+    """InputError where the coordinate is there, but written as text."""
+    for name, variable in variables.items():
+        meant = variable.attrs.get("standard_name") == standard_name or str(name).lower() in names
+        if meant and variable.dtype.kind in "USO" and variable.size:
+            first = data[name].values.ravel()[0]
+            raise InputError(
+                f"{where}: {name}, the {standard_name}, is stored as text ({str(first)[:20]!r}); "
+                "expected numbers in degrees"
+            )
