@@ -18,10 +18,11 @@ from app.data.reading.lengths import (
     DamagedHeader,
     Length,
     classic_length,
+    grib_length,
     hdf5_length,
     hdf5_start,
 )
-from app.errors import InputError
+from app.errors import InputError, one_line
 
 NETCDF, ZARR, GRIB = "netcdf4", "zarr", "cfgrib"  # engines of xarray
 OWN_ENGINES = {NETCDF, "h5netcdf", "scipy", ZARR, GRIB}  # that read what is told apart here
@@ -67,24 +68,28 @@ KNOWN = (  # first bytes, what it is, what to do
 def engine_of(path: str, engine: str | None) -> str:
     """The engine of xarray that reads a local file or folder; `engine` is what the user asks for.
 
-    One small read. Raises InputError, in one line, for what is no whole NetCDF, Zarr or GRIB; a
-    file for an engine that is not among these is only looked at for being there.
+    Reads headers alone. Raises InputError, in one line, for what is no whole NetCDF, Zarr or
+    GRIB; a file for an engine that is not among these is only looked at for being there.
     """
     try:
-        if os.path.isdir(path):
-            refuse_missing_metadata(path)
-            return engine or ZARR
+        other = None if engine in OWN_ENGINES else engine
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            if other is not None:
+                return other
+            refuse_missing_metadata(path)
+            return _matching(ZARR, engine, path)
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: a pipe or device, expected a regular file")
         if not status.st_size:
             raise InputError(f"{path}: empty (0 bytes){_unfinished(path)}; {NO_DATA}")
-        if engine is not None and engine not in OWN_ENGINES:
-            return engine
+        if other is not None:
+            return other
         with open(path, "rb") as file:
             return _matching(_engine_by_content(file, path, status.st_size), engine, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(f"{path}: cannot be read ({reason})") from error
 
 
 def _matching(found: str, engine: str | None, path: str) -> str:
@@ -104,12 +109,13 @@ def _engine_by_content(file: BinaryIO, path: str, size: int) -> str:
     if head[:4] in (b"CDF\x01", b"CDF\x02", b"CDF\x05"):
         _refuse_short(path, "NetCDF-3", size, lambda: classic_length(file))
         return NETCDF
+    if any(head[found.start() + 7] in GRIB_EDITIONS for found in GRIB_MESSAGE.finditer(head)):
+        _refuse_short(path, "GRIB", size, lambda: grib_length(file))
+        return GRIB
     start = hdf5_start(file, size)
     if start is not None:
         _refuse_short(path, "NetCDF-4 (HDF5)", size, lambda: hdf5_length(file, start))
         return NETCDF
-    if any(head[found.start() + 7] in GRIB_EDITIONS for found in GRIB_MESSAGE.finditer(head)):
-        return GRIB
     if head.startswith(b"PK"):
         _refuse_archive(path)
         return ZARR
@@ -232,6 +238,8 @@ def _described(head: bytes) -> str:
     if text is not None:
         return _described_text(text)
     first = head[:SHOWN_BYTES].hex(" ")
+    if head[:SHOWN_BYTES].isascii() and head[:SHOWN_BYTES].decode().isprintable():
+        first += f", {head[:SHOWN_BYTES].decode()!r}"
     return f"no format that is known here (its first bytes are {first}); {NO_DATA}"
 
 

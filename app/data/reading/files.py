@@ -76,8 +76,9 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
     except InputError:
         raise
     except Exception as error:
+        doubt = "" if REMOTE in path else ", the file may be damaged"
         raise InputError(
-            f"{path}: cannot be read as {_format(engine)} ({one_line(error)})"
+            f"{path}: cannot be read as {_format(engine)}{doubt} ({one_line(error)})"
         ) from error
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from cfgrib.messages import FileIndex
 
 TIMES = ("time", "step", "valid_time")  # of the reference, hours from it, and their sum
-NUMBER, DATA_TYPE = "number", "dataType"
+NUMBER, DATA_TYPE, GRID = "number", "dataType", "md5GridSection"
 # What tells variables of one name apart, in the order in which it is added to the name.
-DISTINCTIONS = ("typeOfLevel", "stepType", DATA_TYPE, "gridType", "md5GridSection")
+DISTINCTIONS = ("typeOfLevel", "stepType", DATA_TYPE, GRID)
 ENSEMBLE = {"cf": "pf"}  # the control forecast is a member like the perturbed ones
 CELL_METHODS = {"accum": "sum", "avg": "mean", "max": "maximum", "min": "minimum"}
 INSTANT = "instant"
@@ -231,13 +231,15 @@ def _renamed(variable: xr.Variable, names: dict[Any, str]) -> xr.Variable:
 
 def _names(cubes: Sequence[_Cube]) -> list[str]:
     """Each variable's name, with what tells it from others of that name."""
-    names = []
+    names: list[str] = []
+    grids = list(dict.fromkeys(cube.marks[GRID] for cube in cubes))
     for cube in cubes:
         kin = [other for other in cubes if other.name == cube.name]
         name = cube.name
         for key in DISTINCTIONS:
-            if len(kin) > 1 and len({other.marks[key] for other in kin}) > 1:
-                name += f"_{cube.marks[key]}"
+            if len({other.marks[key] for other in kin}) > 1:
+                mark = cube.marks[key]
+                name += f"_grid{grids.index(mark) + 1}" if key == GRID else f"_{mark}"
                 kin = [other for other in kin if other.marks[key] == cube.marks[key]]
         while name in names:
             name += "_"

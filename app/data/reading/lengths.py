@@ -1,7 +1,8 @@
-"""How long a NetCDF file has to be, after its own header: what a broken download falls short of.
+"""How long a file has to be, after its own headers: what a broken download falls short of.
 
 Formats: the NetCDF classic format (CDF-1, CDF-2, CDF-5), where the library reads zeros beyond the
-end of a file, and the superblock of HDF5, versions 0 to 3.
+end of a file; the superblock of HDF5, versions 0 to 3; the sections of GRIB, editions 1 and 2,
+where contradicting lengths can make the library crash.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512  # bytes; the signature of HDF5 stands at 0, or at this times a power of two
 DIMENSION, VARIABLE, ATTRIBUTE = 10, 11, 12  # tags of the lists in a classic header
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}  # by type number
+GRIB_START, GRIB_END = b"GRIB", b"7777"
+GRIB1_LARGE = 1 << 23  # in a length of GRIB 1: counted in another unit
+GRIB1_SECTIONS = (0x80, 0x40)  # flags of the sections that may be left out: grid and bitmap
+CHUNK = 1 << 16  # bytes searched at a time for the next message
 ALIGNMENT = 4  # bytes, of names, attributes and variables
 
 
@@ -41,6 +46,7 @@ class _ClassicHeader:
     """Reads a classic header field by field, big-endian, from the beginning of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self._size = file.seek(0, 2)
         file.seek(0)
         self._file = file
         version = self._bytes(4)[3]
@@ -82,7 +88,10 @@ class _ClassicHeader:
         return entries
 
     def _skip(self, number: int) -> None:
-        self._file.seek(_padded(number), 1)
+        end = self._file.tell() + _padded(number)
+        if end > self._size:
+            raise DamagedHeader("the file ends within its header")
+        self._file.seek(end)
 
     def _dimension(self) -> int:
         self._skip(self._count())
@@ -150,3 +159,71 @@ def hdf5_length(file: BinaryIO, start: int) -> Length:
     if len(block) < first + 3 * width:
         raise DamagedHeader("the file ends within its header")
     return Length(end - base + start)
+
+
+def grib_length(file: BinaryIO) -> Length:
+    """Bytes up to the end of the last message, whose sections fit into each of them.
+
+    Raises DamagedHeader.
+    """
+    size = file.seek(0, 2)
+    needed = 0
+    while (start := _next_message(file, needed)) is not None:
+        file.seek(start)
+        head = file.read(16)
+        if len(head) < 16:
+            return Length(start + 16)
+        edition = head[7]
+        length = int.from_bytes(head[8:16] if edition == 2 else head[4:7], "big")
+        if edition == 1 and length & GRIB1_LARGE:
+            return Length(needed)
+        needed = start + length
+        if needed > size:
+            return Length(needed)
+        lengths = _sections_2 if edition == 2 else _sections_1
+        if not lengths(file, start, needed):
+            raise DamagedHeader(f"the message at byte {start:,} has sections that do not fit in")
+    return Length(needed)
+
+
+def _next_message(file: BinaryIO, position: int) -> int | None:
+    """Where the next message of edition 1 or 2 begins, if only with its first bytes."""
+    bytes_read = len(GRIB_START) + 4  # most messages follow each other at once
+    while True:
+        file.seek(position)
+        content = file.read(bytes_read)
+        found = content.find(GRIB_START)
+        if found >= 0 and content[found + 7 : found + 8] in (b"", b"\1", b"\2"):
+            return position + found
+        if content and GRIB_START.startswith(content):
+            return position
+        if len(content) < bytes_read:
+            return None
+        position += found + 1 if found >= 0 else bytes_read - 7
+        bytes_read = CHUNK
+
+
+def _sections_2(file: BinaryIO, start: int, end: int) -> bool:
+    position = start + 16
+    while position + 4 < end:
+        file.seek(position)
+        head = file.read(5)
+        length = int.from_bytes(head[:4], "big")
+        if length < 5 or not 1 <= head[4] <= 7:
+            return False
+        position += length
+    file.seek(position)
+    return position + 4 == end and file.read(4) == GRIB_END
+
+
+def _sections_1(file: BinaryIO, start: int, end: int) -> bool:
+    file.seek(start + 8)
+    head = file.read(8)
+    if len(head) < 8:
+        return False
+    position = start + 8 + int.from_bytes(head[:3], "big")
+    for _ in range(1 + sum(1 for flag in GRIB1_SECTIONS if head[7] & flag)):
+        file.seek(position)
+        position += int.from_bytes(file.read(3), "big")
+    file.seek(position)
+    return position + 4 == end and file.read(4) == GRIB_END

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,16 @@ def _is_pressure(level: xr.DataArray) -> bool:
 
 
 def _pick_member(field: xr.DataArray, wanted: int | str, where: str) -> xr.DataArray:
-    dims = [str(d) for d in field.dims if d in MEMBER_NAMES]
+    dims = [str(d) for d in field.dims if d in MEMBER_NAMES or _is_realization(field, d)]
     if not dims:
         if any(name in field.coords for name in MEMBER_NAMES):
             return field
         raise InputError(f"{where}: member {wanted} asked for, but there is no ensemble dimension")
     return _pick_label(field, dims[0], wanted, where)
+
+
+def _is_realization(field: xr.DataArray, dim: Hashable) -> bool:
+    return field[dim].attrs.get("standard_name") == "realization"
 
 
 def _pick_label(field: xr.DataArray, dim: str, wanted: Any, where: str) -> xr.DataArray:
