@@ -13,6 +13,7 @@ from absl import logging
 from app.data.times import Stamps, time_features
 from app.distributed import Communicator
 from app.errors import InputError
+from app.inference.gaps import Gaps
 from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
@@ -44,6 +45,7 @@ def predict(
     check: Callable[[], None] = lambda: None,
     windows: Windows | None = None,
     observed: Read | None = None,
+    gaps: Gaps | None = None,
 ) -> None:
     """Write the model's fields for all stamps to `path`.
 
@@ -53,7 +55,8 @@ def predict(
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
     the units of the truth. `windows` over all stamps are for models of windows. `observed(seconds)`
-    gives point observations (n, H, W, C) on the padded fine grid. Memory is bounded by a batch on
+    gives point observations (n, H, W, C) on the padded fine grid. `gaps` tells which inputs are
+    missing, and leaves the fine cells missing that stand on them. Memory is bounded by a batch on
     every rank.
     """
     ranks = communicator.ranks
@@ -61,11 +64,19 @@ def predict(
     time = time_features(stamps)
     time = time if has_times else np.zeros_like(time)
 
+    counted = np.zeros(len(stamps), bool)
+
     def predicted(rows: np.ndarray) -> np.ndarray:
         """Fields of rows (n,), or of windows (n, T); frames that windows share are read once."""
         unique, where = np.unique(rows, return_inverse=True)
+        coarse, frame = read(unique), where.reshape(rows.shape)
+        missing = None
+        if gaps is not None:
+            coarse, missing = gaps.closed(coarse)
+            gaps.counted(missing[~counted[unique]])
+            counted[unique] = True
         batch = {
-            "coarse": read(unique)[where.reshape(rows.shape)],
+            "coarse": coarse[frame],
             "time": time[rows],
             "seconds": stamps.seconds[rows if rows.ndim == 1 else rows[:, 0]],
         }
@@ -73,6 +84,8 @@ def predict(
             batch["observed"] = observed(batch["seconds"])
         fields = _whole_batch(model, batch, batch_size, seed, members)
         _refuse_copies(fields, members)
+        if gaps is not None and missing is not None:
+            fields = gaps.left_missing(fields, missing[frame])
         return fields
 
     def blocks(rest: range) -> tuple[Iterator[np.ndarray], int]:
@@ -105,6 +118,8 @@ def predict(
         communicator=communicator,
         check=check,
     )
+    if gaps is not None:
+        gaps.report(communicator)
     logging.info("%d times predicted: %s", len(stamps), path)
 
 

@@ -13,6 +13,7 @@ from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.external import sources_of
 from app.models import ModelArrays, PhysicalModel
+from app.models.known_inputs import KnownInputs
 
 if TYPE_CHECKING:
     from app.models import ModelSpec
@@ -99,5 +100,11 @@ def moved(model: PhysicalModel, geometry: Geometry) -> PhysicalModel:
         static_offset=np.asarray(model.static_offset),
         static_scale=np.asarray(model.static_scale),
     )
-    placed = replace(spec, geometry={**geometry.to_dict(), "pad": list(geometry.pad)})
+    domain = dict(spec.domain)
+    if "inputs" in domain:  # nothing is known of the places: all of them count as known
+        known = KnownInputs.from_dict(domain["inputs"])
+        valid = np.ones((*geometry.coarse_shape, len(spec.inputs)), bool)
+        domain["inputs"] = replace(known, valid=valid).to_dict()
+    place = {**geometry.to_dict(), "pad": list(geometry.pad)}
+    placed = replace(spec, geometry=place, domain=domain)
     return model.on_grid(placed, arrays)

@@ -92,6 +92,7 @@ def _predict_test_period(
         return
 
     from app.baselines.base import coarse_inputs
+    from app.inference.gaps import Gaps
     from app.inference.predict import predict
 
     model, spec = load_models(paths, session.experiment.inference, session.guard.look)
@@ -109,6 +110,7 @@ def _predict_test_period(
         undo=module.undo if module else None,
         windows=_windows(session, spec, shards.segments(SPLIT)),
         observed=_observed(session, spec, shards.stamps(SPLIT), shards.variables["hr"]),
+        gaps=Gaps.of(spec),
     )
 
 
@@ -117,6 +119,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
 
     from app.inference.correction import Climate, corrected
     from app.inference.external import open_input
+    from app.inference.gaps import Gaps
     from app.inference.predict import predict
 
     inference = session.experiment.inference
@@ -154,6 +157,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         **_options(session),
         windows=_windows(session, spec, segments(data.stamps.seconds)),
         observed=_observed(session, spec, data.stamps, data.variables),
+        gaps=Gaps.of(spec),
     )
 
 

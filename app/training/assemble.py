@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from app.baselines.base import Fields, fine_values, time_blocks
+from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
 from app.config import DIFFUSION, Experiment
 from app.data.description import DataDescription, Source
@@ -28,6 +28,7 @@ from app.models import (
     time_channels,
 )
 from app.ranks import Ranks
+from app.training.known_inputs import known_inputs, known_targets
 from app.training.trainable import (
     amount_limits,
     check_trainable,
@@ -106,6 +107,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
             "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
             "fingerprint": shards.fingerprint,
             "step": shards.step("train"),
+            "inputs": known_inputs(shards).to_dict(),
         },
     )
 
@@ -139,7 +141,7 @@ def _arrays(shards: Shards) -> ModelArrays:
         input_scale=np.concatenate([part.scale for part in inputs], axis=-1),
         output_offset=_padded(fine.offset, geometry),
         output_scale=_padded(fine.scale, geometry),
-        mask=_ever_valid(shards),
+        mask=known_targets(shards),
         static=shards.padded_static if has_static else None,
         static_offset=static.offset if static else None,
         static_scale=static.scale if static else None,
@@ -150,17 +152,6 @@ def _arrays(shards: Shards) -> ModelArrays:
 def _padded(values: np.ndarray, geometry: Any) -> np.ndarray:
     """Scaling maps on the padded grid; numbers per channel as they are."""
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
-
-
-def _ever_valid(shards: Shards) -> np.ndarray:
-    """(H, W, C) whether a training target was ever valid, read no further than needed."""
-    y, x = shards.geometry.fine_shape
-    seen = np.zeros((y, x, len(shards.variables["hr"])), bool)
-    for indices in time_blocks(shards.size("train"), fine_values(shards)):
-        seen |= np.isfinite(shards.read("hr", "train", indices)).any(axis=0)
-        if seen.all():
-            break
-    return shards.geometry.pad_field(seen.astype(np.float32), fill=0.0, axes=(0, 1)) > 0
 
 
 def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:

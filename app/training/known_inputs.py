@@ -1,0 +1,42 @@
+"""Where training has valid values, of inputs and of targets, and in what range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from app.baselines.base import coarse_inputs, fine_values, time_blocks
+from app.data.shards import Shards
+from app.data.transforms import inverse
+from app.models.known_inputs import KnownInputs
+
+
+def known_inputs(shards: Shards) -> KnownInputs:
+    """Where the coarse inputs are ever valid in the training period, and their range there."""
+    low, high = [], []
+    for role in ("lr", "predictors"):
+        scaling = shards.scaling[role]
+        for c, variable in enumerate(shards.variables[role]):
+            low.append(float(inverse(scaling.minimum[..., c].min(), variable)))
+            high.append(float(inverse(scaling.maximum[..., c].max(), variable)))
+    valid = _ever_valid(shards, lambda indices: coarse_inputs(shards, indices, "train"))
+    return KnownInputs(valid, np.array(low), np.array(high))
+
+
+def known_targets(shards: Shards) -> np.ndarray:
+    """(H, W, C) whether a training target was ever valid, False in the padding."""
+    seen = _ever_valid(shards, lambda indices: shards.read("hr", "train", indices))
+    return shards.geometry.pad_field(seen.astype(np.float32), fill=0.0, axes=(0, 1)) > 0
+
+
+def _ever_valid(shards: Shards, read: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Of fields (n, y, x, C) of the training period, read no further than needed."""
+    seen: np.ndarray | None = None
+    for indices in time_blocks(shards.size("train"), fine_values(shards)):
+        valid = np.isfinite(read(indices)).any(axis=0)
+        seen = valid if seen is None else seen | valid
+        if seen.all():
+            break
+    assert seen is not None  # there is training
+    return seen
