@@ -19,7 +19,7 @@ from app.config.training import (
     TransferConfig,
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.config.values import fold, folder, listed, part, path, truths, whole_numbers
+from app.config.values import fold, folder, listed, pairs, part, path, truths, whole_numbers
 from app.data.reading.paths import separate
 from app.durations import Interval, seconds_of
 from app.errors import InputError
@@ -92,6 +92,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             InferenceConfig,
             values,
             input=separate(values["input"] or ""),
+            input_variables=pairs(values, "input_variables"),
             input_reference=separate(values["input_reference"] or ""),
             ensemble=listed(values["ensemble"]),
             target_times=listed(values["target_times"]),

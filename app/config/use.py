@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from app.config.values import joined
@@ -27,6 +28,7 @@ class InferenceConfig:
     tile_size: int | None = None
     tile_overlap: int = 32
     input: tuple[str, ...] = ()
+    input_variables: Mapping[str, str] = field(default_factory=dict)
     input_grid: str = "trained"
     uncovered: str = "refuse"
     input_correction: str = "none"

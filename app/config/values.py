@@ -31,6 +31,20 @@ def whole_numbers(values: dict[str, Any], name: str) -> tuple[int, ...]:
         ) from error
 
 
+def pairs(values: dict[str, Any], name: str) -> dict[str, str]:
+    """What a flag such as --input_variables=t2m:tas,pr:rr says, as {"t2m": "tas", "pr": "rr"}."""
+    found: dict[str, str] = {}
+    for given in listed(values[name]):
+        key, _, value = (word.strip() for word in given.partition(":"))
+        if not (key and value) or key in found:
+            raise InputError(
+                f"--{name}={values[name]}: expected the model's name, a colon and the file's name, "
+                "each model's name once, with commas between, such as t2m:tas,pr:rr"
+            )
+        found[key] = value
+    return found
+
+
 def truths(values: dict[str, Any], name: str) -> tuple[bool, ...]:
     meanings = {"t": True, "true": True, "f": False, "false": False}
     parts = listed(values[name])

@@ -39,7 +39,8 @@ class Variable:
     in the variable's unit, if not 1 mm a day. `time_method` "sum" is an amount of the time before
     its stamp (None: as the file's cell_methods say, else "point"). `missing`: values, in the file's
     own units, that stand for "missing" there though the file does not declare them. `level_units`:
-    the unit of `level` (None: that of the file).
+    the unit of `level` (None: that of the file). `standard_name`: CF's, by which other files are
+    searched for it (None: as in the file).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Variable:
     time_method: str | None = None
     missing: tuple[float, ...] = ()
     level_units: str | None = None
+    standard_name: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(float(value) for value in self.missing))

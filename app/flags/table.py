@@ -34,7 +34,7 @@ FREE_FLAGS = frozenset(
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
         *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
         *("test_pairs", "members", "write_members", "write_quantiles"),
-        *("tile_size", "tile_overlap", "input_grid", "uncovered"),
+        *("tile_size", "tile_overlap", "input_grid", "uncovered", "input_variables"),
         *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
         *("temporal_model", "coherence_epochs", "target_times"),
         *("inference_save_fname", "tensorboard", "device", "threads", "gpu_memory_growth"),

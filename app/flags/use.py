@@ -34,6 +34,13 @@ INFERENCE = (
     Flag("tile_overlap", "int", 32, "Fine cells by which a tile reaches into its neighbours."),
     Flag("input", "text", None, "Low-resolution files to downscale, without truth."),
     Flag(
+        "input_variables",
+        "text",
+        None,
+        "Names in --input of the model's inputs, MODEL:FILE with commas (t2m:tas,pr:rr), where "
+        "they are others than in training.",
+    ),
+    Flag(
         "input_grid",
         "enum",
         "trained",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ from absl import logging
 from app.data.description import Source, Variable, source_from_dict
 from app.data.plan import coarse_input
 from app.data.reading.alignment import align
+from app.data.reading.sources import Opened
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid
+from app.inference.input_names import as_called_in
 
 if TYPE_CHECKING:
     from app.models.spec import ModelSpec
@@ -31,16 +33,20 @@ class ExternalInput:
 
 
 def open_input(
-    spec: ModelSpec, files: tuple[str, ...], uncovered: str = "refuse", flag: str = "--input"
+    spec: ModelSpec,
+    files: tuple[str, ...],
+    uncovered: str = "refuse",
+    names: Mapping[str, str] | None = None,
+    flag: str = "--input",
 ) -> ExternalInput:
     """Open files that hold all of a model's inputs, on any grid that covers its own.
 
     Units are converted to those of the training data; fields finer than the coarse grid are
     averaged over its cells, coarser ones interpolated. Raises InputError where a variable or
-    all times are missing, or the domain is not covered and `uncovered` is not "mask". Messages
-    name the `flag`.
+    all times are missing, or the domain is not covered and `uncovered` is not "mask". `names`:
+    the files' name for a model's variable, where it is another. Messages name the `flag`.
     """
-    low, *predictors = sources_of(spec, files)
+    low, *predictors = sources_of(spec, files, names or {}, flag)
     geometry = Geometry.from_dict(spec.geometry)
     first = coarse_input("low_resolution", low, geometry, uncovered, flag)
     others = [
@@ -54,6 +60,8 @@ def open_input(
         for one, own in zip([first, *others], [rows[:, None], *other_rows], strict=True)
     ]
     logging.info("input: %d times, %s", len(stamps), stamps.span())
+    for one in inputs:
+        warn_of_assumed_units(one.opened, flag)
 
     def read(indices: np.ndarray) -> np.ndarray:
         fields = np.concatenate([one.read(indices)[1] for one in inputs])
@@ -63,13 +71,29 @@ def open_input(
     return ExternalInput(stamps, read, geometry.fine, variables)
 
 
-def sources_of(spec: ModelSpec, files: tuple[str, ...]) -> list[Source]:
+def warn_of_assumed_units(opened: Opened, flag: str) -> None:
+    """A line for each variable whose files do not tell its units."""
+    for variable in opened.variables:
+        if variable.source_name in opened.unitless:
+            logging.warning(
+                "%s %s: %s has no units; it is taken to be in %s, as in training",
+                *(flag, opened.paths[0], variable.source_name, variable.units),
+            )
+
+
+def sources_of(
+    spec: ModelSpec,
+    files: tuple[str, ...],
+    names: Mapping[str, str] | None = None,
+    flag: str = "--input",
+) -> list[Source]:
     """The sources of the training data's coarse inputs, with these files in their place."""
     stored = spec.domain.get("sources")
     if not stored:
         raise InputError(
-            "--input: the model was trained on the arrays of a data module; "
+            f"{flag}: the model was trained on the arrays of a data module; "
             "give inference_data in a data module instead"
         )
-    sources = [replace(source_from_dict(s), files=tuple(files), engine=None) for s in stored]
-    return [replace(sources[0], lags=(0,)), *sources[1:]]
+    sources = [source_from_dict(one) for one in stored]
+    sources[0] = replace(sources[0], lags=(0,))
+    return as_called_in(sources, files, names or {}, flag)

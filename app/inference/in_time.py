@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 
-from app.data.description import Source, TimeSteps, Variable, source_from_dict
+from app.data.description import TimeSteps, Variable, source_from_dict
 from app.data.fine_source import open_fine
 from app.data.known_frames import duration_text, known_frames
 from app.data.reading.alignment import align
@@ -23,6 +23,8 @@ from app.data.triples import read_frames
 from app.distributed import Communicator
 from app.errors import InputError
 from app.grids import Geometry, Grid
+from app.inference.external import warn_of_assumed_units
+from app.inference.input_names import as_called_in
 from app.inference.parts import write_parts
 from app.inference.writer import GrowingFile, Layout
 
@@ -61,20 +63,24 @@ def of_files(
     steps: TimeSteps,
     times: tuple[str, ...] = (),
     uncovered: str = "refuse",
+    names: Mapping[str, str] | None = None,
 ) -> KnownRecord:
     """The known frames of files, on the model's grid and in the units of its training data.
 
     Files with a shorter step than the input step give every k-th frame. Raises InputError where
     a variable is missing, the time steps do not fit, or the grid is not covered and `uncovered`
-    is not "mask".
+    is not "mask". `names`: the files' name for a model's variable, where it is another.
     """
     geometry = Geometry.from_dict(spec.geometry)
-    sources = [_with_files(stored, files) for stored in spec.domain["sources"]]
+    stored = [source_from_dict(one) for one in spec.domain["sources"]]
+    sources = as_called_in(stored, files, names or {})
     opened = [
         open_fine(_role(i), source, geometry.fine, uncovered) for i, source in enumerate(sources)
     ]
     first = opened[0].opened
     guides = [(s, o.opened) for s, o in zip(sources[1:], opened[1:], strict=True)]
+    for one in opened:
+        warn_of_assumed_units(one.opened, "--input")
     stamps, rows, others = align(first, [(_role(i + 1), *pair) for i, pair in enumerate(guides)])
     frames = known_frames(stamps, steps, spec.summed, ", ".join(files))
     logging.info(
@@ -106,10 +112,6 @@ def _summed(fields: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Fields (C, n k, y, x) added up over k, `shape` being (n, k)."""
     parts = fields.reshape(len(fields), *shape, *fields.shape[2:])
     return parts[:, :, 0] if shape[1] == 1 else parts.sum(axis=2, dtype=np.float64)
-
-
-def _with_files(stored: dict, files: tuple[str, ...]) -> Source:
-    return replace(source_from_dict(stored), files=tuple(files), engine=None)
 
 
 def _role(number: int) -> str:

@@ -46,7 +46,7 @@ def load_models(
     if inference.input_grid == "own":
         from app.inference.region import moved, own_geometry
 
-        geometry = own_geometry(spec, inference.input)
+        geometry = own_geometry(spec, inference.input, inference.input_variables)
         models = [moved(model, geometry) for model in models]
         spec = models[0].spec
     if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:

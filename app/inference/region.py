@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,15 @@ FLAG = "--input_grid=own"
 SPACING_TOLERANCE = 0.2  # share by which cells may be wider or narrower than those trained on
 
 
-def own_geometry(spec: ModelSpec, files: tuple[str, ...]) -> Geometry:
+def own_geometry(
+    spec: ModelSpec, files: tuple[str, ...], names: Mapping[str, str] | None = None
+) -> Geometry:
     """The input's own grid as the coarse one, its cells cut into `scale` × `scale` fine ones.
 
     The outer cells are the halo, where the model wants one. InputError for grids with 2-D
     coordinates, and for cells of another size than those the model was trained on.
     """
-    coarse = open_source(sources_of(spec, files)[0]).grid
+    coarse = open_source(sources_of(spec, files, names)[0]).grid
     trained = Geometry.from_dict(spec.geometry)
     if not (coarse.rectilinear and trained.fine.rectilinear):
         raise InputError(f"{FLAG}: expected grids with latitudes and longitudes of one dimension")

@@ -41,11 +41,16 @@ def predict_in_time(
     model = load_temporal_model(model_path)
     steps = _steps_of(session.experiment, model.spec)
     times = session.experiment.inference.target_times
-    uncovered = session.experiment.inference.uncovered
+    inference = session.experiment.inference
+    uncovered, names = inference.uncovered, dict(inference.input_variables)
+    if files != inference.input:
+        names = {}  # of a file of our own
     wanted = ", ".join(times) or f"every {steps.target_step} s"
     identity = attributes | {"steps": f"{steps.input_step} s to {wanted}"}
     identity["data_fingerprint"] = (
-        fingerprint_of_files(files, uncovered=uncovered) if files else session.shards.fingerprint
+        fingerprint_of_files(files, uncovered=uncovered, names=names)
+        if files
+        else session.shards.fingerprint
     )
     if not files:
         in_time.check_fits(model.spec, session.shards, model_path)
@@ -53,7 +58,7 @@ def predict_in_time(
         logging.info("%s: already predicted with this model", path)
         return
     record = (
-        in_time.of_files(model.spec, files, steps, times, uncovered)
+        in_time.of_files(model.spec, files, steps, times, uncovered, names)
         if files
         else in_time.of_split(session.shards, SPLIT, steps, times)
     )

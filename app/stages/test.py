@@ -120,6 +120,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     from app.inference.correction import Climate, corrected
     from app.inference.external import open_input
     from app.inference.gaps import Gaps
+    from app.inference.plausibility import compare_with_training
     from app.inference.predict import predict
 
     inference = session.experiment.inference
@@ -130,23 +131,30 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
             correction=inference.input_correction,
             grid=inference.input_grid,
             uncovered=inference.uncovered,
+            names=dict(inference.input_variables),
         )
     }
     if written_with(path, attributes):
         logging.info("%s: already predicted with this model", path)
         return
     model, spec = load_models(paths, inference, session.guard.look)
-    data = open_input(spec, inference.input, inference.uncovered)
+    names = inference.input_variables
+    data = open_input(spec, inference.input, inference.uncovered, names)
     if spec.time_window is not None:
         _warn_of_step(spec, modal_step(data.stamps.seconds))
     read = data.read
     if inference.input_correction != "none":
         past = inference.input_reference
         reference = (
-            open_input(spec, past, inference.uncovered, "--input_reference") if past else None
+            open_input(spec, past, inference.uncovered, names, "--input_reference")
+            if past
+            else None
         )
         climate = Climate(paths[0], [channel.name for channel in spec.inputs])
         read = corrected(inference.input_correction, data, reference, climate)
+    gaps = Gaps.of(spec)
+    if gaps is not None and session.ranks.first:
+        compare_with_training(read, len(data.stamps), spec.inputs, gaps.known)
     predict(
         model,
         read,
@@ -157,7 +165,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         **_options(session),
         windows=_windows(session, spec, segments(data.stamps.seconds)),
         observed=_observed(session, spec, data.stamps, data.variables),
-        gaps=Gaps.of(spec),
+        gaps=gaps,
     )
 
 

@@ -113,19 +113,22 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
 
 
 def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]:
-    """How the coarse inputs are read from files, with units, so that other files can follow."""
+    """How the coarse inputs are read from files, with units and standard names, for other files."""
     if data is None or data.predictand is None:
         return []
-    units = {v.name: v.units for role in ("lr", "predictors") for v in shards.variables[role]}
+    known = {v.name: v for role in ("lr", "predictors") for v in shards.variables[role]}
 
-    def with_units(source: Source) -> Source:
+    def as_read(source: Source) -> Source:
         lagged = f"_lag{source.lags[0]}" if 0 not in source.lags else ""
+        found = [(v, known[v.name + lagged]) for v in source.variables]
         return replace(
             source,
-            variables=tuple(replace(v, units=units[v.name + lagged]) for v in source.variables),
+            variables=tuple(
+                replace(v, units=one.units, standard_name=one.standard_name) for v, one in found
+            ),
         )
 
-    return [with_units(s) for s in (data.low_resolution or data.predictand, *data.predictors)]
+    return [as_read(s) for s in (data.low_resolution or data.predictand, *data.predictors)]
 
 
 def _arrays(shards: Shards) -> ModelArrays:

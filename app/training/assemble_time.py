@@ -117,7 +117,12 @@ def _sources(experiment: Experiment, shards: Shards) -> list[dict]:
             replace(
                 source,
                 variables=tuple(
-                    replace(v, units=known[v.name].units, time_method=known[v.name].time_method)
+                    replace(
+                        v,
+                        units=known[v.name].units,
+                        time_method=known[v.name].time_method,
+                        standard_name=known[v.name].standard_name,
+                    )
                     for v in source.variables
                 ),
             )

@@ -42,6 +42,7 @@ class Opened:
 
     `tallies`: what reading has seen of each variable so far. `meanings`: what a value of each
     stands for in time. `origins`: the files' calendars, where the stamps are in another.
+    `unitless`: names in the files of variables whose units no file tells.
     """
 
     variables: tuple[Variable, ...]
@@ -53,6 +54,7 @@ class Opened:
     meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
     origins: tuple[str, ...] = ()
+    unitless: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -113,6 +115,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         found.meanings,
         found.paths,
         tuple(sorted({*origins} - {calendar})) if source.calendar is not None else (),
+        tuple(p[0].variable.source_name for p in found.parts if all(q.units is None for q in p)),
     )
 
 
@@ -411,7 +414,14 @@ def _resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMean
     attributes = parts[0].field.attrs
     meaning = time_meaning([*names], own, attributes, variable.time_method)
     method = SUM if meaning.method == SUM else POINT
-    return replace(variable, units=variable.units or own, time_method=method), meaning
+    named = variable.standard_name or attributes.get("standard_name")
+    found = replace(
+        variable,
+        units=variable.units or own,
+        time_method=method,
+        standard_name=None if named is None else str(named).strip(),
+    )
+    return found, meaning
 
 
 def _change(part: Part, variable: Variable, parts: list[Part]) -> Conversion:
