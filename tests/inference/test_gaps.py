@@ -34,6 +34,11 @@ class Repeats:
         return np.stack([fine[..., None] + number for number in range(members)])
 
 
+@pytest.fixture(autouse=True)
+def _lines_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="absl")
+
+
 def gaps(valid: np.ndarray | None = None, channels: int = 2) -> Gaps:
     known = np.ones((3, 4, channels), bool) if valid is None else valid
     ends = np.zeros(channels)

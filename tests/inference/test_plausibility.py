@@ -15,7 +15,7 @@ TRAINED = np.random.default_rng(0).uniform(270, 294, (300, 3, 4, 1))
 def said(caplog, values: np.ndarray, channel: Channel, low: float, high: float) -> list[str]:
     known = KnownInputs(np.ones((3, 4, 1), bool), np.array([low]), np.array([high]))
     caplog.clear()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         compare_with_training(lambda rows: values[rows], len(values), (channel,), known)
     return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
 
@@ -59,6 +59,6 @@ def test_cells_that_training_never_had_and_gaps_are_not_compared(caplog):
     known.valid[0, 0] = False
     values = np.array(TRAINED)
     values[:, 0, 0], values[:, 1, 1] = 500, np.nan
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         compare_with_training(lambda rows: values[rows], 300, (Channel("t2m", "K"),), known)
     assert not caplog.records
