@@ -9,7 +9,8 @@ import xarray as xr
 from absl import logging
 
 from app.data.description import Source, Variable
-from app.data.reading.files import expand, open_lazily
+from app.data.reading.files import open_lazily
+from app.data.reading.paths import expand
 from app.data.reading.selection import MEMBER_NAMES, PRESSURE_NAMES
 from app.errors import InputError
 
