@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -19,6 +20,11 @@ MEMBER = "member"
 QUANTILE = "quantile"
 FIELD_TYPE = np.dtype("<f4")
 TIME_TYPE = np.dtype("<i8")
+
+
+def name_in_file(name: str, coordinates: Iterable[Any]) -> str:
+    """A variable's name, another where a coordinate of the file has it (a latitude as a field)."""
+    return f"{name}_field" if name in set(map(str, coordinates)) else name
 
 
 class FieldWriter:

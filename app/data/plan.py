@@ -46,6 +46,7 @@ class Plan:
     row_bytes: int  # bytes in memory behind one row
     meanings: dict[str, dict[str, TimeMeaning]] = field(default_factory=dict)  # role → variable
     origins: tuple[str, ...] = ()  # calendars that times were in before they were in the common one
+    sources: tuple[Opened, ...] = ()  # the files behind the splits
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -101,6 +102,7 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
             "predictors": meanings_of(*(one.opened for one in aligned if not one.low_resolution)),
         },
         origins=origins_of(predictand, *(one.opened for one in aligned)),
+        sources=(predictand, *(one.opened for one in aligned)),
     )
 
 

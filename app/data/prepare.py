@@ -18,6 +18,7 @@ from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
 from app.data.module_plan import plan_of_module
 from app.data.plan import Plan, plan_of
+from app.data.reading.sentinels import Tally, corrections, suspicions
 from app.data.scaling_file import write_scaling
 from app.data.shard_files import seal
 from app.data.shard_writing import (
@@ -206,8 +207,10 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     _warn_of_negatives(job, reports)
     write_scaling(data / SCALING_FILE, _scaling(job, folder))
     write_static(data / STATIC_FILE, plan.geometry.fine, plan.static, plan.variables["static"])
+    findings = _findings(plan, reports)
     path = data / MANIFEST
-    path.write_text(json.dumps(_manifest(job, data, reports)), encoding="utf-8")
+    manifest = _manifest(job, data, reports) | {"findings": findings}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
     seal(path)
 
 
@@ -227,6 +230,21 @@ def _warn_of_negatives(job: Job, reports: dict[str, dict[str, Any]]) -> None:
                     *found,
                     variable.transform,
                 )
+
+
+def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:
+    """Log, and return, lines on what reading has seen of the files' values, over all shards."""
+    lines = []
+    for number, source in enumerate(plan.sources):
+        for c, variable in enumerate(source.variables):
+            seen = Tally()
+            for report in reports.values():
+                seen.merge(Tally.from_dict(report["tallies"][number][c]))
+            for describe, log in ((suspicions, logging.warning), (corrections, logging.info)):
+                for line in describe(seen, variable):
+                    log("%s: %s", source.paths[0], line)
+                    lines.append(f"{source.paths[0]}: {line}")
+    return lines
 
 
 def _refuse_missing(job: Job, reports: dict[str, dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from app.data.description import Variable
-from app.data.field_file import TIME, FieldWriter
+from app.data.field_file import TIME, FieldWriter, name_in_file
 from app.data.plan import Plan
 from app.data.shard_files import offsets, seal
 from app.data.transforms import ScalingFit, forward_all
@@ -68,7 +68,8 @@ def fitted_split(plan: Plan) -> str:
 def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     """Write one shard of every role below folder/data, and the partial statistics beside it.
 
-    Returns its manifest entries, and how many values of each predictand are valid.
+    Returns its manifest entries, how many values of each predictand are valid, and what was seen
+    of the files' own values.
     """
     part = plan.splits[task.split]
     fitting = task.split == fitted_split(plan)
@@ -101,7 +102,13 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     entries = {role: _entry(writer) for role, writer in writers.items()}
     if fitting:
         save_fits(folder / f"{task.name}.npz", fits)
-    return {"entries": entries, "valid": valid.tolist(), "negatives": negatives.found}
+    tallies = [[tally.take().to_dict() for tally in one.tallies] for one in plan.sources]
+    return {
+        "entries": entries,
+        "valid": valid.tolist(),
+        "negatives": negatives.found,
+        "tallies": tallies,
+    }
 
 
 class Negatives:
@@ -170,9 +177,10 @@ def write_static(
     path: Path, grid: Grid, fields: np.ndarray, variables: tuple[Variable, ...]
 ) -> None:
     """Statics (S, y, x) as a CF file."""
+    coords = grid.coords(flip=False)
     arrays = {
-        variable.name: (grid.dims, field, {"units": variable.units or "1"})
+        name_in_file(variable.name, coords): (grid.dims, field, {"units": variable.units or "1"})
         for variable, field in zip(variables, fields, strict=True)
     }
-    dataset = xr.Dataset(arrays, coords=grid.coords(flip=False), attrs={"Conventions": "CF-1.8"})
+    dataset = xr.Dataset(arrays, coords=coords, attrs={"Conventions": "CF-1.8"})
     dataset.to_netcdf(path, format="NETCDF4", engine="netcdf4")

@@ -15,7 +15,7 @@ from app.data import times
 from app.data.amounts import TimeMeaning
 from app.data.calendars import pieces
 from app.data.description import Variable
-from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE
+from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
 from app.data.scaling_file import read_scaling
 from app.data.shard_files import checksum
 from app.data.times import Stamps
@@ -59,6 +59,7 @@ class Shards:
     scaling: dict[str, Scaling]
     static: np.ndarray
     splits: tuple[str, ...]
+    findings: tuple[str, ...]  # lines on what is odd about the values, from reading the files
     _stamps: dict[str, Stamps]
     _roles: dict[tuple[str, str], _Role]
     _files: dict[str, dict[str, Any]]
@@ -97,6 +98,7 @@ class Shards:
             scaling=read_scaling(folder / SCALING_FILE),
             static=_read_static(folder, variables["static"], geometry.fine_shape),
             splits=tuple(manifest["splits"]),
+            findings=tuple(manifest["findings"]),
             _stamps={
                 split: _read_stamps(folder, parts["hr"], manifest["calendar"])
                 for split, parts in manifest["splits"].items()
@@ -270,5 +272,6 @@ def _read_stamps(folder: Path, shards: list[dict[str, Any]], calendar: str) -> S
 
 def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> np.ndarray:
     with xr.open_dataset(folder / STATIC_FILE, engine="netcdf4") as dataset:
-        fields = [dataset[variable.name].values for variable in variables]
+        coords = list(dataset.coords)
+        fields = [dataset[name_in_file(variable.name, coords)].values for variable in variables]
     return np.stack(fields, axis=-1) if fields else np.zeros((*shape, 0), np.float32)

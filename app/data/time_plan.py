@@ -105,6 +105,7 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
             "hr": meanings_of(predictand),
             "predictors": meanings_of(*(g.opened for g in guides)),
         },
+        sources=(predictand, *(g.opened for g in guides)),
     )
 
 

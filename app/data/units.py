@@ -243,9 +243,10 @@ def conversion(have: str, wanted: str, where: str = "") -> Conversion:
         return Conversion(1.0)
     (kind, to_base), (wanted_kind, from_base) = _to_base(source), _to_base(target)
     if kind != wanted_kind:
+        alike = ", ".join(name for name, (other, _) in BASE.items() if other == wanted_kind)
+        expected = f"one of {alike}" if alike else "the same unit: no other is known to convert"
         raise InputError(
-            f"{where or 'units'}: cannot convert {have!r} to {wanted!r}; expected the same unit, "
-            f"or two of one kind among {', '.join(BASE)}"
+            f"{where or 'units'}: cannot convert {have!r} to {wanted!r}; expected {expected}"
         )
     factor = to_base.factor / from_base.factor
     return Conversion(factor, (to_base.offset - from_base.offset) / from_base.factor)

@@ -237,7 +237,7 @@ class TestErrors:
     def test_duplicate_times(self, tmp_path):
         data = field().isel(time=[0, 1, 1, 2])
         path = write(tmp_path / "d.nc", data)
-        self.refused(source(path), "1 time occurs twice, the first 2001-01-01T01:00")
+        self.refused(source(path), "1 time occurs twice, the first 2001-01-01T01:00, within it")
 
     def test_no_level(self, path):
         self.refused(one(path, level=850.0), "there is no vertical dimension")

@@ -25,6 +25,7 @@ FILL_NAMES = frozenset(
     }
 )  # fmt: skip
 RANGE_NAMES = ("valid_range", "valid_min", "valid_max")
+SMALL = 1e36  # netCDF's default fill of floating-point numbers lies above
 Number = float | int
 Values = NDArray[np.float32]
 
@@ -34,13 +35,15 @@ class Decoder:
     """How the stored numbers of one variable of one file become float32 values.
 
     `fills` are stored numbers that mean "missing", exact in the stored type; `single_fills`
-    those given in another precision than the data, compared in single precision; `value_fills`
+    those given in another precision than the data, compared in single precision; `default` is
+    what netCDF leaves in floating-point cells that are never written; `value_fills`
     and `missing` are given as unpacked values. Stored numbers outside `low` to `high`, or
     values outside `value_low` to `value_high`, are missing. value = scale · stored + offset.
     """
 
     fills: tuple[Number, ...] = ()
     single_fills: tuple[float, ...] = ()
+    default: float | None = None
     value_fills: tuple[float, ...] = ()
     low: Number | None = None
     high: Number | None = None
@@ -67,11 +70,13 @@ class Decoder:
     def _unpacked(self, stored: NDArray[Any]) -> Values:
         if not self.packed:
             with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, then NaN
-                return stored.astype(np.float32)
+                return stored.astype(np.float32, copy=not stored.flags.writeable)
         return (stored * np.float64(self.scale) + self.offset).astype(np.float32)
 
     def _lost(self, stored: NDArray[Any], values: Values) -> list[NDArray[np.bool_]]:
         lost = [stored == fill for fill in self.fills]
+        if self.default is not None and values.size and np.fmax.reduce(values, None) > SMALL:
+            lost.append(stored == self.default)
         if self.single_fills:
             with np.errstate(over="ignore"):
                 single = stored.astype(np.float32)
@@ -126,12 +131,16 @@ def decoder_of(
                 unpacked.append(float(fill))
         elif not np.isnan(fill):
             (fills if same_type else single).append(float(fill))
+    default = None
     if default_fill and not any(_plain_name(n) == "fillvalue" for n in attributes):
-        fills += _default_fill(stored_type)
+        default = _default_fill(stored_type)
+        if isinstance(default, int):
+            fills.append(default)
     bounds = _bounds(attributes, stored_type, unsigned, packed, where)
     return Decoder(
         fills=tuple(dict.fromkeys(fills)),
         single_fills=tuple(dict.fromkeys(single)),
+        default=default if isinstance(default, float) else None,
         value_fills=tuple(unpacked),
         **bounds,
         scale=scale,
@@ -210,13 +219,13 @@ def _reinterpreted(value: float, dtype: np.dtype, unsigned: np.dtype | None) -> 
     return float(np.array(int(value), dtype.newbyteorder("=")).view(unsigned.newbyteorder("=")))
 
 
-def _default_fill(dtype: np.dtype) -> list[Number]:
+def _default_fill(dtype: np.dtype) -> Number | None:
     """What netCDF leaves in cells that are never written; bytes have no such value."""
     code = f"{dtype.kind}{dtype.itemsize}"
     if dtype.kind not in "iuf" or dtype.itemsize == 1 or code not in netCDF4.default_fillvals:
-        return []
+        return None
     fill = netCDF4.default_fillvals[code]
-    return [float(np.dtype(code).type(fill)) if dtype.kind == "f" else int(fill)]
+    return float(np.dtype(code).type(fill)) if dtype.kind == "f" else int(fill)
 
 
 def _bounds(

@@ -43,12 +43,12 @@ def _without_zarr_defaults(dataset: xr.Dataset, store: Any) -> xr.Dataset:
     ]
     if not zeros:
         return dataset
-    declared = xr.open_dataset(
-        store, engine="zarr", use_zarr_fill_value_as_mask=False, **UNDECODED
-    ).variables
+    import zarr
+
+    group = zarr.open_group(store, mode="r")
     for name in zeros:
-        if "_FillValue" not in declared[name].attrs:
-            del dataset[name].attrs["_FillValue"]
+        if "_FillValue" not in group[str(name)].attrs:
+            del dataset.variables[name].attrs["_FillValue"]
     return dataset
 
 

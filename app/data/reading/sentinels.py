@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,14 +30,22 @@ def looks_like_sentinel(value: float, smallest: float = SMALLEST) -> bool:
     return REPEATED_DIGIT.fullmatch(text) is not None
 
 
+def _stored(value: float, scale: float, offset: float) -> float:
+    """The stored number behind a value; whole where the data are packed."""
+    if scale == 1.0 and offset == 0.0:
+        return value
+    return float(np.round((value - offset) / scale))
+
+
 @dataclass(eq=False)
 class Tally:
     """What was seen of one variable while it was read, in the unit of its file.
 
     `suspects`: how often each value that looks like a sentinel occurs; `low` and `high`: the
-    range of all others; `count`: number of values that are not declared missing. `below` and
-    `above`: how many values lay beyond valid_min and valid_max, `lowest` and `highest` how far
-    (in the wanted unit).
+    range of all others; `count`: number of values read. `below` and
+    `above`: how many values were set to valid_min and valid_max, `lowest` and `highest` how far
+    beyond they lay (in the wanted unit). `masked`: how many lay so far beyond that they count as
+    missing.
     """
 
     suspects: dict[float, int] = field(default_factory=dict)
@@ -46,30 +54,33 @@ class Tally:
     count: int = 0
     below: int = 0
     above: int = 0
+    masked: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
 
-    def look(self, values: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> None:
+    def look(self, values: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> bool:
         """Take in decoded values (any shape, NaN where missing); stored = (value - offset) / scale.
 
         A sentinel that stands apart from everything else is the least or the greatest value of
-        its block, so that one look at either end finds it.
+        its block, so that one look at either end finds it. Returns whether all of the values
+        that are not NaN are finite.
         """
         flat = values.reshape(-1)
+        self.count += flat.size
+        finite = True
         for extreme in (np.fmin, np.fmax):
             for _ in range(MOST_SENTINELS):
                 found = float(extreme.reduce(flat)) if flat.size else np.nan
                 if not np.isfinite(found):
+                    finite &= not np.isinf(found)
                     break
-                stored = (found - offset) / scale if scale != 1.0 or offset else found
-                packed = scale != 1.0 or offset != 0.0
-                if not looks_like_sentinel(np.round(stored) if packed else stored):
+                if not looks_like_sentinel(_stored(found, scale, offset)):
                     self.low, self.high = min(self.low, found), max(self.high, found)
                     break
                 same = flat == np.float32(found)
                 self.suspects[found] = self.suspects.get(found, 0) + int(same.sum())
                 flat = flat[~same]
-        self.count += int(np.isfinite(values).sum())
+        return finite
 
     def note_clipped(self, values: np.ndarray, low: bool) -> None:
         """Count values beyond a bound that are set to it."""
@@ -79,6 +90,12 @@ class Tally:
         elif values.size:
             self.above += values.size
             self.highest = max(self.highest, float(values.max()))
+
+    def take(self) -> Tally:
+        """What was seen so far; this tally begins anew."""
+        taken = replace(self)
+        self.__init__()  # type: ignore[misc]
+        return taken
 
     def merge(self, other: Tally) -> None:
         """Take in what another process, or another block, has seen."""
@@ -90,6 +107,7 @@ class Tally:
         self.count += other.count
         self.below += other.below
         self.above += other.above
+        self.masked += other.masked
 
     def apart(self) -> dict[float, int]:
         """Those suspects that lie far from everything else."""
@@ -114,26 +132,40 @@ class Tally:
         return cls(**{**stored, "suspects": {float(v): int(n) for v, n in stored["suspects"]}})
 
 
-def describe(tally: Tally, variable: Variable) -> list[str]:
-    """Lines on values that may be missing ones, or that were set to a bound."""
+def suspicions(tally: Tally, variable: Variable) -> list[str]:
+    """Lines on values that may mean "missing" though neither file nor user say so."""
+    if tally.masked:
+        return []  # they lie beyond the bounds given, and are missing now
     lines = []
-    total = max(tally.count, 1)
+    others = f"all others lie between {tally.low:.4g} and {tally.high:.4g}"
     for value, number in tally.apart().items():
-        if not np.isfinite(tally.low):
-            others = "there are no others"
-        else:
-            others = f"all others lie between {tally.low:.4g} and {tally.high:.4g}"
         lines.append(
-            f"{variable.source_name}: {number} values ({number / total:.1%}) are {value:.7g}, "
-            f"{others}; if that means missing, say so: missing: {value:.7g}"
+            f"{variable.source_name}: {_share(number, tally)} are {value:.7g}, "
+            f"{others if np.isfinite(tally.low) else 'as are all'}; if that means missing, say so: "
+            f"missing: {value:.7g}"
         )
-    for number, worst, bound, name in (
+    return lines
+
+
+def corrections(tally: Tally, variable: Variable) -> list[str]:
+    """Lines on values that were set to a bound of the variable, or count as missing beyond it."""
+    lines = []
+    for number, furthest, bound, name in (
         (tally.below, tally.lowest, variable.valid_min, "valid_min"),
         (tally.above, tally.highest, variable.valid_max, "valid_max"),
     ):
         if number:
             lines.append(
-                f"{variable.source_name}: {number} values ({number / total:.1%}) beyond {name} "
-                f"{bound:g} are set to it, the furthest {worst:.4g}"
+                f"{variable.source_name}: {_share(number, tally)} beyond {name} {bound:g} are set "
+                f"to it, the furthest {furthest:.4g}"
             )
+    if tally.masked:
+        lines.append(
+            f"{variable.source_name}: {_share(tally.masked, tally)} far beyond valid_min or "
+            "valid_max count as missing"
+        )
     return lines
+
+
+def _share(number: int, tally: Tally) -> str:
+    return f"{number} values ({number / max(tally.count, 1):.1%})"

@@ -112,7 +112,8 @@ class Part:
         values = self.decoder(stored)
         if versions:
             values = _first_valid(values)
-        self.tally.look(values, self.decoder.scale, self.decoder.offset)
+        if not self.tally.look(values, self.decoder.scale, self.decoder.offset):
+            values[np.isinf(values)] = np.nan
         return in_wanted_units(values, self.variable, self.change, self.tally)
 
 
@@ -127,7 +128,7 @@ def _first_valid(versions: np.ndarray) -> np.ndarray:
 def in_wanted_units(
     values: np.ndarray, variable: Variable, change: Conversion, tally: Tally
 ) -> np.ndarray:
-    """Converted values; infinite ones, and those far beyond the variable's bounds, become NaN.
+    """Converted values; those far beyond the variable's bounds become NaN.
 
     A value beyond valid_min or valid_max is set to the bound, unless it is no excursion but a
     number that means "missing": one that looks like it, or that lies further away than the
@@ -137,8 +138,6 @@ def in_wanted_units(
         converted = values
     else:
         converted = np.asarray(change(values.astype(np.float64)), np.float32)
-    if not np.isfinite(converted.sum(dtype=np.float64)):
-        converted = np.where(np.isinf(converted), np.float32(np.nan), converted)
     low, high = variable.valid_min, variable.valid_max
     width = high - low if low is not None and high is not None else np.inf
     for bound, beyond in ((low, np.less), (high, np.greater)):
@@ -151,6 +150,7 @@ def in_wanted_units(
         lost = _sentinels(raw) | (excess > width)
         inside = np.where(lost, np.float32(np.nan), np.float32(bound))
         tally.note_clipped(converted[outside][~lost], beyond is np.less)
+        tally.masked += int(lost.sum())
         converted = converted.copy() if converted is values else converted
         converted[outside] = inside
     return converted
@@ -188,19 +188,19 @@ class FileSeries:
         if any((np.diff(stamp.seconds) < 0).any() for stamp in stamps):
             logging.info("%s: times are not in order; sorted", where)
         self.seconds, self._owner, self._row = seconds[order], owner[order], row[order]
-        self._refuse_duplicates(where)
+        self._refuse_duplicates()
 
-    def _refuse_duplicates(self, where: str) -> None:
+    def _refuse_duplicates(self) -> None:
         twice = np.flatnonzero(np.diff(self.seconds) == 0)
         if not len(twice):
             return
         first = Stamps(self.seconds, self.calendar).text(twice[0])
         one, other = (self._parts[self._owner[twice[0] + i]].path for i in (0, 1))
-        places = f"in {one}" if one == other else f"in {one} and in {other}"
         name = self._parts[0].variable.source_name
         times = "1 time occurs" if len(twice) == 1 else f"{len(twice)} times occur"
+        places = f"in it and in {other}" if one != other else "within it"
         raise InputError(
-            f"{where}: {times} twice, the first {first} ({name} {places}); expected each once"
+            f"{one}: {name}: {times} twice, the first {first}, {places}; expected each time once"
         )
 
     def read(self, rows: np.ndarray) -> np.ndarray:

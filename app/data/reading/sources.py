@@ -13,12 +13,12 @@ from absl import logging
 from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
-from app.data.reading.decoding import decoder_of
+from app.data.reading.decoding import declares_range, decoder_of
 from app.data.reading.files import is_zarr, open_lazily
 from app.data.reading.paths import expand
 from app.data.reading.recalendar import InCalendar
 from app.data.reading.selection import find_variable, pick
-from app.data.reading.sentinels import Tally, describe
+from app.data.reading.sentinels import Tally, suspicions
 from app.data.reading.series import FileSeries, Part, Series, Window
 from app.data.reading.time_coordinates import (
     refuse_undecoded,
@@ -28,7 +28,7 @@ from app.data.reading.time_coordinates import (
 )
 from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
-from app.data.units import Conversion, conversion
+from app.data.units import Conversion, conversion, normalise_unit
 from app.errors import InputError
 from app.grids import Grid, columns_of, detect_grid
 
@@ -132,7 +132,7 @@ def open_static(
         fields[c] = clip(_time_mean(parts), variable)
         if not np.isfinite(fields[c]).any():
             raise InputError(f"{parts[0].path}: every value of {variable.source_name} is missing")
-        for line in describe(found.tallies[c], variable):
+        for line in suspicions(found.tallies[c], variable):
             logging.warning("%s: %s", parts[0].path, line)
     none = Stamps(np.zeros(0, np.int64))
     opened = Opened(
@@ -409,6 +409,22 @@ def _resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMean
             len(lacking),
             len(parts),
             own,
+        )
+    spellings = {normalise_unit(part.units) for part in parts if part.units is not None}
+    if len(spellings) > 1:
+        logging.warning(
+            "%s: %s has different units over the files (%s); each file is converted from its own",
+            parts[0].path,
+            variable.source_name,
+            ", ".join(sorted(spellings)),
+        )
+    bounds = declares_range(parts[0].field.attrs)
+    if bounds:
+        logging.info(
+            "%s: %s: values outside the file's %s count as missing",
+            parts[0].path,
+            variable.source_name,
+            bounds,
         )
     names = dict.fromkeys((variable.source_name, variable.name))
     attributes = parts[0].field.attrs
