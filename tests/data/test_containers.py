@@ -152,6 +152,14 @@ class TestHDF5:
         path.write_bytes(whole[: user_block + 20])
         assert "damaged header" in refusal(path)
 
+    def test_a_file_that_its_writer_has_not_closed(self, tmp_path):
+        with h5py.File(tmp_path / "a.nc", "w", libver="latest") as file:
+            file["x"] = np.arange(10.0)
+            file.flush()
+            shutil.copy(tmp_path / "a.nc", tmp_path / "b.nc")
+        assert "that is still being written, or whose writer" in refusal(tmp_path / "b.nc")
+        assert open_lazily(str(tmp_path / "a.nc"), None)["x"].size == 10
+
     def test_a_name_without_extension(self, tmp_path):
         field().to_netcdf(tmp_path / "plain", engine="netcdf4")
         assert open_lazily(str(tmp_path / "plain"), None).sizes["time"] == 4
@@ -287,6 +295,22 @@ class TestZarr:
         (store / "u" / ".zarray").unlink()
         open_lazily(str(store), None)
         assert "u has no metadata (.zarray, zarr.json); not read" in caplog.text
+
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_damaged_values_name_store_and_variable(self, tmp_path, version):
+        store = tmp_path / "a.zarr"
+        field().to_dataset().to_zarr(store, zarr_format=version)
+        chunk = next(p for p in (store / "t").rglob("*") if p.is_file() and p.name[0].isdigit())
+        chunk.write_bytes(b"\x5a" * chunk.stat().st_size)
+        opened = open_source(Source((str(store),), (Variable("t", "t"),)))
+        with pytest.raises(InputError, match=r"a\.zarr: t cannot be read, the file may be damaged"):
+            opened.read(np.arange(4))
+
+    def test_damaged_metadata(self, tmp_path):
+        store = tmp_path / "a.zarr"
+        field().to_dataset().to_zarr(store, zarr_format=2, consolidated=False)
+        (store / "t" / ".zarray").write_text('{"shape": [4,')
+        assert "cannot be read as Zarr, the file may be damaged" in refusal(store)
 
     def test_a_single_array(self, tmp_path):
         (tmp_path / "a.zarr").mkdir()

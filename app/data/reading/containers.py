@@ -135,11 +135,8 @@ def _refuse_short(path: str, name: str, size: int, length: Callable[[], Length])
             f"{path}: a {name} file that is not downloaded or copied whole{_unfinished(path)}: "
             f"it has {size:,} bytes, its header says {expected.needed:,}; get it again"
         )
-    if expected.open_records:
-        raise InputError(
-            f"{path}: a {name} file whose header leaves the number of records open (it was "
-            "streamed, or is still being written); write it again with their number"
-        )
+    if expected.flaw:
+        raise InputError(f"{path}: a {name} file {expected.flaw}")
 
 
 def _refuse_archive(path: str) -> None:

@@ -11,6 +11,15 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+STREAMED = (
+    "whose header leaves the number of records open (it was streamed, or is still being "
+    "written); write it again with their number"
+)
+UNCLOSED = (
+    "that is still being written, or whose writer ended without closing it; wait, or if nothing "
+    "writes to it any more, run h5clear -s on it"
+)
+OPENED = 1  # flag of a file that is open for writing, in a superblock of version 3
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512  # bytes; the signature of HDF5 stands at 0, or at this times a power of two
 DIMENSION, VARIABLE, ATTRIBUTE = 10, 11, 12  # tags of the lists in a classic header
@@ -28,10 +37,10 @@ class DamagedHeader(Exception):
 
 @dataclass(frozen=True)
 class Length:
-    """Bytes that a file needs; `open_records` where its header leaves their number open."""
+    """Bytes that a file needs, and in words why even a file of that length cannot be read."""
 
     needed: int
-    open_records: bool = False
+    flaw: str = ""
 
 
 def classic_length(file: BinaryIO) -> Length:
@@ -66,7 +75,7 @@ class _ClassicHeader:
             # A single record variable is not padded from record to record.
             step = varying[0][1] if len(varying) == 1 else sum(_padded(s) for _, s in varying)
             ends += [begin + (records - 1) * step + size for begin, size in varying]
-        return Length(max(ends), streamed and bool(varying))
+        return Length(max(ends), STREAMED if streamed and varying else "")
 
     def _bytes(self, number: int) -> bytes:
         content = self._file.read(number)
@@ -158,7 +167,8 @@ def hdf5_length(file: BinaryIO, start: int) -> Length:
         raise DamagedHeader(f"a superblock of version {version} with addresses of {width} bytes")
     if len(block) < first + 3 * width:
         raise DamagedHeader("the file ends within its header")
-    return Length(end - base + start)
+    opened = version == 3 and block[11] & OPENED
+    return Length(end - base + start, UNCLOSED if opened else "")
 
 
 def grib_length(file: BinaryIO) -> Length:
