@@ -140,6 +140,9 @@ class VariableKeys(Keys):
     missing: Annotated[tuple[float, ...], MISSING_VALUES] = _key(
         'Values in the file, in its own unit, that stand for "missing".'
     )
+    standard_name: Annotated[str, TEXT] = _key(
+        "CF standard name, by which other files' variables are found; default: the file's."
+    )
 
 
 def _variables(content: Any) -> Any:
