@@ -17,7 +17,6 @@ from app.errors import InputError
 from app.grids import coordinates, sphere
 from app.grids.sphere import Array
 
-CLOSING_GAP = 1.5  # a circle is closed where its last gap is at most this many spacings
 ANGLE_TOLERANCE = 1e-6  # degrees: wide enough for sums of float64 coordinates
 EDGES = ("lat_edges", "lon_edges", "y_edges", "x_edges")
 ARRAY_FIELDS = ("lat", "lon", "y", "x", "file_lon", *EDGES)
@@ -104,7 +103,7 @@ class Grid:
         if not self.rectilinear or len(self.lon) < 2:
             return False
         closing = sphere.CIRCLE - (self.lon[-1] - self.lon[0])
-        return bool(0 < closing <= CLOSING_GAP * np.diff(self.lon).max())
+        return bool(0 < closing <= sphere.CLOSING_GAP * np.diff(self.lon).max())
 
     def mesh(self) -> tuple[Array, Array]:
         """Latitude and longitude of every cell, both (y, x)."""

@@ -40,7 +40,7 @@ def rectilinear_weights(source: Grid, target: Grid, method: str) -> sparse.csr_m
     east = _eastward(lon.ravel(), lon_edges[0])
     return axis_weights(
         Axis(source.lat, lat_edges, np.clip(lat, -POLE, POLE).ravel()),
-        Axis(source.lon, lon_edges, east, source.periodic),
+        Axis(source.lon, lon_edges, east, CIRCLE if source.periodic else None),
         method,
     )
 
@@ -65,15 +65,16 @@ def _taps(axis: Axis, method: str) -> Taps:
     points, centres, edges = axis.points, axis.centres, axis.edges
     inside = (points >= edges[0] - EDGE_TOLERANCE) & (points <= edges[-1] + EDGE_TOLERANCE)
     n = len(centres)
-    if axis.periodic:
+    if axis.period is not None:
         inside = np.ones_like(inside)
-        centres = np.concatenate([centres[-2:] - CIRCLE, centres, centres[:2] + CIRCLE])
+        around = centres[-2:] - axis.period, centres, centres[:2] + axis.period
+        centres = np.concatenate(around)
     if method == "nearest":
         index = np.clip(np.searchsorted(edges, points, side="right") - 1, 0, n - 1)
         return Taps(index[:, None], np.ones((len(points), 1)), inside)
     kernel = _linear if method == "bilinear" or n < 2 else _cubic
     index, weight = kernel(np.clip(points, centres[0], centres[-1]), centres)
-    return Taps((index - 2) % n if axis.periodic else index, weight, inside)
+    return Taps((index - 2) % n if axis.period is not None else index, weight, inside)
 
 
 def _interval(points: Array, centres: Array) -> NDArray[np.intp]:
@@ -184,9 +185,11 @@ def curvilinear_weights(source: Grid, target: Grid, method: str) -> sparse.csr_m
 def _barycentric(points: Array, targets: Array) -> tuple[NDArray[np.intp], Array]:
     """Source cells and weights (targets, 3) of the triangles around targets; 0 outside."""
     shape = points.shape[:2]
-    ring = sphere.extend(sphere.extend(points, 1, 1, 0, step=0.5), 1, 1, 1, step=0.5)
-    owner = np.pad(np.arange(shape[0] * shape[1]).reshape(shape), 1, mode="edge").ravel()
-    on_ring = np.pad(np.zeros(shape, bool), 1, constant_values=True).ravel()
+    sides = 0 if sphere.closes(points) else 1
+    ring = sphere.extend(sphere.extend(points, 1, 1, 0, step=0.5), sides, sides, 1, step=0.5)
+    widths = ((1, 1), (sides, sides))
+    owner = np.pad(np.arange(shape[0] * shape[1]).reshape(shape), widths, mode="edge").ravel()
+    on_ring = np.pad(np.zeros(shape, bool), widths, constant_values=True).ravel()
     plane = _plane_about(points)
     mesh = _triangulated(plane(ring.reshape(-1, 3)))
     simplex, weight = locate(mesh, plane(targets))

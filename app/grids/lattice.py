@@ -22,12 +22,15 @@ NOWHERE = -10.0  # cells: a position outside every grid
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Increasing cell centres and edges along one axis, and the points to interpolate to."""
+    """Increasing cell centres and edges along one axis, and the points to interpolate to.
+
+    `period`: the length of a closed circle.
+    """
 
     centres: Array
     edges: Array
     points: Array
-    periodic: bool = False
+    period: float | None = None
 
 
 def with_axes(grid: Grid) -> Grid:
@@ -88,31 +91,39 @@ def index_axes(source: Grid, target: Grid) -> tuple[Axis, Axis]:
     """Rows and columns of the source as numbers, and the target cells' places among them.
 
     A place is found between the four centres around it; half a cell outside the outermost
-    centres the grid ends.
+    centres the grid ends, unless its columns close a circle.
     """
     points = sphere.unit_vectors(source.lat, source.lon)
-    ring = sphere.extend(sphere.extend(points, 1, 1, 0, step=0.5), 1, 1, 1, step=0.5)
+    closed = sphere.closes(points)
+    ring = sphere.extend(points, 1, 1, 0, step=0.5)
+    if closed:
+        ring = np.concatenate([ring[:, -1:], ring, ring[:, :1]], axis=1)
+    else:
+        ring = sphere.extend(ring, 1, 1, 1, step=0.5)
     places = np.stack(located(ring, sphere.unit_vectors(*target.mesh()).reshape(-1, 3)))
     known = np.isfinite(places).all(axis=0)
     axes = []
-    for size, place in zip(source.shape, places, strict=True):
-        numbers = np.concatenate([[-0.5], np.arange(size), [size - 0.5]])
+    for size, place, around in zip(source.shape, places, (False, closed), strict=True):
+        beyond = 1.0 if around else 0.5
+        numbers = np.concatenate([[-beyond], np.arange(size), [size - 1 + beyond]])
         at = np.interp(place, np.arange(size + 2.0), numbers)
         at = np.where(known, at, NOWHERE)
-        axes.append(Axis(np.arange(float(size)), np.arange(size + 1) - 0.5, at))
+        period = float(size) if around else None
+        axes.append(Axis(np.arange(float(size)), np.arange(size + 1) - 0.5, at, period))
     return axes[0], axes[1]
 
 
 def located(lattice: Array, points: Array) -> tuple[Array, Array]:
     """Fractional row and column of points (n, 3) in a lattice (m, k, 3); NaN outside.
 
-    Walks from the nearest vertex from cell to cell towards the point. On the plane that touches
+    Walks from the nearest inner vertex from cell to cell towards the point. On the plane that touches
     the sphere at the point, where great circles are straight (gnomonic), the sides of a cell
     are those of its neighbours, so that no point falls between two cells.
     """
     last = np.array(lattice.shape[:2]) - 2
-    _, nearest = cKDTree(lattice.reshape(-1, 3)).query(points)
-    cell = np.minimum(np.stack(np.unravel_index(nearest, lattice.shape[:2]), axis=1), last)
+    inner = lattice[1:-1, 1:-1]
+    _, nearest = cKDTree(inner.reshape(-1, 3)).query(points)
+    cell = 1 + np.stack(np.unravel_index(nearest, inner.shape[:2]), axis=1)
     place = np.full((len(points), 2), np.nan)
     active = np.arange(len(points))
     for _ in range(MAX_STEPS):

@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 CIRCLE = 360.0  # degrees
 POLE = 90.0  # degrees
+CLOSING_GAP = 1.5  # a circle is closed where its last gap is at most this many spacings
 COINCIDENT = 1e-12  # radians: points closer have no direction from one to the other
 
 
@@ -70,6 +71,13 @@ def extend(points: Array, before: float, after: float, axis: int, *, step: float
     head = [_beyond(rows[1], rows[0], step * k) for k in range(int(before), 0, -1)]
     tail = [_beyond(rows[-2], rows[-1], step * k) for k in range(1, int(after) + 1)]
     return np.moveaxis(np.stack([*head, *rows, *tail]), 0, axis)
+
+
+def closes(points: Array) -> bool:
+    """Whether the last column of unit vectors (y, x, 3) is a neighbour of the first."""
+    gap = np.linalg.norm(points[:, 0] - points[:, -1], axis=-1)
+    spacing = np.median(np.linalg.norm(np.diff(points, axis=1), axis=-1), axis=1)
+    return points.shape[1] > 2 and bool(np.median(gap - CLOSING_GAP * spacing) <= 0)
 
 
 def _beyond(inner: Array, outer: Array, steps: float) -> Array:

@@ -339,6 +339,20 @@ def test_curved_sources_end_half_a_cell_outside():
         np.testing.assert_allclose(corner[0], [99, 90], atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("method", "tolerance"), [("bilinear", 0.01), ("bicubic", 5e-4), ("conservative", 0.02)]
+)
+def test_a_global_grid_about_another_pole_has_no_seam(method, tolerance):
+    source = rotated(60, 120, 3.0, south=-88.5, west=-178.5)
+    target = regular(-85, 18, 10.0, -180, 36, 10.0)  # the circle is cut at 0 and 180 degrees
+
+    def plane(grid):
+        return sphere.unit_vectors(*grid.mesh()) @ np.array([0.3, 0.2, 0.9])
+
+    result = regridder_between(source, target, method)(plane(source))
+    np.testing.assert_allclose(result, plane(target), atol=tolerance)
+
+
 def test_curved_sources_may_touch_the_pole():
     lat, lon = np.meshgrid(np.arange(60.0, 91, 3), np.arange(0.0, 360, 10), indexing="ij")
     result = regridder(Grid(lat, lon), [70.0, 90.0], [5.0, -172.0], "bilinear")(lat)
