@@ -316,3 +316,12 @@ class TestZarr:
         (tmp_path / "a.zarr").mkdir()
         (tmp_path / "a.zarr" / ".zarray").write_text(json.dumps({"shape": [3]}))
         assert "a single Zarr array" in refusal(tmp_path / "a.zarr")
+
+
+class TestAddresses:
+    def test_a_server_that_is_not_there(self):
+        said = refusal("https://localhost:1/a.nc")
+        assert "expected the address of a Zarr store or of an OPeNDAP service" in said
+
+    def test_grib_is_local(self):
+        assert "download it first" in refusal("https://localhost:1/a.grib", "cfgrib")

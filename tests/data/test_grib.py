@@ -164,6 +164,9 @@ class TestNames:
         found, _ = read(path, "t_surface")
         np.testing.assert_allclose(found, north_up(values(2)), atol=PACKING)
 
+    def test_the_short_name_of_grib_serves_where_it_is_one_variable_s(self, mixed):
+        np.testing.assert_array_equal(read(mixed, "2t")[0], read(mixed, "t2m")[0])
+
     def test_analysis_and_forecast(self, tmp_path):
         path = tmp_path / "a.grib"
         path.write_bytes(

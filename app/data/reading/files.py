@@ -65,6 +65,8 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
         raise InputError(f"{path}: engine: {engine} is not installed; there are: {there}")
     if REMOTE not in path:
         engine = engine_of(path, engine)
+    elif engine == GRIB:
+        raise InputError(f"{path}: GRIB is read from local files alone; download it first")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of slow metadata, of folders within a store
@@ -76,10 +78,17 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
     except InputError:
         raise
     except Exception as error:
-        doubt = "" if REMOTE in path else ", the file may be damaged"
-        raise InputError(
-            f"{path}: cannot be read as {_format(engine)}{doubt} ({one_line(error)})"
-        ) from error
+        raise InputError(f"{path}: {_why_unreadable(path, engine, error)}") from error
+
+
+def _why_unreadable(path: str, engine: str | None, error: Exception) -> str:
+    if REMOTE not in path:
+        name = {ZARR: "Zarr", GRIB: "GRIB"}.get(str(engine), "NetCDF")
+        return f"cannot be read as {name}, the file may be damaged ({one_line(error)})"
+    return (
+        f"cannot be read ({one_line(error)}); expected the address of a Zarr store or of an "
+        "OPeNDAP service; download other files first"
+    )
 
 
 def _store(path: str, engine: str | None) -> Any:
@@ -93,10 +102,6 @@ def _store(path: str, engine: str | None) -> Any:
     for line in zarr_warnings(path):
         logging.warning("%s", line)
     return path
-
-
-def _format(engine: str | None) -> str:
-    return {ZARR: "Zarr", GRIB: "GRIB", None: "NetCDF or Zarr"}.get(engine, "NetCDF")
 
 
 def identity(path: str) -> list[Any]:

@@ -28,11 +28,18 @@ PASCAL_PER_HECTOPASCAL = 100.0
 
 
 def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.DataArray:
-    """InputError lists the variables that the file has."""
-    if variable.source_name not in dataset.variables:
+    """By its name, or in GRIB by its short name (2t for t2m) where only one variable has it.
+
+    InputError lists the variables that the file has.
+    """
+    wanted = variable.source_name
+    if wanted in dataset.variables:
+        return dataset[wanted]
+    short = [f for f in dataset.data_vars.values() if f.attrs.get("GRIB_shortName") == wanted]
+    if len(short) != 1:
         there = ", ".join(map(str, dataset.data_vars)) or "none"
-        raise InputError(f"{path}: no variable {variable.source_name!r}; there are: {there}")
-    return dataset[variable.source_name]
+        raise InputError(f"{path}: no variable {wanted!r}; there are: {there}")
+    return short[0]
 
 
 def pick(
