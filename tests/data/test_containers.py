@@ -283,10 +283,15 @@ class TestZarr:
             if entry.name == "c" or entry.name[0].isdigit():
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         open_lazily(str(store), None)
-        assert [r.getMessage() for r in caplog.records] == [
+        said = (
             f"{store}: no chunk of t is there, so that all its values read as the fill value NaN; "
             "is the store copied whole?"
-        ]
+        )
+        assert [r.getMessage() for r in caplog.records] == [said]
+        if consolidated:
+            shutil.rmtree(store / "t")
+            open_lazily(str(store), None)
+            assert [r.getMessage() for r in caplog.records] == [said, said]
 
     def test_a_variable_without_metadata_is_pointed_out(self, tmp_path, caplog):
         store = tmp_path / "a.zarr"

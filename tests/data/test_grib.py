@@ -226,13 +226,17 @@ class TestTimes:
         with pytest.raises(InputError, match="step"):
             read(path, "t2m")
 
-    def test_amounts_since_the_start_of_the_forecast_are_not_taken_for_a_series(self, tmp_path):
+    def test_amounts_since_the_start_of_the_forecast_are_not_taken_for_a_series(
+        self, tmp_path, caplog
+    ):
+        caplog.set_level("INFO")
         path = tmp_path / "a.grib"
         path.write_bytes(
             b"".join(message(values(s), **RAIN, stepRange=f"0-{s}") for s in (3, 6, 9))
         )
         with pytest.raises(InputError, match="step"):
             read(path, "tp")
+        assert "tp is gathered over 3 to 9 hours since the start of each forecast" in caplog.text
         found, opened = read(path, "tp", select={"step": 6})
         np.testing.assert_allclose(found, north_up(values(6)), atol=PACKING)
         assert hours(opened) == [6]

@@ -174,39 +174,39 @@ def zarr_warnings(folder: str) -> list[str]:
     A field of which no chunk is there is all fill value; a variable without metadata is not seen.
     """
     warnings = []
-    consolidated = _consolidated(folder)
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith(".") or not entry.is_dir():
-            continue
-        metadata = consolidated.get(entry.name) or _array_metadata(entry.path)
+    arrays = _consolidated(folder)
+    folders = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    for name in sorted({name for name in folders if not name.startswith(".")} | set(arrays)):
+        own = os.path.join(folder, name)
+        metadata = arrays.get(name) or _array_metadata(own)
         if metadata is None:
-            warnings.append(
-                f"{folder}: {entry.name} has no metadata (.zarray, zarr.json); not read"
-            )
-        elif len(metadata.get("shape", ())) > 1 and not _has_chunks(entry.path):
+            warnings.append(f"{folder}: {name} has no metadata (.zarray, zarr.json); not read")
+        elif len(metadata.get("shape", ())) > 1 and not (name in folders and _has_chunks(own)):
             fill = metadata.get("fill_value")
             warnings.append(
-                f"{folder}: no chunk of {entry.name} is there, so that all its values read as the "
+                f"{folder}: no chunk of {name} is there, so that all its values read as the "
                 f"fill value {fill}; is the store copied whole?"
             )
     return warnings
 
 
-def _consolidated(folder: str) -> dict[str, Any]:
-    """Metadata of the variables by name, as far as the store keeps them in one place."""
-    found = _json(os.path.join(folder, ".zmetadata")).get("metadata", {})
-    arrays = {key.removesuffix("/.zarray"): value for key, value in found.items()}
-    inline = _json(os.path.join(folder, "zarr.json")).get("consolidated_metadata") or {}
-    return arrays | inline.get("metadata", {})
+def _consolidated(folder: str) -> dict[str, dict[str, Any]]:
+    """Metadata of the arrays by name, as far as the store keeps them in one place."""
+    old = _json(os.path.join(folder, ".zmetadata")).get("metadata", {})
+    new = (_json(os.path.join(folder, "zarr.json")).get("consolidated_metadata") or {}).get(
+        "metadata", {}
+    )
+    named = {key.removesuffix("/.zarray"): value for key, value in {**old, **new}.items()}
+    return {key: value for key, value in named.items() if "shape" in value and "/" not in key}
 
 
 def _array_metadata(folder: str) -> dict[str, Any] | None:
     """Of the array in a folder; empty for a group, None where there is no metadata."""
-    names = set(os.listdir(folder))
     for name in ("zarr.json", ".zarray"):
-        if name in names:
+        if os.path.isfile(os.path.join(folder, name)):
             return _json(os.path.join(folder, name))
-    return {} if names & set(ZARR_METADATA) else None
+    is_group = any(os.path.isfile(os.path.join(folder, name)) for name in ZARR_METADATA)
+    return {} if is_group else None
 
 
 def _json(path: str) -> dict[str, Any]:

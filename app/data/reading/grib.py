@@ -124,7 +124,7 @@ def _cube(index: FileIndex, path: str) -> _Cube:
             raise _LeftOutError(f"{name} has its points in an unusual order ({key}=1); {REGULAR}")
     _refuse_duplicates(index, name)
     built = dataset.open_from_index(
-        index, time_dims=_time_dimensions(index), squeeze=False, errors="raise"
+        index, time_dims=_time_dimensions(index, f"{path}: {name}"), squeeze=False, errors="raise"
     )
     name, field = next((n, v) for n, v in built.variables.items() if "GRIB_paramId" in v.attributes)
     coordinates = {
@@ -171,13 +171,19 @@ def _refuse_duplicates(index: FileIndex, name: str) -> None:
         )
 
 
-def _time_dimensions(index: FileIndex) -> tuple[str, ...]:
+def _time_dimensions(index: FileIndex, where: str) -> tuple[str, ...]:
     """Valid times alone where they tell all messages apart, and all amounts are of equal length."""
     cells = Counter(_headers(index, NUMBER, "level:float", "valid_time"))
     if max(cells.values()) > 1:
         return ("time", "step")
     lengths = {end - start for start, end in _headers(index, "startStep", "endStep")}
-    return ("valid_time",) if _is_instant(index) or len(lengths) == 1 else ("time", "step")
+    if _is_instant(index) or len(lengths) == 1:
+        return ("valid_time",)
+    logging.info(
+        "%s is gathered over %g to %g hours since the start of each forecast; choose one step",
+        where, min(lengths), max(lengths),
+    )  # fmt: skip
+    return ("time", "step")
 
 
 def _is_instant(index: FileIndex) -> bool:
