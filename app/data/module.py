@@ -123,11 +123,13 @@ def _run(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     sys.modules[MODULE_NAME] = module
+    compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # no files beside the data
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise InputError(_failure(path, error)) from error
     finally:
+        sys.dont_write_bytecode = compiled
         sys.modules.pop(MODULE_NAME, None)
         if folder in sys.path:
             sys.path.remove(folder)

@@ -188,6 +188,11 @@ class Shards:
         top, bottom, left, right = self.geometry.pad
         return np.pad(self.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
+    @property
+    def bytes(self) -> int:
+        """Size of all files together."""
+        return sum(int(entry["bytes"]) for entry in self._files.values())
+
     def check_files(self) -> None:
         """InputError if a file has vanished or changed its size since the folder was opened."""
         _check_sizes(self.folder, self._files)

@@ -7,18 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.data.calendars import pieces
 from app.data.description import Variable
 from app.data.shards import Shards
+from app.data.times import DAY
 
-BLOCK = 256  # times read at once
+BLOCK = 256  # times read at once, of small fields
+BLOCK_VALUES = 2**24  # values read at once, of large ones
 LAGS = (-2, -1, 0, 1, 2)  # steps by which an input is compared with the predictand
 LAG_SAMPLES = 1500  # training times used for the lag correlation
 ROLES = ("hr", "lr", "predictors")
+FAR_LAGS = range(5, 31)  # steps, at which nothing but chance and persistence is left
+FEWEST_TIMES = 3 * FAR_LAGS[-1]
+YEAR = 365 * DAY  # seconds
+FEW_CELLS = 64  # coarse cells that far lags are looked at in
+ALIKE = 1.5  # by what factor a correlation at lag 0 must exceed those far off
+WEAK = 0.3  # correlation from which on there is a correspondence, whatever is far off
+CHANGES = 20  # values that must change at an hour of the day, to judge it
+RISING, FALLING = 0.02, 0.5  # share of changes that go down, at most and at least
+FALLS = 1 / 3  # share of the hours of the day at which a gathered value may fall back
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One variable of one split; `missing` is the share of its values, 0 to 1."""
+    """One variable of one split; `missing` is the share of its values, 0 to 1.
+
+    `negative`: how many values are below 0. `series`: the mean over cells (n,) at each time.
+    """
 
     role: str
     variable: Variable
@@ -26,6 +41,8 @@ class Summary:
     mean: float
     maximum: float
     missing: float
+    negative: int
+    series: np.ndarray
 
 
 def summaries(shards: Shards, split: str) -> list[Summary]:
@@ -40,16 +57,22 @@ def summaries(shards: Shards, split: str) -> list[Summary]:
 def _role_summaries(shards: Shards, split: str, role: str) -> list[Summary]:
     variables = shards.variables[role]
     count, total = np.zeros(len(variables)), np.zeros(len(variables))
+    negative = np.zeros(len(variables), np.int64)
     low, high = np.full(len(variables), np.inf), np.full(len(variables), -np.inf)
+    series = np.full((shards.size(split), len(variables)), np.nan)
     values = 0
-    for rows in _blocks(shards.size(split)):
-        block = shards.read(role, split, rows).reshape(-1, len(variables))
+    for rows in _blocks(shards, role, split):
+        fields = shards.read(role, split, rows)
+        block = fields.reshape(len(rows), -1, len(variables))
         valid = np.isfinite(block)
-        values += len(block)
-        count += valid.sum(axis=0)
-        total += np.where(valid, block, 0).sum(axis=0, dtype=np.float64)
-        low = np.minimum(low, block.min(axis=0, where=valid, initial=np.inf))
-        high = np.maximum(high, block.max(axis=0, where=valid, initial=-np.inf))
+        values += block.shape[0] * block.shape[1]
+        sums = np.where(valid, block, 0).sum(axis=1, dtype=np.float64)
+        counts = valid.sum(axis=1)
+        series[rows] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        count, total = count + counts.sum(axis=0), total + sums.sum(axis=0)
+        negative += (block < 0).sum(axis=(0, 1))
+        low = np.minimum(low, block.min(axis=(0, 1), where=valid, initial=np.inf))
+        high = np.maximum(high, block.max(axis=(0, 1), where=valid, initial=-np.inf))
     return [
         Summary(
             role,
@@ -58,43 +81,177 @@ def _role_summaries(shards: Shards, split: str, role: str) -> list[Summary]:
             float(total[c] / max(count[c], 1)),
             float(high[c]),
             float(1 - count[c] / values),
+            int(negative[c]),
+            series[:, c],
         )
         for c, variable in enumerate(variables)
     ]
 
 
-def lag_correlations(shards: Shards) -> dict[str, dict[str, np.ndarray]]:
-    """Correlation in time of each coarse input with each coarsened predictand, by lag.
+def persistence(series: np.ndarray, waves: np.ndarray, piece: np.ndarray) -> float:
+    """Autocorrelation r of a series (n,) from one step to the next, within gapless pieces (n,).
 
-    predictand → input → (len(LAGS),), the mean over coarse cells of the correlation of
-    input(t + lag) with predictand(t) in the training period. Of inputs that keep the
-    predictand's time the largest stands at lag 0; another place hints at shifted stamps.
+    Of what is left without trend and the cycles `waves` (n, k); 0 where it cannot be told.
     """
-    rows = np.arange(min(shards.size("train"), LAG_SAMPLES))
-    segments = shards.segments("train")[rows]
-    fine = np.moveaxis(shards.read("hr", "train", rows), -1, 0)
-    targets = shards.geometry.coarsen(fine, 0.5)
-    # Without explicit pairs the low resolution is the coarsened predictand itself.
-    compared = ("lr", "predictors") if shards.explicit else ("predictors",)
-    roles = [role for role in compared if shards.variables[role]]
-    inputs = {
-        variable.name: shards.read(role, "train", rows)[..., c]
-        for role in roles
-        for c, variable in enumerate(shards.variables[role])
-    }
-    return {
-        variable.name: {
-            name: np.array([_correlation(values, target, segments, lag) for lag in LAGS])
-            for name, values in inputs.items()
+    rest = without_cycles(series[:, None], waves)[:, 0]
+    linked = np.flatnonzero(np.diff(piece) == 0)
+    pairs = linked[np.isfinite(rest[linked] * rest[linked + 1])]
+    power = np.nanmean(rest**2) if np.isfinite(rest).any() else 0.0
+    if not len(pairs) or not power > 0:
+        return 0.0
+    return float(np.clip((rest[pairs] * rest[pairs + 1]).mean() / power, 0.0, 0.9999))
+
+
+def independent_samples(n: int, r: float) -> float:
+    """How many independent values n persistent ones are worth: n (1 - r) / (1 + r), at least 1.
+
+    Von Storch and Zwiers (1999), Statistical Analysis in Climate Research, section 17.1.
+    """
+    return max(1.0, n * (1 - r) / (1 + r))
+
+
+def cycles(shards: Shards, split: str) -> np.ndarray:
+    """Waves (n, k) of the hour of the day and, of more than a year, of the day of the year."""
+    stamps, waves = shards.stamps(split), shards.harmonics(split)
+    day, year = waves[:, :2], waves[:, 2:]
+    if stamps.seconds[-1] - stamps.seconds[0] < YEAR:
+        return day
+    twice = np.stack([2 * year[:, 0] * year[:, 1], 1 - 2 * year[:, 0] ** 2], axis=1)
+    return np.column_stack([day, year, twice])
+
+
+def without_cycles(values: np.ndarray, waves: np.ndarray) -> np.ndarray:
+    """Values (n, m) less their mean, trend and least-squares fit to waves (n, k); NaN stays."""
+    n = len(values)
+    known = np.column_stack([np.ones(n), np.linspace(-1, 1, n), waves])
+    valid = np.isfinite(values)
+    rest = np.full(values.shape, np.nan)
+    whole = valid.all(axis=0)
+    groups = [(slice(None), whole), *((valid[:, c], [c]) for c in np.flatnonzero(~whole))]
+    for rows, columns in groups:
+        given = values[rows][:, columns]
+        if given.size:
+            fitted = known[rows] @ np.linalg.lstsq(known[rows], given, rcond=None)[0]
+            rest[np.ix_(np.arange(n)[rows], np.arange(values.shape[1])[columns])] = given - fitted
+    return rest
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Coarse fields of the first training times: inputs and coarsened predictands (n, h, w)."""
+
+    targets: dict[str, np.ndarray]
+    inputs: dict[str, dict[str, np.ndarray]]  # role → variable
+    piece: np.ndarray
+    waves: np.ndarray
+    clock: np.ndarray  # seconds of the day
+
+    @classmethod
+    def of(cls, shards: Shards) -> Comparison:
+        """Read block by block; without explicit pairs lr is the coarsened predictand itself."""
+        rows = np.arange(min(shards.size("train"), LAG_SAMPLES))
+        blocks = [
+            shards.geometry.coarsen(np.moveaxis(shards.read("hr", "train", part), -1, 0), 0.5)
+            for part in _blocks(shards, "hr", "train")
+            if part[0] < len(rows)
+        ]
+        targets = np.concatenate(blocks, axis=1)[:, : len(rows)]
+        stamps = shards.stamps("train").take(rows)
+        compared = ("lr", "predictors") if shards.explicit else ("predictors",)
+        return cls(
+            {v.name: t for v, t in zip(shards.variables["hr"], targets, strict=True)},
+            {
+                role: {
+                    variable.name: fields[..., c]
+                    for c, variable in enumerate(shards.variables[role])
+                }
+                for role in compared
+                if shards.variables[role]
+                for fields in [shards.read(role, "train", rows)]
+            },
+            pieces(stamps, shards.step("train"), shards.origins),
+            cycles(shards, "train")[rows],
+            stamps.seconds % DAY,
+        )
+
+    def lag_correlations(self) -> dict[str, dict[str, np.ndarray]]:
+        """Correlation in time of each coarse input with each coarsened predictand, by lag.
+
+        predictand → input → (len(LAGS),), the mean over coarse cells of the correlation of
+        input(t + lag) with predictand(t) in the training period. Of inputs that keep the
+        predictand's time the largest stands at lag 0; another place hints at shifted stamps.
+        """
+        inputs = {name: v for members in self.inputs.values() for name, v in members.items()}
+        return {
+            target: {
+                name: np.array([_correlation(v, fields, self.piece, lag) for lag in LAGS])
+                for name, v in inputs.items()
+            }
+            for target, fields in self.targets.items()
         }
-        for variable, target in zip(shards.variables["hr"], targets, strict=True)
-    }
+
+    def without_correspondence(self) -> list[str]:
+        """Roles whose inputs follow the predictands at no time: free-running models.
+
+        Fields without their cycles are compared at lags up to 30 steps. Of the low resolution
+        each variable is held against the predictand of its name, of predictors all against all.
+        """
+        if len(self.piece) < FEWEST_TIMES:
+            return []
+        found = []
+        for role, members in self.inputs.items():
+            pairs = [
+                (self._cells(fields), self._cells(target))
+                for name, fields in members.items()
+                for of, target in self.targets.items()
+                if role != "lr" or of == name
+            ]
+            if pairs and not any(self._corresponds(a, b) for a, b in pairs):
+                found.append(role)
+        return found
+
+    def _cells(self, fields: np.ndarray) -> np.ndarray:
+        """Some cells (n, 1, m), evenly chosen, less their cycles."""
+        flat = fields.reshape(len(fields), -1)
+        chosen = np.unique(np.linspace(0, flat.shape[1] - 1, FEW_CELLS).astype(np.int64))
+        return without_cycles(flat[:, chosen].astype(np.float64), self.waves)[:, None]
+
+    def _corresponds(self, inputs: np.ndarray, target: np.ndarray) -> bool:
+        near = [abs(_correlation(inputs, target, self.piece, lag)) for lag in LAGS]
+        far = [
+            abs(_correlation(inputs, target, self.piece, sign * lag))
+            for lag in FAR_LAGS
+            for sign in (-1, 1)
+        ]
+        if not np.isfinite(near).any() or not np.isfinite(far).any():
+            return True  # nothing to judge by
+        return bool(np.nanmax(near) > min(WEAK, ALIKE * np.nanmax(far)))
+
+    def grows_and_falls_back(self, target: str) -> bool:
+        """Whether a predictand looks gathered since a forecast began: it grows, then starts anew.
+
+        At most hours of the day hardly a value falls, at the few others most of those that change
+        do; or values never fall at all.
+        """
+        fields = self.targets[target]
+        change = np.diff(fields, axis=0)[np.diff(self.piece) == 0].reshape(-1, fields[0].size)
+        hours = self.clock[1:][np.diff(self.piece) == 0]
+        size = np.nanmax(np.abs(fields)) if np.isfinite(fields).any() else 0.0
+        moved = np.abs(change) > 1e-6 * size
+        shares = [
+            float((change[hours == hour] < 0)[moved[hours == hour]].mean())
+            for hour in np.unique(hours)
+            if moved[hours == hour].sum() >= CHANGES
+        ]
+        rising = sum(share <= RISING for share in shares)
+        falling = sum(share >= FALLING for share in shares)
+        return bool(rising) and rising + falling == len(shares) and falling <= FALLS * len(shares)
 
 
-def _correlation(inputs: np.ndarray, target: np.ndarray, segments: np.ndarray, lag: int) -> float:
+def _correlation(inputs: np.ndarray, target: np.ndarray, piece: np.ndarray, lag: int) -> float:
     """Mean over cells of the correlation of inputs (n, h, w) at t + lag with target at t."""
     at = np.arange(max(0, -lag), len(target) - max(0, lag))
-    at = at[segments[at] == segments[at + lag]]
+    at = at[piece[at] == piece[at + lag]]
     x, y = inputs[at + lag].astype(np.float64), target[at].astype(np.float64)
     both = np.isfinite(x) & np.isfinite(y)
     count = np.maximum(both.sum(axis=0), 1)
@@ -108,6 +265,9 @@ def _correlation(inputs: np.ndarray, target: np.ndarray, segments: np.ndarray, l
     return float(((x * y).sum(axis=0)[known] / spread[known]).mean())
 
 
-def _blocks(n: int) -> Iterator[np.ndarray]:
-    for start in range(0, n, BLOCK):
-        yield np.arange(start, min(n, start + BLOCK))
+def _blocks(shards: Shards, role: str, split: str) -> Iterator[np.ndarray]:
+    """Rows of a split in blocks that fit into memory."""
+    n, size = shards.size(split), int(np.prod(shards.shape(role, split)))
+    length = max(1, min(BLOCK, BLOCK_VALUES // max(1, size)))
+    for start in range(0, n, length):
+        yield np.arange(start, min(n, start + length))

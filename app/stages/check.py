@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from app.session import Session
 
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.data.survey import Comparison, Summary
+
 NOTABLE = 0.05  # by how much a correlation off lag 0 must exceed the one at 0 to be pointed out
+CLEAR = 0.3  # smaller correlations say nothing about stamps
 LABELS = {"hr": "predictand", "lr": "low resolution", "predictors": "predictor"}
+WITHHELD = "withheld"  # truth between the known frames of the test period
+WIDTH = 100  # columns
+MEBI = 2**20
 
 
 def run(session: Session) -> None:
-    """Prepare the data, which validates them, and print what was found."""
+    """Prepare the data, which validates them, and print what was found and what is odd.
+
+    InputError for everything that training would refuse. Writes below --cache_dir alone.
+    """
     shards = session.shards
     if session.experiment.verify:
         shards.verify()
@@ -19,33 +34,30 @@ def run(session: Session) -> None:
     if not session.ranks.first:
         return
 
-    from app.data.survey import LAGS, lag_correlations, summaries
+    from app.data.advice import notes
+    from app.data.survey import Comparison, cycles, persistence, summaries
 
-    print(f"grid        {shards.geometry.describe()}")
-    for place, grid in (("fine", shards.geometry.fine), ("source", shards.source_grid)):
-        if grid is not None:
-            print(f"{place:<12}{grid.extent()}")
-    statics = ", ".join(f"{v.name} ({v.units or '1'})" for v in shards.variables["static"])
-    print(f"static      {statics or 'none'}")
-    for split in shards.splits:
-        pieces = int(shards.segments(split)[-1]) + 1
-        gaps = f", {pieces - 1} gaps" if pieces > 1 else ""
-        print(f"\n{split}: {shards.size(split)} times, {shards.stamps(split).span()}{gaps}")
-        print(f"  {'':<30}{'units':<12}{'min':>10}{'mean':>10}{'max':>10}{'missing':>10}")
-        for found in summaries(shards, split):
-            name = f"{LABELS[found.role]} {found.variable.name}"
-            values = "".join(f"{v:>10.4g}" for v in (found.minimum, found.mean, found.maximum))
-            units = found.variable.units or "1"
-            print(f"  {name:<30}{units:<12}{values}{found.missing:>10.1%}")
-    for predictand, inputs in lag_correlations(shards).items():
-        if not inputs:
-            continue
-        print(f"\ncorrelation in time with {predictand}, by lag of the input in steps")
-        print(f"  {'':<30}" + "".join(f"{lag:>+8d}" for lag in LAGS))
-        for name, by_lag in inputs.items():
-            excess = np.nanmax(np.abs(by_lag)) - abs(by_lag[LAGS.index(0)])
-            hint = "  strongest off lag 0: are the time stamps shifted?" if excess > NOTABLE else ""
-            print(f"  {name:<30}" + "".join(f"{value:>8.2f}" for value in by_lag) + hint)
+    _print_grids(shards)
+    _print_times(shards)
+    found = {split: summaries(shards, split) for split in shards.splits}
+    fitted = "train" if "train" in found else shards.splits[0]
+    lasting = {
+        one.variable.name: persistence(one.series, cycles(shards, fitted), shards.segments(fitted))
+        for one in found[fitted]
+        if one.role == "hr"
+    }
+    for split, members in found.items():
+        _print_split(shards, split, members, lasting)
+    _print_needs(session)
+    lines = list(shards.findings)
+    if "train" in shards.splits:
+        comparison = Comparison.of(shards)
+        _print_lags(comparison)
+        lines += notes(shards, found, lasting, comparison)
+    if lines:
+        print()
+    for line in lines:
+        print(_wrapped(f"note: {line}", 6))
     if session.experiment.verify:
         print("\nchecksums of all shards agree")
 
@@ -58,3 +70,114 @@ def _refuse_what_training_would(session: Session) -> None:
     if "train" in shards.splits:
         check_trainable(experiment, without_fold(shards, experiment.training.left_out_fold))
     session.observations(shards)
+
+
+def _print_grids(shards: Shards) -> None:
+    _print_line("grid", shards.geometry.describe())
+    for place, grid in (("fine", shards.geometry.fine), ("source", shards.source_grid)):
+        if grid is not None:
+            _print_line(place, grid.extent())
+    statics = ", ".join(f"{v.name} ({v.units or '1'})" for v in shards.variables["static"])
+    _print_line("static", statics or "none")
+
+
+def _print_times(shards: Shards) -> None:
+    from app.data.advice import amounts, step_text
+
+    if not shards.has_times:
+        _print_line("time", "none: arrays are counted, hour by hour")
+        return
+    first = shards.splits[0]
+    step = shards.step(first)
+    text = f"a step of {step_text(step)}" if step else "a single time"
+    _print_line("time", f"calendar {shards.stamps(first).calendar}, {text}")
+    for line in amounts(shards):
+        _print_line("amount", line)
+
+
+def _print_split(
+    shards: Shards, split: str, members: Sequence[Summary], lasting: Mapping[str, float]
+) -> None:
+    """Period, gaps and independent samples of a split, and a row for each variable.
+
+    `lasting`: autocorrelation of each predictand from one step to the next.
+    """
+    from app.data.survey import independent_samples
+
+    stamps = shards.stamps(split)
+    print()
+    print(_wrapped(f"{split}: {len(stamps)} times, {stamps.span()}{_gaps(shards, split)}", 2))
+    each = (
+        f"{name} {independent_samples(len(stamps), r):.0f} (r {r:.2f})"
+        for name, r in lasting.items()
+    )
+    if shards.has_times and split != WITHHELD:
+        formula = "n (1 - r) / (1 + r), r of the domain mean at lag 1"
+        print(_wrapped(f"  independent samples, {formula}: {', '.join(each)}", 4))
+    print(f"  {'':<30}{'units':<12}{'min':>10}{'mean':>10}{'max':>10}{'missing':>10}")
+    for found in members:
+        name = f"{LABELS[found.role]} {found.variable.name}"
+        values = "".join(f"{v:>10.4g}" for v in (found.minimum, found.mean, found.maximum))
+        units = found.variable.units or "1"
+        print(f"  {name:<30}{units:<12}{values}{found.missing:>10.1%}")
+
+
+def _gaps(shards: Shards, split: str) -> str:
+    """How many gaps a split has, and where the longest is."""
+    from app.data.advice import step_text
+
+    if split == WITHHELD:
+        return ""
+    breaks = np.flatnonzero(np.diff(shards.segments(split)))
+    if not len(breaks):
+        return ""
+    stamps = shards.stamps(split)
+    lengths = np.diff(stamps.seconds)[breaks]
+    longest = int(lengths.argmax())
+    after = stamps.text(int(breaks[longest]))
+    return f", {len(breaks)} gaps, the longest {step_text(int(lengths[longest]))} after {after}"
+
+
+def _print_needs(session: Session) -> None:
+    """Disk and memory, roughly."""
+    from app.training.footprint import disk, memory
+
+    experiment, shards = session.experiment, session.shards
+    print()
+    _print_line("disk", f"{disk(shards) / MEBI:.0f} MiB of shards in {shards.folder}")
+    size = experiment.sampling.batch_size
+    _print_line(
+        "memory",
+        f"roughly {memory(experiment, shards) / MEBI:.0f} MiB a rank in training, with "
+        f"--batch_size={size}, beside the mapped shards",
+    )
+
+
+def _print_lags(comparison: Comparison) -> None:
+    from app.data.survey import LAGS
+
+    for predictand, inputs in comparison.lag_correlations().items():
+        if not inputs:
+            continue
+        print(f"\ncorrelation in time with {predictand}, by lag of the input in steps")
+        print(f"  {'':<30}" + "".join(f"{lag:>+8d}" for lag in LAGS))
+        for name, by_lag in inputs.items():
+            best = np.nanmax(np.abs(by_lag))
+            off = best > CLEAR and best - abs(by_lag[LAGS.index(0)]) > NOTABLE
+            hint = "  shifted stamps?" if off else ""
+            print(f"  {name:<30}" + "".join(f"{value:>8.2f}" for value in by_lag) + hint)
+
+
+def _print_line(label: str, text: str) -> None:
+    print(_wrapped(f"{label:<12}{text}", 12))
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """Lines of `WIDTH` at most, paths and names kept whole."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -32,6 +32,9 @@ class MemoryShards:
     def size(self, split: str) -> int:
         return len(self._rows[split])
 
+    def shape(self, role: str, split: str) -> tuple[int, ...]:
+        return self._fields[role].shape[1:]
+
     def times(self, split: str) -> np.ndarray:
         return self._times[self._rows[split]]
 

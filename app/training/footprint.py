@@ -1,0 +1,55 @@
+"""How much disk and memory training takes, roughly, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+
+from app.config import DIFFUSION, Experiment
+from app.data.shards import Shards
+
+MEBI = 2**20
+FLOAT = 4  # bytes
+BATCHES = 4  # in memory at once: one used, one being made, two waiting
+# Fields of all channels that are kept for the gradients, and TensorFlow itself: as measured on
+# CPUs, within a third, for residual networks and U-Nets of 8 and 64 filters.
+LAYERS_A_BLOCK = 6
+LAYERS_BEHIND = 32
+FRAMEWORK = 650 * MEBI
+
+
+def disk(shards: Shards) -> int:
+    """Bytes of the shards."""
+    return shards.bytes
+
+
+def memory(experiment: Experiment, shards: Shards) -> int:
+    """Bytes of one rank in training, roughly: TensorFlow, batches, and what a network keeps.
+
+    The shards are mapped: they fill what is left of the memory, and give it back.
+    """
+    sampling = experiment.sampling
+    frames = sampling.time_window or 1
+    fine_y, fine_x = shards.geometry.padded_shape
+    if sampling.patch_size is not None:
+        fine_y = fine_x = sampling.patch_size
+    fine = fine_y * fine_x
+    coarse = math.ceil(fine / sampling.scale**2)
+    channels = {role: len(members) for role, members in shards.variables.items()}
+    fields = coarse * (channels["lr"] + channels["predictors"])
+    fields += fine * (channels["hr"] + channels["static"])
+    samples = sampling.batch_size * frames
+    kept = _kept(experiment, coarse, fine)
+    return FRAMEWORK + samples * FLOAT * (BATCHES * fields + kept)
+
+
+def _kept(experiment: Experiment, coarse: int, fine: int) -> int:
+    """Values that the network keeps of one frame for its gradients."""
+    model = experiment.model
+    if experiment.training.trainer == DIFFUSION:
+        config = experiment.diffusion
+        shares = (m / 4**level for level, m in enumerate(config.channel_multipliers))
+        width = config.n_channels * sum(shares)
+        return int(fine * width * LAYERS_A_BLOCK * 2 * config.unet_blocks)
+    on_fine_grid = experiment.in_time or model.upsampling == "pin"
+    trunk = (fine if on_fine_grid else coarse) * model.n_filters
+    return trunk * LAYERS_A_BLOCK * model.n_blocks + fine * model.n_filters * LAYERS_BEHIND
