@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from app.data.reading.paths import local
+from app.data.reading.yaml_text import read_yaml
+from app.data.reading.yaml_values import shown
 from app.errors import InputError
 from app.flags import FLAGS_BY_NAME, SECTIONS, as_text, value_of
 from app.registry import unknown
 
 FLAGFILE, SEED = "flagfile", "seed"
 YAML_SUFFIXES = (".yml", ".yaml")
+SEED_COUNT = re.compile(r"[1-9]\d{0,5}")
 KEYS = ("flagfiles", "seeds", "exclude", "include", "compare")
 OWN_FLAGS = frozenset(
     {"save_path", "overwrite", "train", "test", "metrics"}
@@ -89,13 +92,10 @@ def _split(text: str) -> list[str]:
 
 def _from_yaml(name: str) -> Spec:
     """Flags with lists of values, and the keys that say more than that."""
-    path = Path(name).expanduser()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--sweep={name}: not readable as YAML ({error})") from error
+    path = local(name)
+    content = read_yaml(path, "--sweep")
     if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: expected flags with lists of values, received {content!r}")
+        raise InputError(f"{path}: expected flags with lists of values, received {shown(content)}")
     reader = _YamlReader(str(path), path.parent)
     axes: dict[str, list[str]] = {}
     if content.get("flagfiles"):
@@ -124,7 +124,7 @@ class _YamlReader:
         """Values of one flag as texts; a list within the list is one value with commas."""
         if not isinstance(values, list) or not values:
             raise InputError(
-                f"{self.where}: {name}: expected a list of values, received {values!r}"
+                f"{self.where}: {name}: expected a list of values, received {shown(values)}"
             )
         return self.checked(name, [self.text(name, value) for value in values])
 
@@ -139,12 +139,12 @@ class _YamlReader:
         """A list of seeds, or how many there are from 0 on."""
         if given is None:
             return []
-        values = list(range(given)) if isinstance(given, int) and given > 0 else given
-        return self.texts(SEED, values)
+        counted = isinstance(given, str) and SEED_COUNT.fullmatch(given)
+        return self.texts(SEED, list(range(int(given))) if counted else given)
 
     def selection(self, entry: Any, key: str) -> Changes:
         if not isinstance(entry, dict) or not entry:
-            raise InputError(f"{self.where}: {key}: expected FLAG: VALUE, received {entry!r}")
+            raise InputError(f"{self.where}: {key}: expected FLAG: VALUE, received {shown(entry)}")
         return {
             str(name): self.checked(str(name), [self.text(str(name), value)])[0]
             for name, value in entry.items()
@@ -154,7 +154,7 @@ class _YamlReader:
         if not isinstance(entry, list) or len(entry) != 2:
             raise InputError(
                 f"{self.where}: compare: expected pairs [{{FLAG: VALUE}}, {{FLAG: VALUE}}], "
-                f"received {entry!r}"
+                f"received {shown(entry)}"
             )
         return self.selection(entry[0], "compare"), self.selection(entry[1], "compare")
 

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from shard_helpers import field, write
 
 from app.data.reading.paths import absolute, expand, separate
 from app.data.reading.plain_description import from_files
+from app.data.reading.sources import open_source
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
 
@@ -185,3 +188,16 @@ def test_static_fields(folder: Path, text: str, files: list[str], names: list[st
 def test_static_fields_without_file_or_variable_are_refused(folder: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"--static=.*expected FILE:VARIABLE"):
         from_files("plain.nc", "x", text)
+
+
+def test_files_in_a_folder_with_brackets_are_one_record(tmp_path: Path) -> None:
+    (tmp_path / "run[1]").mkdir()
+    record = field(20)
+    write(tmp_path / "run[1]" / "b, c.nc", record.isel(time=slice(12, None)))
+    write(tmp_path / "run[1]" / "a=1.nc", record.isel(time=slice(0, 12)))
+    path = tmp_path / "data.yml"
+    path.write_text("predictand: {files: 'run[1]/*.nc', variables: t}", encoding="utf-8")
+    described = from_yaml(str(path), "/data").predictand
+    assert described is not None
+    fields = open_source(described).read(np.arange(20))[0]
+    np.testing.assert_array_equal(fields, record.values)

@@ -8,8 +8,10 @@ import pytest
 import xarray as xr
 
 from app.data.description import DataDescription, Source, Variable
+from app.data.prepare import prepare
 from app.data.reading.sources import open_source
 from app.data.reading.yaml_description import from_yaml
+from app.data.shards import Shards
 from app.errors import InputError
 
 
@@ -223,3 +225,27 @@ def test_a_level_in_another_quantity_is_refused(levels: str) -> None:
     variable = Variable("no2m", "no", level=2.0, level_units="m")
     with pytest.raises(InputError, match=r"level.*\bm\b.*Pa"):
         open_source(Source((levels,), (variable,)))
+
+
+def test_a_plain_lag_is_the_step_before(read, tmp_path: Path) -> None:
+    """Fields that hold the number of their hour: the predictor of lags: 1 is one less."""
+    hours = np.arange(40.0)
+    data = xr.Dataset(
+        {"n": (("time", "lat", "lon"), np.tile(hours[:, None, None], (1, 8, 8)), {"units": 1})},
+        coords={
+            "time": pd.date_range("2020-01-01", periods=40, freq="h"),
+            "lat": ("lat", 40 + np.arange(8.0), {"units": "degrees_north"}),
+            "lon": ("lon", np.arange(8.0), {"units": "degrees_east"}),
+        },
+    )
+    data.to_netcdf(tmp_path / "a.nc")
+    described = read(
+        "predictand: {files: a.nc, variables: {x: {source_name: n, units: 1}}}\n"
+        "predictors: {files: a.nc, variables: {y: {source_name: n}}, lags: 1}\n"
+    )
+    shards = Shards.open(prepare(described, scale=2, cache_dir=tmp_path / "c"))
+    rows = range(shards.size("train"))
+    assert shards.shape("predictors")[-1] == 1
+    fine = shards.read("hr", "train", rows).mean(axis=(1, 2, 3))
+    before = shards.read("predictors", "train", rows).mean(axis=(1, 2, 3))
+    np.testing.assert_array_equal(before, fine - 1)

@@ -75,7 +75,7 @@ def test_seeds_may_be_listed_and_stand_alone(tmp_path: Path) -> None:
         ("epochs", "expected FLAG=VALUE,VALUE"),
         ("epochs=1,2;epochs=3", "epochs is named twice"),
         (";", "expected FLAG=VALUE,VALUE"),
-        ("nowhere.yml", "not readable as YAML"),
+        ("nowhere.yml", "--sweep=nowhere.yml: no such file"),
     ],
 )
 def test_refusals_of_the_command_line(text: str, expected: str) -> None:
