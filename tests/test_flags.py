@@ -173,5 +173,14 @@ def test_flagfiles_that_are_none(
         flags.parse([f"--flagfile={name}"])
 
 
+@pytest.mark.parametrize(
+    ("texts", "value"),
+    [(["None", "None"], None), (["1", "None"], None), (["None", "1"], (1,)), (["1", "2"], (1, 2))],
+)
+def test_lists_that_are_unset_in_between(texts: list[str], value: object) -> None:
+    _, values = flags.parse([f"--disc_learning_rate={text}" for text in texts])
+    assert values["disc_learning_rate"] == value
+
+
 def test_a_line_break_in_a_value_is_part_of_it() -> None:
     assert flags.parse(["--data=a\nb.nc"])[1]["data"] == "a\nb.nc"

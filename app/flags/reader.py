@@ -137,7 +137,7 @@ def _assign(values: dict[str, Any], arguments: list[tuple[str, str]]) -> None:
         if not equals and flag.kind != "bool":
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
         value = value_from_text(flag, text.strip() if equals else "true", where)
-        if flag.kind in LISTS and name in begun:
+        if flag.kind in LISTS and name in begun and None not in (value, values[name]):
             value = (*values[name], *value)
         values[name] = value
         begun.add(name)
