@@ -161,6 +161,25 @@ def test_homes_and_file_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert absolute("~no_such_user/x.nc", tmp_path) == f"{tmp_path}/~no_such_user/x.nc"
 
 
+def test_homes_and_file_addresses_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert expand(["~/plain.nc", f"file://{folder}/a=b.nc"]) == [
+        f"{folder}/plain.nc", f"{folder}/a=b.nc",
+    ]  # fmt: skip
+    assert separate(f"file://{folder}/t2m,2020.nc,~/plain.nc") == (
+        f"file://{folder}/t2m,2020.nc", "~/plain.nc",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/data", "/data/all", "data"])
+def test_the_data_root_may_be_an_address(folder: Path, root: str) -> None:
+    path = folder / "data.yml"
+    path.write_text("predictand: {files: '${DATA_ROOT}/x.nc', variables: x}", encoding="utf-8")
+    source = from_yaml(str(path), root).predictand
+    assert source is not None
+    assert source.files == (f"{root}/x.nc" if root != "data" else f"{folder}/data/x.nc",)
+
+
 def test_files_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(InputError, match=r"plain\.nc: no permission to read it"):

@@ -74,10 +74,12 @@ def expand(patterns: Iterable[str]) -> list[str]:
     nothing, or may not be read.
     """
     paths: list[str] = []
-    for pattern in patterns:
+    for given in patterns:
+        pattern = given.removeprefix(LOCAL_ADDRESS)
         if REMOTE in pattern:
             paths += _remote(pattern)
             continue
+        pattern = pattern if _exists(pattern) else str(local(pattern))
         found = [pattern] if _exists(pattern) else _globbed(pattern)
         if not found:
             raise InputError(f"{pattern}: {_nothing(pattern)}")

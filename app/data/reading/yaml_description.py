@@ -19,7 +19,7 @@ from app.data.description import (
     Variable,
 )
 from app.data.reading import yaml_values as values
-from app.data.reading.paths import absolute, local
+from app.data.reading.paths import REMOTE, absolute, local
 from app.data.reading.yaml_text import Refused, parse_yaml, read_yaml
 from app.errors import InputError
 
@@ -49,7 +49,7 @@ def from_yaml(name: str, data_root: str) -> DataDescription:
             f"{values.shown(content)}"
         )
     keys = checked(DataKeys, content, where)
-    reader = _Reader(where, path.absolute().parent, data_root)
+    reader = _Reader(where, path.resolve().parent, data_root)
     given = keys.given
     low = given.get("low_resolution")
     region = given.get("region")
@@ -141,7 +141,9 @@ class _Reader:
         return _made(Variable, where, {**named, **options})
 
     def _expanded(self, text: str, where: str) -> str:
-        known = {**os.environ, "DATA_ROOT": str(local(self.data_root).resolve())}
+        root = self.data_root
+        resolved = root if REMOTE in root else str(local(root).resolve())
+        known = {**os.environ, "DATA_ROOT": resolved}
 
         def value(match: re.Match[str]) -> str:
             name = match.group(1) or match.group(2)
