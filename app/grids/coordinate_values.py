@@ -11,6 +11,7 @@ import xarray as xr
 from app.errors import InputError
 from app.grids.sphere import CIRCLE, POLE, Array
 
+NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and projected axes
 LATITUDE_TOLERANCE = 1e-3  # degrees beyond the pole that rounding may cause
 SEPARABLE = 1e-3  # share of a cell by which 2-D coordinates of a regular grid may waver
 RADIANS = frozenset({"rad", "radian", "radians"})
@@ -110,3 +111,17 @@ def refuse_text(
                 f"{where}: {name}, the {standard_name}, is stored as text ({str(first)[:20]!r}); "
                 "expected numbers in degrees"
             )
+
+
+def refuse_projected(variables: Mapping[Any, Any], standard_name: str, where: str) -> None:
+    """InputError where a file has the axes of a projection alone."""
+    axes = [
+        str(name)
+        for name, variable in variables.items()
+        if str(variable.attrs.get("standard_name", "")).startswith(NOT_GEOGRAPHIC)
+    ]
+    if axes:
+        raise InputError(
+            f"{where}: {' and '.join(axes)} are the axes of a projection, and there is no "
+            f"{standard_name}; expected 2-D latitudes and longitudes beside them"
+        )

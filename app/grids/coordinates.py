@@ -11,10 +11,12 @@ import xarray as xr
 
 from app.errors import InputError
 from app.grids.coordinate_values import (
+    NOT_GEOGRAPHIC,
     attributes_in_degrees,
     axes_of_mesh,
     check_values,
     in_degrees,
+    refuse_projected,
     refuse_text,
     units_of,
 )
@@ -25,7 +27,6 @@ CF_ATTRIBUTES = (
     {"standard_name": "longitude", "units": "degrees_east"},
 )
 PLAIN_DEGREES = {"degree", "degrees", "deg"}
-NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and projected axes
 AUXILIARY = ("bnds", "bounds", "vertices", "corners")  # endings of names of cell boundaries
 NOT_ATTRIBUTES = {"bounds", "_FillValue", "missing_value", "actual_range", "valid_range"}
 STRADDLING_GAP = 2.0  # an inner gap this many times the closing one shows where to roll
@@ -225,6 +226,7 @@ def _best(
     }
     if not ranks:
         refuse_text(data, variables, kind.standard_name, kind.names, where)
+        refuse_projected(variables, kind.standard_name, where)
         raise InputError(
             f"{where}: no {kind.standard_name} among {', '.join(map(str, variables)) or 'nothing'} "
             f"(dimensions {dict(data.sizes)}); expected standard_name {kind.standard_name}, units "

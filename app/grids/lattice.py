@@ -116,9 +116,9 @@ def index_axes(source: Grid, target: Grid) -> tuple[Axis, Axis]:
 def located(lattice: Array, points: Array) -> tuple[Array, Array]:
     """Fractional row and column of points (n, 3) in a lattice (m, k, 3); NaN outside.
 
-    Walks from the nearest inner vertex from cell to cell towards the point. On the plane that touches
-    the sphere at the point, where great circles are straight (gnomonic), the sides of a cell
-    are those of its neighbours, so that no point falls between two cells.
+    Walks from the nearest inner vertex from cell to cell towards the point. On the plane that
+    touches the sphere at the point, where great circles are straight (gnomonic), the sides of a
+    cell are those of its neighbours, so that no point falls between two cells.
     """
     last = np.array(lattice.shape[:2]) - 2
     inner = lattice[1:-1, 1:-1]

@@ -136,8 +136,17 @@ def test_a_sheared_grid_stays_two_dimensional():
             with_coordinates(np.linspace(-1.56, 1.56, 90), np.arange(180) * np.pi / 90, ({}, {})),
             "looks like a globe in radians",
         ),
+        (
+            with_coordinates(
+                LAT,
+                LON,
+                tuple({"standard_name": f"projection_{a}_coordinate", "units": "m"} for a in "yx"),
+                ("y", "x"),
+            ),
+            "y and x are the axes of a projection, and there is no latitude",
+        ),
     ],
-    ids=["text", "objects", "swapped", "crossed", "twice", "radians"],
+    ids=["text", "objects", "swapped", "crossed", "twice", "radians", "projected"],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(data, problem):
     with pytest.raises(InputError, match=rf"f\.nc: .*{problem}") as refused:

@@ -110,10 +110,12 @@ def rotated(rows, columns, spacing, south=-3.0, west=-4.0):
 
 
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic"])
-def test_a_shared_projection_is_regridded_along_its_axes(method):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_shared_projection_is_regridded_along_its_axes(method, sign):
     source, target = rotated(12, 14, 0.5), rotated(30, 25, 0.17, south=-2.8, west=-3.6)
     fields = np.random.default_rng(11).normal(size=(2, *source.shape))
     plain = [Grid(grid.y, grid.x) for grid in (source, target)]
+    source, target = (replace(grid, y=sign * grid.y) for grid in (source, target))
     np.testing.assert_allclose(
         regridder_between(source, target, method)(fields),
         regridder_between(*plain, method)(fields),
