@@ -167,6 +167,29 @@ class TestNames:
     def test_the_short_name_of_grib_serves_where_it_is_one_variable_s(self, mixed):
         np.testing.assert_array_equal(read(mixed, "2t")[0], read(mixed, "t2m")[0])
 
+    def test_amounts_of_several_lengths_that_end_together(self, tmp_path):
+        path = tmp_path / "a.grib"
+        path.write_bytes(
+            b"".join(
+                message(values(10 * end + start), **RAIN, stepRange=f"{start}-{end}")
+                for end, starts in ((6, (0, 3)), (9, (3, 6)))
+                for start in starts
+            )
+        )
+        with pytest.raises(InputError, match="tp_6h, tp_3h"):
+            read(path, "tp")
+        found, opened = read(path, "tp_3h")
+        np.testing.assert_allclose(found, north_up(values(63), values(96)), atol=PACKING)
+        assert hours(opened) == [6, 9]
+
+    def test_parameters_without_a_name(self, tmp_path):
+        path = tmp_path / "a.grib"
+        path.write_bytes(
+            b"".join(message(values(n), parameterCategory=192, parameterNumber=n) for n in (3, 4))
+        )
+        found, _ = read(path, "param_0_192_4")
+        np.testing.assert_allclose(found, north_up(values(4)), atol=PACKING)
+
     def test_analysis_and_forecast(self, tmp_path):
         path = tmp_path / "a.grib"
         path.write_bytes(

@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
 TIMES = ("time", "step", "valid_time")  # of the reference, hours from it, and their sum
 NUMBER, DATA_TYPE, GRID = "number", "dataType", "md5GridSection"
+LENGTH = "length"  # of the interval that a value is about, as 3h; no key of ecCodes
+# What tells parameters apart that ecCodes has no name for, in GRIB 2 and GRIB 1.
+PARAMETER = ("discipline", "parameterCategory", "parameterNumber", "table2Version",
+             "indicatorOfParameter")  # fmt: skip
+NAMELESS, UNKNOWN = 0, "unknown"  # their paramId and their name
 # What tells variables of one name apart, in the order in which it is added to the name.
-DISTINCTIONS = ("typeOfLevel", "stepType", DATA_TYPE, GRID)
+DISTINCTIONS = ("typeOfLevel", "stepType", LENGTH, DATA_TYPE, GRID)
 ENSEMBLE = {"cf": "pf"}  # the control forecast is a member like the perturbed ones
 CELL_METHODS = {"accum": "sum", "avg": "mean", "max": "maximum", "min": "minimum"}
 INSTANT = "instant"
@@ -83,7 +88,7 @@ def _scan(path: str) -> FileIndex:
         return dataset.open_fileindex(
             messages.FileStream(path, errors="raise"),
             indexpath="",
-            index_keys=[*dataset.INDEX_KEYS, *TIMES, "startStep", *UNORDERED],
+            index_keys=[*dataset.INDEX_KEYS, *TIMES, "startStep", *UNORDERED, *PARAMETER],
             computed_keys=cfmessage.COMPUTED_KEYS | {"startStep": start},
         )
     except Exception as error:  # ecCodes raises whatever the damaged part happens to break
@@ -97,16 +102,45 @@ def _split(index: FileIndex) -> Iterator[FileIndex]:
     """The messages of each variable, in the order of the file."""
     from cfgrib import dataset
 
-    single = {*dataset.DATA_ATTRIBUTES_KEYS, *dataset.GLOBAL_ATTRIBUTES_KEYS, *DISTINCTIONS}
-    kind = index.index_keys.index(DATA_TYPE)
-    positions = [index.index_keys.index(key) for key in sorted({*single, *UNORDERED})]
+    keys = {*dataset.DATA_ATTRIBUTES_KEYS, *dataset.GLOBAL_ATTRIBUTES_KEYS, *DISTINCTIONS}
+    positions = [index.index_keys.index(key) for key in sorted({*keys, *UNORDERED} - {LENGTH})]
+    parameter = [index.index_keys.index(key) for key in PARAMETER]
+    kind, name = index.index_keys.index(DATA_TYPE), index.index_keys.index("paramId")
     groups: dict[tuple[Hashable, ...], list[Any]] = {}
     for header, messages in index.field_ids_index:
         one = list(header)
         one[kind] = ENSEMBLE.get(one[kind], one[kind])
-        groups.setdefault(tuple(one[p] for p in positions), []).append((tuple(one), messages))
+        told_by = positions + parameter if one[name] == NAMELESS else positions
+        groups.setdefault(tuple(one[p] for p in told_by), []).append((tuple(one), messages))
     for group in groups.values():
-        yield type(index)(index.fieldset, index.index_keys, field_ids_index=group)
+        yield from _by_length(_part(index, group))
+
+
+def _part(index: FileIndex, entries: list[Any]) -> FileIndex:
+    return type(index)(index.fieldset, index.index_keys, field_ids_index=entries)
+
+
+def _by_length(index: FileIndex) -> list[FileIndex]:
+    """The messages of each length of interval where several end together, otherwise all."""
+    if not _repeated(index):
+        return [index]
+    groups: dict[float, list[Any]] = {}
+    for entry, (start, end) in zip(
+        index.field_ids_index, _headers(index, "startStep", "endStep"), strict=True
+    ):
+        groups.setdefault(end - start, []).append(entry)
+    return [_part(index, group) for group in groups.values()]
+
+
+def _length(index: FileIndex) -> str:
+    lengths = {end - start for start, end in _headers(index, "startStep", "endStep")}
+    return f"{lengths.pop():g}h" if len(lengths) == 1 else "mixed"
+
+
+def _repeated(index: FileIndex) -> int:
+    """Messages of the same level, member, time and step as another."""
+    cells = _headers(index, NUMBER, "level:float", "time", "step")
+    return len(cells) - len(set(cells))
 
 
 def _cube(index: FileIndex, path: str) -> _Cube:
@@ -126,12 +160,13 @@ def _cube(index: FileIndex, path: str) -> _Cube:
     built = dataset.open_from_index(
         index, time_dims=_time_dimensions(index, f"{path}: {name}"), squeeze=False, errors="raise"
     )
-    name, field = next((n, v) for n, v in built.variables.items() if "GRIB_paramId" in v.attributes)
+    key, field = next((n, v) for n, v in built.variables.items() if "GRIB_paramId" in v.attributes)
     coordinates = {
-        key: xr.Variable(value.dimensions, value.data, _without(value.attributes, "dtype"))
-        for key, value in built.variables.items()
-        if key != name
+        other: xr.Variable(value.dimensions, value.data, _without(value.attributes, "dtype"))
+        for other, value in built.variables.items()
+        if other != key
     }
+    name = _parameter(index) if key == UNKNOWN else key
     if grid in dataset.GRID_TYPES_DIMENSION_COORDS:
         _scanned(first, coordinates)
     attributes = _without(field.attributes, "coordinates")
@@ -140,8 +175,15 @@ def _cube(index: FileIndex, path: str) -> _Cube:
         attributes["cell_methods"] = f"time: {CELL_METHODS[step]}"
     data = LazilyIndexedArray(CfGribArrayWrapper(SimpleNamespace(lock=ECCODES_LOCK), field.data))
     _report_gaps(field, len(index.field_ids_index), f"{path}: {name}")
-    marks = {key: index.getone(key) for key in DISTINCTIONS}
+    marks = {mark: index.getone(mark) for mark in DISTINCTIONS if mark != LENGTH}
+    marks[LENGTH] = _length(index)
     return _Cube(name, xr.Variable(field.dimensions, data, attributes), coordinates, marks)
+
+
+def _parameter(index: FileIndex) -> str:
+    """A name of numbers for a parameter that ecCodes has no name for: param_0_192_7."""
+    numbers = [index.getone(key) for key in PARAMETER]
+    return "_".join(["param", *(str(n) for n in numbers if n != "undef")])
 
 
 def _without(attributes: dict[str, Any], name: str) -> dict[str, Any]:
@@ -162,8 +204,7 @@ def _headers(index: FileIndex, *keys: str) -> list[tuple[Any, ...]]:
 
 
 def _refuse_duplicates(index: FileIndex, name: str) -> None:
-    twice = len(_headers(index)) - len(set(_headers(index, NUMBER, "level:float", "time", "step")))
-    twice += sum(len(messages) - 1 for _, messages in index.field_ids_index)
+    twice = _repeated(index) + sum(len(messages) - 1 for _, messages in index.field_ids_index)
     if twice:
         raise _LeftOutError(
             f"{name} has {twice} message{'s'[: twice > 1]} of the same level, member, time and step"
