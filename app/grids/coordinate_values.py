@@ -15,6 +15,9 @@ NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and proje
 LATITUDE_TOLERANCE = 1e-3  # degrees beyond the pole that rounding may cause
 SEPARABLE = 1e-3  # share of a cell by which 2-D coordinates of a regular grid may waver
 RADIANS = frozenset({"rad", "radian", "radians"})
+LENGTHS = {"m", "km", "metre", "metres", "meter", "meters"}
+SMALL_ANGLES = {"arcmin", "arcminute", "arc_minute", "arcsec", "arcsecond", "arc_second", "gon"}
+NOT_DEGREES = frozenset(LENGTHS | SMALL_ANGLES | {f"{unit}s" for unit in SMALL_ANGLES})
 AGAINST = {"latitude": ("south", "s"), "longitude": ("west", "w")}  # counted the other way
 GLOBAL_RADIANS = (0.9 * np.pi, 0.95 * 2 * np.pi)  # least extents of a globe
 ROUNDED_RADIANS = 1e-3  # by which those of a globe may exceed π and 2π
@@ -25,10 +28,15 @@ def units_of(variable: Any) -> str:
     return str(variable.attrs.get("units", "")).strip().lower()
 
 
-def in_degrees(coordinate: xr.DataArray, standard_name: str) -> Array:
-    """Values in degrees, counted north and east."""
+def in_degrees(coordinate: xr.DataArray, standard_name: str, where: str) -> Array:
+    """Values in degrees, counted north and east; InputError for units of another kind."""
     values = np.asarray(coordinate.values, np.float64)
     units = units_of(coordinate)
+    if units in NOT_DEGREES:
+        raise InputError(
+            f"{where}: {coordinate.name}, the {standard_name}, has units {units!r}; expected "
+            "degrees or radians"
+        )
     if units in RADIANS:
         return np.degrees(values)
     against = {

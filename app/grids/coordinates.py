@@ -134,7 +134,10 @@ def find(data: xr.DataArray | xr.Dataset, where: str = "") -> Found:
     lat = _without_time(_best(data, variables, LATITUDE, where), where)
     lon = _without_time(_best(data, variables, LONGITUDE, where), where)
     _check_pair(lat, lon, where)
-    values = in_degrees(lat, LATITUDE.standard_name), in_degrees(lon, LONGITUDE.standard_name)
+    values = (
+        in_degrees(lat, LATITUDE.standard_name, where),
+        in_degrees(lon, LONGITUDE.standard_name, where),
+    )
     check_values(lat, lon, values, where)
     if lat.ndim == 1:
         dims, axes, mesh = (lat.dims[0], lon.dims[0]), values, False

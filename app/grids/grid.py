@@ -94,7 +94,11 @@ class Grid:
     @cached_property
     def spacing(self) -> float:
         """Side in degrees of a square as large as the typical (median) cell."""
-        areas = sphere.cell_areas(self.corners)
+        if self.rectilinear:
+            lat, lon = (np.radians(np.diff(edges)) for edges in self.edges)
+            areas = np.outer(lat * np.cos(np.radians(self.lat)), lon)
+        else:
+            areas = sphere.cell_areas(self.corners)
         return float(np.degrees(np.sqrt(np.median(areas))))
 
     @property

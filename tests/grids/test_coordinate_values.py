@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from app.data.description import Variable
+from app.data.field_file import FieldWriter
+from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid, detect_grid, same_grid
 
@@ -98,6 +101,27 @@ def test_the_mesh_of_a_regular_grid_is_that_grid(lat, lon, dtype, turned):
         np.testing.assert_array_equal(again[name].transpose("y", "x"), data[name])
 
 
+@pytest.mark.parametrize("unit", ["degrees", "radian"])
+def test_results_lie_on_the_mesh_of_the_file_in_degrees(tmp_path, unit):
+    mesh = np.meshgrid(LAT[::-1], LON, indexing="ij")
+    turned = [np.radians(values) if unit == "radian" else values for values in mesh]
+    data = with_coordinates(*turned, units(unit, unit))
+    grid, canonicalise = detect_grid(data)
+    tas = Variable("tas", "tas", units="K")
+    stamps = Stamps.of(np.array(["2001-01-01"], "datetime64[ns]"))
+    writer = FieldWriter.new(tmp_path / "y.nc", grid, stamps, (tas,), as_in_file=True)
+    writer.write(0, [canonicalise(data["v"]).values[None]])
+    writer.close()
+    with xr.open_dataset(tmp_path / "y.nc") as written:
+        np.testing.assert_array_equal(written["tas"][0], data["v"])
+        for name, values in zip(("lat", "lon"), mesh, strict=True):
+            assert written[name].dims == ("y", "x")
+            assert name in written["tas"].coords
+            np.testing.assert_allclose(written[name] % 360, values)
+            assert written[name].attrs["units"].startswith("degrees")
+        assert same_grid(detect_grid(written)[0], grid)
+
+
 def test_a_mesh_with_other_names_of_dimensions_in_the_other_order():
     lat, lon = np.meshgrid(LAT, LON)  # (lon, lat)
     data = xr.Dataset(
@@ -145,8 +169,12 @@ def test_a_sheared_grid_stays_two_dimensional():
             ),
             "y and x are the axes of a projection, and there is no latitude",
         ),
+        (
+            with_coordinates(LAT, LON, units("arcmin", "arcmin")),
+            "lat, the latitude, has units 'arcmin'; expected degrees or radians",
+        ),
     ],
-    ids=["text", "objects", "swapped", "crossed", "twice", "radians", "projected"],
+    ids=["text", "objects", "swapped", "crossed", "twice", "radians", "projected", "units"],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(data, problem):
     with pytest.raises(InputError, match=rf"f\.nc: .*{problem}") as refused:
