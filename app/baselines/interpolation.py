@@ -9,6 +9,7 @@ import numpy as np
 from absl import logging
 
 from app.baselines.base import clip_fields
+from app.data.units import same_unit
 from app.grids import Geometry, Grid
 from app.grids.lattice import with_axes
 from app.grids.regrid import Regridder, regridder_between
@@ -33,7 +34,7 @@ def match_channels(
         if variable.name in by_name:
             return by_name[variable.name]
         free = position < len(offered) and position not in taken
-        alike = free and (not units_known or offered[position].units == variable.units)
+        alike = free and (not units_known or same_unit(offered[position].units, variable.units))
         return position if alike else None
 
     return tuple(twin(position, variable) for position, variable in enumerate(wanted))

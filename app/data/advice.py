@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from app.data.amounts import SUM, TimeMeaning
+from app.data.amounts import MEAN, SUM, TimeMeaning
 from app.data.known_frames import duration_text
 from app.data.shards import Shards
 from app.data.survey import Comparison, Summary, independent_samples
+from app.data.units import same_unit
 
 FEWEST_COARSE_CELLS = 36  # below which there is hardly a pattern to learn from
 SHORTEST_SIDE = 4  # coarse cells
@@ -31,6 +32,7 @@ def notes(
     """
     return [
         *_on_amounts(shards, found, comparison),
+        *_on_units(shards),
         *_on_constants(shards, found),
         *_on_times(shards, lasting),
         *_on_correspondence(comparison),
@@ -44,12 +46,19 @@ def meaning_of(shards: Shards, name: str) -> TimeMeaning:
 
 
 def amounts(shards: Shards) -> list[str]:
-    """A line for each variable that was taken as an amount over time."""
+    """A line for each variable that was taken as an amount over time, or as none against its file.
+
+    In time also for means: they are filled in as if they were of the instant of their stamp.
+    """
+    in_time = shards.geometry.scale == 1
     lines = []
     for members in shards.meanings.values():
         for name, meaning in members.items():
             line = meaning.describe(name)
-            if meaning.method == SUM and line not in lines:
+            if meaning.method == MEAN and in_time:
+                line += ", taken as of the instant of its stamp"
+            told = meaning.method == SUM or meaning.contradicted
+            if (told or (meaning.method == MEAN and in_time)) and line not in lines:
                 lines.append(line)
     return lines
 
@@ -73,7 +82,15 @@ def _on_amounts(shards: Shards, found: Summaries, comparison: Comparison) -> Ite
                 "interpolation leaves them; valid_min: 0 sets them to 0"
             )
     for variable in shards.variables["hr"]:
-        gathered = meaning_of(shards, variable.name).method == SUM
+        meaning = meaning_of(shards, variable.name)
+        gathered = meaning.method == SUM
+        unsaid = variable.accumulation is None and variable.wet_threshold is None
+        if gathered and meaning.precipitation and variable.kind == "ratio" and unsaid:
+            step = step_text(shards.step("train"))
+            yield (
+                f"{variable.name} ({variable.units}): over what time an amount has gathered is not "
+                f"said, so that wet days cannot be told; accumulation: {step}, if it is the step"
+            )
         if gathered and comparison.grows_and_falls_back(variable.name):
             yield (
                 f"{variable.name} looks accumulated since the start of a forecast: values grow "
@@ -120,6 +137,17 @@ def _on_times(shards: Shards, lasting: Mapping[str, float]) -> Iterator[str]:
     if len(unseen):
         names = ", ".join(MONTHS[month - 1] for month in unseen)
         yield f"the test period has months that training lacks: {names}"
+
+
+def _on_units(shards: Shards) -> Iterator[str]:
+    fine = {variable.name: variable.units for variable in shards.variables["hr"]}
+    for variable in shards.variables["lr"]:
+        own = fine.get(variable.name, variable.units)
+        if shards.has_times and not same_unit(variable.units, own):
+            yield (
+                f"{variable.name} is in {variable.units} in the low resolution and in {own} in the "
+                "predictand: baselines compare them as they are; expected one unit for both"
+            )
 
 
 def _on_correspondence(comparison: Comparison) -> Iterator[str]:

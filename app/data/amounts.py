@@ -48,11 +48,13 @@ class TimeMeaning:
 
     `method` "sum": an amount of the time before its stamp; "mean": a mean over some time;
     "point": of the instant. `precipitation`: whether it is rain or snow that falls.
+    `contradicted`: whether the attributes say both of it.
     """
 
     method: str = POINT
     reason: str = ""
     precipitation: bool = False
+    contradicted: bool = False
 
     def describe(self, name: str) -> str:
         """In words, for messages: "tp: an amount of the time before its stamp (units m)"."""
@@ -90,7 +92,7 @@ def time_meaning(
             return TimeMeaning(POINT, "", fallen)  # a wind
         sums = [text for means, text in said if means == SUM]
         rather = f" are a rate, {sums[0]} notwithstanding" if sums else " are a rate"
-        return TimeMeaning(method, f"units {units}{rather}", fallen)
+        return TimeMeaning(method, f"units {units}{rather}", fallen, bool(sums))
     if said:
         evidence = [text for means, text in said if means == said[0][0]]
         return TimeMeaning(said[0][0], ", ".join((shown if fallen else []) + evidence), fallen)

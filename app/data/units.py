@@ -181,6 +181,13 @@ def normalise_unit(unit: str) -> str:
     return " ".join(parts + [s if n == 1 else f"{s}{n}" for s, n in (*above, *below)])
 
 
+def same_unit(one: str | None, other: str | None) -> bool:
+    """Whether two texts, or none at all, mean one unit: "mm/day" and "mm day-1"."""
+    if one is None or other is None:
+        return one is other
+    return normalise_unit(one) == normalise_unit(other)
+
+
 def _plain(unit: str) -> str:
     """Without typography: superscripts, wide blanks, dashes, outer brackets, dots at the end."""
     text = unicodedata.normalize("NFKC", _superscripts(unit).translate(DASHES)).translate(DASHES)

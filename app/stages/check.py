@@ -36,6 +36,7 @@ def run(session: Session) -> None:
 
     from app.data.advice import notes
     from app.data.survey import Comparison, cycles, persistence, summaries
+    from app.training.footprint import notes as against
 
     _print_grids(shards)
     _print_times(shards)
@@ -53,7 +54,7 @@ def run(session: Session) -> None:
     if "train" in shards.splits:
         comparison = Comparison.of(shards)
         _print_lags(comparison)
-        lines += notes(shards, found, lasting, comparison)
+        lines += [*notes(shards, found, lasting, comparison), *against(session.experiment, shards)]
     if lines:
         print()
     for line in lines:

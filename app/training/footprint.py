@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from app.config import DIFFUSION, Experiment
 from app.data.shards import Shards
+from app.data.time_plan import WITHHELD
 
-MEBI = 2**20
+MEBI, GIBI = 2**20, 2**30
 FLOAT = 4  # bytes
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 BATCHES = 4  # in memory at once: one used, one being made, two waiting
 # Fields of all channels that are kept for the gradients, and TensorFlow itself: as measured on
 # CPUs, within a third, for residual networks and U-Nets of 8 and 64 filters.
@@ -40,6 +46,37 @@ def memory(experiment: Experiment, shards: Shards) -> int:
     samples = sampling.batch_size * frames
     kept = _kept(experiment, coarse, fine)
     return FRAMEWORK + samples * FLOAT * (BATCHES * fields + kept)
+
+
+def notes(experiment: Experiment, shards: Shards) -> Iterator[str]:
+    """What speaks against training so on this machine."""
+    size, samples = experiment.sampling.batch_size, shards.size("train")
+    if size > samples:
+        yield f"--batch_size={size} is more than the {samples} training samples: one step an epoch"
+    needed, there = memory(experiment, shards), machine_memory()
+    if there and needed > there:
+        yield (
+            f"training may need {needed / GIBI:.1f} GiB a rank, and there are "
+            f"{there / GIBI:.1f}; expected a smaller --batch_size, or --patch_size"
+        )
+    if experiment.in_time and "test" in shards.splits and WITHHELD not in shards.splits:
+        yield (
+            "the record has no frames between the known ones of the test period: what is filled "
+            "in cannot be scored"
+        )
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this process may use; 0 where the system does not tell.
+
+    A batch job or container may have less than the machine.
+    """
+    known = []
+    with suppress(ValueError, OSError):
+        known.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(ValueError, OSError):
+        known.append(int(CGROUP_LIMIT.read_text()))  # "max" without a limit
+    return min(known, default=0)
 
 
 def _kept(experiment: Experiment, coarse: int, fine: int) -> int:

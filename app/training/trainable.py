@@ -14,6 +14,7 @@ from app.data.description import Variable
 from app.data.shards import Shards
 from app.data.transforms import inverse
 from app.data.triples import middle_frames
+from app.data.units import same_unit
 from app.data.wet import summed_over, wet_limit
 from app.data.windows import samples
 from app.errors import InputError
@@ -146,7 +147,7 @@ def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:
                 "own; expected one of the same name, or none"
             )
         offered = shards.variables["lr"][twin]
-        if known and offered.units != variable.units:
+        if known and not same_unit(offered.units, variable.units):
             raise InputError(
                 f"--constraint={constraint}: {variable.name} is in {variable.units}, its "
                 f"low-resolution field in {offered.units}; expected the same units"

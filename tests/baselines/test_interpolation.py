@@ -97,6 +97,7 @@ def named(*pairs):
         (named(("pr", "mm")), named(("psl", "Pa")), (None,)),
         (named(("x", "K"), ("tas", "K")), named(("tas", "K")), (None, 0)),
         (named(("tas", "K"), ("pr", "mm")), named(("tas", "K")), (0, None)),
+        (named(("rr", "mm/day")), named(("pr", "mm day-1")), (0,)),
     ],
 )
 def test_channels_are_matched_by_name_then_by_place(wanted, offered, expected):

@@ -86,8 +86,34 @@ def test_rain_is_known_for_what_it_is(folder: Path, capfd: pytest.CaptureFixture
     assert "note: tp: 10 values below 0, the least -1e-06" in text
     assert "accumulated since" not in text
     variables = {"tp": {"kind": "ratio", "valid_min": 0}}
-    quiet = described(predictand={"files": "rain.nc", "variables": variables})
-    assert "note: tp" not in check(capfd, quiet, "--scale=2")
+    rainy = {"kind": "fractions", "fractions": [0.6, 0.2, 0.2]}
+    unsaid = described(predictand={"files": "rain.nc", "variables": variables}, splits=rainy)
+    assert "accumulation: 1h, if it is the step" in check(capfd, unsaid, "--scale=2")
+    variables["tp"]["accumulation"] = "1h"
+    quiet = described(predictand={"files": "rain.nc", "variables": variables}, splits=rainy)
+    text = check(capfd, quiet, "--scale=2", "--batch_size=600")
+    assert "note: tp" not in text
+    assert "note: --batch_size=600 is more than the 576 training samples" in text
+
+
+def test_what_fills_in_time_is_told_from_means(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good = xr.open_dataset("good.nc")
+    good.t2m.attrs["cell_methods"] = "time: mean"
+    good.to_netcdf("mean.nc")
+    flags = ["--scale=1", "--trainer=TemDeepTrainer", "--input_step=6h", "--target_step=3h"]
+    text = check(capfd, "--data=mean.nc", "--variable=t2m", *flags)
+    assert "t2m: a mean over some time (cell_methods time: mean), taken as of the instant" in text
+    assert "note: the record has no frames between the known ones of the test period" in text
+
+
+def test_twins_in_two_units_are_pointed_out(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    low = {"files": "good.nc", "variables": {"t2m": {"units": "degC"}}}
+    text = check(capfd, described(low_resolution=low), "--paired_samples=explicit", "--scale=2")
+    assert "note: t2m is in degC in the low resolution and in K in the predictand" in text
 
 
 def test_accumulated_rain_is_pointed_out(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

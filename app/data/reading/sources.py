@@ -388,7 +388,7 @@ def _common_times(
 def _log_meanings(found: _Files, aggregate: str | None) -> None:
     """Which variables were taken as amounts, and why; doubts about what becomes of them."""
     for variable, meaning in zip(found.variables, found.meanings, strict=True):
-        if meaning.method == SUM:
+        if meaning.method == SUM or meaning.contradicted:
             logging.info("%s", meaning.describe(variable.name))
         hint = aggregation_hint(meaning, variable.name, aggregate)
         if hint is not None:
