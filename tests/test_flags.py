@@ -182,5 +182,15 @@ def test_lists_that_are_unset_in_between(texts: list[str], value: object) -> Non
     assert values["disc_learning_rate"] == value
 
 
-def test_a_line_break_in_a_value_is_part_of_it() -> None:
-    assert flags.parse(["--data=a\nb.nc"])[1]["data"] == "a\nb.nc"
+@pytest.mark.parametrize("odd", ["\n", "\r", "\0", "\udce9"])
+def test_values_that_no_flagfile_could_hold_are_refused(odd: str) -> None:
+    with pytest.raises(InputError, match="--data: expected one line of UTF-8 text"):
+        flags.parse([f"--data=a{odd}b.nc"])
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x0b", "\x85", "=", "#", '"""', "  "])
+def test_odd_values_come_back_from_a_flagfile(odd: str, tmp_path: Path) -> None:
+    _, values = flags.parse([f"--data=a{odd}b.nc"])
+    assert values["data"] == f"a{odd}b.nc"
+    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    assert again == values

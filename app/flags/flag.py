@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ EXPECTED = {
     "ints": "whole numbers with commas between",
 }
 NO_NAMES = "none"
+NO_LINE = re.compile(r"[\x00\n\r\ud800-\udfff]")  # what a flagfile could not hold
 LISTS: dict[str, Callable[[str], Any]] = {"floats": float, "ints": int}
 
 
@@ -60,8 +62,10 @@ def value_from_text(flag: Flag, text: str, where: str) -> Any:
     """
     if text in ("None", "") and flag.default is None:
         return None
-    if "\0" in text:
-        raise InputError(f"{where}: --{flag.name}: expected text without a NUL character")
+    if odd := NO_LINE.search(text):
+        raise InputError(
+            f"{where}: --{flag.name}: expected one line of UTF-8 text, received {odd[0]!r} in it"
+        )
     if flag.kind == "text":
         return text
     try:

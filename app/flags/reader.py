@@ -107,7 +107,7 @@ def _read_flagfile(
 def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
     """Lines that are neither blank, comments, section banners nor within a quoted heading."""
     closing = ""
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.strip().lstrip("\ufeff")
         if closing:
             closing = "" if closing in line else closing

@@ -58,6 +58,8 @@ def taken(argv: list[str]) -> None:
     if parsed is not None:
         words, values = parsed
         assert set(values) == set(NAMES)
+        Path("again.cfg").write_text(flags.as_flagfile(values), encoding="utf-8")
+        assert flags.parse(["--flagfile=again.cfg"])[1] == values
         known: Any = tuple(word for word in words if word in ("train", "test", "metrics"))
         accepted_or_refused(lambda: config.build(known or ("train",), values))
 
