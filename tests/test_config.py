@@ -109,6 +109,8 @@ def test_no_data_and_unknown_stage_are_refused() -> None:
         build("train")
     with pytest.raises(InputError, match="did you mean 'train'"):
         build("trian", *DATA)
+    with pytest.raises(InputError, match=r"a file where a stage is expected; .*--data='\*\.nc'"):
+        build("train", __file__, *DATA)
     with pytest.raises(InputError, match="expected --variable=NAME"):
         build("train", "--data=x.nc")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -143,6 +144,11 @@ def _prime_factors(number: int) -> tuple[int, ...]:
 
 def _stages(words: tuple[str, ...], values: dict[str, Any]) -> tuple[str, ...]:
     for word in words:
+        if word not in STAGES and os.path.isfile(word):
+            raise InputError(
+                f"{word}: a file where a stage is expected; several files are one value, with "
+                "commas or as a pattern in quotes, such as --data='*.nc'"
+            )
         if word not in STAGES:
             raise InputError(unknown("stage", word, STAGES))
     chosen = words or tuple(name for name in STAGE_FLAGS if values[name])

@@ -180,10 +180,20 @@ def test_the_data_root_may_be_an_address(folder: Path, root: str) -> None:
     assert source.files == (f"{root}/x.nc" if root != "data" else f"{folder}/data/x.nc",)
 
 
+def test_a_dollar_in_the_name_of_a_file_is_one(folder: Path) -> None:
+    path = folder / "data.yml"
+    path.write_text("predictand: {files: $cash.nc, variables: x}", encoding="utf-8")
+    source = from_yaml(str(path), "/data").predictand
+    assert source is not None
+    assert source.files == (f"{folder}/$cash.nc",)
+
+
 def test_files_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(InputError, match=r"plain\.nc: no permission to read it"):
         expand(["plain.nc"])
+    with pytest.raises(InputError, match=r"run1/x\*\.nc: no permission to look into run1"):
+        expand(["run1/x*.nc"])
 
 
 @pytest.mark.parametrize(

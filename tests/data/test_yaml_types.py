@@ -1,5 +1,6 @@
 """Natural values of another type in a YAML mean what they say, or are refused by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,7 @@ def test_options_of_a_variable(read, options: str, key: str, value: object) -> N
         (source_of("lags: [-1]"), "a negative one lies in the future"),
         (source_of("lags: []"), "predictors[0].lags: received [] (a list)"),
         (source_of("lags: [0, 0]"), "each once"),
+        (source_of("lags: 9999999"), "1000000 at most"),
         (source_of("lags: 1.5"), "received 1.5 (a number), expected time steps back"),
         (source_of("lags: true"), "received true (true or false), expected time steps back"),
         (source_of("select: level=850"), "select: received 'level=850' (a text), expected dim"),
@@ -243,6 +245,9 @@ def test_a_plain_lag_is_the_step_before(read, tmp_path: Path) -> None:
         "predictand: {files: a.nc, variables: {x: {source_name: n, units: 1}}}\n"
         "predictors: {files: a.nc, variables: {y: {source_name: n}}, lags: 1}\n"
     )
+    far = replace(described, predictors=(replace(described.predictors[0], lags=(0, 40)),))
+    with pytest.raises(InputError, match=r"no time with all lags \(0, 40 steps back\)"):
+        prepare(far, scale=2, cache_dir=tmp_path / "c")
     shards = Shards.open(prepare(described, scale=2, cache_dir=tmp_path / "c"))
     rows = range(shards.size("train"))
     assert shards.shape("predictors")[-1] == 1

@@ -69,6 +69,12 @@ def _match(
 
 
 def _nothing_left(stamps: Stamps, source: Source, opened: Opened, role: str) -> str:
+    unit = DAY if source.align == "day" else 1
+    if max(source.lags) and np.isin(stamps.seconds // unit, opened.stamps.seconds // unit).any():
+        return (
+            f"{role} {opened.paths[0]}: no time with all lags ({', '.join(map(str, source.lags))} "
+            f"steps back); it has {len(opened.stamps)} times, {opened.stamps.span()}"
+        )
     text = (
         f"{role} {opened.paths[0]} and the predictand have no time in common: "
         f"{opened.stamps.span()} against {stamps.span()}"

@@ -128,6 +128,9 @@ def _nothing(pattern: str) -> str:
     what = "no file matches" if WILDCARDS & set(pattern) else "no such file"
     folders = [part for part in Path(pattern).parents if not WILDCARDS & set(str(part))]
     gone = [part for part in folders if not _exists(str(part))]
+    there = [part for part in folders if part.is_dir()]
+    if there and not os.access(there[0], os.R_OK | os.X_OK):
+        return f"no permission to look into {there[0]}"
     return f"{what}; there is no folder {gone[-1]}" if gone else what
 
 

@@ -141,6 +141,9 @@ class _Reader:
         return _made(Variable, where, {**named, **options})
 
     def _expanded(self, text: str, where: str) -> str:
+        """The text with ${VARS} filled in, unless it is a file's name as it stands."""
+        if "$" in text and os.path.lexists(self.base / text):
+            return text
         root = self.data_root
         resolved = root if REMOTE in root else str(local(root).resolve())
         known = {**os.environ, "DATA_ROOT": resolved}

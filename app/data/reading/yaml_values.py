@@ -17,6 +17,7 @@ PERIOD = re.compile(
     r"\d{4}(?:-\d{1,2}(?:-\d{1,2}(?:[T ]\d{1,2}(?::\d{1,2}(?::\d{1,2})?)?)?)?)?"
 )  # as `app.data.times.period` reads it
 ROUNDING = 1e-6  # how far the sum of shares may exceed 1
+MOST_STEPS = 10**6  # that a lag goes back
 SHOWN = 60  # characters of a value in a message
 
 
@@ -193,6 +194,8 @@ def lags(value: Any) -> tuple[int, ...]:
     found: tuple[int, ...] = listed(whole, expected)(value)
     if min(found) < 0:
         raise ValueError(f"{expected}; a negative one lies in the future")
+    if max(found) > MOST_STEPS:
+        raise ValueError(f"{expected}; {MOST_STEPS} at most")
     if len(set(found)) < len(found):
         raise ValueError(f"{expected}; each once")
     return found
