@@ -38,7 +38,7 @@ CALENDARS = {
 TIME_UNITS = {"hours": 3600, "days": 86400, "seconds": 1, "minutes": 60}
 UNITS = {"K": 0.0, "Kelvin": 0.0, "deg_K": 0.0, "degC": -273.15, "Celsius": -273.15}
 NAMES = (("lat", "lon"), ("latitude", "longitude"), ("LAT", "LON"), ("nav_lat", "nav_lon"))
-MARK = -9999  # stored where missing, but for NaN and the default fill
+MARK, PACKED_MARK = -9999, -29999  # stored where missing, but for NaN and the default fill
 STEP = 0.002  # of packed values
 
 
@@ -190,7 +190,12 @@ def _encoded(values: np.ndarray, style: Style):
         attributes |= {"scale_factor": STEP, "add_offset": float(np.round(np.nanmean(own)))}
         own = np.round((own - attributes["add_offset"]) / STEP)
     kind = np.dtype(style.kind)
-    mark = kind.type({"nan": np.nan, "default": netCDF4.default_fillvals[style.kind]}.get(style.fill, MARK - 20000 if kind.kind == "i" else MARK))  # fmt: skip
+    if style.fill == "nan":
+        mark = kind.type(np.nan)
+    elif style.fill == "default":
+        mark = kind.type(netCDF4.default_fillvals[style.kind])
+    else:
+        mark = kind.type(PACKED_MARK if kind.kind == "i" else MARK)
     numbers = np.where(np.isnan(own), mark, own).astype(kind)
     if style.fill == "fill_value":
         fill = mark

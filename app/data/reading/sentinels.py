@@ -65,21 +65,20 @@ class Tally:
         its block, so that one look at either end finds it. Returns whether all of the values
         that are not NaN are finite.
         """
-        flat = values.reshape(-1)
-        self.count += flat.size
+        self.count += values.size
         finite = True
         for extreme in (np.fmin, np.fmax):
             for _ in range(MOST_SENTINELS):
-                found = float(extreme.reduce(flat)) if flat.size else np.nan
+                found = float(extreme.reduce(values, axis=None)) if values.size else np.nan
                 if not np.isfinite(found):
                     finite &= not np.isinf(found)
                     break
                 if not looks_like_sentinel(_stored(found, scale, offset)):
                     self.low, self.high = min(self.low, found), max(self.high, found)
                     break
-                same = flat == np.float32(found)
+                same = values == np.float32(found)
                 self.suspects[found] = self.suspects.get(found, 0) + int(same.sum())
-                flat = flat[~same]
+                values = values[~same]
         return finite
 
     def note_clipped(self, values: np.ndarray, low: bool) -> None:

@@ -57,11 +57,12 @@ class Window:
         order = [field.dims.index(dim) for dim in (*lead, *self.dims)]
         parts = [
             np.transpose(field.isel({self.dims[1]: slice(run.min(), run.max() + 1)}).values, order)[
-                ..., run - run.min()
+                ..., _index(run - run.min())
             ]
             for run in _runs(self.columns, 1)
         ]
-        return np.concatenate(parts, axis=-1)[..., self.rows - first, :]
+        block = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        return block[..., _index(self.rows - first), :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,8 @@ class Part:
         for run in _runs(rows, READ_THROUGH):
             first = run.min()
             block = self.field.isel({self.time_dim: slice(first, run.max() + 1)})
-            blocks.append(self._load(block, (self.time_dim,))[run - first])
-        return np.concatenate(blocks)
+            blocks.append(self._load(block, (self.time_dim,))[_index(run - first)])
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _load(self, field: xr.DataArray, lead: tuple[str, ...]) -> np.ndarray:
         versions = (MERGED,) if MERGED in field.dims else ()
@@ -216,6 +217,15 @@ class FileSeries:
         if blocks is None:
             raise ValueError("no rows asked for")
         return blocks
+
+
+def _index(numbers: np.ndarray) -> slice | np.ndarray:
+    """The numbers as a slice where they are neighbours, up or down: views cost no copy."""
+    step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
+    if abs(step) != 1 or (np.diff(numbers) != step).any():
+        return numbers
+    end = int(numbers[-1]) + step
+    return slice(int(numbers[0]), None if end < 0 else end, step)
 
 
 def _runs(numbers: np.ndarray, reach: int) -> list[np.ndarray]:
