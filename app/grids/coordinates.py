@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,12 +127,17 @@ class OrderedLongitudes:
     as_in_file: Array | None
 
 
-def find(data: xr.DataArray | xr.Dataset, where: str = "") -> Found:
-    """Latitude and longitude by CF standard name, units, axis or common name, in that order."""
+def find(
+    data: xr.DataArray | xr.Dataset, where: str = "", dims: frozenset[Hashable] = frozenset()
+) -> Found:
+    """Latitude and longitude by CF standard name, units, axis or common name, in that order.
+
+    Those along the given `dims` come before others.
+    """
     where = _describe(data, where)
     variables = data.variables if isinstance(data, xr.Dataset) else data.coords
-    lat = _without_time(_best(data, variables, LATITUDE, where), where)
-    lon = _without_time(_best(data, variables, LONGITUDE, where), where)
+    lat = _without_time(_best(data, variables, LATITUDE, where, dims), where)
+    lon = _without_time(_best(data, variables, LONGITUDE, where, dims), where)
     _check_pair(lat, lon, where)
     values = (
         in_degrees(lat, LATITUDE.standard_name, where),
@@ -140,9 +145,9 @@ def find(data: xr.DataArray | xr.Dataset, where: str = "") -> Found:
     )
     check_values(lat, lon, values, where)
     if lat.ndim == 1:
-        dims, axes, mesh = (lat.dims[0], lon.dims[0]), values, False
+        own, axes, mesh = (lat.dims[0], lon.dims[0]), values, False
     else:
-        dims, axes, mesh = _rows_and_columns(lat, lon, values, variables)
+        own, axes, mesh = _rows_and_columns(lat, lon, values, variables)
     shape = (len(axes[0]), len(axes[1])) if axes[0].ndim == 1 else axes[0].shape
     if min(shape) < 2:
         raise InputError(
@@ -150,15 +155,15 @@ def find(data: xr.DataArray | xr.Dataset, where: str = "") -> Found:
         )
     mapping = _grid_mapping(variables)
     names = (str(lat.name), str(lon.name))
-    y, x = (_index(variables, dim, names) for dim in dims)
-    kept = {*(d for d, v in zip(dims, (y, x), strict=True) if v is not None), mapping}
+    y, x = (_index(variables, dim, names) for dim in own)
+    kept = {*(d for d, v in zip(own, (y, x), strict=True) if v is not None), mapping}
     attrs = {str(name): _plain(variables[name].attrs) for name in kept if name is not None}
     for name, cf in zip(names, CF_ATTRIBUTES, strict=True):
         attrs[name] = attributes_in_degrees(_plain(variables[name].attrs), cf)
     return Found(
         lat=axes[0],
         lon=axes[1],
-        dims=(str(dims[0]), str(dims[1])),
+        dims=(str(own[0]), str(own[1])),
         names=names,
         y=y,
         x=x,
@@ -220,10 +225,14 @@ def _describe(data: xr.DataArray | xr.Dataset, where: str) -> str:
 
 
 def _best(
-    data: xr.DataArray | xr.Dataset, variables: Mapping[Any, Any], kind: Kind, where: str
+    data: xr.DataArray | xr.Dataset,
+    variables: Mapping[Any, Any],
+    kind: Kind,
+    where: str,
+    dims: frozenset[Hashable],
 ) -> xr.DataArray:
     ranks = {
-        name: rank
+        name: (bool(dims) and not dims.issuperset(variable.dims[-2:]), *rank)
         for name, variable in variables.items()
         if (rank := _rank(str(name), variable, kind)) is not None
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,13 +17,16 @@ from app.grids.grid import Grid
 Canonicalise = Callable[[xr.DataArray], xr.DataArray]
 
 
-def detect_grid(data: xr.DataArray | xr.Dataset, where: str = "") -> tuple[Grid, Canonicalise]:
+def detect_grid(
+    data: xr.DataArray | xr.Dataset, where: str = "", dims: Iterable[Hashable] = ()
+) -> tuple[Grid, Canonicalise]:
     """The grid of a file or variable, and a function that brings its fields to canonical order.
 
     `where` names the file in messages. Give the Dataset where 2-D latitudes may be plain
-    variables. InputError: no latitude or longitude, unstructured, not monotonic, duplicates.
+    variables, and the `dims` of the variable that is meant: a file may hold several grids.
+    InputError: no latitude or longitude, unstructured, not monotonic, duplicates.
     """
-    found = coordinates.find(data, where)
+    found = coordinates.find(data, where, frozenset(dims))
     build = _rectilinear if found.lat.ndim == 1 else _curvilinear
     grid = build(found)
     return grid, partial(to_canonical, grid=grid)

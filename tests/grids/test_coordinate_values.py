@@ -182,6 +182,29 @@ def test_what_cannot_be_read_is_refused_in_one_line(data, problem):
     assert "\n" not in str(refused.value)
 
 
+def test_of_several_grids_in_a_file_that_of_the_variable_is_taken():
+    """Staggered 2-D coordinates as plain variables; the names alone would choose the first."""
+    lat, lon = (a + 0.01 * np.arange(16) for a in np.meshgrid(LAT, LON, indexing="ij"))
+    data = xr.Dataset(
+        {
+            "XLAT": (("Time", "y", "x"), lat[None]),
+            "XLONG": (("Time", "y", "x"), lon[None]),
+            "XLAT_U": (
+                ("Time", "y", "xs"),
+                lat[None, :, :-1],
+                LATITUDE | {"units": "degree_north"},
+            ),
+            "XLONG_U": (("Time", "y", "xs"), lon[None, :, :-1] + 0.25, LONGITUDE),
+            "u": (("Time", "y", "xs"), lon[None, :, :-1]),
+            "t": (("Time", "y", "x"), lon[None]),
+        }
+    )
+    for name, expected in (("t", lon), ("u", lon[:, :-1] + 0.25)):
+        grid, _ = detect_grid(data, dims=data[name].dims)
+        assert grid.dims == data[name].dims[1:]
+        np.testing.assert_array_equal(grid.lon, expected)
+
+
 def test_unstructured_grids_are_refused_with_what_to_do():
     points = {"clat": ("cell", np.radians(LAT)), "clon": ("cell", np.radians(LON[: len(LAT)]))}
     data = xr.Dataset({"v": ("cell", LAT)}, points)

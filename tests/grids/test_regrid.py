@@ -123,6 +123,18 @@ def test_a_shared_projection_is_regridded_along_its_axes(method, sign):
     )
 
 
+@pytest.mark.parametrize("halo", [0, 1])
+@pytest.mark.parametrize("kind", ["projected", "curved", "plain"])
+def test_a_file_on_the_coarse_grid_keeps_its_values(kind, halo):
+    """Partial blocks at both ends; the file knows centres alone."""
+    fine = {"projected": rotated(33, 18, 0.25), "curved": curved(33, 18, 0.25)}
+    coarse = Geometry.build(fine.get(kind, regular(40, 33, 0.25, 0, 18, 0.25)), 4, halo).coarse
+    values = np.random.default_rng(13).normal(size=coarse.shape).astype(np.float32)
+    grid, _ = detect_grid(xr.Dataset({"v": (coarse.dims, values)}, coarse.coords()))
+    result = regridder_between(grid, coarse, "auto")(values)
+    np.testing.assert_allclose(result, values, atol=1e-6)
+
+
 def test_axes_of_another_projection_are_not_mistaken_for_shared():
     source = curved(12, 14, 0.5)
     numbered = replace(source, y=np.arange(12.0), x=np.arange(14.0))

@@ -248,7 +248,7 @@ def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> Grid:
     try:
         return detect_grid(field, path)[0]
     except InputError:
-        return detect_grid(dataset, path)[0]
+        return detect_grid(dataset, path, field.dims)[0]
 
 
 @dataclass(frozen=True, eq=False)
