@@ -104,9 +104,11 @@ def _is_fine(summary: Summary, name: str) -> bool:
 
 
 def _on_constants(shards: Shards, found: Summaries) -> Iterator[str]:
+    told = ("hr", "lr", "predictors") if shards.explicit else ("hr", "predictors")
     for summary in found.get("train", ()):
-        if summary.minimum == summary.maximum:
-            yield f"{summary.variable.name} is {summary.minimum:g} everywhere in training"
+        if summary.role in told and summary.minimum == summary.maximum:
+            where = "" if summary.role == "hr" else f" of {ROLE_NAMES[summary.role]}"
+            yield f"{summary.variable.name}{where} is {summary.minimum:g} everywhere in training"
     for c, variable in enumerate(shards.variables["static"]):
         field = shards.static[..., c]
         if np.nanmin(field) == np.nanmax(field):

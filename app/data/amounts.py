@@ -48,18 +48,21 @@ class TimeMeaning:
 
     `method` "sum": an amount of the time before its stamp; "mean": a mean over some time;
     "point": of the instant. `precipitation`: whether it is rain or snow that falls.
-    `contradicted`: whether the attributes say both of it.
+    `contradicted`: whether the attributes say both of it. `stamped`: where in its time an amount
+    has its stamp, "start", "middle" or "end".
     """
 
     method: str = POINT
     reason: str = ""
     precipitation: bool = False
     contradicted: bool = False
+    stamped: str = "end"
 
     def describe(self, name: str) -> str:
         """In words, for messages: "tp: an amount of the time before its stamp (units m)"."""
+        where = {"start": "after", "middle": "around"}.get(self.stamped, "before")
         means = {
-            SUM: "an amount gathered in the time before its stamp",
+            SUM: f"an amount gathered in the time {where} its stamp",
             MEAN: "a mean over some time",
             POINT: "of the instant of its stamp",
         }

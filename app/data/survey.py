@@ -19,6 +19,8 @@ LAG_SAMPLES = 1500  # training times used for the lag correlation
 ROLES = ("hr", "lr", "predictors")
 FAR_LAGS = range(5, 31)  # steps, at which nothing but chance and persistence is left
 FEWEST_TIMES = 3 * FAR_LAGS[-1]
+LONGEST = 0.9999  # autocorrelation, at most
+TINY = 1e-12  # share of the squares of a series that is rounding
 YEAR = 365 * DAY  # seconds
 FEW_CELLS = 64  # coarse cells that far lags are looked at in
 ALIKE = 1.5  # by what factor a correlation at lag 0 must exceed those far off
@@ -91,15 +93,18 @@ def _role_summaries(shards: Shards, split: str, role: str) -> list[Summary]:
 def persistence(series: np.ndarray, waves: np.ndarray, piece: np.ndarray) -> float:
     """Autocorrelation r of a series (n,) from one step to the next, within gapless pieces (n,).
 
-    Of what is left without trend and the cycles `waves` (n, k); 0 where it cannot be told.
+    Of what is left without trend and the cycles `waves` (n, k); 0 where it cannot be told, and
+    nearly 1 for a series that never changes.
     """
     rest = without_cycles(series[:, None], waves)[:, 0]
     linked = np.flatnonzero(np.diff(piece) == 0)
     pairs = linked[np.isfinite(rest[linked] * rest[linked + 1])]
-    power = np.nanmean(rest**2) if np.isfinite(rest).any() else 0.0
-    if not len(pairs) or not power > 0:
+    if not len(pairs):
         return 0.0
-    return float(np.clip((rest[pairs] * rest[pairs + 1]).mean() / power, 0.0, 0.9999))
+    power = np.nanmean(rest**2)
+    if not power > TINY * np.nanmean(series**2):
+        return LONGEST
+    return float(np.clip((rest[pairs] * rest[pairs + 1]).mean() / power, 0.0, LONGEST))
 
 
 def independent_samples(n: int, r: float) -> float:

@@ -109,6 +109,23 @@ def test_a_day_s_sum_ends_with_the_amount_stamped_at_midnight(tmp_path):
     assert [daily.stamps.text(row)[:10] for row in (0, 1)] == ["2001-01-01", "2001-01-02"]
 
 
+@pytest.mark.parametrize(
+    ("early", "first", "words"),
+    [(0, 1, "before"), (1, 0, "after"), (0.5, 0, "around")],
+)
+def test_time_bounds_tell_where_an_amount_has_its_stamp(tmp_path, early, first, words):
+    """Bounds that begin at the stamp leave hours 0 to 23 in their own day, as do those around."""
+    data = rain(49, cell_methods="time: sum").to_dataset(name="tp")
+    hours = np.arange(49.0)
+    data["time"] = ("time", hours, {"units": "hours since 2001-01-01", "bounds": "time_bnds"})
+    data["time_bnds"] = (("time", "nv"), np.stack([hours - 1, hours], axis=1) + early)
+    path = tmp_path / "a.nc"
+    data.to_netcdf(path)
+    daily = open_source(source(str(path), names=("tp",), aggregate="1D:sum"))
+    assert daily.read(np.array([0]))[0, 0, 0, 0] == sum(range(first, first + 24))
+    assert f"in the time {words} its stamp" in daily.meanings[0].describe("tp")
+
+
 def test_a_shift_that_the_user_asks_for_is_the_only_one(tmp_path):
     file = write(tmp_path / "a.nc", rain(49, GRIB_stepType="accum"))
     shifted = source(file, names=("tp",), aggregate="1D:sum", time_shift="-1h")

@@ -69,7 +69,8 @@ class Window:
 class Part:
     """One variable of one file, as the file has it; `stamps` is None where it has no time.
 
-    `change` converts to the unit of the whole series.
+    `change` converts to the unit of the whole series. `stamped`: where in its interval a stamp
+    lies, "start", "middle" or "end", as far as the file says so.
     """
 
     path: str
@@ -81,6 +82,7 @@ class Part:
     decoder: Decoder
     tally: Tally
     change: Conversion = SAME
+    stamped: str | None = None
 
     @property
     def units(self) -> str | None:

@@ -20,6 +20,7 @@ from app.data.reading.recalendar import InCalendar
 from app.data.reading.selection import find_variable, pick
 from app.data.reading.sentinels import Tally, suspicions
 from app.data.reading.series import FileSeries, Part, Series, Window
+from app.data.reading.time_bounds import stamped_at
 from app.data.reading.time_coordinates import (
     refuse_undecoded,
     stamps_of,
@@ -91,11 +92,13 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
             one,
             source.aggregate,
             f"{parts[0].path}: {variable.source_name}",
-            gathered=variable.time_method == SUM and not shift,
+            gathered=meaning.method == SUM and meaning.stamped == "end" and not shift,
         )
         if source.aggregate
         else one
-        for variable, one, parts in zip(found.variables, whole, found.parts, strict=True)
+        for variable, one, parts, meaning in zip(
+            found.variables, whole, found.parts, found.meanings, strict=True
+        )
     ]
     origins = [one.calendar for one in series]
     if source.calendar is not None:
@@ -326,10 +329,11 @@ def _part(
         where=where,
     )
     found = time_coordinate(field, dataset)
-    dim, stamps = None, None
+    dim, stamps, stamped = None, None, None
     if found is not None:
         dim, stamps = found[0], stamps_of(found[1], f"{path}: {found[1].name}")
-    return Part(path, variable, field, window, dim, stamps, decoder, tally)
+        stamped = None if source.time_shift else stamped_at(found[1], dataset)
+    return Part(path, variable, field, window, dim, stamps, decoder, tally, stamped=stamped)
 
 
 def _one_calendar(variables: Sequence[Variable], series: Sequence[Series], where: str) -> str:
@@ -429,6 +433,10 @@ def _resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMean
     names = dict.fromkeys((variable.source_name, variable.name))
     attributes = parts[0].field.attrs
     meaning = time_meaning([*names], own, attributes, variable.time_method)
+    if meaning.method == SUM and parts[0].stamped in ("start", "middle"):
+        meaning = replace(
+            meaning, stamped=parts[0].stamped, reason=f"{meaning.reason}, time bounds"
+        )
     method = SUM if meaning.method == SUM else POINT
     named = variable.standard_name or attributes.get("standard_name")
     found = replace(
