@@ -23,7 +23,6 @@ from app.data.scaling_file import write_scaling
 from app.data.shard_files import seal
 from app.data.shard_writing import (
     DATA,
-    Negatives,
     Task,
     fitted_split,
     merge_fits,
@@ -43,7 +42,6 @@ from app.ranks import Ranks
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
 FAILURE = "failed.json"
 READY = "ready"
-AMOUNTS_OF = {"hr": "", "lr": "low-resolution ", "predictors": "predictor "}
 
 
 def prepare(
@@ -204,7 +202,6 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     """Scaling, statics and manifest."""
     plan, data = job.plan, folder / DATA
     _refuse_missing(job, reports)
-    _warn_of_negatives(job, reports)
     write_scaling(data / SCALING_FILE, _scaling(job, folder))
     write_static(data / STATIC_FILE, plan.geometry.fine, plan.static, plan.variables["static"])
     findings = _findings(plan, reports)
@@ -212,24 +209,6 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     manifest = _manifest(job, data, reports) | {"findings": findings}
     path.write_text(json.dumps(manifest), encoding="utf-8")
     seal(path)
-
-
-def _warn_of_negatives(job: Job, reports: dict[str, dict[str, Any]]) -> None:
-    negatives = Negatives()
-    for report in reports.values():
-        negatives.merge(report["negatives"])
-    for role, what in AMOUNTS_OF.items():
-        if role == "lr" and job.description.low_resolution is None:
-            continue  # means of the predictand, of which this has been said
-        for variable in job.plan.variables[role]:
-            if found := negatives.found.get(f"{role}.{variable.name}"):
-                logging.warning(
-                    "%s%s: %d values lie below 0, the lowest is %g; transform %s counts them as 0",
-                    what,
-                    variable.name,
-                    *found,
-                    variable.transform,
-                )
 
 
 def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:

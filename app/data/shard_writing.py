@@ -25,9 +25,6 @@ FITTED = ("hr", "lr", "predictors")
 DATA = "data"  # in the work folder, beside claims and reports; becomes the final folder
 
 
-NEGLIGIBLE = 1e-3  # of x0: what packing leaves below 0
-
-
 @dataclass(frozen=True)
 class Task:
     """Shard `number` of `count` of a split: rows `first` up to `end`."""
@@ -75,7 +72,6 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     fitting = task.split == fitted_split(plan)
     fits = {role: ScalingFit(_names(plan.variables[role])) for role in FITTED if fitting}
     valid = np.zeros(len(plan.variables["hr"]), np.int64)
-    negatives = Negatives()
     (folder / DATA / task.split).mkdir(exist_ok=True)
     with ExitStack() as stack:
         writers = {
@@ -94,7 +90,6 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
             blocks = part.read(np.arange(start, min(start + step, task.end)))
             for role, writer in writers.items():
                 writer.write(start - task.first, blocks[role])
-                negatives.count(role, blocks[role], plan.variables[role])
             for role, fit in fits.items():
                 if role in blocks:
                     _add(fit, blocks[role], plan.variables[role])
@@ -103,35 +98,7 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     if fitting:
         save_fits(folder / f"{task.name}.npz", fits)
     tallies = [[tally.take().to_dict() for tally in one.tallies] for one in plan.sources]
-    return {
-        "entries": entries,
-        "valid": valid.tolist(),
-        "negatives": negatives.found,
-        "tallies": tallies,
-    }
-
-
-class Negatives:
-    """Amounts well below 0 that a transform takes for 0: "role.name" → [how many, the lowest]."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, list[float]] = {}
-
-    def count(self, role: str, fields: np.ndarray, variables: tuple[Variable, ...]) -> None:
-        """Fields (C, n, y, x), in the variables' units."""
-        for field, variable in zip(fields, variables, strict=True):
-            if variable.transform != "none":
-                below = field < -NEGLIGIBLE * variable.transform_scale
-                if below.any():
-                    self.merge(
-                        {f"{role}.{variable.name}": [int(below.sum()), float(np.nanmin(field))]}
-                    )
-
-    def merge(self, other: dict[str, list[float]]) -> None:
-        """Add what was found elsewhere."""
-        for name, (number, lowest) in other.items():
-            before, low = self.found.get(name, (0, 0.0))
-            self.found[name] = [before + number, min(low, lowest)]
+    return {"entries": entries, "valid": valid.tolist(), "tallies": tallies}
 
 
 def _entry(writer: FieldWriter) -> dict[str, Any]:

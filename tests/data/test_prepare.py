@@ -104,7 +104,7 @@ class TestPerfectProg:
         description = DataDescription(Source((path,), (variable,)))
         with caplog.at_level("WARNING"):
             prepare(description, scale=2, cache_dir=tmp_path / "c")
-        line = "t: 10 values lie below 0, the lowest is -7.5; transform log1p counts them as 0"
+        line = "10 values (0.5%) lie below 0, the least -7.5; transform log1p counts them as 0"
         assert (line in caplog.text) is said
 
     def test_region_and_halo(self, tmp_path):

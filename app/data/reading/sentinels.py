@@ -45,7 +45,7 @@ class Tally:
     range of all others; `count`: number of values read. `below` and
     `above`: how many values were set to valid_min and valid_max, `lowest` and `highest` how far
     beyond they lay (in the wanted unit). `masked`: how many lay so far beyond that they count as
-    missing.
+    missing. `negative`: how many amounts below 0 a transform counts as 0, `least` the least.
     """
 
     suspects: dict[float, int] = field(default_factory=dict)
@@ -55,8 +55,10 @@ class Tally:
     below: int = 0
     above: int = 0
     masked: int = 0
+    negative: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
+    least: float = np.inf
 
     def look(self, values: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> bool:
         """Take in decoded values (any shape, NaN where missing); stored = (value - offset) / scale.
@@ -90,6 +92,12 @@ class Tally:
             self.above += values.size
             self.highest = max(self.highest, float(values.max()))
 
+    def note_negative(self, amounts: np.ndarray) -> None:
+        """Count amounts below 0."""
+        if amounts.size:
+            self.negative += amounts.size
+            self.least = min(self.least, float(amounts.min()))
+
     def take(self) -> Tally:
         """What was seen so far; this tally begins anew."""
         taken = replace(self)
@@ -107,6 +115,8 @@ class Tally:
         self.below += other.below
         self.above += other.above
         self.masked += other.masked
+        self.negative += other.negative
+        self.least = min(self.least, other.least)
 
     def apart(self) -> dict[float, int]:
         """Those suspects that lie far from everything else."""
@@ -132,10 +142,15 @@ class Tally:
 
 
 def suspicions(tally: Tally, variable: Variable) -> list[str]:
-    """Lines on values that may mean "missing" though neither file nor user say so."""
-    if tally.masked:
-        return []  # they lie beyond the bounds given, and are missing now
+    """Lines on values that may mean "missing" though nobody says so, and on negative amounts."""
     lines = []
+    if tally.negative:
+        lines.append(
+            f"{variable.source_name}: {_share(tally.negative, tally)} lie below 0, the least "
+            f"{tally.least:.4g}; transform {variable.transform} counts them as 0"
+        )
+    if tally.masked:
+        return lines  # what looks like a sentinel lies beyond the bounds, and is missing now
     others = f"all others lie between {tally.low:.4g} and {tally.high:.4g}"
     for value, number in tally.apart().items():
         lines.append(

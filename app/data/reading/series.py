@@ -20,6 +20,7 @@ from app.errors import InputError, one_line
 from app.grids import Grid
 
 READ_THROUGH = 4  # rows between two wanted ones that are read along rather than skipped
+NEGLIGIBLE = 1e-3  # of x0: what packing leaves below 0
 MOST_DIFFERENT = 1000  # values beyond a bound; more are noise, and none of them a sentinel
 
 
@@ -156,6 +157,8 @@ def in_wanted_units(
         tally.masked += int(lost.sum())
         converted = converted.copy() if converted is values else converted
         converted[outside] = inside
+    if variable.transform != "none":
+        tally.note_negative(converted[converted < -NEGLIGIBLE * variable.transform_scale])
     return converted
 
 
