@@ -15,6 +15,7 @@ SYNTHETIC = "synthetic"  # stands for the built-in generator's file
 ADVECTION = "synthetic_advection"  # and for that of moving patterns
 BUILT_IN = (SYNTHETIC, ADVECTION)
 REMOTE = "://"
+MOST_COMMAS = 8  # looked for in the name of a file
 LOCAL_ADDRESS = "file://"
 WILDCARDS = frozenset("*?[")
 # Addresses that need a package, and those whose Zarr stores do.
@@ -51,7 +52,7 @@ def separate(text: str, leads: Callable[[str], bool] | None = None) -> tuple[str
     parts: list[str] = []
     first = 0
     while first < len(words):
-        for last in range(len(words), first, -1):
+        for last in range(min(len(words), first + MOST_COMMAS + 1), first, -1):
             part = ",".join(words[first:last]).strip()
             if last == first + 1 or leads(part):
                 break
