@@ -158,6 +158,19 @@ def test_gathering_that_is_odd_is_pointed_out(tmp_path, monkeypatch, units, aggr
     assert all(hint in line for line in said)
 
 
+def test_files_that_disagree_are_named(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
+    whole = rain(48)
+    first = whole[:24].assign_attrs(cell_methods="time: sum")
+    second = whole[24:].assign_attrs(cell_methods="time: mean")
+    files = [write(tmp_path / f"{n}.nc", part) for n, part in enumerate((first, second))]
+    open_source(source(*files, names=("tp",)))
+    assert len(said) == 1
+    assert files[0] in said[0]
+    assert said[0].endswith(f"in {files[1]}; expected files of one kind, or time_method")
+
+
 def test_amounts_are_summed_up_in_time_without_cell_methods(tmp_path):
     """ERA5's total precipitation: every known frame is the sum of the hours before it."""
     file = write(tmp_path / "a.nc", rain(97, GRIB_stepType="accum"))

@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
-from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
+from app.data.amounts import SUM, TimeMeaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
-from app.data.reading.decoding import declares_range, decoder_of
+from app.data.reading.decoding import decoder_of
 from app.data.reading.files import is_zarr, open_lazily
 from app.data.reading.paths import expand
 from app.data.reading.recalendar import InCalendar
+from app.data.reading.resolution import change_of, log_meanings, resolved
 from app.data.reading.selection import find_variable, pick
 from app.data.reading.sentinels import Tally, suspicions
 from app.data.reading.series import FileSeries, Part, Series, Window
@@ -29,11 +30,9 @@ from app.data.reading.time_coordinates import (
 )
 from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
-from app.data.units import Conversion, conversion, normalise_unit
 from app.errors import InputError
 from app.grids import Grid, columns_of, detect_grid
 
-DIMENSIONLESS = "1"
 DECODED_COORDINATES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
 
@@ -86,7 +85,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         for variable, parts in zip(source.variables, found.parts, strict=True)
     ]
     _log_left_out(source.variables, whole, found.lacking, shift)
-    _log_meanings(found, source.aggregate)
+    log_meanings(found.variables, found.meanings, source.aggregate)
     series: list[Series] = [
         Aggregated(
             one,
@@ -198,10 +197,10 @@ def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
         if not found and problem is not None:
             raise problem
     assert cut is not None  # a variable was found
-    resolved = [_resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
-    variables, meanings = zip(*resolved, strict=True)
+    told = [resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
+    variables, meanings = zip(*told, strict=True)
     converted = [
-        [replace(part, variable=v, change=_change(part, v, found)) for part in found]
+        [replace(part, variable=v, change=change_of(part, v, found)) for part in found]
         for v, found in zip(variables, parts, strict=True)
     ]
     return _Files(variables, cut.grid, converted, lacking, tallies, meanings, tuple(paths))
@@ -387,69 +386,3 @@ def _common_times(
         Stamps(seconds, calendar),
         tuple(np.searchsorted(one.seconds, seconds) for one in series),
     )
-
-
-def _log_meanings(found: _Files, aggregate: str | None) -> None:
-    """Which variables were taken as amounts, and why; doubts about what becomes of them."""
-    for variable, meaning in zip(found.variables, found.meanings, strict=True):
-        if meaning.method == SUM or meaning.contradicted:
-            logging.info("%s", meaning.describe(variable.name))
-        hint = aggregation_hint(meaning, variable.name, aggregate)
-        if hint is not None:
-            logging.warning("%s", hint)
-
-
-def _resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMeaning]:
-    """The variable with its unit and time method filled in, and what that was told from."""
-    own = next((part.units for part in parts if part.units is not None), None)
-    if own is None:
-        own = variable.units or DIMENSIONLESS
-    elif any(part.units is None for part in parts):
-        lacking = [part.path for part in parts if part.units is None]
-        logging.warning(
-            "%s: %s has no units in %d of %d files; those of the others are taken, %s",
-            lacking[0],
-            variable.source_name,
-            len(lacking),
-            len(parts),
-            own,
-        )
-    spellings = {normalise_unit(part.units) for part in parts if part.units is not None}
-    if len(spellings) > 1:
-        logging.warning(
-            "%s: %s has different units over the files (%s); each file is converted from its own",
-            parts[0].path,
-            variable.source_name,
-            ", ".join(sorted(spellings)),
-        )
-    bounds = declares_range(parts[0].field.attrs)
-    if bounds:
-        logging.info(
-            "%s: %s: values outside the file's %s count as missing",
-            parts[0].path,
-            variable.source_name,
-            bounds,
-        )
-    names = dict.fromkeys((variable.source_name, variable.name))
-    attributes = parts[0].field.attrs
-    meaning = time_meaning([*names], own, attributes, variable.time_method)
-    if meaning.method == SUM and parts[0].stamped in ("start", "middle"):
-        meaning = replace(
-            meaning, stamped=parts[0].stamped, reason=f"{meaning.reason}, time bounds"
-        )
-    method = SUM if meaning.method == SUM else POINT
-    named = variable.standard_name or attributes.get("standard_name")
-    found = replace(
-        variable,
-        units=variable.units or own,
-        time_method=method,
-        standard_name=None if named is None else str(named).strip(),
-    )
-    return found, meaning
-
-
-def _change(part: Part, variable: Variable, parts: list[Part]) -> Conversion:
-    """From a file's unit to the wanted one."""
-    others = next((one.units for one in parts if one.units is not None), None)
-    own = part.units or others or variable.units or DIMENSIONLESS
-    return conversion(own, variable.units or own, f"{part.path}: {variable.source_name}")
