@@ -29,6 +29,7 @@ CF_ATTRIBUTES = (
 PLAIN_DEGREES = {"degree", "degrees", "deg"}
 AUXILIARY = ("bnds", "bounds", "vertices", "corners")  # endings of names of cell boundaries
 NOT_ATTRIBUTES = {"bounds", "_FillValue", "missing_value", "actual_range", "valid_range"}
+REPEATED = 1e-3  # of the usual spacing: columns that close are one and the same, but for rounding
 STRADDLING_GAP = 2.0  # an inner gap this many times the closing one shows where to roll
 
 
@@ -263,8 +264,10 @@ def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
         return 1, not named
     if named:
         return 2, False
+    if str(attrs.get("long_name", "")).strip().lower() == kind.standard_name:
+        return 3, False
     on_axis = str(attrs.get("axis", "")).upper() == kind.axis and units in PLAIN_DEGREES
-    return (3, False) if on_axis else None
+    return (4, False) if on_axis else None
 
 
 def _without_time(coordinate: xr.DataArray, where: str) -> xr.DataArray:
@@ -340,8 +343,14 @@ def order_longitudes(lon: Array, where: str) -> OrderedLongitudes:
     ordered = lon[::-1] if flipped else lon
     gaps = _gaps(ordered)
     closing = CIRCLE - gaps.sum()
-    if (gaps == 0).any() or closing <= 0:
-        at = int(np.argmax(gaps == 0)) if (gaps == 0).any() else len(lon) - 1
+    least = REPEATED * float(np.median(gaps))
+    if abs(closing) <= least:
+        raise InputError(
+            f"{where}: longitude {ordered[-1]:g} repeats modulo 360: the last column is the first "
+            "one again; expected one pass around the circle, without it"
+        )
+    if (gaps <= least).any() or closing < 0:
+        at = int(np.argmax(gaps <= least)) if (gaps <= least).any() else len(lon) - 1
         raise InputError(
             f"{where}: longitude {ordered[at]:g} repeats modulo 360 or the values are not in "
             f"order (first {lon[0]:g}, last {lon[-1]:g}); expected one pass around the circle"

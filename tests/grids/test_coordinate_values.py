@@ -50,6 +50,11 @@ def test_radians_become_degrees_in_values_and_attributes(unit, dtype, curvilinea
     assert coords["clon"][2]["units"] == "degrees_east"
 
 
+def test_long_names_serve_where_nothing_else_does():
+    attrs = {"long_name": "Latitude"}, {"long_name": "longitude"}
+    assert detect_grid(with_coordinates(LAT, LON, attrs, ("p", "q")))[0].names == ("p", "q")
+
+
 def test_west_and_south_are_negative():
     grid, _ = detect_grid(
         with_coordinates(LAT[::-1], 350 - LON, units("degrees_south", "degrees_west"))
@@ -173,8 +178,26 @@ def test_a_sheared_grid_stays_two_dimensional():
             with_coordinates(LAT, LON, units("arcmin", "arcmin")),
             "lat, the latitude, has units 'arcmin'; expected degrees or radians",
         ),
+        (
+            with_coordinates(
+                LAT,
+                np.radians(np.arange(0, 361, 30.0)).astype("float32"),
+                units("degrees_north", "radian"),
+            ),
+            "the last column is the first one again",
+        ),
     ],
-    ids=["text", "objects", "swapped", "crossed", "twice", "radians", "projected", "units"],
+    ids=[
+        "text",
+        "objects",
+        "swapped",
+        "crossed",
+        "twice",
+        "radians",
+        "projected",
+        "units",
+        "cyclic",
+    ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(data, problem):
     with pytest.raises(InputError, match=rf"f\.nc: .*{problem}") as refused:
