@@ -154,6 +154,8 @@ def _variables(content: Any) -> Any:
         raise ValueError("a name, a list of names, or a mapping such as {t2m: {units: K}}")
     if len(set(names)) < len(names):
         raise ValueError("each name once")
+    if isinstance(content, str) and "," in content:
+        raise ValueError(f"a list: [{content}]")
     return {str(name): {} for name in names}
 
 

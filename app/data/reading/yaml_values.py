@@ -25,10 +25,10 @@ def shown(value: Any) -> str:
     """What was given and of which type, in a message."""
     if value is None:
         return "nothing"
-    if isinstance(value, dict):
-        return f"{shortened('{' + ', '.join(f'{k}: …' for k in value) + '}')} (a mapping)"
-    if isinstance(value, list):
-        return f"{shortened('[' + ', '.join(map(_plainly, value)) + ']')} (a list)"
+    if isinstance(value, (dict, list)):
+        return (
+            f"{shortened(_plainly(value))} (a {'mapping' if isinstance(value, dict) else 'list'})"
+        )
     if isinstance(value, Plain) and NUMBER.fullmatch(value):
         return f"{shortened(value)} (a number)"
     if isinstance(value, Plain) and value.lower() in TRUTHS:
@@ -36,10 +36,17 @@ def shown(value: Any) -> str:
     return f"{shortened(repr(str(value)))} (a text)"
 
 
-def _plainly(value: Any) -> str:
+def _plainly(value: Any, deep: bool = True) -> str:
+    """A value as YAML, what lies deeper left out."""
     if isinstance(value, dict):
-        return "{…}"
-    return "[…]" if isinstance(value, list) else str(value)
+        return (
+            "{" + ", ".join(f"{k}: {_plainly(v, False)}" for k, v in value.items()) + "}"
+            if deep
+            else "{…}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(_plainly(part, False) for part in value) + "]" if deep else "[…]"
+    return "" if value is None else str(value)
 
 
 def shortened(text: str) -> str:
@@ -232,9 +239,22 @@ def span(expected: str, lowest: float, highest: float) -> Callable[[Any], tuple[
 
 def period(value: Any) -> str:
     """An ISO time or the beginning of one."""
-    if isinstance(value, str) and PERIOD.fullmatch(value.strip()):
-        return str(value.strip())
-    raise ValueError("a time such as 1997, 1997-12-24 or 1997-12-24T06")
+    expected = "a time such as 1997, 1997-12-24 or 1997-12-24T06"
+    if not isinstance(value, str) or not PERIOD.fullmatch(value.strip()):
+        raise ValueError(expected)
+    _bounds(value, expected)
+    return str(value.strip())
+
+
+def _bounds(text: str, expected: str) -> tuple[int, int]:
+    """First second and first after it, in a calendar that has no days of its own."""
+    from app.data.times import period as bounds_of  # imports pandas
+    from app.errors import InputError
+
+    try:
+        return bounds_of(str(text), "noleap", "")
+    except InputError:
+        raise ValueError(expected) from None
 
 
 def periods(value: Any) -> tuple[tuple[str, str], ...]:
@@ -246,7 +266,11 @@ def periods(value: Any) -> tuple[tuple[str, str], ...]:
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(expected)
-    return tuple((period(first), period(last)) for first, last in pairs)
+    found = tuple((period(first), period(last)) for first, last in pairs)
+    for first, last in found:
+        if _bounds(last, "")[1] <= _bounds(first, "")[0]:
+            raise ValueError(f"{expected}; {last} lies before {first}")
+    return found
 
 
 def years(value: Any) -> tuple[int, ...]:
