@@ -137,7 +137,7 @@ class Bcsd:
         coarse, fine = self._coarse_mean[..., c], self._fine_mean[..., c]
         if kind != "ratio":
             return fine + self._regrid(low - coarse)
-        least = LEAST_MEAN * np.nanmax(coarse)
-        factor = np.where(coarse > least, low / np.maximum(coarse, least), 0.0)
+        enough = coarse > LEAST_MEAN * np.nan_to_num(coarse).max()  # never in a dry record
+        factor = np.where(enough, low / np.where(enough, coarse, 1.0), 0.0)
         factor = np.where(np.isnan(low), np.nan, factor)
         return fine * self._regrid(factor.astype(np.float32))

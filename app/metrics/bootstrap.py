@@ -44,6 +44,8 @@ def over_drawn_seeds(values: np.ndarray, generator: np.random.Generator) -> np.n
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % interval of resampled values."""
+    """Ends of the 95 % interval of resampled values; NaN where none is known."""
+    if not np.isfinite(values).any():
+        return np.nan, np.nan
     low, high = np.nanpercentile(values, LEVELS)
     return float(low), float(high)

@@ -299,7 +299,7 @@ def _assemble(scorer: _Scorer, sums: list[Sums], times: np.ndarray) -> Evaluatio
         rows += own_rows
         results.append(_result(scorer, c, variable, several, (score, distribution), maps))
     title = f"Scores on the {scorer.split} period"
-    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction)
+    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction, rows)
     table = Table(title, scorer.names, tuple(rows), footer)
     return Evaluation(table, tuple(results), scorer.shards.geometry.fine)
 

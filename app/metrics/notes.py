@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from app.metrics.accumulate import VariableScores
 from app.metrics.bootstrap import MIN_BLOCKS, RESAMPLES, block_length
 from app.metrics.distribution import DistributionScores
 from app.metrics.spectra import MIN_BANDS
+from app.metrics.table import Row
+from app.metrics.undefined import undefined_note
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -81,8 +84,9 @@ def notes(
     variables: tuple[Variable, ...],
     sums: list[tuple[VariableScores, DistributionScores]],
     prediction: Prediction,
+    rows: Sequence[Row] = (),
 ) -> tuple[str, ...]:
-    """Footer lines."""
+    """Footer lines; `rows` are those of the table."""
     lines = [_period(shards, name) for name in ("train", "validation", split)]
     for variable, (score, distribution) in zip(variables, sums, strict=True):
         lines.append(
@@ -94,6 +98,9 @@ def notes(
         lines.append(_spectra_note(variable, distribution))
         lines += _wet_note(variable, distribution)
         lines += _persistence_note(variable, distribution)
+        label = f"[{variable.name}]" if len(variables) > 1 else ""
+        missing = undefined_note([r for r in rows if r.metric.endswith(label)], score, label)
+        lines += [f"{variable.name}: {missing}"] if missing else []
     members = prediction.members
     if members > 1:
         lines.append(
@@ -137,6 +144,9 @@ def _spectra_note(variable: Variable, distribution: DistributionScores) -> str:
         return f"{variable.name}: no spectra, the grid is too small"
     if not spectrum.samples:
         return f"{variable.name}: no spectra, no sample has all values of the domain"
+    spectra = spectrum.result()
+    if spectra is None or not np.isfinite(spectra.truth).any():
+        return f"{variable.name}: no spectra, the truth does not vary in space"
     return (
         f"{variable.name}: spectra of the {spectrum.samples} of {len(distribution.weight)} samples"
         f" that are complete, {len(waves)} bands of wavelength {waves[0]:.4g} to {waves[-1]:.4g} km"
@@ -146,10 +156,9 @@ def _spectra_note(variable: Variable, distribution: DistributionScores) -> str:
 def _persistence_note(variable: Variable, distribution: DistributionScores) -> list[str]:
     if distribution.persistence is None:
         return []
-    return [
-        f"{variable.name}: residual_lag1 of the truth is "
-        f"{distribution.persistence.correlations[0]:.4g}"
-    ]
+    found = distribution.persistence.correlations[0]
+    value = f"is {found:.4g}" if np.isfinite(found) else "has no value, it does not vary in time"
+    return [f"{variable.name}: residual_lag1 of the truth {value}"]
 
 
 def _wet_note(variable: Variable, distribution: DistributionScores) -> list[str]:
@@ -164,13 +173,13 @@ def _wet_note(variable: Variable, distribution: DistributionScores) -> list[str]
         ]
     wet = distribution.wet
     share = wet.truth.sum() / distribution.weight.sum()
-    intensity = wet.truth_amount.sum() / max(wet.truth.sum(), np.finfo(float).tiny)
     own = "" if variable.wet_threshold is not None else " (1 mm day-1)"
     summed = "" if limit.accumulation is None else f" in {limit.accumulation / HOUR:g} h"
-    return [
-        f"{variable.name}: wet from {limit.value:.4g} {unit}{summed}{own} up; of the truth"
-        f" a share of {share:.4g}, of {intensity:.4g} {unit} on average"
-    ]
+    of_truth = "nothing of the truth"
+    if share > 0:
+        intensity = wet.truth_amount.sum() / wet.truth.sum()
+        of_truth = f"of the truth a share of {share:.4g}, of {intensity:.4g} {unit} on average"
+    return [f"{variable.name}: wet from {limit.value:.4g} {unit}{summed}{own} up; {of_truth}"]
 
 
 def _period(shards: Shards, split: str) -> str:

@@ -88,6 +88,11 @@ class Spectra:
     candidates: np.ndarray
 
     @property
+    def varied(self) -> bool:
+        """Whether the truth or a candidate has variance in any band."""
+        return bool(np.isfinite(self.truth).any() or np.isfinite(self.candidates).any())
+
+    @property
     def ratios(self) -> np.ndarray:
         """10·log10(P / P_truth) in dB (k, K)."""
         with np.errstate(divide="ignore", invalid="ignore"):

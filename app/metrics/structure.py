@@ -29,7 +29,10 @@ def smooth(fields: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Local moments of the truth, shared by all candidates of a block."""
+    """Local moments of the truth, shared by all candidates of a block.
+
+    Of values in units of the range, whose squares no unit makes overflow.
+    """
 
     truth: np.ndarray
     mean: np.ndarray
@@ -44,12 +47,16 @@ class Structure:
     def of(
         cls, truth: np.ndarray, valid: np.ndarray, origin: float, value_range: float
     ) -> Structure:
-        """Prepare (n, y, x) truth; `origin`, a typical value, keeps the variances exact."""
+        """Prepare (n, y, x) truth; `origin`, a typical value, keeps the variances exact.
+
+        Without a range there is no similarity.
+        """
         shared = bool((valid == valid[:1]).all())
         coverage = smooth((valid[:1] if shared else valid).astype(np.float64))
         centres = coverage >= MIN_WEIGHT
         coverage = np.where(centres, coverage, 1.0)
-        shifted = np.where(valid, truth - origin, 0.0)
+        unit = value_range or 1.0
+        shifted = np.where(valid, (truth - origin) / unit, 0.0)
         mean = smooth(shifted) / coverage
         variance = smooth(shifted**2) / coverage - mean**2
         return cls(shifted, mean, variance, coverage, centres, valid, origin, value_range)
@@ -61,17 +68,20 @@ class Structure:
         return np.broadcast_to(counts, len(self.truth))
 
     def similarity(self, candidate: np.ndarray) -> np.ndarray:
-        """Mean SSIM per sample (n,) over the centres, NaN where there are none.
+        """Mean SSIM per sample (n,) over the centres, NaN where there are none, or no range.
 
         Gaussian window of 11 cells, σ 1.5, population moments, renormalised over valid cells.
         Wang et al. (2004), doi:10.1109/TIP.2003.819861
         """
-        shifted = np.where(self.valid, candidate - self.origin, 0.0)
+        if not self.value_range:
+            return np.full(len(candidate), np.nan)
+        unit = self.value_range
+        shifted = np.where(self.valid, (candidate - self.origin) / unit, 0.0)
         mean = smooth(shifted) / self.coverage
         variance = smooth(shifted**2) / self.coverage - mean**2
         covariance = smooth(shifted * self.truth) / self.coverage - mean * self.mean
-        a, b = mean + self.origin, self.mean + self.origin
-        c1, c2 = (K1 * self.value_range) ** 2, (K2 * self.value_range) ** 2
+        a, b = mean + self.origin / unit, self.mean + self.origin / unit
+        c1, c2 = K1**2, K2**2
         with np.errstate(invalid="ignore", divide="ignore"):
             index = (2 * a * b + c1) * (2 * covariance + c2)
             index /= (a**2 + b**2 + c1) * (variance + self.variance + c2)

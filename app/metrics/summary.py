@@ -23,15 +23,18 @@ from app.metrics.table import Row
 
 REFERENCES = ("bicubic", "linear")
 PERCENT = 100.0
+ROUNDING = 1e-6  # of the values: errors of interpolation in float32 are smaller
 
 Values = dict[str, tuple[float, float]]
 
 
 def truth_spread(scores: VariableScores) -> float:
-    """Area-weighted standard deviation of the truth over time and space."""
+    """Area-weighted standard deviation of the truth over time and space; 0 for mere rounding."""
     total = scores.weight.sum()
     mean = (scores.area * scores.truth["sum"]).sum() / total
-    return float(np.sqrt((scores.area * scores.truth["squares"]).sum() / total - mean**2))
+    variance = (scores.area * scores.truth["squares"]).sum() / total - mean**2
+    floor = (SPREAD_FLOOR * (abs(mean) + abs(scores.range.mean))) ** 2
+    return float(np.sqrt(variance)) if variance > floor else 0.0
 
 
 def sample_rmse(scores: VariableScores) -> np.ndarray:
@@ -124,11 +127,19 @@ def interval_rows(scores: VariableScores, times: np.ndarray, unit: str, label: s
     for reference in REFERENCES:
         if reference in scores.candidates:
             r = scores.candidates.index(reference)
-            skill = 1 - divide(rmse, rmse[r])
-            again = None if resampled is None else 1 - divide(resampled, resampled[:, [r]])
+            floor = ROUNDING * abs(scores.range.mean)
+            skill = 1 - _against(rmse, rmse[r], floor)
+            again = None
+            if resampled is not None:
+                again = 1 - _against(resampled, resampled[:, [r]], floor)
             name = f"skill_vs_{reference}"
             rows += _with_interval(name, "1", label, scores.candidates, skill, again)
     return rows
+
+
+def _against(rmse: np.ndarray, reference: np.ndarray, floor: float) -> np.ndarray:
+    """Ratio to the reference's RMSE, NaN where that is no more than rounding."""
+    return divide(rmse, np.where(reference > floor, reference, 0.0))
 
 
 def _with_interval(

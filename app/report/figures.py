@@ -33,10 +33,10 @@ DPI = 160
 def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """Draw maps.png, rmse_map.png and scores.png into the folder.
 
-    With them spectra.png where any sample is complete, rank_histogram.png and members.png where
-    there are members, with wet_reliability.png for precipitation, and bins.png where the training
-    values differ. With several predictands each has its own, maps_tas.png and so on. Returns the
-    paths.
+    With them spectra.png where any sample is complete and varies in space, rank_histogram.png and
+    members.png where there are members, with wet_reliability.png for precipitation, and bins.png
+    where the training values differ. With several predictands each has its own, maps_tas.png and
+    so on. Returns the paths.
     """
     paths = []
     for result in evaluation.variables:
@@ -46,7 +46,7 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
             "rmse_map": rmse_maps(result, evaluation.grid, evaluation.table),
             "scores": score_chart(result, evaluation.table),
         }
-        if result.spectra is not None:
+        if result.spectra is not None and result.spectra.varied:
             drawn["spectra"] = spectra_chart(result, result.spectra, evaluation.table)
         if result.rank_histogram is not None:
             drawn["rank_histogram"] = rank_chart(result, result.rank_histogram, evaluation.table)
@@ -99,7 +99,8 @@ def _area_rmse(error: np.ndarray, grid: Grid) -> float:
     valid = np.isfinite(error)
     if not valid.any():
         return np.nan
-    return float(np.sqrt(np.average(error[valid] ** 2, weights=grid.cell_areas()[valid])))
+    squares = np.square(error[valid], dtype=np.float64)
+    return float(np.sqrt(np.average(squares, weights=grid.cell_areas()[valid])))
 
 
 def _draw_coarse(axes: Axes, result: VariableResult, values: Scale) -> None:

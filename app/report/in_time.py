@@ -29,15 +29,19 @@ PER_SECOND = 5  # frames
 
 
 def draw_time_figures(evaluation: TimeEvaluation, folder: Path) -> list[Path]:
-    """Draw restoration.png, by_hour.png, spectrum_in_time.png and animation.gif; their paths."""
+    """Draw restoration.png, by_hour.png, spectrum_in_time.png and animation.gif; their paths.
+
+    Without the spectrum where nothing changes in time.
+    """
     paths = []
     for c, result in enumerate(evaluation.variables):
         suffix = f"_{result.variable.name}" if result.label else ""
         drawn = {
             "restoration": _rates(evaluation, result),
             "by_hour": _by_hour(result),
-            "spectrum_in_time": _spectrum(result),
         }
+        if (result.power > 0).any():  # else nothing changes in time, and logarithms show nothing
+            drawn["spectrum_in_time"] = _spectrum(result)
         for name, figure in drawn.items():
             path = folder / f"{name}{suffix}.png"
             figure.savefig(path, dpi=DPI)

@@ -26,7 +26,7 @@ def ensemble_maps(
     example = result.example
     assert example.members is not None
     truth, mean = example.fields["truth"], example.members.mean(axis=0)
-    spread = example.members.std(axis=0, ddof=1)
+    spread = example.members.std(axis=0, ddof=1, dtype=np.float64)
     plain, name = deterministic, "deterministic network"
     if plain is None:
         plain, name = example.fields.get(DETERMINISTIC), title(DETERMINISTIC)
