@@ -48,7 +48,7 @@ def test_numbers_are_accepted_within_the_bounds_alone(name: str) -> None:
     bounds = BOUNDS[name]
     assert accepts(name, str(bounds.least)) == bounds.with_least
     assert accepts(name, str(bounds.most)) == bounds.with_most
-    for beyond in (bounds.least - 1, 2 * abs(bounds.most) + 1, -HUGE, HUGE):
+    for beyond in (bounds.least - abs(bounds.least) - 1, 2 * abs(bounds.most) + 1, -HUGE, HUGE):
         assert not accepts(name, str(beyond))
 
 
