@@ -15,6 +15,7 @@ from app.data.units import same_unit
 FEWEST_COARSE_CELLS = 36  # below which there is hardly a pattern to learn from
 SHORTEST_SIDE = 4  # coarse cells
 FEWEST_TEST_TIMES = 30
+SMALL = 0.01  # of the greatest value: what packing may leave below 0
 FEWEST_INDEPENDENT = 30
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
           "October", "November", "December")  # fmt: skip
@@ -68,15 +69,21 @@ def _on_amounts(shards: Shards, found: Summaries, comparison: Comparison) -> Ite
         meaning = meaning_of(shards, variable.name)
         if not meaning.precipitation:
             continue
+        own = [s for parts in found.values() for s in parts if _is_fine(s, variable.name)]
+        below = sum(summary.negative for summary in own)
+        least = min(summary.minimum for summary in own)
+        if least < -SMALL * max(summary.maximum for summary in own):
+            yield (
+                f"{variable.name} ({variable.units}) looks like precipitation, but {below} values "
+                f"lie below 0, the least {least:.3g}: are these anomalies?"
+            )
+            continue
         if variable.kind != "ratio":
             yield (
                 f"{variable.name} ({variable.units}) looks like precipitation, but its kind is "
                 f"{variable.kind}: relative scores and wet days are left out; expected kind: ratio"
             )
-        own = [s for parts in found.values() for s in parts if _is_fine(s, variable.name)]
-        below = sum(summary.negative for summary in own)
-        if below and variable.valid_min is None:
-            least = min(summary.minimum for summary in own)
+        if below and variable.valid_min is None and variable.transform == "none":
             yield (
                 f"{variable.name}: {below} values below 0, the least {least:.3g}, as packing or "
                 "interpolation leaves them; valid_min: 0 sets them to 0"

@@ -39,6 +39,7 @@ RADIATION = re.compile(
 STORE = re.compile(
     r"column|content|\bpath\b|precipitable|reservoir|snow[\s_]depth|canopy|storage|\bcover"
     r"|intercept|equivalent of snow|probab|fraction|type|flag|mask|height|altitude|elevation|level"
+    r"|\bsize|diameter|radius"
 )
 
 

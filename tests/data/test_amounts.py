@@ -85,6 +85,7 @@ def test_a_name_given_in_the_description_counts_too():
         ("terrain", "m", False),
         ("pressure", "Pa", False),
         ("spread", "mm", False),
+        ("hail_diameter", "mm", False),
         ("pr", "K", False),
         ("sprint_wind", "m s-1", False),
     ],

@@ -116,6 +116,15 @@ def test_twins_in_two_units_are_pointed_out(
     assert "note: t2m is in degC in the low resolution and in K in the predictand" in text
 
 
+def test_anomalies_are_no_rain(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = rain()
+    data.tp.values[:] -= 1
+    data.to_netcdf("anomalies.nc")
+    text = check(capfd, "--data=anomalies.nc", "--variable=tp", "--scale=2")
+    assert "lie below 0, the least -1: are these anomalies?" in text
+    assert "kind: ratio" not in text
+
+
 def test_accumulated_rain_is_pointed_out(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = rain(units="m", GRIB_stepType="accum")
     days = data.tp.clip(0).values.reshape(40, 24, 8, 8)
