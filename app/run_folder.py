@@ -74,6 +74,10 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
     def dense_weights(self) -> Path:
         return self.path / "dense_weights.nc"
 
@@ -130,7 +134,7 @@ class RunFolder:
             "git_commit": _git_commit(),
             **facts,
         }
-        write_json(self.path / "provenance.json", content)
+        write_json(self.provenance, content)
 
     @contextmanager
     def whole_files(self, target: Path) -> Iterator[Path]:

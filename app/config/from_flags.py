@@ -21,7 +21,9 @@ from app.config.training import (
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
 from app.config.values import fold, folder, listed, pairs, part, path, truths, whole_numbers
+from app.data.description import Source
 from app.data.reading.paths import separate
+from app.data.reading.plain_description import statics
 from app.durations import Interval, seconds_of
 from app.errors import InputError
 from app.registry import unknown
@@ -94,6 +96,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
             values,
             input=separate(values["input"] or ""),
             input_variables=pairs(values, "input_variables"),
+            static=_own_statics(values),
             input_reference=separate(values["input_reference"] or ""),
             ensemble=separate(values["ensemble"] or ""),
             target_times=listed(values["target_times"]),
@@ -173,6 +176,13 @@ def _time_limit(values: dict[str, Any]) -> float | None:
     if text is not None and not seconds:
         raise InputError(f"--time_limit={text}: expected a time (90min, 3h, 02:00:00, 1-00:00:00)")
     return seconds
+
+
+def _own_statics(values: dict[str, Any]) -> tuple[Source, ...]:
+    """The static fields of the region that a trained model is taken to."""
+    if values["input_grid"] != "own" or not values["static"]:
+        return ()
+    return statics(values["static"])
 
 
 def _sampling(values: dict[str, Any]) -> SamplingConfig:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from app.config.values import joined
+from app.data.description import Source
 from app.errors import InputError
 
 
@@ -30,6 +31,7 @@ class InferenceConfig:
     input: tuple[str, ...] = ()
     input_variables: Mapping[str, str] = field(default_factory=dict)
     input_grid: str = "trained"
+    static: tuple[Source, ...] = ()
     uncovered: str = "refuse"
     input_correction: str = "none"
     input_reference: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from app.data.shard_files import checksum
 from app.data.times import Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
-from app.grids import Geometry, Grid
+from app.grids import Geometry, Grid, same_grid
 
 MANIFEST = "manifest.json"
 SCALING_FILE = "scaling.nc"
 STATIC_FILE = "static.nc"
 FORMAT = 2
 ALL = slice(None)
+BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one training share
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +194,46 @@ class Shards:
         """Size of all files together."""
         return sum(int(entry["bytes"]) for entry in self._files.values())
 
+    def with_training(self, trained: Shards) -> Shards:
+        """These data with the training and validation period, and the scaling, of others.
+
+        The others' statics serve where there are none here. InputError where grids, variables,
+        units or pairs differ.
+        """
+        for what, same in (
+            ("grid", same_grid(self.geometry.fine, trained.geometry.fine)),
+            ("scale", self.geometry.scale == trained.geometry.scale),
+            ("halo", self.geometry.halo == trained.geometry.halo),
+            ("pairs", self.explicit == trained.explicit),
+            *((f"{role} variables", self._alike(trained, role)) for role in BORROWED),
+            ("low-resolution grid", _same_or_none(self.source_grid, trained.source_grid)),
+        ):
+            if not same:
+                raise InputError(f"{trained.folder}: its {what} differs from that of {self.folder}")
+        borrowed = [name for name in trained.splits if name not in self.splits]
+        own = bool(self.variables["static"])
+        return replace(
+            self,
+            splits=(*borrowed, *self.splits),
+            scaling=trained.scaling,
+            static=self.static if own else trained.static,
+            variables={
+                **self.variables,
+                "static": (self if own else trained).variables["static"],
+            },
+            _stamps={**{name: trained.stamps(name) for name in borrowed}, **self._stamps},
+            _roles={
+                **{key: part for key, part in trained._roles.items() if key[0] in borrowed},
+                **self._roles,
+            },
+        )
+
+    def _alike(self, other: Shards, role: str) -> bool:
+        mine, theirs = (
+            [(v.name, v.units) for v in one.variables.get(role, ())] for one in (self, other)
+        )
+        return mine == theirs
+
     def check_files(self) -> None:
         """InputError if a file has vanished or changed its size since the folder was opened."""
         _check_sizes(self.folder, self._files)
@@ -211,6 +252,10 @@ class Shards:
         if (split, role) not in self._roles:
             raise InputError(f"{self.folder}: the data have no {role} fields")
         return self._roles[split, role]
+
+
+def _same_or_none(grid: Grid | None, other: Grid | None) -> bool:
+    return grid is other or (grid is not None and other is not None and same_grid(grid, other))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def assign(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
             raise InputError(
                 f"splits: no time in {name} ({_asked(splits, name)}); the data have {stamps.span()}"
             )
-    if "train" not in masks:
-        raise InputError("splits: expected a training period (train)")
+    if not masks.keys() & {"train", "test"}:
+        raise InputError("splits: expected a training period (train), or a test period (test)")
     if splits.gap is not None:
         masks = _leave_gap(masks, stamps, splits.gap)
     return {name: np.flatnonzero(mask) for name, mask in masks.items()}

@@ -28,7 +28,13 @@ DATA = (
     Flag("data_config", "text", None, "YAML data description."),
     Flag("data", "text", None, "NetCDF, Zarr or GRIB files of the predictand, without any YAML."),
     Flag("variable", "text", None, "Variable of --data to downscale; several with commas."),
-    Flag("static", "text", None, "Static fields FILE:VARIABLE, several with commas."),
+    Flag(
+        "static",
+        "text",
+        None,
+        "Static fields FILE:VARIABLE, several with commas; with --input_grid=own those of the "
+        "region of --input.",
+    ),
     Flag(
         "transform",
         "enum",

@@ -21,10 +21,10 @@ from app.data.time_plan import all_summed
 from app.data.times import Stamps, time_features
 from app.data.triples import read_frames
 from app.distributed import Communicator
-from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.external import warn_of_assumed_units
 from app.inference.input_names import as_called_in
+from app.inference.load import check_channels, check_geometry
 from app.inference.parts import write_parts
 from app.inference.writer import GrowingFile, Layout
 
@@ -119,18 +119,10 @@ def _role(number: int) -> str:
 
 
 def check_fits(spec: TemporalSpec, shards: Shards, path: Path) -> None:
-    """A model in time serves the grid and the channels that it was trained on."""
-    expected = [channel.name for channel in (*spec.outputs, *spec.guidance)]
-    received = [v.name for role in ("hr", "predictors") for v in shards.variables[role]]
-    if expected != received:
-        raise InputError(
-            f"model {path}: expects {', '.join(expected)}; the data have {', '.join(received)}"
-        )
-    if Geometry.from_dict(spec.geometry).to_dict() != shards.geometry.to_dict():
-        raise InputError(
-            f"model {path}: trained on another grid than that of the data "
-            f"({shards.geometry.describe()})"
-        )
+    """A model in time serves the grid, the channels and the units that it was trained on."""
+    received = [v for role in ("hr", "predictors") for v in shards.variables[role]]
+    check_channels((*spec.outputs, *spec.guidance), received, "fields", path)
+    check_geometry(Geometry.from_dict(spec.geometry), shards.geometry, path)
 
 
 def fill_in(

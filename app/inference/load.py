@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.config import InferenceConfig
 from app.errors import InputError
+from app.grids import Geometry, same_grid
 
 if TYPE_CHECKING:
+    from app.data.description import Variable
     from app.data.shards import Shards
     from app.inference.predict import Predicts
-    from app.models import ModelSpec
+    from app.models import Channel, ModelSpec
 
 
 def load_models(
@@ -44,10 +45,13 @@ def load_models(
             "one member"
         )
     if inference.input_grid == "own":
-        from app.inference.region import moved, own_geometry
+        from app.inference.region import moved, own_geometry, own_statics
 
-        geometry = own_geometry(spec, inference.input, inference.input_variables)
-        models = [moved(model, geometry) for model in models]
+        names = inference.input_variables
+        inputs = {name: other for name, other in names.items() if name not in spec.statics}
+        geometry = own_geometry(spec, inference.input, inputs)
+        statics = own_statics(spec, geometry, inference.static, names, inference.uncovered)
+        models = [moved(model, geometry, *statics) for model in models]
         spec = models[0].spec
     if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:
         raise InputError(
@@ -73,17 +77,45 @@ def distribution_levels(spec: ModelSpec, inference: InferenceConfig) -> tuple[fl
 
 
 def check_fits(spec: ModelSpec, shards: Shards, path: Path) -> None:
-    """InputError where data are not of the grids and inputs that the model was trained on."""
-    expected = [channel.name for channel in spec.inputs]
-    received = [v.name for role in ("lr", "predictors") for v in shards.variables[role]]
-    if expected != received:
+    """InputError where data are not of a model's grids, inputs and units."""
+    for channels, roles, what in (
+        (spec.inputs, ("lr", "predictors"), "inputs"),
+        (spec.outputs, ("hr",), "predictands"),
+    ):
+        received = [v for role in roles for v in shards.variables[role]]
+        check_channels(channels, received, what, path)
+    check_geometry(Geometry.from_dict(spec.geometry), shards.geometry, path)
+
+
+def check_channels(
+    channels: Sequence[Channel], received: Sequence[Variable], what: str, path: Path
+) -> None:
+    """InputError where variables have other names or units than a model's channels."""
+    expected = [channel.name for channel in channels]
+    if expected != [v.name for v in received]:
         raise InputError(
-            f"model {path}: expects the inputs {', '.join(expected)}; the data have "
-            f"{', '.join(received)}"
+            f"model {path}: expects the {what} {', '.join(expected)}; the data have "
+            f"{', '.join(v.name for v in received)}"
         )
-    received_on = json.loads(json.dumps(shards.geometry.to_dict()))
-    if any(spec.geometry.get(key) != value for key, value in received_on.items()):
+    for channel, variable in zip(channels, received, strict=True):
+        if channel.units != (variable.units or ""):
+            raise InputError(
+                f"model {path}: expects {variable.name} in {channel.units or 'no unit'}; the data "
+                f"have it in {variable.units or 'no unit'}; give these units in the data "
+                "description, or as --units"
+            )
+
+
+def check_geometry(trained: Geometry, received: Geometry, path: Path) -> None:
+    """InputError where data are on another grid than the one that a model was trained on."""
+    if (trained.scale, trained.halo) != (received.scale, received.halo):
         raise InputError(
-            f"model {path}: trained on another grid than that of the data "
-            f"({shards.geometry.describe()})"
+            f"model {path}: trained with --scale={trained.scale} --halo={trained.halo}; received "
+            f"--scale={received.scale} --halo={received.halo}"
+        )
+    if not same_grid(trained.fine, received.fine):
+        raise InputError(
+            f"model {path}: trained on another grid ({trained.fine.shape[0]}×"
+            f"{trained.fine.shape[1]}, {trained.fine.extent()}) than that of the data "
+            f"({received.fine.shape[0]}×{received.fine.shape[1]}, {received.fine.extent()})"
         )

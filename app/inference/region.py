@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app.data.coordinate_channels import NAMES, coordinate_fields
+from app.data.plan import statics_on
 from app.data.reading.sources import open_source
 from app.errors import InputError
 from app.grids import Geometry, Grid
@@ -17,6 +18,7 @@ from app.models import ModelArrays, PhysicalModel
 from app.models.known_inputs import KnownInputs
 
 if TYPE_CHECKING:
+    from app.data.description import Source
     from app.models import ModelSpec
 
 FLAG = "--input_grid=own"
@@ -72,16 +74,59 @@ def _cut(edges: np.ndarray, scale: int) -> np.ndarray:
     return np.interp(places, np.arange(len(edges)), edges)
 
 
-def moved(model: PhysicalModel, geometry: Geometry) -> PhysicalModel:
+def own_statics(
+    spec: ModelSpec,
+    geometry: Geometry,
+    given: Sequence[Source],
+    names: Mapping[str, str],
+    uncovered: str,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The model's static fields (y, x) by name, as --static gives them, and cells they leave out.
+
+    Each is in the units of training. `names`: the file's name for a field of the model, where it
+    is another. InputError where one is missing or does not cover the region.
+    """
+    units = spec.domain.get("static_units", {})
+    wanted = {names.get(name, name): name for name in spec.statics if name not in NAMES}
+    sources = [
+        replace(
+            source,
+            variables=tuple(
+                replace(v, name=wanted[v.source_name], units=units.get(wanted[v.source_name]))
+                for v in source.variables
+            ),
+        )
+        for source in given
+        if all(v.source_name in wanted for v in source.variables)
+    ]
+    found, fields, outside = statics_on(tuple(sources), geometry.fine, uncovered, "--static")
+    by_name = {v.name: field for v, field in zip(found, fields, strict=True)}
+    missing = [name for name in wanted.values() if name not in by_name]
+    if missing:
+        raise InputError(
+            f"{FLAG}: the model has static fields ({', '.join(wanted.values())}); expected those "
+            f"of this region as --static=FILE:VARIABLE,…; {', '.join(missing)} "
+            + ("is" if len(missing) == 1 else "are")
+            + " not among them"
+        )
+    return by_name, outside
+
+
+def moved(
+    model: PhysicalModel,
+    geometry: Geometry,
+    statics: Mapping[str, np.ndarray] | None = None,
+    outside: np.ndarray | None = None,
+) -> PhysicalModel:
     """The same network on another grid; coordinate channels are that grid's.
 
-    InputError where the model knows things of its own grid that none knows of another.
+    `statics` (y, x) by name are the other static fields there; nothing is predicted in the cells
+    (y, x) `outside`. InputError where the model knows things of its own grid that none knows of
+    another.
     """
     spec = model.spec
-    others = [name for name in spec.statics if name not in NAMES]
     ties = {
         "weights that belong to grid points": model.tied_to_grid,
-        f"static fields ({', '.join(others)})": bool(others),
         "scaling that belongs to grid points": len(model.shapes["output_offset"]) > 1
         or len(model.shapes["input_offset"]) > 1,
         "a constraint over its own blocks": spec.constraint != "none",
@@ -89,25 +134,35 @@ def moved(model: PhysicalModel, geometry: Geometry) -> PhysicalModel:
     for reason, tied in ties.items():
         if tied:
             raise InputError(f"{FLAG}: the model has {reason} and serves its own grid only")
+    coordinates = np.moveaxis(coordinate_fields(geometry.fine), -1, 0)
+    known = {**dict(zip(NAMES, coordinates, strict=True)), **(statics or {})}
+    lacking = [name for name in spec.statics if name not in known]
+    if lacking:
+        raise InputError(f"{FLAG}: the model has static fields; expected {', '.join(lacking)}")
+    fields = np.zeros((*geometry.fine_shape, len(spec.statics)), np.float32)
+    for c, name in enumerate(spec.statics):
+        fields[..., c] = known[name]
     top, bottom, left, right = geometry.pad
-    widths = ((top, bottom), (left, right), (0, 0))
-    fields = np.pad(coordinate_fields(geometry.fine), widths, mode="edge")
-    order = [NAMES.index(name) for name in spec.statics]
+    served = np.ones(geometry.fine_shape, bool) if outside is None else ~outside
     arrays = ModelArrays(
         np.asarray(model.input_codec.offset),
         np.asarray(model.input_codec.spread),
         np.asarray(model.output_codec.offset),
         np.asarray(model.output_codec.spread),
-        mask=np.ones((*geometry.padded_shape, len(spec.outputs)), bool),
-        static=fields[..., order],
+        mask=np.repeat(geometry.pad_field(served, fill=False)[..., None], len(spec.outputs), -1),
+        static=np.pad(fields, ((top, bottom), (left, right), (0, 0)), mode="edge"),
         static_offset=np.asarray(model.static_offset),
         static_scale=np.asarray(model.static_scale),
     )
-    domain = dict(spec.domain)
-    if "inputs" in domain:  # nothing is known of the places: all of them count as known
-        known = KnownInputs.from_dict(domain["inputs"])
-        valid = np.ones((*geometry.coarse_shape, len(spec.inputs)), bool)
-        domain["inputs"] = replace(known, valid=valid).to_dict()
     place = {**geometry.to_dict(), "pad": list(geometry.pad)}
-    placed = replace(spec, geometry=place, domain=domain)
+    placed = replace(spec, geometry=place, domain=_anywhere(spec, geometry))
     return model.on_grid(placed, arrays)
+
+
+def _anywhere(spec: ModelSpec, geometry: Geometry) -> dict[str, Any]:
+    """The description of the training data on a grid of which it knows nothing: all is valid."""
+    domain = dict(spec.domain)
+    if "inputs" in domain:
+        valid = np.ones((*geometry.coarse_shape, len(spec.inputs)), bool)
+        domain["inputs"] = replace(KnownInputs.from_dict(domain["inputs"]), valid=valid).to_dict()
+    return domain

@@ -68,11 +68,13 @@ class Climate:
 
 
 def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate | None]:
-    """Range and tails of each predictand's training values; None where they are all alike.
+    """Range and tails of each predictand's training values; None where they are all alike or none.
 
     `undo` takes fields to the units of the truth that is scored.
     """
     n = split_size(shards, "train")
+    if not n:
+        return [None] * len(shards.variables["hr"])
     blocks = list(time_blocks(n, fine_values(shards)))
 
     def read(indices: np.ndarray) -> np.ndarray:

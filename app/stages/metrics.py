@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
+from app import flags
+from app.atomic import read_json
 from app.errors import InputError
+from app.run_folder import RunFolder
 from app.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ def run(session: Session) -> None:
         _score_in_time(session, shards, path, session.description.time_steps)
         return
 
+    shards = _with_training(session, shards)
+
     from app.data.wet import summed_over
     from app.metrics.evaluate import evaluate
     from app.report.figures import draw_figures
@@ -47,6 +52,43 @@ def run(session: Session) -> None:
         draw_figures(evaluation, out)
     print(evaluation)
     logging.info("tables and figures: %s", folder.metrics)
+
+
+def _with_training(session: Session, shards: Shards) -> Shards:
+    """Data of a test period alone, with the training period of the model's run if it is there.
+
+    Without it the baselines that are fitted are left out, and a line says so.
+    """
+    if "train" in shards.splits or shards.splits != ("test",):
+        return shards
+    reason = "the data have no training period, and no --model=RUN to take it from"
+    model = session.experiment.inference.model
+    if model is not None:
+        try:
+            trained = _of_run(Path(model).expanduser(), session.experiment.cache_dir)
+            whole = shards.with_training(trained)
+            logging.info("baselines are fitted to the training period of %s", model)
+            return whole
+        except InputError as error:
+            reason = str(error)
+    logging.warning("baselines that are fitted to a training period are left out: %s", reason)
+    return shards
+
+
+def _of_run(run: Path, cache: Path) -> Shards:
+    """The prepared data that a run was trained on; InputError where they are gone."""
+    from app.data.shards import Shards
+
+    folder = run if run.is_dir() else run.parent
+    facts = read_json(RunFolder(folder).provenance)
+    if facts is None or "data_fingerprint" not in facts:
+        raise InputError(f"--model={run}: no run folder that tells its training data")
+    name = str(facts["data_fingerprint"])
+    _, trained_with = flags.parse([f"--flagfile={RunFolder(folder).experiment}"])
+    for place in (cache, Path(trained_with["cache_dir"])):
+        if (place.expanduser() / name).is_dir():
+            return Shards.open(place.expanduser() / name)
+    raise InputError(f"--cache_dir={cache}: the training data of {run} are no longer there")
 
 
 def _score_in_time(session: Session, shards: Shards, path: Path, steps: TimeSteps) -> None:

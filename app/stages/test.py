@@ -132,13 +132,14 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
             grid=inference.input_grid,
             uncovered=inference.uncovered,
             names=dict(inference.input_variables),
+            static=fingerprint_of_files(*(source.files for source in inference.static)),
         )
     }
     if written_with(path, attributes):
         logging.info("%s: already predicted with this model", path)
         return
     model, spec = load_models(paths, inference, session.guard.look)
-    names = inference.input_variables
+    names = {n: v for n, v in inference.input_variables.items() if n not in spec.statics}
     data = open_input(spec, inference.input, inference.uncovered, names)
     if spec.time_window is not None:
         _warn_of_step(spec, modal_step(data.stamps.seconds))

@@ -108,6 +108,7 @@ def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
             "fingerprint": shards.fingerprint,
             "step": shards.step("train"),
             "inputs": known_inputs(shards).to_dict(),
+            "static_units": {v.name: v.units for v in variables["static"]},
         },
     )
 

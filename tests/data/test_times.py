@@ -168,3 +168,9 @@ def test_blocks_stay_whole_and_keep_the_shares():
 def test_impossible_splits_are_refused(splits, message):
     with pytest.raises(InputError, match=message):
         assign(DAILY, splits)
+
+
+def test_a_whole_record_may_be_a_test_period():
+    (part,) = assign(DAILY, Splits(fractions=(0.0, 0.0, 1.0))).items()
+    assert part[0] == "test"
+    np.testing.assert_array_equal(part[1], np.arange(len(DAILY)))

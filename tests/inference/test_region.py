@@ -8,10 +8,12 @@ import pytest
 
 from app.config import ModelConfig
 from app.data.coordinate_channels import NAMES, coordinate_fields
+from app.data.description import Source, Variable
 from app.errors import InputError
 from app.grids import Geometry, Grid
-from app.inference.region import moved
+from app.inference.region import moved, own_statics
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from tests.data.shard_helpers import field, write
 
 SCALE = 2
 
@@ -61,11 +63,38 @@ def test_coordinates_are_those_of_the_new_region():
 
 def test_what_only_its_own_grid_has_ties_a_model():
     z = np.ones((6, 8, 1))
-    with pytest.raises(InputError, match=r"static fields \(z\) and serves its own grid only"):
+    with pytest.raises(InputError, match=r"the model has static fields; expected z"):
         moved(model_of(("z",), z), geometry_of(0, 0))
     held = model_of((), None, constraint="additive", twins=(0,))
     with pytest.raises(InputError, match="a constraint over its own blocks"):
         moved(held, geometry_of(0, 0))
+
+
+def test_static_fields_of_the_new_region_are_taken(tmp_path):
+    """In the units of training, by the file's own name, and nothing where they end."""
+    height = np.random.default_rng(0).normal(300, 100, (6, 8, 1))
+    model = model_of(("z",), height, domain={"static_units": {"z": "m"}})
+    there = geometry_of(10, 20)
+    lat, lon = there.fine.lat, there.fine.lon
+    own = field(1, lat, lon, name="oro")
+    own.attrs["units"] = "km"
+    source = Source((write(tmp_path / "oro.nc", own),), (Variable("oro", "oro"),))
+    named = {"z": "oro"}
+    statics, outside = own_statics(model.spec, there, [source], named, "refuse")
+    there_model = moved(model, there, statics, outside)
+    np.testing.assert_allclose(there_model.static[..., 0], 1000 * own.values[0], rtol=1e-6)
+    coarse = np.random.default_rng(0).normal(280, 5, (1, 3, 4, 1)).astype("float32")
+    batch = {"coarse": coarse, "time": np.zeros((1, 8), "float32")}
+    home = moved(model, there, {"z": height[..., 0]})
+    np.testing.assert_array_equal(home.predict_fields(batch), model.predict_fields(batch))
+    with pytest.raises(InputError, match=r"as --static=FILE:VARIABLE,…; z is not among them"):
+        own_statics(model.spec, there, [source], {}, "refuse")
+    short = Source((write(tmp_path / "s.nc", own[:, :4] + 0),), source.variables)
+    with pytest.raises(InputError, match=r"--static\[0\] .* fine cells \(16 of 48\) lie outside"):
+        own_statics(model.spec, there, [short], named, "refuse")
+    part = moved(model, there, *own_statics(model.spec, there, [short], named, "mask"))
+    missing = np.isnan(part.predict_fields(batch)[0, 0, ..., 0])
+    np.testing.assert_array_equal(missing, np.repeat(np.arange(6) > 3, 8).reshape(6, 8))
 
 
 def test_files_of_another_region_are_served(tmp_path: Path) -> None:

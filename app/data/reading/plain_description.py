@@ -30,7 +30,7 @@ def from_files(data: str, variable: str | None, static: str | None) -> DataDescr
             files=tuple(absolute(part, Path.cwd()) for part in files),
             variables=tuple(_plain_variable(name, data) for name in names),
         ),
-        static=_statics(static) if static else (),
+        static=statics(static) if static else (),
     )
 
 
@@ -54,7 +54,7 @@ def _plain_variable(name: str, data: str) -> Variable:
     return Variable(name, name, **known)
 
 
-def _statics(text: str) -> tuple[Source, ...]:
+def statics(text: str) -> tuple[Source, ...]:
     """Sources of FILE:VARIABLE, several with commas; a file's name may have colons and commas."""
     parts = separate(text, lambda part: leads_somewhere(part.rpartition(":")[0]))
     return tuple(_static(part) for part in parts)
