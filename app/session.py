@@ -100,6 +100,12 @@ class Session:
         data = self.experiment.data
         if data is None:
             raise InputError("this stage needs a description of the data")
+        if data.idle:
+            logging.info(
+                "%s of %s: not used by --paired_samples=implicit, which coarsens the predictand",
+                ", ".join(data.idle),
+                self.experiment.flags["data_config"],
+            )
         return _with_generated(data, self.experiment.cache_dir)
 
     @cached_property

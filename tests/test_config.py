@@ -155,6 +155,10 @@ def test_perfect_prog_leaves_the_low_resolution_source_out(tmp_path: Path) -> No
     data = described(tmp_path, YAML).data
     assert data is not None
     assert data.low_resolution is None
+    assert data.idle == ("low_resolution",)
+    explicit = described(tmp_path, YAML, "--paired_samples=explicit").data
+    assert explicit is not None
+    assert explicit.idle == ()
 
 
 @pytest.mark.parametrize(

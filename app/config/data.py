@@ -96,7 +96,9 @@ def _as_named(values: dict[str, Any]) -> DataDescription:
         raise InputError(
             f"--paired_samples=explicit: {values['data_config']} has no low_resolution source"
         )
-    return description if explicit else replace(description, low_resolution=None)
+    if explicit or description.low_resolution is None:
+        return description
+    return replace(description, low_resolution=None, idle=("low_resolution",))
 
 
 def check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:

@@ -196,8 +196,9 @@ class DataDescription:
     `module` is the path of a data module that holds the arrays instead of the sources; with it
     `module_explicit` tells that it has low-resolution arrays of its own, and
     `module_inference_in_hr` that its inference_data lies on the fine grid. With `time_steps` the
-    predictand is to be downscaled in time, not in space. `uncovered`: whether cells that an input
-    does not cover are refused, or masked, which leaves them missing.
+    predictand is to be downscaled in time, not in space. `idle`: sources that are
+    described but have no place in the pairs. `uncovered`: whether cells that an input does not
+    cover are refused, or masked, which leaves them missing.
     """
 
     predictand: Source | None
@@ -214,6 +215,7 @@ class DataDescription:
     module_inference_in_hr: bool = False
     time_steps: TimeSteps | None = None
     uncovered: str = "refuse"
+    idle: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS, "data description")
