@@ -114,8 +114,10 @@ def test_a_shipped_flagfile_takes_other_data(monkeypatch: pytest.MonkeyPatch) ->
         (["--kind=amount"], "--kind=amount: expected one of interval, ratio"),
         (["--variable=t,u", "--units=K"], "--units with several variables (t, u): expected one"),
         (["--variable=t,t"], "--variable=t,t: expected each name once"),
-        (["--save_path="], "--save_path=: expected a folder; --save_path=. is the current one"),
-        (["--cache_dir= "], "--cache_dir=: expected a folder"),
+        (["--save_path="], "--save_path=: empty, expected a folder; . is the current one"),
+        (["--save_path=s3://bucket/run"], "s3://bucket/run: an address, which only data can have"),
+        (["--cache_dir= "], "--cache_dir=: empty, expected a folder"),
+        (["--save_path=$NO_SUCH_NAME/run"], "$NO_SUCH_NAME is not set in the environment"),
     ],
 )
 def test_refusals(argv: list[str], expected: str) -> None:
@@ -123,6 +125,11 @@ def test_refusals(argv: list[str], expected: str) -> None:
         described(*DATA, *argv)
     assert expected in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_yaml_at_an_address_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--data_config=s3://b/x\.yml: an address"):
+        described("--data_config=s3://b/x.yml")
 
 
 def test_flags_of_another_way_to_name_data_are_refused(tmp_path: Path) -> None:

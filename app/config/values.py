@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.data.reading.paths import REMOTE, local
 from app.errors import InputError
 
 Part = TypeVar("Part")
@@ -70,13 +72,20 @@ def joined(values: tuple[Any, ...]) -> str:
 
 def folder(values: dict[str, Any], name: str) -> Path:
     """The folder that a flag names; an empty name would be the current one."""
-    if not values[name].strip():
-        raise InputError(f"--{name}=: expected a folder; --{name}=. is the current one")
-    return path(values[name])
+    text = values[name]
+    if not os.path.expandvars(text).strip():
+        raise InputError(f"--{name}={text}: empty, expected a folder; . is the current one")
+    return path(text)
 
 
 def path(text: str) -> Path:
-    return Path(os.path.expandvars(text)).expanduser()
+    """A local path with variables and `~` filled in; an address is none."""
+    if REMOTE in text:
+        raise InputError(f"{text}: an address, which only data can have; expected a local path")
+    found = os.path.expandvars(text)
+    if unset := re.search(r"\$(\w+|\{\w+\})", found):
+        raise InputError(f"{text}: {unset[0]} is not set in the environment")
+    return local(found)
 
 
 def at_least(name: str, value: int, least: int) -> None:

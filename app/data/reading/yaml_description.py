@@ -40,6 +40,8 @@ def from_yaml(name: str, data_root: str) -> DataDescription:
     """
     from app.data.reading.yaml_keys import DataKeys, checked
 
+    if REMOTE in name:
+        raise InputError(f"{FLAG}={name}: an address, which only data can have; expected a file")
     path = local(name)
     content = read_yaml(path, FLAG)
     where = str(path)
