@@ -16,6 +16,7 @@ from app.models.known_inputs import KnownInputs
 if TYPE_CHECKING:
     from app.distributed import Communicator
     from app.models import ModelSpec
+    from app.models.temporal import TemporalSpec
 
 Mask = NDArray[np.bool_]
 
@@ -113,3 +114,50 @@ class Gaps:
             )
             self._nearest = (key, np.ravel_multi_index((rows, columns), valid.shape))
         return self._nearest[1]
+
+
+@dataclass(eq=False)
+class GuideGaps:
+    """Gaps of the guidance of known frames: what is filled in there is missing, and counted.
+
+    known: of outputs, then guidance, (y, x, C + G); outputs: how many are outputs.
+    """
+
+    known: KnownInputs
+    outputs: int
+    missing_cells: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.missing_cells = np.zeros(self.known.valid.shape[:2], bool)
+
+    @classmethod
+    def of(cls, spec: TemporalSpec) -> GuideGaps | None:
+        """The gaps of a model's guidance; None without any, or where nothing is known of it."""
+        stored = spec.domain.get("inputs")
+        if stored is None or not spec.guidance:
+            return None
+        return cls(KnownInputs.from_dict(stored), len(spec.outputs))
+
+    def closed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Frames (n, 4, y, x, C + G): outputs are missing where a guide is that training had.
+
+        Guidance that training never had is missing now too.
+        """
+        guides, known = frames[..., self.outputs :], self.known.valid[..., self.outputs :]
+        guides = np.where(known, guides, np.float32(np.nan))
+        lacking = (known & np.isnan(guides)).any(axis=-1)
+        absent = np.isnan(frames[..., : self.outputs]).all(axis=(2, 3, 4))
+        lacking[absent] = False  # frames that are not there at all
+        self.missing_cells |= lacking[:, 1:3].any(axis=(0, 1))
+        fields = np.where(lacking[..., None], np.float32(np.nan), frames[..., : self.outputs])
+        return np.concatenate([fields, guides], axis=-1)
+
+    def report(self, communicator: Communicator) -> None:
+        """A line for what was left missing."""
+        found = np.any(communicator.gather(self.missing_cells), axis=0)
+        if found.any() and communicator.ranks.first:
+            logging.warning(
+                "%d of %d cells of the guidance (%.3g %%) are missing at some or all times; what "
+                "is filled in there is left missing",
+                *(found.sum(), found.size, 100 * found.mean()),
+            )

@@ -23,10 +23,13 @@ from app.data.triples import read_frames
 from app.distributed import Communicator
 from app.grids import Geometry, Grid
 from app.inference.external import warn_of_assumed_units
+from app.inference.gaps import GuideGaps
 from app.inference.input_names import as_called_in
 from app.inference.load import check_channels, check_geometry
 from app.inference.parts import write_parts
+from app.inference.plausibility import compare_with_training
 from app.inference.writer import GrowingFile, Layout
+from app.models.known_inputs import KnownInputs
 
 if TYPE_CHECKING:
     from app.models.temporal import TemporalModel, TemporalSpec
@@ -72,8 +75,8 @@ def of_files(
     is not "mask". `names`: the files' name for a model's variable, where it is another.
     """
     geometry = Geometry.from_dict(spec.geometry)
-    stored = [source_from_dict(one) for one in spec.domain["sources"]]
-    sources = as_called_in(stored, files, names or {})
+    trained = [source_from_dict(one) for one in spec.domain["sources"]]
+    sources = as_called_in(trained, files, names or {})
     opened = [
         open_fine(_role(i), source, geometry.fine, uncovered) for i, source in enumerate(sources)
     ]
@@ -104,6 +107,14 @@ def of_files(
         fields[there] = np.moveaxis(np.concatenate(parts), 0, 1)
         return np.moveaxis(fields, 1, -1).reshape(*wanted.shape, *shape[1:], shape[0])
 
+    known = spec.domain.get("inputs")
+    if known is not None and not spec.summed:
+        compare_with_training(
+            lambda rows: read(rows[:, None])[:, 0],
+            len(frames.stamps),
+            (*spec.outputs, *spec.guidance),
+            KnownInputs.from_dict(known),
+        )
     axis = time_axis(frames.stamps, steps, spec.summed, times)
     return KnownRecord(axis, read, geometry.fine, first.variables)
 
@@ -145,25 +156,33 @@ def fill_in(
     share = np.flatnonzero((axis.unit >= units.start) & (axis.unit < units.stop))
     layout = Layout(record.grid, record.variables, attributes)
 
+    gaps = GuideGaps.of(model.spec)
+
     def fill(file: GrowingFile) -> None:
         rest = share[file.written :]
         for rows in _whole_units(axis.unit[rest], batch_size):
-            fields = filled(model, record, rest[rows], batch_size)
+            fields = filled(model, record, rest[rows], batch_size, gaps)
             file.append(list(np.moveaxis(fields, -1, 0)))
             check()
 
     write_parts(layout, path, axis.stamps, share, fill, communicator=communicator, check=check)
+    if gaps is not None:
+        gaps.report(communicator)
     logging.info("%d times, %d of them new: %s", len(axis), (axis.known == NONE).sum(), path)
 
 
 def filled(
-    model: TemporalModel, record: KnownRecord, rows: np.ndarray, batch_size: int
+    model: TemporalModel,
+    record: KnownRecord,
+    rows: np.ndarray,
+    batch_size: int,
+    gaps: GuideGaps | None = None,
 ) -> np.ndarray:
     """Fields (n, y, x, C) of some rows of the axis, whole units of it."""
     axis = record.axis.take(rows)
     fields = np.concatenate(
         [
-            _predicted(model, record, axis.take(slice(first, first + batch_size)), batch_size)
+            _predicted(model, record, axis.take(slice(first, first + batch_size)), batch_size, gaps)
             for first in range(0, len(axis), batch_size)
         ]
     )
@@ -179,11 +198,16 @@ def filled(
 
 
 def _predicted(
-    model: TemporalModel, record: KnownRecord, axis: TimeAxis, batch_size: int
+    model: TemporalModel,
+    record: KnownRecord,
+    axis: TimeAxis,
+    batch_size: int,
+    gaps: GuideGaps | None,
 ) -> np.ndarray:
     """What the model makes of a batch; a short one is filled up: a new size compiles anew."""
+    frames = record.read(axis.frames)
     batch = {
-        "frames": record.read(axis.frames),
+        "frames": frames if gaps is None else gaps.closed(frames),
         "theta": axis.theta,
         "length": axis.interval / model.spec.step,
         "time": time_features(axis.centres),

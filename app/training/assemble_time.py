@@ -14,6 +14,7 @@ from app.data.time_plan import all_summed
 from app.data.triples import TripleOptions, TripleSamples
 from app.models import Channel
 from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
+from app.training.known_inputs import known_inputs
 
 SHRINKAGE = 0.03  # chosen by cross-validation over three-day blocks of ERA5's known frames
 TINY = 1e-12
@@ -33,7 +34,11 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
         statics=tuple(v.name for v in variables["static"]),
         time_features=config.time_features,
         sun_response=temporal.sun_response,
-        domain={"sources": _sources(experiment, shards), "fingerprint": shards.fingerprint},
+        domain={
+            "sources": _sources(experiment, shards),
+            "fingerprint": shards.fingerprint,
+            "inputs": known_inputs(shards, ("hr", "predictors")).to_dict(),
+        },
     )
     network = TemporalNetwork(
         n_outputs=len(spec.outputs),

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from app.baselines.base import coarse_inputs, fine_values, time_blocks
+from app.baselines.base import fine_values, time_blocks
 from app.data.shards import Shards
 from app.data.transforms import inverse
 from app.models.known_inputs import KnownInputs
 
 
-def known_inputs(shards: Shards) -> KnownInputs:
-    """Where the coarse inputs are ever valid in the training period, and their range there."""
+def known_inputs(shards: Shards, roles: Sequence[str] = ("lr", "predictors")) -> KnownInputs:
+    """Where the inputs of these roles are ever valid in the training period, and their range."""
     low, high = [], []
-    for role in ("lr", "predictors"):
+    roles = [role for role in roles if shards.variables[role]]
+    for role in roles:
         scaling = shards.scaling[role]
         for c, variable in enumerate(shards.variables[role]):
             low.append(float(inverse(scaling.minimum[..., c].min(), variable)))
             high.append(float(inverse(scaling.maximum[..., c].max(), variable)))
-    valid = _ever_valid(shards, lambda indices: coarse_inputs(shards, indices, "train"))
-    return KnownInputs(valid, np.array(low), np.array(high))
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        return np.concatenate([shards.read(role, "train", indices) for role in roles], axis=-1)
+
+    return KnownInputs(_ever_valid(shards, read), np.array(low), np.array(high))
 
 
 def known_targets(shards: Shards) -> np.ndarray:

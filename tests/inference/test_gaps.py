@@ -13,7 +13,7 @@ from app.data.shards import Shards
 from app.data.times import Stamps
 from app.distributed import Communicator
 from app.grids import Geometry, Grid
-from app.inference.gaps import Gaps
+from app.inference.gaps import Gaps, GuideGaps
 from app.inference.predict import predict
 from app.inference.windows import Windows
 from app.inference.writer import Layout
@@ -142,3 +142,20 @@ def test_what_is_known_is_that_of_the_training_period(tmp_path):
     lr = shards.read("lr", "train", np.arange(20))
     assert known.low[0] == pytest.approx(np.nanmin(lr))
     assert known.high[0] == pytest.approx(np.nanmax(lr))
+
+
+def test_between_known_frames_what_a_guide_lacks_is_missing(caplog):
+    """Of one field and one guide, which training had but for its first cell."""
+    known = np.ones((3, 4, 2), bool)
+    known[0, 0, 1] = False
+    gaps = GuideGaps(KnownInputs(known, np.zeros(2), np.ones(2)), 1)
+    frames = np.random.default_rng(0).normal(size=(2, 4, 3, 4, 2)).astype("float32")
+    frames[0, 1, 2, 3, 1] = np.nan
+    frames[1, 3] = np.nan  # no frame after the last interval
+    closed = gaps.closed(frames)
+    expected = frames.copy()
+    expected[0, 1, 2, 3, 0] = np.nan
+    expected[..., 0, 0, 1] = np.nan
+    np.testing.assert_array_equal(closed, expected)
+    gaps.report(Communicator(Ranks()))
+    assert "1 of 12 cells of the guidance (8.33 %) are missing" in caplog.text
