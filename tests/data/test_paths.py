@@ -100,6 +100,8 @@ def test_dangling_links_and_links_in_a_circle_are_named(folder: Path) -> None:
         ("plain.nc/a.nc", "plain.nc is a file, no folder"),
         ("run1", "run1: a folder without the metadata of a Zarr store"),
         ("a\0b.nc", "no such file"),
+        ('"plain.nc"', "no such file; the quotes are taken for a part of the name"),
+        ("plain.nc, a=b.nc", "no such file; in a YAML several files are a list"),
         ("x" * 5000, "no such file"),
         ("ftp://host/a.nc", "unknown kind of address ftp; expected one of s3, gs"),
         ("https://host/*.nc", "a web server cannot be searched"),

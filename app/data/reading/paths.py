@@ -15,6 +15,7 @@ SYNTHETIC = "synthetic"  # stands for the built-in generator's file
 ADVECTION = "synthetic_advection"  # and for that of moving patterns
 BUILT_IN = (SYNTHETIC, ADVECTION)
 REMOTE = "://"
+QUOTES = ('"', "'")
 MOST_COMMAS = 8  # looked for in the name of a file
 LOCAL_ADDRESS = "file://"
 WILDCARDS = frozenset("*?[")
@@ -127,6 +128,10 @@ def _nothing(pattern: str) -> str:
         if part != Path(pattern) and not part.is_dir():
             return f"{part} is a file, no folder"
     what = "no file matches" if WILDCARDS & set(pattern) else "no such file"
+    if pattern.endswith(QUOTES):
+        return f"{what}; the quotes are taken for a part of the name, leave them out"
+    if "," in pattern:
+        return f"{what}; in a YAML several files are a list, [a.nc, b.nc]"
     folders = [part for part in Path(pattern).parents if not WILDCARDS & set(str(part))]
     gone = [part for part in folders if not _exists(str(part))]
     there = [part for part in folders if part.is_dir()]
