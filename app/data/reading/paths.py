@@ -109,7 +109,11 @@ def _globbed(pattern: str) -> list[str]:
     start = [glob.escape(part) for part in parts[:known]]
     rest = list(parts[known:])
     for tail in (rest, [part.replace("[", "[[]") for part in rest]):
-        if found := sorted(glob.glob(os.path.join(*start, *tail), recursive=True)):
+        try:
+            found = sorted(glob.glob(os.path.join(*start, *tail), recursive=True))
+        except ValueError:  # half a character, which no file's name has
+            return []
+        if found:
             return found
     return []
 
@@ -118,14 +122,14 @@ def _nothing(pattern: str) -> str:
     """Why a path leads to nothing."""
     for part in (Path(pattern), *Path(pattern).parents):
         try:
-            if part.is_symlink() and not part.exists():
+            if os.path.islink(part) and not os.path.exists(part):
                 return f"{part.name} is a link to {os.readlink(part)}, which does not exist"
             part.stat()
         except PermissionError:
             return f"no permission to look into {part.parent}"
         except (OSError, ValueError, RuntimeError):
             continue
-        if part != Path(pattern) and not part.is_dir():
+        if part != Path(pattern) and not os.path.isdir(part):
             return f"{part} is a file, no folder"
     what = "no file matches" if WILDCARDS & set(pattern) else "no such file"
     if pattern.endswith(QUOTES):
@@ -134,7 +138,7 @@ def _nothing(pattern: str) -> str:
         return f"{what}; in a YAML several files are a list, [a.nc, b.nc]"
     folders = [part for part in Path(pattern).parents if not WILDCARDS & set(str(part))]
     gone = [part for part in folders if not _exists(str(part))]
-    there = [part for part in folders if part.is_dir()]
+    there = [part for part in folders if os.path.isdir(part)]
     if there and not os.access(there[0], os.R_OK | os.X_OK):
         return f"no permission to look into {there[0]}"
     return f"{what}; there is no folder {gone[-1]}" if gone else what
