@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import traceback
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FORESEEN = (InputError, RunError, Regroup, Interrupted)
 BATCHED = {"train", "test"}  # stages whose memory grows with the batch
+GRAPH_NODE = re.compile(r"\{\{[^}]*\}\}\s*")  # how TensorFlow begins its messages
 HINT = "--debug_traceback shows where from"
 
 
@@ -47,7 +49,7 @@ def reading_flags() -> Iterator[None]:
 
 def told(error: BaseException, stage: str = "", sampling: SamplingConfig | None = None) -> str:
     """What happened, in the error's own words, and where in this program."""
-    name, text = type(error).__name__, one_line(error)
+    name, text = type(error).__name__, GRAPH_NODE.sub("", one_line(error))
     if isinstance(error, MemoryError) or name == "ResourceExhaustedError":
         return f"out of memory ({text}){_smaller(stage, sampling)}"
     if not (isinstance(error, OSError) or text.startswith(name)):

@@ -41,6 +41,7 @@ def run(session: Session) -> None:
 
     shards = without_fold(session.shards, experiment.training.left_out_fold)
     sampling = experiment.sampling
+    _refuse_excess(session, shards)
     model, samples = parts(session, shards)
     steps = math.ceil(samples.size("train") / (sampling.batch_size * ranks.size))
     dense = _dense_weights(session, shards)
@@ -60,6 +61,15 @@ def run(session: Session) -> None:
             )
     communicator.barrier()
     Loop(trainer, samples, communicator, folder, experiment.training, sampling, session.guard).run()
+
+
+def _refuse_excess(session: Session, shards: Shards) -> None:
+    import tensorflow as tf
+
+    from app.training.footprint import refuse_excess
+
+    on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    refuse_excess(session.experiment, shards, session.ranks.local_size, with_network=not on_gpu)
 
 
 def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:

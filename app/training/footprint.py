@@ -11,6 +11,7 @@ from pathlib import Path
 from app.config import DIFFUSION, Experiment
 from app.data.shards import Shards
 from app.data.time_plan import WITHHELD
+from app.errors import InputError
 
 MEBI, GIBI = 2**20, 2**30
 FLOAT = 4  # bytes
@@ -21,6 +22,7 @@ BATCHES = 4  # in memory at once: one used, one being made, two waiting
 LAYERS_A_BLOCK = 6
 LAYERS_BEHIND = 32
 FRAMEWORK = 650 * MEBI
+BEYOND_DOUBT = 2.0  # times the memory there is: the estimate is right within a third
 
 
 def disk(shards: Shards) -> int:
@@ -28,10 +30,11 @@ def disk(shards: Shards) -> int:
     return shards.bytes
 
 
-def memory(experiment: Experiment, shards: Shards) -> int:
+def memory(experiment: Experiment, shards: Shards, with_network: bool = True) -> int:
     """Bytes of one rank in training, roughly: TensorFlow, batches, and what a network keeps.
 
-    The shards are mapped: they fill what is left of the memory, and give it back.
+    `with_network`: false where a GPU keeps it. A batch holds no more samples than there are. The
+    shards are mapped: they fill what is left of the memory, and give it back.
     """
     sampling = experiment.sampling
     frames = sampling.time_window or 1
@@ -43,9 +46,25 @@ def memory(experiment: Experiment, shards: Shards) -> int:
     channels = {role: len(members) for role, members in shards.variables.items()}
     fields = coarse * (channels["lr"] + channels["predictors"])
     fields += fine * (channels["hr"] + channels["static"])
-    samples = sampling.batch_size * frames
-    kept = _kept(experiment, coarse, fine)
+    samples = min(sampling.batch_size, shards.size("train")) * frames
+    kept = _kept(experiment, coarse, fine) if with_network else 0
     return FRAMEWORK + samples * FLOAT * (BATCHES * fields + kept)
+
+
+def refuse_excess(
+    experiment: Experiment, shards: Shards, ranks_here: int, with_network: bool
+) -> None:
+    """InputError where the ranks of this machine need far more memory to train than there is."""
+    needed = memory(experiment, shards, with_network) * ranks_here
+    there = machine_memory()
+    if there and needed > BEYOND_DOUBT * there:
+        sampling, model = experiment.sampling, experiment.model
+        ranks = f" on each of {ranks_here} ranks" if ranks_here > 1 else ""
+        raise InputError(
+            f"--batch_size={sampling.batch_size} with --n_filters={model.n_filters} and "
+            f"--n_blocks={model.n_blocks}{ranks}: training needs about {needed / GIBI:.0f} GiB, "
+            f"and there are {there / GIBI:.1f} GiB; expected a smaller batch, --patch_size or network"
+        )
 
 
 def notes(experiment: Experiment, shards: Shards) -> Iterator[str]:

@@ -103,7 +103,13 @@ class Loop:
 
     @property
     def _global_batch(self) -> int:
-        return self.sampling.batch_size * self.ranks.size
+        return self._batch_size * self.ranks.size
+
+    @cached_property
+    def _batch_size(self) -> int:
+        """Of one rank: what went beyond the samples there are would only be padding."""
+        share = math.ceil(self.samples.size("train") / self.ranks.size)
+        return min(self.sampling.batch_size, share)
 
     @cached_property
     def _epoch_samples(self) -> int:
@@ -303,7 +309,7 @@ class Loop:
             epoch=epoch,
             rank=self.ranks.rank,
             size=self.ranks.size,
-            batch_size=self.sampling.batch_size,
+            batch_size=self._batch_size,
             shuffle=shuffle,
             start=start,
         )
