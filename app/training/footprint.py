@@ -63,7 +63,7 @@ def refuse_excess(
         raise InputError(
             f"--batch_size={sampling.batch_size} with --n_filters={model.n_filters} and "
             f"--n_blocks={model.n_blocks}{ranks}: training needs about {needed / GIBI:.0f} GiB, "
-            f"and there are {there / GIBI:.1f} GiB; expected a smaller batch, --patch_size or network"
+            f"and there are {there / GIBI:.1f} GiB; expected a smaller batch, patch or network"
         )
 
 
