@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.data.description import Source
+from app.data.description import Source, TimeSteps
 from app.data.plan import coarse_input, plan_of, statics_on
+from app.data.time_plan import plan_in_time
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from tests.data.shard_helpers import field, perfect_prog, source, write
@@ -129,3 +130,18 @@ def test_targets_beyond_a_predictor_are_missing(tmp_path):
     assert np.isnan(blocks["hr"][:, :, 8:]).all()
     assert np.isfinite(blocks["hr"][:, :, :8]).all()
     assert np.isfinite(blocks["lr"]).all()
+
+
+def test_frames_beyond_their_guidance_are_missing(tmp_path):
+    fine = write(tmp_path / "fine.nc", field(30, FINE.fine.lat, FINE.fine.lon))
+    guide = write(tmp_path / "u.nc", field(30, LAT[LAT <= 42], LON, name="u"))
+    asked = {"predictors": (source(guide, names=("u",)),), "time_steps": TimeSteps(10800, 3600)}
+    with pytest.raises(
+        InputError, match=r"predictors\[0\] .* fine cells \(144 of 256\) lie outside"
+    ):
+        plan_in_time(perfect_prog(fine, **asked), asked["time_steps"])
+    masked = plan_in_time(perfect_prog(fine, **asked, uncovered="mask"), asked["time_steps"])
+    blocks = masked.splits["train"].read(np.arange(2))
+    beyond = np.broadcast_to(FINE.fine.lat[:, None] > 43, FINE.fine.shape)
+    for role in ("hr", "predictors"):
+        np.testing.assert_array_equal(np.isnan(blocks[role][0, 0]), beyond)
