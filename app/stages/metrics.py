@@ -62,7 +62,8 @@ def _with_training(session: Session, shards: Shards) -> Shards:
     if "train" in shards.splits or shards.splits != ("test",):
         return shards
     reason = "the data have no training period, and no --model=RUN to take it from"
-    model = session.experiment.inference.model
+    inference = session.experiment.inference
+    model = inference.model or next(iter(inference.ensemble), None)
     if model is not None:
         try:
             trained = _of_run(Path(model).expanduser(), session.experiment.cache_dir)
