@@ -160,11 +160,12 @@ def _on_units(shards: Shards) -> Iterator[str]:
 
 
 def _on_correspondence(comparison: Comparison) -> Iterator[str]:
-    for role in comparison.without_correspondence():
+    free = " or ".join(ROLE_NAMES[role] for role in comparison.without_correspondence())
+    if free:
         yield (
-            f"no correspondence from day to day between {ROLE_NAMES[role]} and the predictand: "
-            "without their yearly and daily cycles they correlate no better at the same time than "
-            "at any other, as a free-running climate model does; pairs in time mean nothing then"
+            f"no correspondence from day to day between {free} and the predictand: without their "
+            "yearly and daily cycles they correlate no better at the same time than at any other, "
+            "as a free-running climate model does; pairs in time mean nothing then"
         )
 
 
