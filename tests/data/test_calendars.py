@@ -155,6 +155,26 @@ def test_360_days_lose_30_february(tmp_path, monkeypatch):
     assert whole[texts.index("2001-02-01")] == whole[texts.index("2001-01-30")] + 1
 
 
+def test_files_of_one_variable_in_two_calendars(tmp_path, monkeypatch):
+    """A past of real dates, a future of a model that knows no leap years."""
+    whole = daily("2000-02-20", "2000-03-31", "standard")
+    past = write(tmp_path / "a.nc", dated(whole[:15]))
+    future = write(tmp_path / "b.nc", dated(daily("2000-03-06", "2000-03-31", "noleap")))
+    both = source(past, future)
+    with pytest.raises(InputError, match=r"files with different calendars.*calendar: standard"):
+        plan_of(replace(perfect_prog(past), predictand=both, splits=HALVES), 2, 0)
+    lines = said(monkeypatch)
+    for calendar, lost in (("standard", 0), ("noleap", 1)):
+        joined = replace(perfect_prog(past), predictand=replace(both, calendar=calendar))
+        plan = plan_of(replace(joined, splits=HALVES), 2, 0)
+        train = plan.splits["train"]
+        assert len(train.stamps) == 30 - lost
+        values = train.read(np.arange(len(train.stamps)))["hr"][0, :, 0, 0]
+        dates = _dates(train.stamps)
+        np.testing.assert_allclose(values, [d.month + d.day / 100 for d in dates], rtol=1e-6)
+        assert len(lines) == lost
+
+
 def test_variables_of_different_calendars_in_one_source(tmp_path):
     write(tmp_path / "a.nc", dated(daily("2000-02-20", "2000-03-31", "standard"), "a"))
     write(tmp_path / "b.nc", dated(daily("2000-02-20", "2000-03-31", "noleap"), "b"))

@@ -71,7 +71,8 @@ class Part:
     """One variable of one file, as the file has it; `stamps` is None where it has no time.
 
     `change` converts to the unit of the whole series. `stamped`: where in its interval a stamp
-    lies, "start", "middle" or "end", as far as the file says so.
+    lies, "start", "middle" or "end", as far as the file says so. `kept`: the file's rows behind
+    `stamps`, where these are not all.
     """
 
     path: str
@@ -84,6 +85,7 @@ class Part:
     tally: Tally
     change: Conversion = SAME
     stamped: str | None = None
+    kept: np.ndarray | None = None
 
     @property
     def units(self) -> str | None:
@@ -95,6 +97,7 @@ class Part:
         """Rows, in this file's own order → (n, y, x) float32 in the unit of the series."""
         if self.time_dim is None:
             return self._load(self.field, ())[None]
+        rows = rows if self.kept is None else self.kept[rows]
         blocks = []
         for run in _runs(rows, READ_THROUGH):
             first = run.min()
@@ -185,7 +188,10 @@ class FileSeries:
         calendar = common_calendar(stamps)
         if calendar is None:
             names = ", ".join(sorted({stamp.calendar for stamp in stamps}))
-            raise InputError(f"{where}: files with different calendars ({names})")
+            raise InputError(
+                f"{where}: files with different calendars ({names}); calendar: standard brings "
+                "them together by their dates"
+            )
         self.calendar = calendar
         seconds = np.concatenate([stamp.seconds for stamp in stamps]) + shift
         owner = np.repeat(np.arange(len(parts)), [len(stamp) for stamp in stamps])

@@ -16,7 +16,7 @@ from app.data.reading.aggregation import Aggregated
 from app.data.reading.decoding import decoder_of
 from app.data.reading.files import is_zarr, open_lazily
 from app.data.reading.paths import expand
-from app.data.reading.recalendar import InCalendar
+from app.data.reading.recalendar import InCalendar, joined_calendars
 from app.data.reading.resolution import change_of, log_meanings, resolved
 from app.data.reading.selection import find_variable, pick
 from app.data.reading.sentinels import Tally, suspicions
@@ -81,7 +81,11 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
     where = ", ".join(source.files)
     shift = duration(source.time_shift, where) if source.time_shift else 0
     whole = [
-        FileSeries(parts, shift, f"{parts[0].path}: {variable.source_name}")
+        FileSeries(
+            joined_calendars(parts, source.calendar),
+            shift,
+            f"{parts[0].path}: {variable.source_name}",
+        )
         for variable, parts in zip(source.variables, found.parts, strict=True)
     ]
     _log_left_out(source.variables, whole, found.lacking, shift)
@@ -99,7 +103,9 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
             found.variables, whole, found.parts, found.meanings, strict=True
         )
     ]
-    origins = [one.calendar for one in series]
+    origins = {
+        part.stamps.calendar for parts in found.parts for part in parts if part.stamps is not None
+    }
     if source.calendar is not None:
         series = [
             one if one.calendar == source.calendar else InCalendar(one, source.calendar, where)
@@ -116,7 +122,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         found.tallies,
         found.meanings,
         found.paths,
-        tuple(sorted({*origins} - {calendar})) if source.calendar is not None else (),
+        tuple(sorted(origins - {calendar})) if source.calendar is not None else (),
         tuple(p[0].variable.source_name for p in found.parts if all(q.units is None for q in p)),
     )
 
