@@ -179,6 +179,8 @@ def _times(truth: Truth, rows: np.ndarray, style: Style):
     numbers = start + truth.hours[rows] * 3600 / TIME_UNITS[style.time_unit]
     whole = np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() < 2**31
     kind = style.time_type if whole else "f8"
+    if style.time_unit == "days":
+        numbers = np.round(numbers, 5)  # within half a second
     return numbers.astype(kind), {"units": units, "calendar": style.calendar}
 
 
