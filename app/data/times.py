@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import cftime
 import numpy as np
 import pandas as pd
 
+from app.data.time_units import calendar_name, time_units
 from app.errors import InputError
 
 ENCODING_UNITS = "seconds since 1970-01-01 00:00:00"
@@ -17,9 +19,6 @@ DAY = 86400  # seconds
 UNIT = re.compile(r"[A-Za-z:]")
 STANDARD, PROLEPTIC = "standard", "proleptic_gregorian"
 CALENDARS = {"gregorian": STANDARD, "365_day": "noleap", "366_day": "all_leap"}
-KNOWN_CALENDARS = frozenset(
-    {STANDARD, PROLEPTIC, "noleap", "all_leap", "360_day", "julian", *CALENDARS}
-)
 # 1582-10-15: from here on the standard and the proleptic Gregorian calendar are one.
 GREGORIAN_START = -12219292800  # seconds since 1970
 UNIT_SECONDS = {
@@ -33,6 +32,9 @@ FRACTIONS = {
     "microsecond": 10**6, "microseconds": 10**6, "microsec": 10**6, "us": 10**6,
     "nanosecond": 10**9, "nanoseconds": 10**9, "ns": 10**9,
 }  # fmt: skip
+FURTHEST = 1e5 * 365 * DAY  # seconds from 1970 to the furthest date
+CLOCK_STEPS = (60, 300, 600, 900, 1800, 3600, 10800, 21600, 43200, DAY)  # seconds
+CLEAR = 4  # times the precision, from which on the times can only be by chance on a step
 CALENDAR_STEPS = ((28, 31), (365, 366))  # days of months and of years
 # datetime64[ns] ends in 2262; whole years inside it.
 NANOSECOND_YEARS = (1678, 2261)
@@ -63,21 +65,22 @@ class Stamps:
 
         ValueError, with a reason, where units or calendar are none that can be decoded.
         """
-        name = (calendar or STANDARD).strip().lower()
-        if name not in KNOWN_CALENDARS:
-            raise ValueError(
-                f"calendar {calendar!r} is none of {', '.join(sorted(KNOWN_CALENDARS))}"
-            )
-        unit, since, reference = (part.strip() for part in units.partition(" since "))
-        start = _reference_seconds(f"seconds since {reference}", name)
-        unit = unit.lower()
-        if not since or unit not in UNIT_SECONDS | FRACTIONS:
-            dates = cftime.num2date(values, units, name)
-            return cls._named(np.round(cftime.date2num(dates, ENCODING_UNITS, name)), name)
+        name = calendar_name(calendar)
+        known = time_units(units, name)
+        start = _since_1970(known.reference, name) - known.offset
+        if known.unit not in UNIT_SECONDS | FRACTIONS:
+            since = known.reference.strftime("%Y-%m-%d %H:%M:%S")
+            dates = cftime.num2date(values, f"{known.unit} since {since}", name)
+            seconds = cftime.date2num(dates, ENCODING_UNITS, name) - known.offset
+            return cls._named(np.round(seconds), name)
+        factor = UNIT_SECONDS.get(known.unit) or 1 / FRACTIONS[known.unit]
+        seconds = values.astype(np.float64) * factor + start
+        _refuse_beyond(seconds, values)
         if np.issubdtype(values.dtype, np.integer):
-            return cls._named(_whole_seconds(values.astype(np.int64), unit) + round(start), name)
-        factor = UNIT_SECONDS.get(unit) or 1 / FRACTIONS[unit]
-        return cls._named(np.round(values.astype(np.float64) * factor + start), name)
+            whole = _whole_seconds(values.astype(np.int64), known.unit)
+            return cls._named(whole + round(start), name)
+        precision = np.spacing(np.abs(values).max(initial=0)) * factor
+        return cls._named(_on_the_clock(seconds, float(precision)), name)
 
     @classmethod
     def _named(cls, seconds: np.ndarray, calendar: str) -> Stamps:
@@ -146,10 +149,30 @@ def _whole_seconds(numbers: np.ndarray, unit: str) -> np.ndarray:
     return (numbers + FRACTIONS[unit] // 2) // FRACTIONS[unit]
 
 
-def _reference_seconds(units: str, calendar: str) -> float:
-    """Seconds from 1970 to the date that CF units of seconds count from."""
-    reference = cftime.num2date(0, units, calendar)
-    return float(cftime.date2num(reference, "microseconds since 1970-01-01", calendar)) / 1e6
+def _since_1970(date: cftime.datetime, calendar: str) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cftime.CFWarning)  # of the year 0
+        return float(cftime.date2num(date, "microseconds since 1970-01-01", calendar)) / 1e6
+
+
+def _refuse_beyond(seconds: np.ndarray, values: np.ndarray) -> None:
+    beyond = np.flatnonzero(~(np.abs(seconds) < FURTHEST))
+    if len(beyond):
+        raise ValueError(f"{values[beyond[0]]:g}, at position {beyond[0] + 1}, is no date")
+
+
+def _on_the_clock(seconds: np.ndarray, precision: float) -> np.ndarray:
+    """Seconds rounded to the second, or to what a clock shows where they are stored less finely.
+
+    Times in single precision may err by minutes: hours in days since 1900 are then still hours.
+    """
+    if precision <= 1:
+        return np.round(seconds)
+    for step in CLOCK_STEPS:
+        rounded = np.round(seconds / step) * step
+        if step >= CLEAR * precision and (np.abs(seconds - rounded) <= precision).all():
+            return rounded
+    return np.round(seconds)
 
 
 def common_calendar(stamps: Sequence[Stamps]) -> str | None:

@@ -247,7 +247,7 @@ def with_times(path, values, **attributes):
     """Hourly fields whose stored times and their attributes are given."""
     data = field(len(values)).drop_vars("time")
     data = data.assign_coords(time=("time", values, attributes))
-    return write(path, data)
+    return write(path, data, encoding={"time": {"_FillValue": None}})
 
 
 class TestTimes:
@@ -301,9 +301,10 @@ class TestTimes:
         opened = open_source(source(write(tmp_path / "a.nc", data)))
         np.testing.assert_array_equal(opened.stamps.decode(), stamps + np.timedelta64(6, "h"))
 
-    def test_a_missing_stamp_is_named(self, tmp_path):
+    @pytest.mark.parametrize("never_written", [np.nan, netCDF4.default_fillvals["f8"]])
+    def test_a_missing_stamp_is_named(self, tmp_path, never_written):
         hours = HOURS.astype("f8")
-        hours[-1] = np.nan
+        hours[-1] = never_written
         path = with_times(tmp_path / "a.nc", hours, units="hours since 2020-01-01")
         with pytest.raises(InputError, match=r"a\.nc: time: 1 of 40 time stamps are missing"):
             open_source(source(path))

@@ -28,6 +28,7 @@ from app.data.reading.time_coordinates import (
     time_coordinate,
     undecoded_dimensions,
 )
+from app.data.time_units import counts_time
 from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
 from app.errors import InputError
@@ -218,7 +219,7 @@ def _with_values_of_coordinates(dataset: xr.Dataset, wanted: list[str]) -> xr.Da
     for name, variable in dataset.variables.items():
         if name in wanted and name not in dataset.coords:
             continue
-        if variable.dtype.kind not in "iuf" or " since " in str(variable.attrs.get("units", "")):
+        if variable.dtype.kind not in "iuf" or counts_time(variable.attrs.get("units", "")):
             continue
         if variable.ndim <= 3 and any(key in variable.attrs for key in DECODED_COORDINATES):
             try:

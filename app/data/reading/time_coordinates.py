@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from app.data.reading.decoding import decoder_of
+from app.data.time_units import counts_time
 from app.data.times import FRACTIONS, UNIT_SECONDS, Stamps
-from app.errors import InputError
+from app.errors import InputError, one_line
 
 TIME_NAMES = ("time", "valid_time", "Time", "t", "date", "XTIME")
 TIME_DIMENSION = re.compile(r"(valid_?)?(date)?time\d*|t|date|day|days|time_counter|times", re.I)
@@ -19,7 +20,6 @@ REFERENCES = re.compile(
     r"(forecast_)?ref(erence)?_?(time|date)\d*|(initial|init|analysis)_?(time|date)\d*|dtg", re.I
 )
 LEADS = re.compile(r"step|lead|lead_?(time|hour)s?|forecast_(period|hour)\d*|fhour|leadtime", re.I)
-SINCE = re.compile(r"\ssince\s", re.I)
 AUXILIARY = re.compile(r".*(bnds|bounds)", re.I)
 
 
@@ -69,7 +69,7 @@ def _is_time(coord: xr.DataArray) -> bool:
     if np.issubdtype(coord.dtype, np.datetime64):
         return True
     if coord.dtype.kind in "fiu":
-        return SINCE.search(str(coord.attrs.get("units", ""))) is not None
+        return counts_time(coord.attrs.get("units", ""))
     if coord.dtype == object and coord.size:
         return hasattr(coord.values.ravel()[0], "calendar")
     return False
@@ -154,14 +154,14 @@ def stamps_of(coordinate: xr.DataArray, where: str) -> Stamps:
         return Stamps.of_numbers(values, units, None if calendar is None else str(calendar))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
-            f"{where}: its units {units!r} cannot be decoded as times ({error}); expected such as "
-            "'hours since 2000-01-01'"
+            f"{where}: cannot be decoded as times, with the units {units!r} ({one_line(error)}); "
+            "expected such as 'hours since 2000-01-01'"
         ) from error
 
 
 def _missing(values: np.ndarray, decoder: Any) -> np.ndarray:
     lost = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    for fill in (*decoder.fills, *decoder.single_fills):
+    for fill in (*decoder.fills, *decoder.single_fills, decoder.default):
         lost |= values == fill
     return lost
 
