@@ -232,7 +232,10 @@ class TestErrors:
 
     def test_no_time(self, tmp_path):
         still = field().isel(time=0, drop=True)
-        self.refused(source(write(tmp_path / "s.nc", still)), "s.nc: t: no time dimension")
+        self.refused(
+            source(write(tmp_path / "s.nc", still)),
+            "s.nc: t has no time; expected a dimension of times",
+        )
 
     def test_duplicate_times(self, tmp_path):
         data = field().isel(time=[0, 1, 1, 2])

@@ -59,13 +59,21 @@ class Decoder:
 
     def __call__(self, stored: NDArray[Any]) -> Values:
         """Stored numbers of any shape → float32 values, NaN where missing."""
+        return self.decode(stored)[0]
+
+    def decode(self, stored: NDArray[Any]) -> tuple[Values, int]:
+        """Values as of `__call__`, and how many of them are missing for the valid range alone."""
         if self.unsigned is not None:
             stored = stored.view(self.unsigned)
         values = self._unpacked(stored)
         for lost in self._lost(stored, values):
             if lost.any():
                 values[lost] = np.nan
-        return values
+        outside = 0
+        for lost in self._outside(stored, values):
+            outside += int(lost.sum())
+            values[lost] = np.nan
+        return values, outside
 
     def _unpacked(self, stored: NDArray[Any]) -> Values:
         if not self.packed:
@@ -84,12 +92,17 @@ class Decoder:
         for fill in self.value_fills:
             reach = max(abs(self.scale) / 2 if self.packed else 0.0, 4 * _spacing(fill))
             lost.append(np.abs(values - np.float32(fill)) <= reach)
+        return lost
+
+    def _outside(self, stored: NDArray[Any], values: Values) -> list[NDArray[np.bool_]]:
+        """Values that are there, but below or above the valid range; in turn."""
+        lost = []
         for bound, numbers in ((self.low, stored), (self.value_low, values)):
             if bound is not None:
-                lost.append(numbers < bound)
+                lost.append((numbers < bound) & ~np.isnan(values))
         for bound, numbers in ((self.high, stored), (self.value_high, values)):
             if bound is not None:
-                lost.append(numbers > bound)
+                lost.append((numbers > bound) & ~np.isnan(values))
         return lost
 
 
@@ -131,6 +144,9 @@ def decoder_of(
                 unpacked.append(float(fill))
         elif not np.isnan(fill):
             (fills if same_type else single).append(float(fill))
+    if packed and stored_type.kind in "iu":  # flags among packed numbers are no quantities
+        flags = _numbers(attributes.get("flag_values", ""))
+        fills += [int(flag) for flag in flags if flag.is_integer()]
     default = None
     if default_fill and not any(_plain_name(n) == "fillvalue" for n in attributes):
         default = _default_fill(stored_type)
@@ -151,7 +167,11 @@ def decoder_of(
 
 def declares_range(attributes: Mapping[Any, Any]) -> str | None:
     """The valid range that a file declares, in words; None without."""
-    found = [f"{name} {attributes[name]}" for name in RANGE_NAMES if name in attributes]
+    found = [
+        f"{name} {' to '.join(f'{number:g}' for number in _numbers(attributes[name]))}"
+        for name in RANGE_NAMES
+        if _said(attributes, name)
+    ]
     return ", ".join(found) or None
 
 
@@ -176,8 +196,14 @@ def _numbers(value: Any) -> list[float]:
     return numbers
 
 
+def _said(attributes: Mapping[Any, Any], name: str) -> bool:
+    """Whether an attribute is there and no empty text."""
+    value = attributes.get(name)
+    return value is not None and bool(str(value).strip())
+
+
 def _number(attributes: Mapping[Any, Any], name: str, default: float, where: str) -> float:
-    if name not in attributes:
+    if not _said(attributes, name):
         return default
     numbers = _numbers(attributes[name])
     if len(numbers) != 1 or not np.isfinite(numbers[0]):
@@ -242,17 +268,20 @@ def _bounds(
     """
     low, high = None, None
     source: Any = None
-    if "valid_range" in attributes:
+    if _said(attributes, "valid_range"):
         source = attributes["valid_range"]
         numbers = _numbers(source)
         if len(numbers) != 2:
             raise InputError(f"{where}: valid_range is {source!r}; expected two numbers")
         low, high = numbers
     for name in ("valid_min", "valid_max"):
-        if name in attributes and "valid_range" not in attributes:
+        if _said(attributes, name) and not _said(attributes, "valid_range"):
             source = attributes[name]
-            bound = _number(attributes, name, 0.0, where)
-            low, high = (bound, high) if name == "valid_min" else (low, bound)
+            numbers = _numbers(source)
+            if len(numbers) != 1:
+                raise InputError(f"{where}: {name} is {source!r}; expected one number")
+            low, high = (numbers[0], high) if name == "valid_min" else (low, numbers[0])
+    low, high = (None if b is None or not np.isfinite(b) else b for b in (low, high))
     of_values = packed and dtype.kind in "iu" and np.asarray(source).dtype.kind not in "iu"
     if not of_values and unsigned is not None:
         plain = np.dtype(f"{'i' if unsigned.kind == 'u' else 'u'}{unsigned.itemsize}")

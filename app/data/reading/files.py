@@ -15,13 +15,18 @@ from app.data.reading.grib import open_messages
 from app.data.reading.paths import REMOTE
 from app.errors import InputError, one_line
 
-UNDECODED: dict[str, Any] = {
-    "cache": False,
+UNDECODED: dict[str, Any] = {"cache": False, "decode_cf": False}
+STORED: dict[str, Any] = {
     "mask_and_scale": False,
     "decode_times": False,
     "decode_timedelta": False,
     "decode_coords": "all",
 }
+TEXTS = {
+    "units", "standard_name", "long_name", "axis", "positive", "calendar", "bounds", "climatology",
+    "cell_methods", "coordinates", "grid_mapping", "ancillary_variables", "cell_measures",
+    "formula_terms",
+}  # fmt: skip
 
 
 def is_zarr(dataset: xr.Dataset) -> bool:
@@ -52,6 +57,22 @@ def _without_zarr_defaults(dataset: xr.Dataset, store: Any) -> xr.Dataset:
     return dataset
 
 
+def with_coordinates(dataset: xr.Dataset) -> xr.Dataset:
+    """A dataset opened undecoded, with what its attributes name as coordinates being such.
+
+    Attributes that are texts by their meaning become texts, whatever type the file has.
+    """
+    for variable in dataset.variables.values():
+        for name in TEXTS & variable.attrs.keys():
+            if not isinstance(value := variable.attrs[name], str):
+                variable.attrs[name] = " ".join(_text(part) for part in np.ravel(value))
+    return xr.decode_cf(dataset, **STORED)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def open_lazily(path: str, engine: str | None) -> xr.Dataset:
     """A dataset of stored numbers, read when indexed and kept nowhere.
 
@@ -73,7 +94,7 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
             if engine == GRIB:
                 return open_messages(path)
             store = _store(path, engine)
-            dataset = xr.open_dataset(store, engine=engine, **UNDECODED)
+            dataset = with_coordinates(xr.open_dataset(store, engine=engine, **UNDECODED))
             return _without_zarr_defaults(dataset, store) if is_zarr(dataset) else dataset
     except InputError:
         raise

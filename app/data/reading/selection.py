@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ MEMBER_NAMES = frozenset(
     {"member", "number", "realization", "realisation", "ensemble", "ens", "ensemble_member"}
 )
 MERGED = "expver"  # ERA5 and its preliminary version ERA5T, valid at different times
+SHOWN_NAMES = 20  # variables listed in a message
+UNNAMED = "phony_dim"  # how the NetCDF library calls dimensions without a name
 LEVEL_TOLERANCE = 1e-4  # relative: float32 level coordinates
 PASCAL_PER_HECTOPASCAL = 100.0
 
@@ -37,9 +40,36 @@ def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.Data
         return dataset[wanted]
     short = [f for f in dataset.data_vars.values() if f.attrs.get("GRIB_shortName") == wanted]
     if len(short) != 1:
-        there = ", ".join(map(str, dataset.data_vars)) or "none"
-        raise InputError(f"{path}: no variable {wanted!r}; there are: {there}")
+        raise InputError(f"{path}: no variable {wanted!r}; there are: {_names(dataset, wanted)}")
     return short[0]
+
+
+def _names(dataset: xr.Dataset, wanted: str) -> str:
+    """Names of variables, those first that are like the wanted one; "none" without any."""
+    names = [str(name) for name in dataset.data_vars]
+    alike = get_close_matches(wanted.lower(), [name.lower() for name in names], SHOWN_NAMES)
+    names.sort(key=lambda n: alike.index(n.lower()) if n.lower() in alike else len(alike))
+    more = f", … ({len(names)} in all)" if len(names) > SHOWN_NAMES else ""
+    return (", ".join(names[:SHOWN_NAMES]) or "none") + more
+
+
+def refuse_unnamed_dimensions(field: xr.DataArray, where: str) -> None:
+    """InputError for a variable of a plain HDF5 file, whose axes nothing tells."""
+    unnamed = [str(dim) for dim in field.dims if str(dim).startswith(UNNAMED)]
+    if unnamed:
+        raise InputError(
+            f"{where}: {len(unnamed)} of its {field.ndim} dimensions have no names (HDF5 without "
+            "dimension scales); expected scales for time, latitude and longitude, as NetCDF-4 has"
+        )
+
+
+def fixed_levels(field: xr.DataArray) -> dict[str, tuple[float, str]]:
+    """Value and units of the vertical coordinates of a field that lies at one height."""
+    return {
+        str(c.name): (float(c.values.ravel()[0]), str(c.attrs.get("units", "")))
+        for c in field.coords.values()
+        if c.size == 1 and c.dtype.kind in "iuf" and _is_vertical(c)
+    }
 
 
 def pick(
@@ -81,9 +111,9 @@ def _labels(field: xr.DataArray, dim: str) -> str:
 def _is_vertical(coord: xr.DataArray) -> bool:
     return (
         coord.name in LEVEL_NAMES
-        or coord.attrs.get("axis") == "Z"
+        or str(coord.attrs.get("axis")).upper() == "Z"
         or "positive" in coord.attrs
-        or coord.attrs.get("standard_name") == "air_pressure"
+        or str(coord.attrs.get("standard_name")) == "air_pressure"
     )
 
 

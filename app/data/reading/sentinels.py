@@ -16,6 +16,7 @@ INTEGER_LIMITS = frozenset({32767, 32768, 65535, 2147483647, 2147483648})
 HUGE = 1e10  # no field in usual units comes near
 SMALLEST = 90.0  # nines below, such as 9 or 9.9, are ordinary values
 APART = 0.2  # distance from all other values, as a share of their range
+MOST = 0.5  # share of values outside a valid range, from which on the range is in doubt
 MOST_SENTINELS = 4  # different ones looked for at either end of a block
 
 
@@ -45,7 +46,8 @@ class Tally:
     range of all others; `count`: number of values read. `below` and
     `above`: how many values were set to valid_min and valid_max, `lowest` and `highest` how far
     beyond they lay (in the wanted unit). `masked`: how many lay so far beyond that they count as
-    missing. `negative`: how many amounts below 0 a transform counts as 0, `least` the least.
+    missing, `outside` how many for the valid range that the file declares. `negative`: how many
+    amounts below 0 a transform counts as 0, `least` the least.
     """
 
     suspects: dict[float, int] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Tally:
     above: int = 0
     masked: int = 0
     negative: int = 0
+    outside: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
     least: float = np.inf
@@ -116,6 +119,7 @@ class Tally:
         self.above += other.above
         self.masked += other.masked
         self.negative += other.negative
+        self.outside += other.outside
         self.least = min(self.least, other.least)
 
     def apart(self) -> dict[float, int]:
@@ -149,6 +153,8 @@ def suspicions(tally: Tally, variable: Variable) -> list[str]:
             f"{variable.source_name}: {_share(tally.negative, tally)} lie below 0, the least "
             f"{tally.least:.4g}; transform {variable.transform} counts them as 0"
         )
+    if tally.outside > MOST * tally.count:
+        lines.append(f"{_outside(variable, tally)}; is that range in the unit of the values?")
     if tally.masked:
         return lines  # what looks like a sentinel lies beyond the bounds, and is missing now
     others = f"all others lie between {tally.low:.4g} and {tally.high:.4g}"
@@ -178,7 +184,16 @@ def corrections(tally: Tally, variable: Variable) -> list[str]:
             f"{variable.source_name}: {_share(tally.masked, tally)} far beyond valid_min or "
             "valid_max count as missing"
         )
+    if 0 < tally.outside <= MOST * tally.count:
+        lines.append(_outside(variable, tally))
     return lines
+
+
+def _outside(variable: Variable, tally: Tally) -> str:
+    return (
+        f"{variable.source_name}: {_share(tally.outside, tally)} outside the valid range that the "
+        "file declares count as missing"
+    )
 
 
 def _share(number: int, tally: Tally) -> str:

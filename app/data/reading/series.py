@@ -12,7 +12,7 @@ from absl import logging
 
 from app.data.description import Variable
 from app.data.reading.decoding import Decoder
-from app.data.reading.selection import MERGED
+from app.data.reading.selection import LEVEL_TOLERANCE, MERGED, fixed_levels
 from app.data.reading.sentinels import HUGE, Tally, looks_like_sentinel
 from app.data.times import Stamps, common_calendar
 from app.data.units import SAME, Conversion
@@ -116,7 +116,10 @@ class Part:
                 f"{self.path}: {field.name} cannot be read, the file may be damaged "
                 f"({one_line(error)})"
             ) from error
-        values = self.decoder(stored)
+        if stored.dtype.kind == "O":
+            raise InputError(f"{self.path}: {field.name} holds lists, expected numbers")
+        values, outside = self.decoder.decode(stored)
+        self.tally.outside += outside
         if versions:
             values = _first_valid(values)
         if not self.tally.look(values, self.decoder.scale, self.decoder.offset):
@@ -174,6 +177,22 @@ def _sentinels(values: np.ndarray) -> np.ndarray:
     return suspect[where].reshape(values.shape)
 
 
+def refuse_other_levels(parts: Sequence[Part]) -> None:
+    """InputError where files have one variable at different heights, and none was asked for."""
+    first = parts[0]
+    if first.variable.level is not None:
+        return
+    here = fixed_levels(first.field)
+    for part in parts[1:]:
+        for name, (value, units) in fixed_levels(part.field).items():
+            level, own = here.get(name, (value, units))
+            if units == own and not np.isclose(value, level, rtol=LEVEL_TOLERANCE, equal_nan=True):
+                raise InputError(
+                    f"{part.path}: {part.variable.source_name} lies at {name} {value:g} {units}, "
+                    f"in {first.path} at {level:g} {own}; expected one level in all files"
+                )
+
+
 class FileSeries:
     """One variable over its files, sorted by time."""
 
@@ -184,7 +203,12 @@ class FileSeries:
         self.files = len(self._parts)
         stamps = [part.stamps for part in parts if part.stamps is not None]
         if len(stamps) < len(parts):
-            raise InputError(f"{where}: no time dimension")
+            first = next(part for part in parts if part.stamps is None)
+            others = ", as other files have" if stamps else ""
+            raise InputError(
+                f"{first.path}: {first.variable.source_name} has no time; expected a dimension "
+                f"of times, or one time of the whole file{others}"
+            )
         calendar = common_calendar(stamps)
         if calendar is None:
             names = ", ".join(sorted({stamp.calendar for stamp in stamps}))

@@ -15,12 +15,13 @@ from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
 from app.data.reading.decoding import decoder_of
 from app.data.reading.files import is_zarr, open_lazily
+from app.data.reading.groups import dataset_with
 from app.data.reading.paths import expand
 from app.data.reading.recalendar import InCalendar, joined_calendars
 from app.data.reading.resolution import change_of, log_meanings, resolved
-from app.data.reading.selection import find_variable, pick
+from app.data.reading.selection import find_variable, pick, refuse_unnamed_dimensions
 from app.data.reading.sentinels import Tally, suspicions
-from app.data.reading.series import FileSeries, Part, Series, Window
+from app.data.reading.series import FileSeries, Part, Series, Window, refuse_other_levels
 from app.data.reading.time_bounds import stamped_at
 from app.data.reading.time_coordinates import (
     refuse_undecoded,
@@ -135,7 +136,7 @@ def open_static(
 
     InputError where every value of a field is missing.
     """
-    found = _open_parts(source, region, margin)
+    found = _open_parts(source, region, margin, timeless=True)
     fields = np.empty((len(found.variables), *found.grid.shape), np.float32)
     for c, (variable, parts) in enumerate(zip(found.variables, found.parts, strict=True)):
         fields[c] = clip(_time_mean(parts), variable)
@@ -177,8 +178,13 @@ class _Files:
     paths: tuple[str, ...]
 
 
-def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
-    """For each variable its parts over the files that have it, each read by its own axes."""
+def _open_parts(
+    source: Source, region: Region | None, margin: int, timeless: bool = False
+) -> _Files:
+    """For each variable its parts over the files that have it, each read by its own axes.
+
+    `timeless`: what the times are does not matter.
+    """
     paths = expand(source.files)
     tallies = tuple(Tally() for _ in source.variables)
     parts: list[list[Part]] = [[] for _ in source.variables]
@@ -186,24 +192,32 @@ def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
     missing: list[InputError | None] = [None] * len(source.variables)
     cut: _Cut | None = None
     for path in paths:
-        dataset = open_lazily(path, source.engine)
-        dataset = _with_values_of_coordinates(dataset, [v.source_name for v in source.variables])
+        root = open_lazily(path, source.engine)
         for c, variable in enumerate(source.variables):
+            dataset = _with_values_of_coordinates(
+                dataset_with(root, variable.source_name, path), variable.source_name
+            )
             try:
                 field = find_variable(dataset, variable, path)
             except InputError as error:
                 missing[c] = missing[c] or error
                 lacking[c].append((path, _times_in(dataset)))
                 continue
+            refuse_unnamed_dimensions(field, f"{path}: {variable.source_name}")
             grid = _grid_of(dataset, field, path)
             cut = cut or _Cut.of(grid, region, margin, path)
             window = cut.window_of(grid, path)
             field = _spread_over_grid(field, grid, dataset)
-            parts[c].append(_part(field, dataset, variable, source, window, path, tallies[c]))
+            _refuse_fewer_dimensions(field, grid, f"{path}: {variable.source_name}")
+            parts[c].append(
+                _part(field, dataset, variable, source, window, path, tallies[c], timeless)
+            )
     for found, problem in zip(parts, missing, strict=True):
         if not found and problem is not None:
             raise problem
     assert cut is not None  # a variable was found
+    for found in parts:
+        refuse_other_levels(found)
     told = [resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
     variables, meanings = zip(*told, strict=True)
     converted = [
@@ -213,11 +227,11 @@ def _open_parts(source: Source, region: Region | None, margin: int) -> _Files:
     return _Files(variables, cut.grid, converted, lacking, tallies, meanings, tuple(paths))
 
 
-def _with_values_of_coordinates(dataset: xr.Dataset, wanted: list[str]) -> xr.Dataset:
-    """Packed or masked coordinates (latitudes, levels) as values; the wanted fields stay stored."""
+def _with_values_of_coordinates(dataset: xr.Dataset, wanted: str) -> xr.Dataset:
+    """Packed or masked coordinates (latitudes, levels) as values; the wanted field stays stored."""
     decoded = {}
     for name, variable in dataset.variables.items():
-        if name in wanted and name not in dataset.coords:
+        if name == wanted and name not in dataset.coords:
             continue
         if variable.dtype.kind not in "iuf" or counts_time(variable.attrs.get("units", "")):
             continue
@@ -251,6 +265,15 @@ def _spread_over_grid(field: xr.DataArray, grid: Grid, dataset: xr.Dataset) -> x
     other = xr.DataArray(np.zeros(dataset.sizes[absent[0]]), dims=absent)
     spread = field.reset_coords(drop=True) + other
     return spread.rename(field.name).assign_attrs(field.attrs)
+
+
+def _refuse_fewer_dimensions(field: xr.DataArray, grid: Grid, where: str) -> None:
+    absent = [str(dim) for dim in grid.dims if dim not in field.dims]
+    if absent:
+        own = ", ".join(map(str, field.dims)) or "none, it is a single number"
+        raise InputError(
+            f"{where} is no field: its dimensions are {own}; expected {' and '.join(absent)} too"
+        )
 
 
 def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> Grid:
@@ -317,6 +340,7 @@ def _part(
     window: Window,
     path: str,
     tally: Tally,
+    timeless: bool,
 ) -> Part:
     where = f"{path}: {variable.source_name}"
     spatial = set(window.dims)
@@ -324,22 +348,31 @@ def _part(
     times = {found[0]} if found and found[0] else undecoded_dimensions(field, spatial)
     field = pick(field, variable, source, (*window.dims, *sorted(map(str, times))), path)
     if field.dtype.kind not in "iufb":
-        raise InputError(f"{where} holds {field.dtype}, expected numbers")
-    refuse_undecoded(field, dataset, spatial, path)
-    attributes = field.attrs
+        raise InputError(f"{where} holds {_type_in_words(field.dtype)}, expected numbers")
     decoder = decoder_of(
-        attributes,
+        field.attrs,
         field.dtype,
         missing=variable.missing,
         default_fill=not is_zarr(dataset),
         where=where,
     )
-    found = time_coordinate(field, dataset)
     dim, stamps, stamped = None, None, None
-    if found is not None:
-        dim, stamps = found[0], stamps_of(found[1], f"{path}: {found[1].name}")
-        stamped = None if source.time_shift else stamped_at(found[1], dataset)
+    if timeless and len(times) == 1:
+        (dim,) = times
+        stamps = Stamps(np.arange(field.sizes[dim]))
+    elif not timeless:
+        refuse_undecoded(field, dataset, spatial, path)
+        found = time_coordinate(field, dataset)
+        if found is not None:
+            dim, stamps = found[0], stamps_of(found[1], f"{path}: {found[1].name}")
+            stamped = None if source.time_shift else stamped_at(found[1], dataset)
     return Part(path, variable, field, window, dim, stamps, decoder, tally, stamped=stamped)
+
+
+def _type_in_words(dtype: np.dtype) -> str:
+    if dtype.names:
+        return f"a compound of {', '.join(dtype.names)}"
+    return "text" if dtype.kind in "SUO" else str(dtype)
 
 
 def _one_calendar(variables: Sequence[Variable], series: Sequence[Series], where: str) -> str:

@@ -12,7 +12,7 @@ LOOKED_AT = 1000  # stamps
 
 def stamped_at(time: xr.DataArray, dataset: xr.Dataset) -> str | None:
     """ "start", "middle" or "end" of the interval; None where bounds are absent or say neither."""
-    name = time.attrs.get("bounds", time.encoding.get("bounds"))
+    name = str(time.attrs.get("bounds", time.encoding.get("bounds")))
     if name not in dataset.variables or time.ndim != 1:
         return None
     bounds = dataset[name]

@@ -39,6 +39,11 @@ def time_coordinate(
             if name not in known and _is_time(v) and set(v.dims) <= set(field.dims)
             and not AUXILIARY.fullmatch(str(name))
         ]  # fmt: skip
+    if dataset is not None and not coords:
+        coords = [
+            c.squeeze(drop=True) for c in dataset.coords.values()
+            if c.size == 1 and c.dims == (c.name,) and _is_time(c)
+        ]  # fmt: skip
     valid = [c for c in coords if not _is_reference(c)]
     along = [c for c in valid if c.dims]
     candidates = along or valid
@@ -109,7 +114,8 @@ def _from_reference(
     dims = {*reference.dims, *lead.dims}
     if len(dims) > 1:
         return None
-    start = stamps_of(reference, str(reference.name))
+    source = reference.encoding.get("source", "")
+    start = stamps_of(reference, ": ".join(filter(None, (source, str(reference.name)))))
     seconds = start.seconds + _lead_seconds(lead)
     if start.calendar != "standard":
         return None
