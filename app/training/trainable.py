@@ -112,7 +112,8 @@ def guess_twins(kind: str, shards: Shards) -> tuple[int, ...]:
 def amount_limits(experiment: Experiment, shards: Shards) -> tuple[tuple[float, float], ...]:
     """Unit and wet threshold of each predictand, where its distribution is predicted.
 
-    The unit is what lies one standard deviation above the mean, of the transformed values.
+    The unit is what lies one standard deviation above the mean, of the transformed values; of a
+    dry record it is the threshold.
     """
     if experiment.training.loss != AMOUNT_LOSS:
         return ()
@@ -127,7 +128,7 @@ def amount_limits(experiment: Experiment, shards: Shards) -> tuple[tuple[float, 
                 "or an accumulation, in the data description"
             )
         high = (scaling.mean + scaling.std)[..., c].mean()
-        found.append((float(inverse(high, variable)), limit.value))
+        found.append((float(inverse(high, variable)) or limit.value, limit.value))
     return tuple(found)
 
 
