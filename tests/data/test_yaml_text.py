@@ -67,18 +67,18 @@ MERGED = "a0: &a0 {x: 1}\n" + "".join(
         (b"a: 1\n---\nb: 2\n", "not readable as YAML (but found another document)"),
         (b"a: %done", "line 1, column 4: not readable as YAML"),
         (b"[" * 20000, "too many lists in one another"),
-        (LAUGHS.encode(), "its aliases stand for more than 100000 values"),
-        (MERGED.encode(), "its aliases stand for more than 100000 values"),
-        (b"#" * (2**22 + 1), "expected a YAML data description, not data"),
+        (LAUGHS.encode(), "more than 100000 values, aliases written out"),
+        (MERGED.encode(), "more than 100000 values, aliases written out"),
+        (b"#" * (2**20 + 1), "expected a YAML data description, not data"),
     ],
     ids=lambda value: repr(value)[:30],
 )  # fmt: skip
 def test_refused_at_once(tmp_path: Path, content: bytes, expected: str) -> None:
     path = tmp_path / "data.yml"
     path.write_bytes(content)
-    begin = time.monotonic()
+    begin = time.process_time()
     assert expected in refusal_of(path)
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def local(text: str) -> Path:
     """A path with `~` filled in; a `~name` that is nobody's home is a file's name."""
     try:
         return Path(text).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         return Path(text)
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from app.errors import InputError
 
-LARGEST_BYTES = 2**22  # of a file; a data description has some kilobytes
+LARGEST_BYTES = 2**20  # of a file; a data description has some kilobytes
 LARGEST_NODES = 100_000  # with all aliases written out
 ENCODINGS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -117,7 +117,7 @@ def _expanded_size(node: yaml.Node, known: dict[int, int | None]) -> int:
     for child in _children(node):
         total += _expanded_size(child, known)
         if total > LARGEST_NODES:
-            raise Refused(f"{_line(node)}: its aliases stand for more than {LARGEST_NODES} values")
+            raise Refused(f"{_line(node)}: more than {LARGEST_NODES} values, aliases written out")
     known[id(node)] = total
     return total
 
