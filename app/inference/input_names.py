@@ -176,4 +176,9 @@ def _fitting(source: Source, offered: Mapping[str, Offered], where: str) -> Sour
             "%s: no dimension %s; the model was trained on %s of it", where, dim, source.select[dim]
         )
     kept = {dim: label for dim, label in source.select.items() if dim not in absent}
+    chosen = [f"{dim} {label}" for dim, label in kept.items()]
+    if source.member is not None:
+        chosen.insert(0, f"member {source.member}")
+    if chosen:
+        logging.info("%s: expected to have %s, as in training", where, ", ".join(chosen))
     return replace(source, select=kept)

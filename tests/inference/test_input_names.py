@@ -71,16 +71,19 @@ def test_a_field_on_pressure_levels_is_no_surface_field(tmp_path):
     assert name_in(files, level) == "ta"
 
 
-def test_choices_that_files_do_not_offer_are_left_out(tmp_path):
+def test_choices_that_files_do_not_offer_are_left_out(tmp_path, caplog):
+    caplog.set_level("INFO", logger="absl")
     files = file(tmp_path, "t2m")
     chosen = Source(("old.nc",), (KELVIN,), member=0, select={"step": 6})
     (found,) = as_called_in([chosen], files, {})
     assert found.member is None
     assert found.select == {}
+    assert "the model was trained on member 0" in caplog.text
     several = field(2, name="t2m").expand_dims(number=[0, 1], step=[6, 12])
     several.to_netcdf(tmp_path / "several.nc")
     (found,) = as_called_in([chosen], (str(tmp_path / "several.nc"),), {})
     assert (found.member, found.select) == (0, {"step": 6})
+    assert "expected to have member 0, step 6, as in training" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["t2m", "t2m:", ":tas", "a:b,a:c"])
