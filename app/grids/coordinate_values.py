@@ -12,6 +12,8 @@ from app.errors import InputError
 from app.grids.sphere import CIRCLE, POLE, Array
 
 NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and projected axes
+ROTATED = frozenset({"rlat", "rlon"})
+MOST_ALIKE = 4  # neighbours at one place, which the folds of true grids may have
 LATITUDE_TOLERANCE = 1e-3  # degrees beyond the pole that rounding may cause
 SEPARABLE = 1e-3  # share of a cell by which 2-D coordinates of a regular grid may waver
 RADIANS = frozenset({"rad", "radian", "radians"})
@@ -85,6 +87,26 @@ def _like_radians(lat: Array, lon: Array) -> bool:
     )
 
 
+def refuse_one_place(
+    lat: xr.DataArray, lon: xr.DataArray, values: tuple[Array, Array], where: str
+) -> None:
+    """InputError where many neighbours lie at one place: cells whose coordinates are not known.
+
+    `values`: 2-D latitudes and longitudes, such as NEMO leaves at 0 in parts of the land.
+    """
+    north, east = values
+    if north.ndim < 2:
+        return
+    alike = (np.diff(north, axis=1) == 0) & (np.diff(east, axis=1) == 0)
+    if alike.sum() > MOST_ALIKE:
+        row, column = np.argwhere(alike)[0]
+        raise InputError(
+            f"{where}: {int(alike.sum())} cells have the same {lat.name} and {lon.name} as their "
+            f"neighbour, the first {north[row, column]:g} and {east[row, column]:g}; expected the "
+            "coordinates of every cell, on land too (such as those of the mesh file)"
+        )
+
+
 def axes_of_mesh(lat: Array, lon: Array) -> tuple[Array, Array] | None:
     """1-D latitudes and longitudes whose mesh the 2-D ones (y, x) are; None if they are not.
 
@@ -127,6 +149,7 @@ def refuse_projected(variables: Mapping[Any, Any], standard_name: str, where: st
         str(name)
         for name, variable in variables.items()
         if str(variable.attrs.get("standard_name", "")).startswith(NOT_GEOGRAPHIC)
+        or str(name).lower() in ROTATED
     ]
     if axes:
         raise InputError(

@@ -12,10 +12,12 @@ import xarray as xr
 from app.errors import InputError
 from app.grids.coordinate_values import (
     NOT_GEOGRAPHIC,
+    ROTATED,
     attributes_in_degrees,
     axes_of_mesh,
     check_values,
     in_degrees,
+    refuse_one_place,
     refuse_projected,
     refuse_text,
     units_of,
@@ -149,6 +151,7 @@ def find(
         own, axes, mesh = (lat.dims[0], lon.dims[0]), values, False
     else:
         own, axes, mesh = _rows_and_columns(lat, lon, values, variables)
+        refuse_one_place(lat, lon, axes, where)
     shape = (len(axes[0]), len(axes[1])) if axes[0].ndim == 1 else axes[0].shape
     if min(shape) < 2:
         raise InputError(
@@ -248,6 +251,20 @@ def _best(
     return data[min(ranks, key=lambda name: ranks[name])]
 
 
+def rivals(dataset: xr.Dataset, latitude: str) -> list[str]:
+    """Other 2-D latitudes along the dimensions of one, as of a staggered grid."""
+    variables = dataset.variables
+    dims = variables[latitude].dims if latitude in variables else ()
+    return [
+        str(name)
+        for name, variable in variables.items()
+        if len(dims) > 1
+        and name != latitude
+        and variable.dims == dims
+        and _rank(str(name), variable, LATITUDE) is not None
+    ]
+
+
 def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
     """Strength of the evidence (lower is stronger) that a variable is this coordinate."""
     attrs = variable.attrs
@@ -267,6 +284,7 @@ def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
     if str(attrs.get("long_name", "")).strip().lower() == kind.standard_name:
         return 3, False
     on_axis = str(attrs.get("axis", "")).upper() == kind.axis and units in PLAIN_DEGREES
+    on_axis &= name.lower() not in ROTATED
     return (4, False) if on_axis else None
 
 

@@ -63,7 +63,7 @@ class TestEachFileByItsOwnAxes:
     def test_another_size_is_refused_with_both_grids(self, tmp_path):
         write(tmp_path / "a.nc", field(4))
         write(tmp_path / "b.nc", field(4, lat=LAT[:4]).assign_coords(time=field(8).time[4:]))
-        with pytest.raises(InputError, match=r"b\.nc: its grid \(4×8.* differs from .*\(6×8"):
+        with pytest.raises(InputError, match=r"b\.nc: t: its grid \(4×8.* differs from .*\(6×8"):
             read(tmp_path / "*.nc")
 
     def test_units_in_two_spellings_and_two_units(self, tmp_path, log):

@@ -51,6 +51,16 @@ class TestGroups:
             read(path)
         np.testing.assert_array_equal(read(path, names=("Other/t",))[0], field().values)
 
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_groups_of_zarr(self, tmp_path, version):
+        store = tmp_path / "a.zarr"
+        dry = field() * 0
+        for group in ("0", "1"):
+            dry.rename(f"t{group}").to_zarr(
+                store, group=group, mode="a", zarr_format=version, consolidated=False
+            )
+        np.testing.assert_array_equal(read(store, names=("1/t1",))[0], dry.values)
+
     def test_what_is_in_groups_is_listed(self, path):
         with pytest.raises(InputError, match=r"a\.nc: no variable 'x'; in its groups are: Grid/t"):
             read(path, names=("x",))
@@ -96,7 +106,7 @@ class TestLevels:
     def test_files_at_different_levels_are_refused(self, tmp_path):
         files = self.files(tmp_path, (85000.0, 50000.0), ("Pa", "Pa"))
         with pytest.raises(
-            InputError, match=r"1\.nc: t lies at plev 50000 Pa, in .*0\.nc at 85000"
+            InputError, match=r"1\.nc: t is that of plev 50000 Pa, in .*0\.nc of 85000"
         ):
             read(files)
 
@@ -106,6 +116,71 @@ class TestLevels:
     def test_the_same_level_is_not(self, tmp_path, levels, units):
         files = self.files(tmp_path, levels, units)
         np.testing.assert_array_equal(read(files)[0], field().values)
+
+    def test_another_member_than_the_file_has_is_refused(self, tmp_path):
+        path = write(tmp_path / "a.nc", field().assign_coords(number=3))
+        np.testing.assert_array_equal(read(path, member=3)[0], field().values)
+        with pytest.raises(InputError, match=r"a\.nc: t: number has no 1; there are: 3"):
+            read(path, member=1)
+
+    @pytest.mark.parametrize(
+        ("units", "level"), [("kPa", 85.0), ("mbar", 850.0), ("Pa", 85000.0), (None, 85000.0)]
+    )
+    def test_pressure_in_any_unit(self, tmp_path, units, level):
+        attributes = {} if units is None else {"units": units}
+        data = xr.concat([field(), field() + 1], "lev")
+        data = data.assign_coords(lev=("lev", [level, 2 * level], attributes))
+        path = write(tmp_path / "a.nc", data)
+        opened = open_source(Source((path,), (Variable("t", "t", level=850.0),)))
+        np.testing.assert_array_equal(whole(opened)[0], field().values)
+
+
+class TestGrids:
+    def curvilinear(self, folder, change=lambda lat, lon: None, **more):
+        """Fields on a skewed grid, whose coordinates no attribute names."""
+        lat, lon = np.meshgrid(LAT, LON, indexing="ij")
+        lat, lon = lat + 0.02 * lon, lon - 0.01 * lat
+        change(lat, lon)
+        data = {"t": (("time", "y", "x"), field().values)}
+        for name, values in {"one_lat": lat, "one_lon": lon, **more}.items():
+            units = {"units": "degrees_north" if "lat" in name else "degrees_east"}
+            data[name] = (("y", "x"), values, units)
+        dataset = xr.Dataset(data, {"time": field().time})
+        dataset.to_netcdf(folder / "a.nc")
+        return folder / "a.nc"
+
+    def test_places_that_are_not_known_are_refused(self, tmp_path):
+        def unknown(lat, lon):
+            lat[:3, :4] = lon[:3, :4] = 0
+
+        with pytest.raises(
+            InputError, match=r"a\.nc: 9 cells have the same one_lat and one_lon as"
+        ):
+            read(self.curvilinear(tmp_path, unknown))
+
+    def test_two_latitudes_along_the_same_dimensions_are_pointed_out(self, tmp_path, monkeypatch):
+        lines = []
+        monkeypatch.setattr("absl.logging.warning", lambda text, *rest: lines.append(text % rest))
+        read(self.curvilinear(tmp_path))
+        assert not lines
+        read(self.curvilinear(tmp_path, two_lat=np.zeros((6, 8))))
+        assert len(lines) == 1
+        assert "a.nc: t: one_lat is taken as its latitude, but two_lat lies along" in lines[0]
+
+    def test_axes_of_a_rotated_pole_are_no_latitudes(self, tmp_path):
+        data = field().rename(lat="rlat", lon="rlon")
+        for name, axis in (("rlat", "Y"), ("rlon", "X")):
+            data[name].attrs = {"units": "degrees", "axis": axis}
+        with pytest.raises(InputError, match="rlat and rlon are the axes of a projection"):
+            read(write(tmp_path / "a.nc", data))
+
+    def test_variables_on_two_grids_are_named(self, tmp_path):
+        write(tmp_path / "a.nc", field())
+        write(tmp_path / "b.nc", field(lon=LON[1:] - 0.25, name="u"))
+        with pytest.raises(
+            InputError, match=r"b\.nc: u: its grid \(6×7.* differs from .*a\.nc: t's"
+        ):
+            read(tmp_path / "*.nc", names=("t", "u"))
 
 
 class TestTypes:
@@ -183,6 +258,19 @@ class TestWhatAttributesDeclare:
     def test_bounds_that_bound_nothing(self, tmp_path, attributes):
         stored = field(2).values
         np.testing.assert_array_equal(whole(self.opened(tmp_path, stored, **attributes))[0], stored)
+
+    def test_bytes_whose_range_ends_beyond_127_are_unsigned(self, tmp_path):
+        values = np.arange(2 * 6 * 8).reshape(2, 6, 8) * 2
+        stored = values.astype("u1").view("i1")
+        opened = self.opened(tmp_path, stored, valid_range=np.array([0, 200], "i2"))
+        np.testing.assert_array_equal(whole(opened)[0], values)
+
+    @pytest.mark.parametrize("name", ["Missing_Value", "missing_values", "nodatavals"])
+    def test_other_names_of_missing_values(self, tmp_path, name):
+        stored = field(2).values
+        stored[:, 0, 0] = -99
+        found = whole(self.opened(tmp_path, stored, **{name: -99.0}))[0]
+        np.testing.assert_array_equal(np.isnan(found), stored == -99)
 
     def test_values_outside_the_range_are_counted_without_the_missing_ones(self, tmp_path):
         stored = np.full((2, 6, 8), 5, "f4")

@@ -253,11 +253,11 @@ class TestErrors:
 
     def test_region_outside(self, path):
         region = Region(lat=(-10.0, 0.0), lon=(0.0, 2.0))
-        self.refused(source(path), r"a\.nc: region lat -10 to 0", region)
+        self.refused(source(path), r"a\.nc: t: region lat -10 to 0", region)
 
     def test_files_on_different_grids(self, path, tmp_path):
         write(tmp_path / "b.nc", field(lon=LON + 1))
-        self.refused(source(str(tmp_path / "*.nc")), r"b\.nc: its grid .* differs from")
+        self.refused(source(str(tmp_path / "*.nc")), r"b\.nc: t: its grid .* differs from")
 
     def test_text_is_no_field(self, tmp_path):
         data = field().copy(data=np.full((40, 6, 8), "a"))

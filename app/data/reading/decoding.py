@@ -21,7 +21,7 @@ from app.errors import InputError
 FILL_NAMES = frozenset(
     {
         "fillvalue", "missingvalue", "codemissingvalue", "missing", "nodata", "nodatavalue",
-        "undef", "undefinedvalue",
+        "nodataval", "undef", "undefinedvalue",
     }
 )  # fmt: skip
 RANGE_NAMES = ("valid_range", "valid_min", "valid_max")
@@ -212,8 +212,15 @@ def _number(attributes: Mapping[Any, Any], name: str, default: float, where: str
 
 
 def _unsigned(attributes: Mapping[Any, Any], dtype: np.dtype) -> np.dtype | None:
-    """The unsigned type that `_Unsigned` asks for, a convention of files without such types."""
+    """The unsigned type that a file without such types asks for.
+
+    It does so by `_Unsigned`, and of bytes by a valid range that ends beyond 127 (NetCDF Users
+    Guide, Attribute Conventions).
+    """
     flag = str(attributes.get("_Unsigned", "")).strip().lower()
+    if dtype == np.int8 and not flag:
+        ends = [n for name in ("valid_range", "valid_max") for n in _numbers(attributes.get(name))]
+        flag = "true" if max(ends, default=0) > np.iinfo(np.int8).max else flag
     if dtype.kind == "i" and flag == "true":
         return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
     if dtype.kind == "u" and flag == "false":
@@ -227,7 +234,7 @@ def _declared_fills(
     """Declared missing values, and whether each is of the data's own type."""
     found = []
     for name, value in attributes.items():
-        if _plain_name(name) not in FILL_NAMES:
+        if _plain_name(name).removesuffix("s") not in FILL_NAMES:
             continue
         numeric = isinstance(value, (np.ndarray, np.generic))
         same = numeric and np.asarray(value).dtype.newbyteorder("=") == dtype.newbyteorder("=")

@@ -34,7 +34,7 @@ def is_zarr(dataset: xr.Dataset) -> bool:
     return any("compressors" in variable.encoding for variable in dataset.variables.values())
 
 
-def _without_zarr_defaults(dataset: xr.Dataset, store: Any) -> xr.Dataset:
+def _without_zarr_defaults(dataset: xr.Dataset, store: Any, path: str | None = None) -> xr.Dataset:
     """A fill value of 0 that stands in Zarr's own metadata alone is Zarr's default, and a value.
 
     Version 2 keeps the missing value that xarray writes in the same place.
@@ -50,7 +50,7 @@ def _without_zarr_defaults(dataset: xr.Dataset, store: Any) -> xr.Dataset:
         return dataset
     import zarr
 
-    group = zarr.open_group(store, mode="r")
+    group = zarr.open_group(store, path=path, mode="r")
     for name in zeros:
         if "_FillValue" not in group[str(name)].attrs:
             del dataset.variables[name].attrs["_FillValue"]
@@ -102,9 +102,24 @@ def open_lazily(path: str, engine: str | None) -> xr.Dataset:
         raise InputError(f"{path}: {_why_unreadable(path, engine, error)}") from error
 
 
+def open_groups(path: str) -> dict[str, xr.Dataset]:
+    """The datasets of all groups of a local file, as `open_lazily` has that of the root."""
+    engine = engine_of(path, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        groups = xr.open_groups(path, engine=engine, **UNDECODED)
+        datasets = {name: with_coordinates(dataset) for name, dataset in groups.items()}
+        return {
+            name: _without_zarr_defaults(d, path, name.strip("/")) if is_zarr(d) else d
+            for name, d in datasets.items()
+        }
+
+
 def _why_unreadable(path: str, engine: str | None, error: Exception) -> str:
     if REMOTE not in path:
         name = {ZARR: "Zarr", GRIB: "GRIB"}.get(str(engine), "NetCDF")
+        if engine == ZARR and "variable dimensions" in str(error):
+            return "its arrays do not name their dimensions; expected a store as xarray writes it"
         return f"cannot be read as {name}, the file may be damaged ({one_line(error)})"
     return (
         f"cannot be read ({one_line(error)}); expected the address of a Zarr store or of an "

@@ -1,12 +1,14 @@
-"""Variables within the groups of a NetCDF-4 or HDF5 file."""
+"""Variables within the groups of a NetCDF-4 or HDF5 file, or of a Zarr store."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import netCDF4
 import xarray as xr
 
-from app.data.reading.containers import NETCDF
-from app.data.reading.files import UNDECODED, is_zarr, with_coordinates
+from app.data.reading.containers import NETCDF, ZARR, engine_of
+from app.data.reading.files import open_groups
 from app.data.reading.paths import REMOTE
 from app.errors import InputError
 
@@ -20,12 +22,9 @@ def dataset_with(root: xr.Dataset, name: str, path: str) -> xr.Dataset:
     coordinates of those that it lies in. The root, where no group has it. InputError where
     several groups do.
     """
-    if name in root.variables or is_zarr(root) or not _has_groups(path):
+    if name in root.variables or REMOTE in path or not _has_groups(path):
         return root
-    groups = {
-        group: with_coordinates(dataset)
-        for group, dataset in xr.open_groups(path, engine=NETCDF, **UNDECODED).items()
-    }
+    groups = open_groups(path)
     wanted, _, plain = name.rpartition("/")
     found = [
         group
@@ -42,13 +41,15 @@ def dataset_with(root: xr.Dataset, name: str, path: str) -> xr.Dataset:
 
 
 def _has_groups(path: str) -> bool:
-    if REMOTE in path:
+    engine = engine_of(path, None)
+    if engine == ZARR:
+        import zarr
+
+        return Path(path).is_dir() and any(True for _ in zarr.open_group(path, mode="r").groups())
+    if engine != NETCDF:
         return False
-    try:
-        with netCDF4.Dataset(path) as file:
-            return bool(file.groups)
-    except (OSError, RuntimeError):
-        return False  # no file of this library
+    with netCDF4.Dataset(path) as file:
+        return bool(file.groups)
 
 
 def _refuse_unknown(root: xr.Dataset, groups: dict[str, xr.Dataset], name: str, path: str) -> None:

@@ -27,7 +27,7 @@ MERGED = "expver"  # ERA5 and its preliminary version ERA5T, valid at different 
 SHOWN_NAMES = 20  # variables listed in a message
 UNNAMED = "phony_dim"  # how the NetCDF library calls dimensions without a name
 LEVEL_TOLERANCE = 1e-4  # relative: float32 level coordinates
-PASCAL_PER_HECTOPASCAL = 100.0
+PRESSURES = {"Pa": 1.0, "hPa": 100.0, "kPa": 1000.0}  # in Pa
 
 
 def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.DataArray:
@@ -63,12 +63,12 @@ def refuse_unnamed_dimensions(field: xr.DataArray, where: str) -> None:
         )
 
 
-def fixed_levels(field: xr.DataArray) -> dict[str, tuple[float, str]]:
-    """Value and units of the vertical coordinates of a field that lies at one height."""
+def fixed_places(field: xr.DataArray) -> dict[str, tuple[float, str]]:
+    """Value and units of the level, or the member, that a field is of as a whole."""
     return {
         str(c.name): (float(c.values.ravel()[0]), str(c.attrs.get("units", "")))
         for c in field.coords.values()
-        if c.size == 1 and c.dtype.kind in "iuf" and _is_vertical(c)
+        if c.size == 1 and c.dtype.kind in "iuf" and (_is_vertical(c) or c.name in MEMBER_NAMES)
     }
 
 
@@ -124,31 +124,37 @@ def _pick_level(field: xr.DataArray, wanted: float, units: str | None, where: st
         raise InputError(f"{where}: level {wanted:g} asked for, but there is no vertical dimension")
     level = max(vertical, key=lambda c: c.size)
     values = np.atleast_1d(np.asarray(level.values, np.float64))
-    factors: tuple[float, ...] = (1.0, PASCAL_PER_HECTOPASCAL, 1 / PASCAL_PER_HECTOPASCAL)
-    if units is not None and "units" in level.attrs:
-        change = conversion(units, str(level.attrs["units"]), f"{where}, level")
+    factors: tuple[float, ...] = (1.0, *_pressure_factors(level))
+    own = level.attrs.get("units")
+    unit = ""
+    if units is not None and own is not None:
+        unit = f" {own}"
+        change = conversion(units, str(own), f"{where}, level")
         wanted, factors = float(change(np.array([wanted]))[0]), (1.0,)
     for factor in factors:
-        if factor != 1.0 and not _is_pressure(level):
-            continue
         matches = np.isclose(values, wanted * factor, rtol=LEVEL_TOLERANCE, atol=0)
         if matches.any():
             return field.isel({level.dims[0]: int(np.argmax(matches))}) if level.ndim else field
     there = ", ".join(f"{value:g}" for value in values)
-    unit = f" {level.attrs['units']}" if len(factors) == 1 else ""
     raise InputError(f"{where}: no level {wanted:g}{unit}; {level.name} has {there}")
 
 
-def _is_pressure(level: xr.DataArray) -> bool:
+def _pressure_factors(level: xr.DataArray) -> tuple[float, ...]:
+    """By what a level in hPa or Pa becomes one in the coordinate's unit; none but of pressures."""
     units = normalise_unit(str(level.attrs.get("units", "")))
-    return units in ("Pa", "hPa") or (units == "1" and level.name in PRESSURE_NAMES)
+    if units in PRESSURES:
+        return (PRESSURES["hPa"] / PRESSURES[units], PRESSURES["Pa"] / PRESSURES[units])
+    if units == "1" and level.name in PRESSURE_NAMES:
+        return (PRESSURES["hPa"], 1 / PRESSURES["hPa"])
+    return ()
 
 
 def _pick_member(field: xr.DataArray, wanted: int | str, where: str) -> xr.DataArray:
     dims = [str(d) for d in field.dims if d in MEMBER_NAMES or _is_realization(field, d)]
     if not dims:
-        if any(name in field.coords for name in MEMBER_NAMES):
-            return field
+        for name in MEMBER_NAMES & field.coords.keys():
+            if field.coords[name].ndim == 0:
+                return _pick_label(field.expand_dims(name), name, wanted, where)
         raise InputError(f"{where}: member {wanted} asked for, but there is no ensemble dimension")
     return _pick_label(field, dims[0], wanted, where)
 

@@ -12,7 +12,7 @@ from absl import logging
 
 from app.data.description import Variable
 from app.data.reading.decoding import Decoder
-from app.data.reading.selection import LEVEL_TOLERANCE, MERGED, fixed_levels
+from app.data.reading.selection import LEVEL_TOLERANCE, MERGED, fixed_places
 from app.data.reading.sentinels import HUGE, Tally, looks_like_sentinel
 from app.data.times import Stamps, common_calendar
 from app.data.units import SAME, Conversion
@@ -177,20 +177,23 @@ def _sentinels(values: np.ndarray) -> np.ndarray:
     return suspect[where].reshape(values.shape)
 
 
-def refuse_other_levels(parts: Sequence[Part]) -> None:
-    """InputError where files have one variable at different heights, and none was asked for."""
+def refuse_other_places(parts: Sequence[Part]) -> None:
+    """InputError where files have one variable at different levels, or of different members."""
     first = parts[0]
-    if first.variable.level is not None:
-        return
-    here = fixed_levels(first.field)
+    here = fixed_places(first.field)
     for part in parts[1:]:
-        for name, (value, units) in fixed_levels(part.field).items():
+        for name, (value, units) in fixed_places(part.field).items():
             level, own = here.get(name, (value, units))
             if units == own and not np.isclose(value, level, rtol=LEVEL_TOLERANCE, equal_nan=True):
                 raise InputError(
-                    f"{part.path}: {part.variable.source_name} lies at {name} {value:g} {units}, "
-                    f"in {first.path} at {level:g} {own}; expected one level in all files"
+                    f"{part.path}: {part.variable.source_name} is that of {name} "
+                    f"{_quantity(value, units)}, in {first.path} of {_quantity(level, own)}; "
+                    "expected the same in all files"
                 )
+
+
+def _quantity(value: float, units: str) -> str:
+    return f"{value:g} {units}".strip()
 
 
 class FileSeries:

@@ -21,7 +21,7 @@ from app.data.reading.recalendar import InCalendar, joined_calendars
 from app.data.reading.resolution import change_of, log_meanings, resolved
 from app.data.reading.selection import find_variable, pick, refuse_unnamed_dimensions
 from app.data.reading.sentinels import Tally, suspicions
-from app.data.reading.series import FileSeries, Part, Series, Window, refuse_other_levels
+from app.data.reading.series import FileSeries, Part, Series, Window, refuse_other_places
 from app.data.reading.time_bounds import stamped_at
 from app.data.reading.time_coordinates import (
     refuse_undecoded,
@@ -33,7 +33,7 @@ from app.data.time_units import counts_time
 from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
 from app.errors import InputError
-from app.grids import Grid, columns_of, detect_grid
+from app.grids import Grid, columns_of, detect_grid, rivals
 
 DECODED_COORDINATES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
@@ -203,12 +203,15 @@ def _open_parts(
                 missing[c] = missing[c] or error
                 lacking[c].append((path, _times_in(dataset)))
                 continue
-            refuse_unnamed_dimensions(field, f"{path}: {variable.source_name}")
-            grid = _grid_of(dataset, field, path)
-            cut = cut or _Cut.of(grid, region, margin, path)
-            window = cut.window_of(grid, path)
+            where = f"{path}: {variable.source_name}"
+            refuse_unnamed_dimensions(field, where)
+            grid, others = _grid_of(dataset, field, path)
+            if not parts[c]:
+                _log_rivals(grid, others, where)
+            cut = cut or _Cut.of(grid, region, margin, where)
+            window = cut.window_of(grid, where)
             field = _spread_over_grid(field, grid, dataset)
-            _refuse_fewer_dimensions(field, grid, f"{path}: {variable.source_name}")
+            _refuse_fewer_dimensions(field, grid, where)
             parts[c].append(
                 _part(field, dataset, variable, source, window, path, tallies[c], timeless)
             )
@@ -217,7 +220,7 @@ def _open_parts(
             raise problem
     assert cut is not None  # a variable was found
     for found in parts:
-        refuse_other_levels(found)
+        refuse_other_places(found)
     told = [resolved(v, found) for v, found in zip(source.variables, parts, strict=True)]
     variables, meanings = zip(*told, strict=True)
     converted = [
@@ -276,11 +279,24 @@ def _refuse_fewer_dimensions(field: xr.DataArray, grid: Grid, where: str) -> Non
         )
 
 
-def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> Grid:
+def _grid_of(dataset: xr.Dataset, field: xr.DataArray, path: str) -> tuple[Grid, list[str]]:
+    """The grid of a field, and the latitudes that may as well be its own."""
     try:
-        return detect_grid(field, path)[0]
+        return detect_grid(field, path)[0], []
     except InputError:
-        return detect_grid(dataset, path, field.dims)[0]
+        grid = detect_grid(dataset, path, field.dims)[0]
+        return grid, rivals(dataset, grid.names[0])
+
+
+def _log_rivals(grid: Grid, others: list[str], where: str) -> None:
+    if others:
+        logging.warning(
+            "%s: %s is taken as its latitude, but %s lies along its dimensions, too; where that is "
+            "wrong, give the variable an attribute coordinates",
+            where,
+            grid.names[0],
+            ", ".join(others),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,10 +306,10 @@ class _Cut:
     whole: Grid
     rows: np.ndarray
     columns: np.ndarray
-    first_path: str
+    first: str  # file and variable
 
     @classmethod
-    def of(cls, grid: Grid, region: Region | None, margin: int, path: str) -> _Cut:
+    def of(cls, grid: Grid, region: Region | None, margin: int, where: str) -> _Cut:
         """The region's cells, all of them where the region is not on the grid and has a margin."""
         rows, columns = np.arange(grid.shape[0]), np.arange(grid.shape[1])
         if region is not None:
@@ -301,8 +317,8 @@ class _Cut:
                 rows, columns = grid.window(*_widened(region, grid, margin))
             except InputError as error:
                 if not margin:
-                    raise InputError(f"{path}: {error}") from error
-        return cls(grid, rows, columns, path)
+                    raise InputError(f"{where}: {error}") from error
+        return cls(grid, rows, columns, where)
 
     @property
     def grid(self) -> Grid:
@@ -311,13 +327,13 @@ class _Cut:
         )
         return self.whole if everything else self.whole.take(self.rows, self.columns)
 
-    def window_of(self, grid: Grid, path: str) -> Window:
+    def window_of(self, grid: Grid, where: str) -> Window:
         """Where the same cells stand in a file with this grid of its own."""
         columns = columns_of(self.whole, grid)
         if columns is None:
             raise InputError(
-                f"{path}: its grid ({grid.shape[0]}×{grid.shape[1]}, {grid.extent()}) differs from "
-                f"{self.first_path}'s ({self.whole.shape[0]}×{self.whole.shape[1]}, "
+                f"{where}: its grid ({grid.shape[0]}×{grid.shape[1]}, {grid.extent()}) differs "
+                f"from {self.first}'s ({self.whole.shape[0]}×{self.whole.shape[1]}, "
                 f"{self.whole.extent()})"
             )
         return Window.of(grid, self.rows, columns[self.columns])
