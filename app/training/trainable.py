@@ -18,7 +18,8 @@ from app.data.units import same_unit
 from app.data.wet import summed_over, wet_limit
 from app.data.windows import samples
 from app.errors import InputError
-from app.run_folder import model_file
+from app.run_folder import RunFolder, model_file
+from app.training.checkpoints import load_facts
 
 TRAINED_ON = ("train", "validation")
 
@@ -80,7 +81,10 @@ def _check_folds(experiment: Experiment, shards: Shards) -> None:
 
 
 def _check_starts(experiment: Experiment) -> None:
-    """The runs that training starts from must be there."""
+    """The runs that training starts from must be there, unless it goes on from its checkpoint."""
+    folder = RunFolder(experiment.save_path)
+    if not experiment.overwrite and load_facts(folder.checkpoints) is not None:
+        return
     diffusion = experiment.diffusion
     named = [
         ("--init_from", experiment.transfer.init_from),
