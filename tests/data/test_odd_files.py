@@ -40,6 +40,32 @@ def log(caplog):
 
 
 class TestEachFileByItsOwnAxes:
+    """Later files, and later variables, stored in another order than the first."""
+
+    def turned(self, data, axis):
+        if axis == "lat":
+            return data.isel(lat=slice(None, None, -1))
+        if axis == "lon":
+            return data.isel(lon=slice(None, None, -1))
+        if axis == "circle":
+            return data.assign_coords(lon=("lon", LON % 360, data.lon.attrs)).sortby("lon")
+        return data.rename(lat="latitude", lon="longitude").transpose("longitude", "time", ...)
+
+    @pytest.mark.parametrize("axis", ["lat", "lon", "circle", "names"])
+    def test_second_file(self, tmp_path, axis):
+        data = field()
+        write(tmp_path / "a.nc", data.isel(time=slice(0, 20)))
+        write(tmp_path / "b.nc", self.turned(data.isel(time=slice(20, 40)), axis))
+        np.testing.assert_array_equal(read(tmp_path / "*.nc")[0], data.values)
+
+    @pytest.mark.parametrize("axis", ["lat", "lon", "circle", "names"])
+    def test_second_variable(self, tmp_path, axis):
+        data, other = field(), field(name="u", seed=1)
+        write(tmp_path / "a.nc", data)
+        write(tmp_path / "b.nc", self.turned(other, axis))
+        found = read(tmp_path / "*.nc", names=("t", "u"))
+        np.testing.assert_array_equal(found, [data.values, other.values])
+
     def test_global_files_that_cut_the_circle_elsewhere(self, tmp_path):
         lon = np.arange(0.0, 360.0, 30.0)
         data = field(8, lon=lon)
