@@ -56,6 +56,7 @@ class Style:
     time_type: str
     calendar: str
     reference: int  # year
+    zone: int  # hours ahead of UTC, in which the times count
     flipped: bool
     full_circle: bool
     reversed_columns: bool
@@ -111,6 +112,7 @@ def styles(draw, truth: Truth) -> Style:
         time_type=draw(st.sampled_from(["f8", "i4"])),
         calendar=draw(st.sampled_from(CALENDARS[truth.calendar])),
         reference=draw(st.sampled_from([1, 1850, 2001])),
+        zone=draw(st.sampled_from([0, 0, 2, -5])),
         flipped=draw(st.booleans()),
         full_circle=draw(st.booleans()),
         reversed_columns=draw(st.booleans()),
@@ -176,7 +178,10 @@ def _times(truth: Truth, rows: np.ndarray, style: Style):
     start = cftime.date2num(
         cftime.datetime(2001, 1, 1, calendar=style.calendar), units, style.calendar
     )
-    numbers = start + truth.hours[rows] * 3600 / TIME_UNITS[style.time_unit]
+    hours = truth.hours[rows] + style.zone  # of the zone's clock
+    if style.zone:
+        units += f" 00:00:00 {style.zone:+03d}:00"
+    numbers = start + hours * 3600 / TIME_UNITS[style.time_unit]
     whole = np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() < 2**31
     kind = style.time_type if whole else "f8"
     if style.time_unit == "days":

@@ -259,6 +259,28 @@ class TestWhatAttributesDeclare:
         stored = field(2).values
         np.testing.assert_array_equal(whole(self.opened(tmp_path, stored, **attributes))[0], stored)
 
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            {"Scale_Factor": 0.5, "AddOffset": 10.0},
+            {"scale_factor": "0.5f", "add_offset": "10.0d", "Scale_Factor": 7.0},
+        ],
+    )
+    def test_packing_in_other_spellings(self, tmp_path, attributes):
+        stored = np.arange(2 * 6 * 8, dtype="i2").reshape(2, 6, 8)
+        found = whole(self.opened(tmp_path, stored, **attributes))[0]
+        np.testing.assert_array_equal(found, stored * 0.5 + 10)
+
+    def test_packing_by_other_names_is_pointed_out(self, tmp_path, monkeypatch):
+        lines = []
+        monkeypatch.setattr("absl.logging.warning", lambda text, *rest: lines.append(text % rest))
+        stored = np.arange(2 * 6 * 8, dtype="i2").reshape(2, 6, 8)
+        self.opened(tmp_path, stored, slope=0.5, offset=10.0)
+        assert len(lines) == 1
+        assert "a.nc: t: slope 0.5, offset 10 are not applied" in lines[0]
+        self.opened(tmp_path, stored, slope=0.5, scale_factor=0.5, scale=1.0)
+        assert len(lines) == 1
+
     def test_bytes_whose_range_ends_beyond_127_are_unsigned(self, tmp_path):
         values = np.arange(2 * 6 * 8).reshape(2, 6, 8) * 2
         stored = values.astype("u1").view("i1")

@@ -24,6 +24,7 @@ FILL_NAMES = frozenset(
         "nodataval", "undef", "undefinedvalue",
     }
 )  # fmt: skip
+OTHER_PACKING = frozenset({"slope", "intercept", "scale", "offset", "gain", "scaling", "bias"})
 RANGE_NAMES = ("valid_range", "valid_min", "valid_max")
 SMALL = 1e36  # netCDF's default fill of floating-point numbers lies above
 Number = float | int
@@ -125,6 +126,7 @@ def decoder_of(
     whether cells never written hold netCDF's default (not so in Zarr). InputError, naming
     `where`: a scale_factor or add_offset that is no finite number, or a scale_factor of 0.
     """
+    attributes = _with_usual_names(attributes)
     scale = _number(attributes, "scale_factor", 1.0, where)
     offset = _number(attributes, "add_offset", 0.0, where)
     if scale == 0:
@@ -165,8 +167,32 @@ def decoder_of(
     )
 
 
+def _with_usual_names(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes of packing and of valid ranges by CF's names, however a file writes these."""
+    usual = {_plain_name(name): name for name in ("scale_factor", "add_offset", *RANGE_NAMES)}
+    return {usual.get(_plain_name(name), name): v for name, v in attributes.items()} | {
+        name: attributes[name] for name in usual.values() if name in attributes
+    }
+
+
+def other_packing(attributes: Mapping[Any, Any]) -> str | None:
+    """Attributes that may tell of a packing which is not applied, in words; None without."""
+    known = {_plain_name(name) for name in attributes}
+    if "scalefactor" in known or "addoffset" in known:
+        return None
+    found = [
+        f"{name} {numbers[0]:g}"
+        for name, value in attributes.items()
+        if _plain_name(name) in OTHER_PACKING
+        and len(numbers := _numbers(value)) == 1
+        and numbers[0] not in (0, 1)
+    ]
+    return ", ".join(found) or None
+
+
 def declares_range(attributes: Mapping[Any, Any]) -> str | None:
     """The valid range that a file declares, in words; None without."""
+    attributes = _with_usual_names(attributes)
     found = [
         f"{name} {' to '.join(f'{number:g}' for number in _numbers(attributes[name]))}"
         for name in RANGE_NAMES
@@ -189,10 +215,12 @@ def _numbers(value: Any) -> list[float]:
         parts = list(np.ravel(np.asarray(value)))
     numbers = []
     for part in parts:
-        try:
-            numbers.append(float(part))
-        except (TypeError, ValueError):
-            continue
+        for text in (part, str(part).rstrip("fFdDsSbBlL")):  # CDL ends 0.01f with its type
+            try:
+                numbers.append(float(text))
+            except (TypeError, ValueError):
+                continue
+            break
     return numbers
 
 

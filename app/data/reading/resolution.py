@@ -9,7 +9,7 @@ from absl import logging
 
 from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
 from app.data.description import Variable
-from app.data.reading.decoding import declares_range
+from app.data.reading.decoding import declares_range, other_packing
 from app.data.reading.series import Part
 from app.data.units import Conversion, conversion, normalise_unit
 
@@ -50,6 +50,15 @@ def resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMeani
             parts[0].path,
             variable.source_name,
             ", ".join(sorted(spellings)),
+        )
+    packing = other_packing(parts[0].field.attrs)
+    if packing and parts[0].field.dtype.kind in "iu":
+        logging.warning(
+            "%s: %s: %s are not applied; if they tell how the numbers are packed, expected the "
+            "attributes scale_factor and add_offset",
+            parts[0].path,
+            variable.source_name,
+            packing,
         )
     bounds = declares_range(parts[0].field.attrs)
     if bounds:

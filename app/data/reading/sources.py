@@ -186,17 +186,18 @@ def _open_parts(
     `timeless`: what the times are does not matter.
     """
     paths = expand(source.files)
+    names = [variable.source_name for variable in source.variables]
     tallies = tuple(Tally() for _ in source.variables)
     parts: list[list[Part]] = [[] for _ in source.variables]
     lacking: list[list[tuple[str, np.ndarray]]] = [[] for _ in source.variables]
     missing: list[InputError | None] = [None] * len(source.variables)
     cut: _Cut | None = None
     for path in paths:
-        root = open_lazily(path, source.engine)
+        root = _with_values_of_coordinates(open_lazily(path, source.engine), names)
         for c, variable in enumerate(source.variables):
-            dataset = _with_values_of_coordinates(
-                dataset_with(root, variable.source_name, path), variable.source_name
-            )
+            dataset = dataset_with(root, variable.source_name, path)
+            if dataset is not root:
+                dataset = _with_values_of_coordinates(dataset, names)
             try:
                 field = find_variable(dataset, variable, path)
             except InputError as error:
@@ -230,11 +231,11 @@ def _open_parts(
     return _Files(variables, cut.grid, converted, lacking, tallies, meanings, tuple(paths))
 
 
-def _with_values_of_coordinates(dataset: xr.Dataset, wanted: str) -> xr.Dataset:
-    """Packed or masked coordinates (latitudes, levels) as values; the wanted field stays stored."""
+def _with_values_of_coordinates(dataset: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
+    """Packed or masked coordinates (latitudes, levels) as values; the wanted fields stay stored."""
     decoded = {}
     for name, variable in dataset.variables.items():
-        if name == wanted and name not in dataset.coords:
+        if name in wanted and name not in dataset.coords:
             continue
         if variable.dtype.kind not in "iuf" or counts_time(variable.attrs.get("units", "")):
             continue

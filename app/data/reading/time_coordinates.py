@@ -233,7 +233,9 @@ def _why_undecoded(dim: str, field: xr.DataArray, dataset: xr.Dataset) -> str:
             f"dimension; expected a valid_time along {dim}, or one lead (select: …)"
         )
     if coord.dtype.kind in "SUO":
-        return f"the times along {dim} are text ({coord.values.ravel()[0]!s}); {expected}"
+        first = coord.values.ravel()[0]
+        text = first.decode(errors="replace") if isinstance(first, bytes) else first
+        return f"the times along {dim} are text ({text}); {expected}"
     units = coord.attrs.get("units")
     first = coord.values.ravel()[0] if coord.size else "nothing"
     if units is None:
