@@ -60,6 +60,7 @@ class Variable:
     standard_name: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.replace("/", "_"))  # no path of a group
         object.__setattr__(self, "missing", tuple(float(value) for value in self.missing))
         check_choice("transform", self.transform, TRANSFORMS, self.name)
         check_choice("kind", self.kind, KINDS, self.name)

@@ -10,6 +10,7 @@ from absl import logging
 
 from app.data.description import Source, Variable
 from app.data.reading.files import open_lazily
+from app.data.reading.groups import variables_in
 from app.data.reading.paths import expand
 from app.data.reading.selection import MEMBER_NAMES, PRESSURE_NAMES
 from app.errors import InputError
@@ -100,8 +101,9 @@ def _offered(files: tuple[str, ...], wanted: set[str]) -> dict[str, Offered]:
     found: dict[str, Offered] = {}
     for path in expand(files):
         dataset = open_lazily(path, None)
-        for name in [*dataset.data_vars, *(wanted & {*map(str, dataset.variables)})]:
-            found.setdefault(str(name), _describe(dataset[name]))
+        for name, field in variables_in(dataset, path, wanted).items():
+            if name in wanted or name not in dataset.coords:
+                found.setdefault(name, _describe(field))
         if wanted <= set(found):
             break
     return found

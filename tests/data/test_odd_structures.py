@@ -9,8 +9,10 @@ import pytest
 import xarray as xr
 from shard_helpers import LAT, LON, field, source, write
 
-from app.data.description import Source, Variable
+from app.data.description import DataDescription, Source, Variable
+from app.data.prepare import prepare
 from app.data.reading.sources import open_source, open_static
+from app.data.shards import Shards
 from app.errors import InputError
 
 
@@ -44,6 +46,14 @@ class TestGroups:
     def test_variables_of_several_groups_together(self, path):
         expected = [field(seed=1).values, field().values]
         np.testing.assert_array_equal(read(path, names=("u", "t")), expected)
+
+    def test_shards_of_a_variable_given_by_its_path(self, path, tmp_path):
+        variable = Variable("Grid/Inner/u", "Grid/Inner/u")
+        description = DataDescription(Source((str(path),), (variable,)))
+        shards = Shards.open(prepare(description, scale=2, cache_dir=tmp_path / "cache"))
+        assert [one.name for one in shards.variables["hr"]] == ["Grid_Inner_u"]
+        fields = shards.read("hr", "train", np.arange(shards.size("train")))[..., 0]
+        np.testing.assert_array_equal(fields, field(seed=1).values[: len(fields)])
 
     def test_a_name_in_two_groups_is_refused(self, path):
         write(path, field(), group="Other", mode="a")

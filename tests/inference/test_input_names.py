@@ -52,6 +52,14 @@ def test_a_name_that_is_given_goes_before_all_others(tmp_path):
         name_in(files, pr="x")
 
 
+@pytest.mark.parametrize("given", [{}, {"tas": "Grid/x"}])
+def test_variables_in_groups_are_found(tmp_path, given):
+    data = field(2, name="x")
+    data.attrs["standard_name"] = "air_temperature"
+    data.to_netcdf(tmp_path / "in.nc", group="Grid")
+    assert name_in((str(tmp_path / "in.nc"),), **given) == given.get("tas", "x")
+
+
 def test_what_is_not_plain_is_refused_with_the_candidates(tmp_path):
     same = {"a": "air_temperature", "b": "air_temperature"}
     with pytest.raises(InputError, match=r"a and b may stand for it; expected --input_variables"):

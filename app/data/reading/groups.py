@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import netCDF4
@@ -38,6 +39,22 @@ def dataset_with(root: xr.Dataset, name: str, path: str) -> xr.Dataset:
         there = ", ".join(f"{group}/{plain}".strip("/") for group in found)
         raise InputError(f"{path}: {name} is in several groups; expected one of {there}")
     return _inherited(groups, found[0]).rename({plain: name} if plain != name else {})
+
+
+def variables_in(root: xr.Dataset, path: str, wanted: Collection[str]) -> dict[str, xr.DataArray]:
+    """Variables of a file by name; of all its groups, where the root has none.
+
+    Names with the path of a group are there where they are `wanted`.
+    """
+    if root.data_vars or REMOTE in path or not _has_groups(path):
+        return {str(name): root[name] for name in root.variables}
+    found: dict[str, xr.DataArray] = {}
+    for group, dataset in open_groups(path).items():
+        for name, field in dataset.data_vars.items():
+            found.setdefault(str(name), field)
+            if (whole := f"{group}/{name}".strip("/")) in wanted:
+                found[whole] = field
+    return found
 
 
 def _has_groups(path: str) -> bool:
