@@ -11,7 +11,7 @@ from absl import logging
 from app.data.description import DataDescription, Variable
 from app.data.module import ModuleData, ModuleSplit
 from app.data.plan import Blocks, Plan, SplitPlan
-from app.data.reading.series import Window
+from app.data.reading.parts import Window
 from app.data.reading.time_coordinates import time_coordinate
 from app.data.times import Stamps, period
 from app.errors import InputError

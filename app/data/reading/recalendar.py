@@ -9,7 +9,8 @@ import numpy as np
 from absl import logging
 
 from app.data.calendars import same_dates
-from app.data.reading.series import Part, Series
+from app.data.reading.parts import Part
+from app.data.reading.series import Series
 from app.data.times import Stamps, common_calendar
 from app.errors import InputError
 

@@ -10,7 +10,7 @@ from absl import logging
 from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
 from app.data.description import Variable
 from app.data.reading.decoding import declares_range, other_packing
-from app.data.reading.series import Part
+from app.data.reading.parts import Part
 from app.data.units import Conversion, conversion, normalise_unit
 
 DIMENSIONLESS = "1"
