@@ -15,6 +15,7 @@ from app.data.units import same_unit
 FEWEST_COARSE_CELLS = 36  # below which there is hardly a pattern to learn from
 SHORTEST_SIDE = 4  # coarse cells
 FEWEST_TEST_TIMES = 30
+LEAST_TEMPERATURE = 100.0  # K; temperatures lie above, most differences of such below
 SMALL = 0.01  # of the greatest value: what packing may leave below 0
 FEWEST_INDEPENDENT = 30
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -34,6 +35,7 @@ def notes(
     return [
         *_on_amounts(shards, found, comparison),
         *_on_units(shards),
+        *_on_temperatures(found),
         *_on_constants(shards, found),
         *_on_times(shards, lasting),
         *_on_correspondence(comparison),
@@ -75,7 +77,7 @@ def _on_amounts(shards: Shards, found: Summaries, comparison: Comparison) -> Ite
         if least < -SMALL * max(summary.maximum for summary in own):
             yield (
                 f"{variable.name} ({variable.units}) looks like precipitation, but {below} values "
-                f"lie below 0, the least {least:.3g}: are these anomalies?"
+                f"lie below 0, the least {least:.4g}: are these anomalies, or do they mean missing?"
             )
             continue
         if variable.kind != "ratio":
@@ -108,6 +110,21 @@ def _on_amounts(shards: Shards, found: Summaries, comparison: Comparison) -> Ite
 
 def _is_fine(summary: Summary, name: str) -> bool:
     return summary.role == "hr" and summary.variable.name == name
+
+
+def _on_temperatures(found: Summaries) -> Iterator[str]:
+    """Temperatures, not differences of such, that are 0 K or less: zeros often mean "missing"."""
+    told = set()
+    for summary in (s for parts in found.values() for s in parts):
+        name = summary.variable.name
+        cold = summary.minimum <= 0 and summary.maximum > LEAST_TEMPERATURE
+        if cold and name not in told and same_unit(summary.variable.units, "K"):
+            told.add(name)
+            yield (
+                f"{name} ({summary.variable.units}) goes down to {summary.minimum:.4g}, which no "
+                "temperature is; if that means missing, say so: missing: "
+                f"{summary.minimum:.7g}, in the file's unit"
+            )
 
 
 def _on_constants(shards: Shards, found: Summaries) -> Iterator[str]:

@@ -27,6 +27,12 @@ def assign(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
             )
     if not masks.keys() & {"train", "test"}:
         raise InputError("splits: expected a training period (train), or a test period (test)")
+    unused = ~np.logical_or.reduce(list(masks.values()))
+    if unused.any():
+        first = stamps.text(int(np.flatnonzero(unused)[0]))
+        logging.info(
+            "splits: %d of %d times are in none, the first %s", unused.sum(), len(stamps), first
+        )
     if splits.gap is not None:
         masks = _leave_gap(masks, stamps, splits.gap)
     return {name: np.flatnonzero(mask) for name, mask in masks.items()}

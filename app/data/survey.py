@@ -183,8 +183,9 @@ class Comparison:
         """Correlation in time of each coarse input with each coarsened predictand, by lag.
 
         predictand → input → (len(LAGS),), the mean over coarse cells of the correlation of
-        input(t + lag) with predictand(t) in the training period. Of inputs that keep the
-        predictand's time the largest stands at lag 0; another place hints at shifted stamps.
+        input(t + lag) with predictand(t) in the training period; NaN where one of them never
+        changes. Of inputs that keep the predictand's time the largest stands at lag 0; another
+        place hints at shifted stamps.
         """
         inputs = {name: v for members in self.inputs.values() for name, v in members.items()}
         return {
@@ -216,10 +217,13 @@ class Comparison:
         return found
 
     def _cells(self, fields: np.ndarray) -> np.ndarray:
-        """Some cells (n, 1, m), evenly chosen, less their cycles."""
+        """Some cells (n, 1, m), evenly chosen, less their cycles; NaN where nothing else was."""
         flat = fields.reshape(len(fields), -1)
         chosen = np.unique(np.linspace(0, flat.shape[1] - 1, FEW_CELLS).astype(np.int64))
-        return without_cycles(flat[:, chosen].astype(np.float64), self.waves)[:, None]
+        values = flat[:, chosen].astype(np.float64)
+        rest = without_cycles(values, self.waves)
+        rounding = np.nansum(rest**2, axis=0) <= TINY * np.nansum(values**2, axis=0)
+        return np.where(rounding, np.nan, rest)[:, None]
 
     def _corresponds(self, inputs: np.ndarray, target: np.ndarray) -> bool:
         near = [abs(_correlation(inputs, target, self.piece, lag)) for lag in LAGS]

@@ -92,10 +92,13 @@ def check_channels(
 ) -> None:
     """InputError where variables have other names or units than a model's channels."""
     expected = [channel.name for channel in channels]
-    if expected != [v.name for v in received]:
+    names = [v.name for v in received]
+    if expected != names:
+        lacking = next((name for name in expected if name not in names), None)
+        hint = f"; expected, in a YAML data description, {lacking}: {{source_name: NAME}}"
         raise InputError(
             f"model {path}: expects the {what} {', '.join(expected)}; the data have "
-            f"{', '.join(v.name for v in received)}"
+            f"{', '.join(names)}{hint if lacking else ''}"
         )
     for channel, variable in zip(channels, received, strict=True):
         if channel.units != (variable.units or ""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from app.session import Session
 
 if TYPE_CHECKING:
+    from app.data.description import Source
     from app.data.shards import Shards
     from app.data.survey import Comparison, Summary
 
@@ -53,7 +54,7 @@ def run(session: Session) -> None:
     lines = list(shards.findings)
     if "train" in shards.splits:
         comparison = Comparison.of(shards)
-        _print_lags(comparison)
+        _print_lags(comparison, _lagged_names(session.description.predictors))
         lines += [*notes(shards, found, lasting, comparison), *against(session.experiment, shards)]
     if lines:
         print()
@@ -115,28 +116,36 @@ def _print_split(
     if shards.has_times and split != WITHHELD:
         formula = "n (1 - r) / (1 + r), r of the domain mean at lag 1"
         print(_wrapped(f"  independent samples, {formula}: {', '.join(each)}", 4))
-    print(f"  {'':<30}{'units':<12}{'min':>10}{'mean':>10}{'max':>10}{'missing':>10}")
+    print(f"  {'':<30}{'units':<12}{'min':>12}{'mean':>12}{'max':>12}{'missing':>10}")
     for found in members:
         name = f"{LABELS[found.role]} {found.variable.name}"
-        values = "".join(f"{v:>10.4g}" for v in (found.minimum, found.mean, found.maximum))
+        values = "".join(f" {v:>11.4g}" for v in (found.minimum, found.mean, found.maximum))
         units = found.variable.units or "1"
         print(f"  {name:<30}{units:<12}{values}{found.missing:>10.1%}")
 
 
 def _gaps(shards: Shards, split: str) -> str:
-    """How many gaps a split has, and where the longest is."""
+    """How many gaps a split has and where the longest is, and likewise of too short steps."""
     from app.data.advice import step_text
 
     if split == WITHHELD:
         return ""
     breaks = np.flatnonzero(np.diff(shards.segments(split)))
-    if not len(breaks):
-        return ""
     stamps = shards.stamps(split)
     lengths = np.diff(stamps.seconds)[breaks]
-    longest = int(lengths.argmax())
-    after = stamps.text(int(breaks[longest]))
-    return f", {len(breaks)} gaps, the longest {step_text(int(lengths[longest]))} after {after}"
+    step = shards.step(shards.splits[0])
+    text = ""
+    for noun, chosen, worst, which in (
+        ("gap", lengths >= step, np.argmax, "longest"),
+        ("shorter step", lengths < step, np.argmin, "shortest"),
+    ):
+        if chosen.any():
+            place = int(worst(lengths[chosen]))
+            length, after = int(lengths[chosen][place]), stamps.text(int(breaks[chosen][place]))
+            number = int(chosen.sum())
+            text += f", {number} {noun}{'s' if number > 1 else ''}, the {which} "
+            text += f"{step_text(length)} after {after}"
+    return text
 
 
 def _print_needs(session: Session) -> None:
@@ -154,7 +163,8 @@ def _print_needs(session: Session) -> None:
     )
 
 
-def _print_lags(comparison: Comparison) -> None:
+def _print_lags(comparison: Comparison, lagged: Collection[str]) -> None:
+    """A table for each predictand; `lagged`: predictors that are meant to be of earlier times."""
     from app.data.survey import LAGS
 
     for predictand, inputs in comparison.lag_correlations().items():
@@ -163,10 +173,22 @@ def _print_lags(comparison: Comparison) -> None:
         print(f"\ncorrelation in time with {predictand}, by lag of the input in steps")
         print(f"  {'':<30}" + "".join(f"{lag:>+8d}" for lag in LAGS))
         for name, by_lag in inputs.items():
-            best = np.nanmax(np.abs(by_lag))
+            best = np.abs(by_lag).max()  # NaN, which exceeds nothing, of what never changes
             off = best > CLEAR and best - abs(by_lag[LAGS.index(0)]) > NOTABLE
-            hint = "  shifted stamps?" if off else ""
-            print(f"  {name:<30}" + "".join(f"{value:>8.2f}" for value in by_lag) + hint)
+            hint = "  shifted stamps?" if off and name not in lagged else ""
+            values = "".join(f"{'–' if np.isnan(v) else f'{v:.2f}':>8}" for v in by_lag)
+            print(f"  {name:<30}{values}{hint}")
+
+
+def _lagged_names(sources: Iterable[Source]) -> set[str]:
+    """Names that earlier time steps of predictors have in the shards."""
+    return {
+        f"{variable.name}_lag{lag}"
+        for source in sources
+        for variable in source.variables
+        for lag in source.lags
+        if lag
+    }
 
 
 def _print_line(label: str, text: str) -> None:

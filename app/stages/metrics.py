@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from absl import logging
 
 from app import flags
@@ -34,6 +35,7 @@ def run(session: Session) -> None:
         _score_in_time(session, shards, path, session.description.time_steps)
         return
 
+    _warn_of_trained_times(session, shards)
     shards = _with_training(session, shards)
 
     from app.data.wet import summed_over
@@ -74,6 +76,29 @@ def _with_training(session: Session, shards: Shards) -> Shards:
             reason = str(error)
     logging.warning("baselines that are fitted to a training period are left out: %s", reason)
     return shards
+
+
+def _warn_of_trained_times(session: Session, shards: Shards) -> None:
+    """Say how many times of the test period another run's model was trained on."""
+    inference = session.experiment.inference
+    for model in inference.ensemble or filter(None, [inference.model]):
+        try:
+            trained = _of_run(Path(model).expanduser(), session.experiment.cache_dir)
+        except InputError:
+            continue  # its training data are gone, or were never known
+        if not (shards.has_times and trained.has_times and "train" in trained.splits):
+            continue
+        known, tested = trained.stamps("train"), shards.stamps("test")
+        shared = np.flatnonzero(np.isin(tested.seconds, known.seconds))
+        if len(shared) and known.calendar == tested.calendar:
+            logging.warning(
+                "%d of the %d times scored, the first %s, are in the training period of %s: "
+                "scores of a new record would be worse",
+                len(shared),
+                len(tested),
+                tested.text(int(shared[0])),
+                model,
+            )
 
 
 def _of_run(run: Path, cache: Path) -> Shards:

@@ -81,6 +81,12 @@ def test_what_lasts_for_long_still_corresponds():
     assert comparison(observed + 0.1, observed).without_correspondence() == []
 
 
+def test_what_is_nothing_but_trend_is_not_judged():
+    """Single precision leaves rounding alone, which corresponds to nothing."""
+    ramp = np.broadcast_to(290 + 0.01 * np.arange(1400)[:, None, None], (1400, 4, 4))
+    assert comparison(np.float32(ramp + 1), np.float32(ramp)).without_correspondence() == []
+
+
 def gathered(hours: np.ndarray, amounts: np.ndarray, reset: int) -> np.ndarray:
     """Amounts accumulated since the last hour of the day `reset`."""
     total = np.zeros_like(amounts)

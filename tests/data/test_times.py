@@ -100,11 +100,14 @@ def test_duration():
         duration("soon", "gap")
 
 
-def test_dates_include_both_ends():
+def test_dates_include_both_ends(caplog):
+    caplog.set_level("INFO", logger="absl")
     splits = Splits("dates", (("1997", "1998-06"),), (("1998-07", "1998"),), (("1999-12-31",) * 2,))
     rows = assign(DAILY, splits)
     assert [len(rows[name]) for name in ("train", "validation", "test")] == [365 + 181, 184, 1]
     assert DAILY.text(rows["test"][0]).startswith("1999-12-31")
+    unused = "splits: 730 of 1461 times are in none, the first 1999-01-01T00:00"
+    assert [record.getMessage() for record in caplog.records] == [unused]
 
 
 def test_dates_in_a_noleap_calendar():

@@ -170,4 +170,4 @@ def test_irregular_times_are_fine_for_spatial_samples(
     good.isel(time=np.r_[0:10, 13:40]).to_netcdf("gaps.nc")
     argv = ["check", "--data=gaps.nc", "--variable=t2m", "--scale=2", "--cache_dir=cache"]
     assert main(argv) == 0
-    assert "1 gaps" in capfd.readouterr().out
+    assert "1 gap," in capfd.readouterr().out

@@ -63,7 +63,7 @@ def test_what_is_needed_before_training(folder: Path, capfd: pytest.CaptureFixtu
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     text = check(capfd, described(**keys), "--scale=8")
     assert "time calendar standard, a step of 6h" in text
-    assert "1 gaps, the longest 3.25D after 2020-01-05T18:00" in text
+    assert "1 gap, the longest 3.25D after 2020-01-05T18:00" in text
     assert "independent samples, n (1 - r) / (1 + r)" in text
     assert "MiB of shards in" in text
     assert "MiB a rank in training, with --batch_size=32" in text
@@ -74,6 +74,49 @@ def test_what_is_needed_before_training(folder: Path, capfd: pytest.CaptureFixtu
     after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert set(after) - set(before) == {"cache", "data.yml"}
     assert all(after[name] == before[name] for name in before)
+
+
+def test_irregular_steps_are_no_gaps(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = xr.open_dataset("good.nc")
+    minutes = np.where(np.arange(180) % 30 == 7, 60, 0).astype("timedelta64[m]")
+    data.assign_coords(time=data.time + minutes).to_netcdf("late.nc")
+    keys = {"predictand": {"files": "late.nc", "variables": ["t2m"]}}
+    text = check(capfd, described(**keys), "--scale=4")
+    gap = "3 gaps, the longest 7h after 2020-01-02T12:00"
+    assert f"{gap}, 3 shorter steps, the shortest 5h after 2020-01-02T19:00" in text
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_input_meant_to_be_of_earlier_times_has_no_shifted_stamps(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = xr.open_dataset("good.nc")
+    data.assign(flat=data.t2m * 0 + 1).to_netcdf("flat.nc")
+    late = data.assign_coords(time=data.time + np.timedelta64(12, "h"))
+    late.to_netcdf("late.nc")
+    sources = [
+        {"files": "flat.nc", "variables": ["flat"]},
+        {"files": "good.nc", "variables": {"t": {"source_name": "t2m"}}, "lags": [0, 2]},
+        {"files": "late.nc", "variables": {"late": {"source_name": "t2m"}}},
+    ]
+    text = check(capfd, described(predictors=sources), "--scale=4")
+    assert "flat – – – – – " in text
+    assert text.count("shifted stamps?") == 1
+    rows = text.split("correlation in time")[1]
+    assert "shifted stamps?" in rows.split(" late ")[1]
+
+
+def test_a_temperature_of_zero_kelvin_is_pointed_out(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = xr.open_dataset("good.nc")
+    data["t2m"][:, :8, :8] = 0.0
+    data.to_netcdf("zero.nc")
+    keys = {"predictand": {"files": "zero.nc", "variables": ["t2m"]}}
+    said = "t2m (K) goes down to 0, which no temperature is"
+    assert said in check(capfd, described(**keys), "--scale=4")
+    keys["predictand"]["variables"] = {"t2m": {"missing": 0}}
+    assert said not in check(capfd, described(**keys), "--scale=4")
 
 
 def test_rain_is_known_for_what_it_is(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +164,7 @@ def test_anomalies_are_no_rain(folder: Path, capfd: pytest.CaptureFixture[str]) 
     data.tp.values[:] -= 1
     data.to_netcdf("anomalies.nc")
     text = check(capfd, "--data=anomalies.nc", "--variable=tp", "--scale=2")
-    assert "lie below 0, the least -1: are these anomalies?" in text
+    assert "lie below 0, the least -1: are these anomalies, or" in text
     assert "kind: ratio" not in text
 
 

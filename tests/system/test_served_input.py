@@ -91,6 +91,14 @@ def test_gaps_and_missing_units(trained, capsys):
     assert "t2m: 100 % of the input's values lie outside the range of training" in said
 
 
+def test_times_that_the_model_was_trained_on_are_told(trained, capsys):
+    argv = [f"--data={trained / 'train.nc'}", "--variable=t2m", "--splits=test"]
+    argv += [f"--model={trained / 'run'}", "--save_path=known"]
+    assert run(trained, "test", "metrics", *argv) == 0
+    said = "140 of the 200 times scored, the first 2020-01-01T00:00, are in the training period of"
+    assert said in capsys.readouterr().err
+
+
 def test_a_whole_new_record_is_scored(trained, capsys):
     """Southward and of other years; the baselines are fitted to the model's training period."""
     new = waves(LAT, LON, 80, "2021-01-01")
@@ -108,6 +116,7 @@ def test_a_whole_new_record_is_scored(trained, capsys):
     table = pd.read_csv(trained / "new" / "metrics" / "summary.csv", index_col=0)
     assert "bicubic" in table.columns
     assert "linear" not in table.columns
+    assert "are in the training period" not in capsys.readouterr().err
     wrong = [a.replace("--save_path=new", "--save_path=wrong") for a in argv]
     assert run(trained, "test", model, *wrong, "--units=degC") == 2
     assert "expects t2m in K; the data have it in degC" in capsys.readouterr().err
