@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -18,12 +19,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from absl import logging
+
 from app.atomic import write_json, write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
-from app.status import FILE
+from app.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
+NAMED = 5  # files of the user's that are told by name
 # What a killed run leaves of files that it was writing: .NAME.PID, and folders likewise.
 LEFTOVER = re.compile(r"\..+\.(\d+|part\.keras)")
 TEMPORAL_CLASS = "TemporalModel"  # as a saved model names its class
@@ -55,7 +59,7 @@ class RunFolder:
 
     @property
     def experiment(self) -> Path:
-        return self.path / "experiment.cfg"
+        return self.path / FLAGFILE
 
     @property
     def checkpoints(self) -> Path:
@@ -89,10 +93,6 @@ class RunFolder:
     def metrics(self) -> Path:
         return self.path / "metrics"
 
-    def prediction(self, name: str | None = None) -> Path:
-        """File of the prediction; a name of its own is taken relative to the run folder."""
-        return self.path / (name or "y_hat.nc")
-
     def check(self, flags: dict[str, Any], overwrite: bool) -> None:
         """Refuse a folder that other flags have made."""
         changed = [] if overwrite else self.changed_flags(flags)
@@ -105,7 +105,7 @@ class RunFolder:
     def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
         """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
         if overwrite and self.experiment.exists():
-            self._empty()
+            self.clear(flags)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.experiment, as_flagfile(flags))
@@ -149,11 +149,25 @@ class RunFolder:
         finally:
             _remove(temporary)
 
-    def _empty(self) -> None:
-        """Remove all but the present run's lock and status."""
-        for path in self.path.iterdir():
-            if path.name not in (LOCK, FILE):
-                _remove(path)
+    def clear(self, flags: dict[str, Any]) -> None:
+        """Remove what earlier runs have written; name what else is there, and leave it.
+
+        The present run's lock and status stay.
+        """
+        names = {flags["inference_save_fname"]}
+        with contextlib.suppress(InputError):  # of a flagfile that cannot be read
+            names.add(parse([f"--flagfile={self.experiment}"])[1]["inference_save_fname"])
+        found = contents(self.path, names - {None})
+        remove_own(self.path, found)
+        left = [*found.foreign, *found.links]
+        if left:
+            more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+            logging.warning(
+                "--overwrite: not written by this program, and left in %s: %s%s",
+                self.path,
+                ", ".join(left[:NAMED]),
+                more,
+            )
 
 
 def remove_leftovers(folder: Path) -> None:

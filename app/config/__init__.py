@@ -4,6 +4,7 @@ from app.config.data import time_steps
 from app.config.experiment import Experiment, SweepConfig, stage_path
 from app.config.from_flags import build, build_sweep
 from app.config.model import JOIN, ModelConfig, StackConfig
+from app.config.overwriting import check_clearing
 from app.config.training import (
     AMOUNT_LOSS,
     DIFFUSION,
@@ -31,6 +32,7 @@ __all__ = [
     "TransferConfig",
     "build",
     "build_sweep",
+    "check_clearing",
     "stage_path",
     "time_steps",
 ]

@@ -204,7 +204,7 @@ def _check_time(experiment: Experiment) -> None:
 
 
 def _check_source(experiment: Experiment) -> None:
-    """The model to start from must outlive the run folder, which --overwrite empties."""
+    """The model to start from must outlive the run folder, which --overwrite clears."""
     given, folder = experiment.transfer.init_from, experiment.save_path.resolve()
     if given is not None and path(given).resolve().is_relative_to(folder):
         raise InputError(

@@ -15,8 +15,10 @@ from app.config.training import (
     TransferConfig,
 )
 from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.config.values import path
 from app.data.description import DataDescription
 from app.errors import InputError
+from app.run_files import PREDICTION
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ class Experiment:
         if self.training.trainer == STACK_TRAINER and stage not in (None, JOIN):
             return stage_path(self.save_path, int(stage or 0))
         return self.save_path
+
+    @property
+    def prediction(self) -> Path:
+        """File of the predicted fields."""
+        if self.inference.output is not None:
+            return path(self.inference.output)
+        return self.save_path / (self.inference.inference_save_fname or PREDICTION)
 
     runs: tuple[Path, ...] = ()  # whose status is wanted
 

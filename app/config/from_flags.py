@@ -12,6 +12,7 @@ from app.config.checks import check_pairs
 from app.config.data import check_splits, data_wanted, described, test_data_of, time_steps
 from app.config.experiment import Experiment, SweepConfig
 from app.config.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.config.overwriting import check_output, check_overwriting
 from app.config.training import (
     DEFAULT_SCALE,
     IN_TIME,
@@ -45,6 +46,11 @@ def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[s
             f"sweep with {others}: expected sweep alone; --sweep_stages says what members run"
         )
     stages = _stages(listed(values["sweep_stages"]), values)
+    if values["output"]:
+        raise InputError(
+            f"sweep with --output={values['output']}: the members would write one file; each has "
+            "its own in its folder"
+        )
     return SweepConfig(
         save_path=folder(values, "save_path"),
         spec=values["sweep"],
@@ -117,6 +123,8 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         if experiment.in_time:
             data = replace(data, time_steps=time_steps(values))
         experiment = replace(experiment, data=data, test_data=test_data_of(values))
+    check_overwriting(experiment)
+    check_output(experiment)
     return experiment
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from app.config.values import joined
+from app.config.values import joined, path
 from app.data.description import Source
 from app.errors import InputError
+from app.run_files import check_prediction_name
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class InferenceConfig:
     input_correction: str = "none"
     input_reference: tuple[str, ...] = ()
     inference_save_fname: str | None = None
+    output: str | None = None
     inference_array_in_hr: bool = False
 
     def __post_init__(self) -> None:
@@ -70,8 +72,18 @@ class InferenceConfig:
                 "--temporal_model with --members or --ensemble: a model in time follows one field; "
                 "leave one of them out"
             )
+        if self.inference_save_fname is not None:
+            check_prediction_name("inference_save_fname", self.inference_save_fname)
+        if self.output is not None:
+            self._check_output(self.output)
         if self.model and self.ensemble:
             raise InputError("--model and --ensemble: expected one of them")
+
+    def _check_output(self, given: str) -> None:
+        if self.inference_save_fname is not None:
+            raise InputError("--output and --inference_save_fname: expected one of them")
+        if not path(given).name.endswith(".nc"):
+            raise InputError(f"--output={given}: expected a file whose name ends in .nc")
 
 
 @dataclass(frozen=True)

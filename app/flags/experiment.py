@@ -10,7 +10,13 @@ EXPERIMENT = (
     Flag("test", "bool", True, "Run the stage test, where no stage is named."),
     Flag("metrics", "bool", True, "Run the stage metrics, where no stage is named."),
     Flag("save_path", "text", "./dl4ds_results/", "Run folder: all that the run writes."),
-    Flag("overwrite", "bool", False, "Start anew in a run folder made with other flags."),
+    Flag(
+        "overwrite",
+        "bool",
+        False,
+        "Start anew in a run folder made with other flags: the run's own files are removed, "
+        "others stay.",
+    ),
     Flag("save", "bool", True, "Keep the trained model in the run folder."),
     Flag("save_bestmodel", "bool", True, "Keep the model of the lowest validation loss."),
     Flag("seed", "int", 0, "Seed of weights, shuffling, patches and dropout."),

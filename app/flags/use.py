@@ -62,7 +62,19 @@ INFERENCE = (
         None,
         "Run folder or .keras file of a model in time that follows --model: space, then time.",
     ),
-    Flag("inference_save_fname", "text", None, "File of the prediction, other than y_hat.nc."),
+    Flag(
+        "inference_save_fname",
+        "text",
+        None,
+        "Name of the prediction's file in the run folder, other than y_hat.nc.",
+    ),
+    Flag(
+        "output",
+        "text",
+        None,
+        "File of the prediction elsewhere, in a folder that is there; one that is there already "
+        "is replaced with --overwrite alone.",
+    ),
     Flag(
         "inference_array_in_hr",
         "bool",

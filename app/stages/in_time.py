@@ -14,7 +14,7 @@ from app.data.fingerprint import fingerprint_of_files
 from app.data.known_frames import duration_text
 from app.data.times import duration
 from app.errors import InputError
-from app.inference.writer import written_with
+from app.stages.already import settled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +54,7 @@ def predict_in_time(
     )
     if not files:
         in_time.check_fits(model.spec, session.shards, model_path)
-    if written_with(path, identity):
-        logging.info("%s: already predicted with this model", path)
+    if settled(session.experiment, path, identity):
         return
     record = (
         in_time.of_files(model.spec, files, steps, times, uncovered, names)

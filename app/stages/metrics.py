@@ -23,7 +23,7 @@ def run(session: Session) -> None:
     """Score y_hat.nc against the truth of the test period; the first rank does the work."""
     session = session.for_test
     folder = session.folder
-    path = folder.prediction(session.experiment.inference.inference_save_fname)
+    path = session.experiment.prediction
     if not path.is_file():
         raise InputError(
             f"--save_path={folder.path}: no prediction at {path}; run the stage test first"

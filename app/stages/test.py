@@ -16,9 +16,11 @@ from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
 from app.inference.load import check_fits, distribution_levels, load_models
-from app.inference.writer import Layout, history_line, written_with
+from app.inference.writer import Layout, history_line
+from app.run_files import refined_name
 from app.run_folder import is_temporal, model_file
 from app.session import Session
+from app.stages.already import settled
 from app.stages.in_time import known_rows, predict_in_time
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def run(session: Session) -> None:
     session = session.for_test
     inference = session.experiment.inference
     paths = trained_models(session)
-    path = session.folder.prediction(inference.inference_save_fname)
+    path = session.experiment.prediction
     in_time = session.experiment.in_time or is_temporal(paths[0])
     for name in ("target_step", "target_times"):
         given = session.experiment.flags[name]
@@ -71,7 +73,7 @@ def _predict_in_space_and_time(session: Session, paths: list[Path], path: Path) 
     """Refine the known frames first, into a file of their own, then fill in the times between."""
     given = str(session.experiment.inference.temporal_model)
     in_time = model_file(Path(given).expanduser(), f"--temporal_model={given}")
-    refined = path.with_name(f"{path.stem}_space{path.suffix}")
+    refined = session.folder.path / refined_name(path.name)
     if session.experiment.inference.input:
         _predict_input(session, paths, refined)
     else:
@@ -87,8 +89,7 @@ def _predict_test_period(
     shards, module = session.shards, session.module
     attributes = _attributes(paths, session) | {"data_fingerprint": shards.fingerprint}
     communicator = session.communicator
-    if known is None and written_with(path, attributes):
-        logging.info("%s: already predicted with this model", path)
+    if settled(session.experiment, path, attributes, complete=known is None):
         return
 
     from app.baselines.base import coarse_inputs
@@ -135,8 +136,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
             static=fingerprint_of_files(*(source.files for source in inference.static)),
         )
     }
-    if written_with(path, attributes):
-        logging.info("%s: already predicted with this model", path)
+    if settled(session.experiment, path, attributes):
         return
     model, spec = load_models(paths, inference, session.guard.look)
     names = {n: v for n, v in inference.input_variables.items() if n not in spec.statics}

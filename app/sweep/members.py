@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from app.atomic import write_json, write_text
 from app.config import SweepConfig
 from app.errors import InputError
 from app.run_folder import RunFolder
+from app.status import FILE
 from app.sweep.spec import FLAGFILE, Changes, Spec, canonical
 
 INDEX = "sweep.json"
@@ -123,13 +123,18 @@ def matches(selection: Mapping[str, str], changes: Changes, values: dict[str, An
 def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> None:
     """Write the index and each member's flagfile.
 
-    Raises InputError where a folder was made with other flags; --overwrite empties it instead.
+    Raises InputError where a folder was made with other flags; --overwrite removes what the
+    member has written there instead.
     """
-    for one in planned:
+    anew = [one for one in planned if sweep.overwrite and _made_differently(one)]
+    for one in anew:  # before anything is removed
+        config.check_clearing(config.build(sweep.stages, one.values))
+    for one in anew:
         folder = RunFolder(one.member.folder)
-        if sweep.overwrite and _made_differently(one):
-            shutil.rmtree(folder.path)
-        folder.check(one.values, overwrite=False)
+        folder.clear(one.values)
+        (folder.path / FILE).unlink(missing_ok=True)
+    for one in planned:
+        RunFolder(one.member.folder).check(one.values, overwrite=False)
     try:
         sweep.save_path.mkdir(parents=True, exist_ok=True)
         known = {member.number: member for member in read_members(sweep.save_path)}
@@ -174,7 +179,7 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
     refused = 0
     for changes, values in wanted:
         try:
-            config.build(sweep.stages, values)
+            config.build(sweep.stages, {**values, "overwrite": False})
         except InputError as error:
             refused += 1
             print(f"finescale: member {_described(changes)}: {error}", file=sys.stderr)

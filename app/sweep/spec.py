@@ -22,7 +22,7 @@ YAML_SUFFIXES = (".yml", ".yaml")
 SEED_COUNT = re.compile(r"[1-9]\d{0,5}")
 KEYS = ("flagfiles", "seeds", "exclude", "include", "compare")
 OWN_FLAGS = frozenset(
-    {"save_path", "overwrite", "train", "test", "metrics"}
+    {"save_path", "output", "overwrite", "train", "test", "metrics"}
     | {flag.name for flag in SECTIONS["SWEEP"]}
 )
 OPENING, CLOSING = "[(", ")]"
