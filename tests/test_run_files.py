@@ -11,6 +11,7 @@ from app import config, flags
 from app.errors import InputError
 from app.run_files import OWN_FOLDER, check_prediction_name, contents
 from app.run_folder import RunFolder
+from app.stages.already import settled
 
 OWN = (
     *("experiment.cfg", "provenance.json", "history.csv", "model.keras", "dense_weights.nc"),
@@ -250,6 +251,37 @@ def test_output_that_is_there_is_replaced_where_asked(place: Path) -> None:
     Path("x.nc").write_text("a user's own", encoding="utf-8")
     argv = ["test", f"--save_path={HERE}/runs/a", "--output=x.nc"]
     assert built(*argv, "--overwrite").prediction == Path("x.nc")
+
+
+FROM = {"model_sha256": "1", "data_fingerprint": "2"}
+
+
+def predicted(path: Path, **changes: str) -> None:
+    xr.Dataset(attrs={"source": "finescale 1.0", **FROM, **changes}).to_netcdf(path)
+
+
+def test_a_users_file_in_the_place_of_the_prediction_stays(place: Path) -> None:
+    run = place / "runs" / "a"
+    experiment = built("test", f"--save_path={run}", "--overwrite")
+    assert not settled(experiment, experiment.prediction, FROM)  # nothing is there
+    predicted(experiment.prediction)
+    assert settled(experiment, experiment.prediction, FROM)
+    assert not settled(experiment, experiment.prediction, {**FROM, "model_sha256": "9"})
+    predicted(experiment.prediction, source="someone")
+    with pytest.raises(InputError, match=r"y_hat.nc: not written by this program"):
+        settled(experiment, experiment.prediction, {**FROM, "model_sha256": "9"})
+    experiment.prediction.write_bytes(b"damaged")
+    assert not settled(experiment, experiment.prediction, FROM)
+
+
+def test_output_of_another_model_stays_without_overwrite(place: Path) -> None:
+    argv = ["test", f"--save_path={HERE}/runs/a", "--output=z.nc"]
+    predicted(Path("z.nc"))
+    other = {**FROM, "model_sha256": "9"}
+    assert settled(built(*argv), Path("z.nc"), FROM)
+    with pytest.raises(InputError, match=r"--output=z.nc: is there already"):
+        settled(built(*argv), Path("z.nc"), other)
+    assert not settled(built(*argv, "--overwrite"), Path("z.nc"), other)
 
 
 def test_members_of_a_sweep_have_no_output_in_common() -> None:

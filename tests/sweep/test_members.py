@@ -128,8 +128,11 @@ def test_a_folder_made_with_other_flags_is_refused_and_overwritten(tmp_path: Pat
     (one,) = planned(tmp_path, "epochs=3")
     shutil.copyfile(one.member.flagfile, one.member.folder / "experiment.cfg")
     shutil.copyfile(one.member.flagfile, one.member.finished_flagfile)
+    (one.member.folder / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="made with other flags \\(n_blocks: 6 → 2\\)"):
         planned(tmp_path, "epochs=3", "--n_blocks=2")
     planned(tmp_path, "epochs=3", "--n_blocks=2", "--overwrite")
     assert one.member.state() == "waiting"
     assert "--overwrite=false" in one.member.flagfile.read_text(encoding="utf-8")
+    assert not (one.member.folder / "experiment.cfg").exists()
+    assert (one.member.folder / "notes.txt").read_text(encoding="utf-8") == "mine"
