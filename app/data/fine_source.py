@@ -43,5 +43,5 @@ def open_fine(role: str, source: Source, grid: Grid, uncovered: str = "refuse") 
     if rows is not None and columns is not None:
         return FineSource(opened, (rows, columns), None, np.zeros(grid.shape, bool))
     regrid = regridder_of(opened, grid, source.regrid, role)
-    outside = Covering(f"{role} {opened.paths[0]}", uncovered).fine(regrid, opened.grid, grid)
+    outside = Covering(f"{role} {opened.where}", uncovered).fine(regrid, opened.grid, grid)
     return FineSource(opened, None, regrid, outside)

@@ -202,7 +202,7 @@ def coarse_input(
     target, label = geometry.coarse, label or role
     opened = open_source(source, cells_box(target), MARGIN)
     regrid = regridder_of(opened, target, source.regrid, label)
-    covering = Covering(f"{label} {opened.paths[0]}", uncovered)
+    covering = Covering(f"{label} {opened.where}", uncovered)
     regrid, outside = covering.coarse(regrid, opened.grid, geometry)
     low_resolution = role == "low_resolution"
     cells = target.shape[0] * target.shape[1]
@@ -232,7 +232,7 @@ def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regrid
     try:
         made = regridder_between(opened.grid, target, method)
     except InputError as error:
-        raise InputError(f"{role} {opened.paths[0]}: {error}") from error
+        raise InputError(f"{role} {opened.where}: {error}") from error
     logging.info("%s: %s", role, made.describe())
     return made
 
@@ -255,7 +255,7 @@ def statics_on(
         else:
             role = f"{label}[{number}]"
             regrid = regridder_of(opened, fine, source.regrid, role)
-            covering = Covering(f"{role} {opened.paths[0]}", uncovered)
+            covering = Covering(f"{role} {opened.where}", uncovered)
             outside |= covering.fine(regrid, opened.grid, fine)
             own = regrid(own)
         variables += opened.variables

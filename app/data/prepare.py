@@ -221,8 +221,8 @@ def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:
                 seen.merge(Tally.from_dict(report["tallies"][number][c]))
             for describe, log in ((suspicions, logging.warning), (corrections, logging.info)):
                 for line in describe(seen, variable):
-                    log("%s: %s", source.paths[0], line)
-                    lines.append(f"{source.paths[0]}: {line}")
+                    log("%s: %s", source.where, line)
+                    lines.append(f"{source.where}: {line}")
     return lines
 
 

@@ -77,7 +77,7 @@ def warn_of_assumed_units(opened: Opened, flag: str) -> None:
         if variable.source_name in opened.unitless:
             logging.warning(
                 "%s %s: %s has no units; it is taken to be in %s, as in training",
-                *(flag, opened.paths[0], variable.source_name, variable.units),
+                *(flag, opened.where, variable.source_name, variable.units),
             )
 
 

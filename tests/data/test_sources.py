@@ -188,13 +188,17 @@ def test_noleap_calendar_of_a_real_file(real_data):
     np.testing.assert_allclose(whole(opened)[0], expected, rtol=1e-5)
 
 
-def test_static_of_a_real_file_and_time_mean(real_data, tmp_path):
+def test_static_of_a_real_file_and_time_mean(real_data, tmp_path, caplog):
+    caplog.set_level("INFO", logger="absl")
     names = ("orography", "lsm")
     _, fields = open_static(source(str(real_data / "era5_static_uk.nc"), names=names))
     with xr.open_dataset(real_data / "era5_static_uk.nc") as dataset:
         np.testing.assert_array_equal(fields[0], dataset.orography.values[::-1])
+    assert not caplog.records
     data = field()
     _, mean = open_static(source(write(tmp_path / "a.nc", data)))
+    said = f"{data.name} has {len(data)} times; their mean is the static field"
+    assert said in caplog.text
     np.testing.assert_allclose(mean[0], data.values.mean(axis=0), rtol=1e-6)
 
 

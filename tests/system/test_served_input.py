@@ -69,6 +69,19 @@ def test_an_input_that_ends_short(trained, capsys):
     )
 
 
+def test_messages_name_the_files_that_hold_the_input(trained, capsys):
+    """The files of a glob that hold other variables come first."""
+    other = waves(COARSE_LAT, COARSE_LON, 10).rename(t2m="other")
+    other.to_netcdf(trained / "part_a.nc")
+    short = waves(COARSE_LAT[COARSE_LAT <= 42], COARSE_LON, 10)
+    short.isel(time=slice(5)).to_netcdf(trained / "part_b.nc")
+    short.isel(time=slice(5, 10)).to_netcdf(trained / "part_c.nc")
+    argv = [f"--model={trained / 'run'}", f"--input={trained / 'part_*.nc'}", "--save_path=parts"]
+    assert run(trained, "test", *argv) == 2
+    said = capsys.readouterr().err
+    assert f"--input {trained / 'part_b.nc'} (and 1 more): 50 % of the coarse cells" in said
+
+
 def test_gaps_and_missing_units(trained, capsys):
     whole = waves(COARSE_LAT, COARSE_LON, 10)
     gap = whole.copy(deep=True)

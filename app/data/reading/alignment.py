@@ -50,7 +50,7 @@ def _match(
     """Rows (n, lags) of the other source, and at which stamps all of them exist."""
     if common_calendar((stamps, opened.stamps)) is None:
         raise InputError(
-            f"{role} {opened.paths[0]}: calendar {opened.stamps.calendar}, but the predictand's is "
+            f"{role} {opened.where}: calendar {opened.stamps.calendar}, but the predictand's is "
             f"{stamps.calendar}; calendar: {stamps.calendar} for this source brings its dates to "
             "the predictand's"
         )
@@ -59,7 +59,7 @@ def _match(
     if (np.diff(there) == 0).any():
         first = opened.stamps.text(int(np.flatnonzero(np.diff(there) == 0)[0]))
         raise InputError(
-            f"{role} {opened.paths[0]}: several times on one day, the first {first}; "
+            f"{role} {opened.where}: several times on one day, the first {first}; "
             "align: day needs daily data (aggregate: 1D:mean)"
         )
     lags = np.asarray(source.lags, np.int64) * modal_step(there)
@@ -72,11 +72,11 @@ def _nothing_left(stamps: Stamps, source: Source, opened: Opened, role: str) -> 
     unit = DAY if source.align == "day" else 1
     if max(source.lags) and np.isin(stamps.seconds // unit, opened.stamps.seconds // unit).any():
         return (
-            f"{role} {opened.paths[0]}: no time with all lags ({', '.join(map(str, source.lags))} "
+            f"{role} {opened.where}: no time with all lags ({', '.join(map(str, source.lags))} "
             f"steps back); it has {len(opened.stamps)} times, {opened.stamps.span()}"
         )
     text = (
-        f"{role} {opened.paths[0]} and the predictand have no time in common: "
+        f"{role} {opened.where} and the predictand have no time in common: "
         f"{opened.stamps.span()} against {stamps.span()}"
     )
     same_days = np.isin(stamps.seconds // DAY, opened.stamps.seconds // DAY).any()

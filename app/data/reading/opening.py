@@ -39,6 +39,7 @@ class OpenedFiles:
     """Variables with their units filled in, their parts over the files, and the one grid of all.
 
     `lacking`: for each variable, the files that do not have it, with their times in seconds.
+    `paths`: the files that have one of the variables.
     """
 
     variables: tuple[Variable, ...]
@@ -100,7 +101,9 @@ def open_files(
         [replace(part, variable=v, change=change_of(part, v, found)) for part in found]
         for v, found in zip(variables, parts, strict=True)
     ]
-    return OpenedFiles(variables, cut.grid, converted, lacking, tallies, meanings, tuple(paths))
+    having = {part.path for found in parts for part in found}
+    used = tuple(path for path in paths if path in having)
+    return OpenedFiles(variables, cut.grid, converted, lacking, tallies, meanings, used)
 
 
 def _with_values_of_coordinates(dataset: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:

@@ -45,6 +45,12 @@ class Opened:
     unitless: tuple[str, ...] = ()
 
     @property
+    def where(self) -> str:
+        """The files that hold the variables, by the first of them."""
+        others = len(self.paths) - 1
+        return self.paths[0] + (f" (and {others} more)" if others else "")
+
+    @property
     def row_bytes(self) -> int:
         """Bytes read for one time."""
         cells = self.grid.shape[0] * self.grid.shape[1]
@@ -118,13 +124,19 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
 def open_static(
     source: Source, region: Region | None = None, margin: int = 0
 ) -> tuple[Opened, np.ndarray]:
-    """Fields without time, (S, y, x) float32; a field that varies in time becomes its mean.
+    """Fields without time, (S, y, x) float32; of a field with several times the mean, and a line.
 
     InputError where every value of a field is missing.
     """
     found = open_files(source, region, margin, timeless=True)
     fields = np.empty((len(found.variables), *found.grid.shape), np.float32)
     for c, (variable, parts) in enumerate(zip(found.variables, found.parts, strict=True)):
+        times = sum(len(part.stamps) for part in parts if part.stamps is not None)
+        if times > 1:
+            name = variable.source_name
+            logging.info(
+                "%s: %s has %d times; their mean is the static field", parts[0].path, name, times
+            )
         fields[c] = clip(_time_mean(parts), variable)
         if not np.isfinite(fields[c]).any():
             raise InputError(f"{parts[0].path}: every value of {variable.source_name} is missing")
