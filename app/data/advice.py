@@ -35,7 +35,7 @@ def notes(
     return [
         *_on_amounts(shards, found, comparison),
         *_on_units(shards),
-        *_on_temperatures(found),
+        *_on_temperatures(found, shards.findings),
         *_on_constants(shards, found),
         *_on_times(shards, lasting),
         *_on_correspondence(comparison),
@@ -112,13 +112,17 @@ def _is_fine(summary: Summary, name: str) -> bool:
     return summary.role == "hr" and summary.variable.name == name
 
 
-def _on_temperatures(found: Summaries) -> Iterator[str]:
-    """Temperatures, not differences of such, that are 0 K or less: zeros often mean "missing"."""
+def _on_temperatures(found: Summaries, findings: Sequence[str]) -> Iterator[str]:
+    """Temperatures, not differences of such, that are 0 K or less: zeros often mean "missing".
+
+    Of the predictands, whose values are those of the file, where the `findings` tell no other.
+    """
     told = set()
-    for summary in (s for parts in found.values() for s in parts):
+    for summary in (s for parts in found.values() for s in parts if s.role == "hr"):
         name = summary.variable.name
         cold = summary.minimum <= 0 and summary.maximum > LEAST_TEMPERATURE
-        if cold and name not in told and same_unit(summary.variable.units, "K"):
+        known = any(f": {summary.variable.source_name}: " in line for line in findings)
+        if cold and not known and name not in told and same_unit(summary.variable.units, "K"):
             told.add(name)
             yield (
                 f"{name} ({summary.variable.units}) goes down to {summary.minimum:.4g}, which no "

@@ -27,6 +27,8 @@ ALIKE = 1.5  # by what factor a correlation at lag 0 must exceed those far off
 WEAK = 0.3  # correlation from which on there is a correspondence, whatever is far off
 CHANGES = 20  # values that must change at an hour of the day, to judge it
 RISING, FALLING = 0.02, 0.5  # share of changes that go down, at most and at least
+NOTABLE = 0.05  # by how much a correlation off lag 0 must exceed the one at 0 to be pointed out
+CLEAR = 0.3  # smaller correlations say nothing about stamps
 FALLS = 1 / 3  # share of the hours of the day at which a gathered value may fall back
 
 
@@ -195,6 +197,23 @@ class Comparison:
             }
             for target, fields in self.targets.items()
         }
+
+    def shifted(self) -> set[tuple[str, str]]:
+        """(predictand, input) that follow each other closer at another lag than at the same time.
+
+        Of fields without their cycles, which correlate at all lags alike.
+        """
+        targets = {name: self._cells(fields) for name, fields in self.targets.items()}
+        found = set()
+        for members in self.inputs.values():
+            for name, fields in members.items():
+                values = self._cells(fields)
+                for of, target in targets.items():
+                    by_lag = np.abs([_correlation(values, target, self.piece, x) for x in LAGS])
+                    best = by_lag.max()  # NaN, which exceeds nothing, of what never changes
+                    if best > CLEAR and best - by_lag[LAGS.index(0)] > NOTABLE:
+                        found.add((of, name))
+        return found
 
     def without_correspondence(self) -> list[str]:
         """Roles whose inputs follow the predictands at no time: free-running models.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
     from app.data.survey import Comparison, Summary
 
-NOTABLE = 0.05  # by how much a correlation off lag 0 must exceed the one at 0 to be pointed out
-CLEAR = 0.3  # smaller correlations say nothing about stamps
 LABELS = {"hr": "predictand", "lr": "low resolution", "predictors": "predictor"}
 WITHHELD = "withheld"  # truth between the known frames of the test period
 WIDTH = 100  # columns
@@ -167,15 +165,15 @@ def _print_lags(comparison: Comparison, lagged: Collection[str]) -> None:
     """A table for each predictand; `lagged`: predictors that are meant to be of earlier times."""
     from app.data.survey import LAGS
 
+    shifted = comparison.shifted()
     for predictand, inputs in comparison.lag_correlations().items():
         if not inputs:
             continue
         print(f"\ncorrelation in time with {predictand}, by lag of the input in steps")
         print(f"  {'':<30}" + "".join(f"{lag:>+8d}" for lag in LAGS))
         for name, by_lag in inputs.items():
-            best = np.abs(by_lag).max()  # NaN, which exceeds nothing, of what never changes
-            off = best > CLEAR and best - abs(by_lag[LAGS.index(0)]) > NOTABLE
-            hint = "  shifted stamps?" if off and name not in lagged else ""
+            off = (predictand, name) in shifted and name not in lagged
+            hint = "  shifted stamps?" if off else ""
             values = "".join(f"{'–' if np.isnan(v) else f'{v:.2f}':>8}" for v in by_lag)
             print(f"  {name:<30}{values}{hint}")
 

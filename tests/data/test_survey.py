@@ -81,6 +81,18 @@ def test_what_lasts_for_long_still_corresponds():
     assert comparison(observed + 0.1, observed).without_correspondence() == []
 
 
+def test_shifted_stamps_are_seen_below_the_seasons():
+    """Weather that comes a step later, beside a yearly cycle of thirty times its size."""
+    days = np.broadcast_to(lasting(1400, 0.7, 1, 1), (1400, 4, 4))
+    observed = days + 3 * SEASON
+    late = np.roll(days, 1, axis=0) + 3 * SEASON
+    found = comparison(late, observed)
+    at = found.lag_correlations()["t"]["t"]
+    assert at[3] - at[2] < 0.01  # the seasons alone agree as well
+    assert found.shifted() == {("t", "t")}
+    assert comparison(observed + 1, observed).shifted() == set()
+
+
 def test_what_is_nothing_but_trend_is_not_judged():
     """Single precision leaves rounding alone, which corresponds to nothing."""
     ramp = np.broadcast_to(290 + 0.01 * np.arange(1400)[:, None, None], (1400, 4, 4))
