@@ -202,6 +202,16 @@ def test_static_of_a_real_file_and_time_mean(real_data, tmp_path, caplog):
     np.testing.assert_allclose(mean[0], data.values.mean(axis=0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("attributes", [{}, {"units": ""}, {"units": " "}])
+def test_blank_units_are_none(tmp_path, attributes):
+    data = field()
+    data.attrs = attributes
+    opened = open_source(source(write(tmp_path / "a.nc", data)))
+    assert opened.unitless == (data.name,)
+    data.attrs = {"units": "1"}
+    assert open_source(source(write(tmp_path / "b.nc", data))).unitless == ()
+
+
 def test_same_grid_allows_for_rounding_and_full_turns():
     base, other = (open_grid(lon) for lon in (LON, LON.astype(np.float32) + 360))
     assert same_grid(base, other)

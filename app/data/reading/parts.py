@@ -76,9 +76,9 @@ class Part:
 
     @property
     def units(self) -> str | None:
-        """As the file spells them; None where it has none."""
-        units = self.field.attrs.get("units")
-        return None if units is None else str(units)
+        """As the file spells them; None where it has none, or blank ones."""
+        units = str(self.field.attrs.get("units", ""))
+        return units if units.strip() else None
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Rows, in this file's own order → (n, y, x) float32 in the unit of the series."""
