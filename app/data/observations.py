@@ -132,8 +132,13 @@ def _values(field: xr.DataArray, variable: Variable, station: str, where: str) -
             f"time and {station}"
         )
     values = field.transpose("time", station).values.astype(np.float64)
-    units = field.attrs.get("units")
-    if units is None or variable.units is None:
+    if variable.units is None:
+        return values
+    units = str(field.attrs.get("units", ""))
+    if not units.strip():
+        logging.warning(
+            "%s: %s has no units; it is taken to be in %s", where, field.name, variable.units
+        )
         return values
     change = conversion(units, variable.units, f"{where}: {field.name}")
     return np.asarray(change(values))

@@ -54,6 +54,13 @@ def test_values_in_the_predictands_units_and_means_where_stations_share_a_cell(t
     np.testing.assert_allclose(fields, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("units", ["", " "])
+def test_stations_without_units_are_taken_as_the_predictand_and_told(tmp_path, units, caplog):
+    found = opened(stations([50.0], [0.0], [[280.0], [281.0]], units=units), tmp_path)
+    assert found.fields(found.stamps.seconds)[:, 0, 0, 0].tolist() == [280.0, 281.0]
+    assert "t has no units; it is taken to be in K" in caplog.text
+
+
 def test_a_predictand_that_is_not_observed_is_missing(tmp_path):
     found = opened(stations([50.0], [0.0], [[1.0], [2.0]]), tmp_path, (DEW, T))
     known = np.isfinite(found.fields(found.stamps.seconds)).sum(axis=(0, 1, 2))
