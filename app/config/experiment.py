@@ -45,6 +45,7 @@ class Experiment:
     machine: MachineConfig
     launch: LaunchConfig
     overwrite: bool
+    accept_changed_data: bool
     verify: bool
     flags: dict[str, Any]
 

@@ -112,6 +112,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         machine=part(MachineConfig, values, time_limit=_time_limit(values)),
         launch=part(LaunchConfig, values),
         overwrite=values["overwrite"],
+        accept_changed_data=values["accept_changed_data"],
         verify=values["verify"],
         flags=values,
         runs=tuple(path(name) for name in runs) or (folder(values, "save_path"),),

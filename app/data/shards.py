@@ -234,6 +234,11 @@ class Shards:
         )
         return mine == theirs
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """sha256 of every file, by its path in the folder."""
+        return {name: str(entry["sha256"]) for name, entry in self._files.items()}
+
     def check_files(self) -> None:
         """InputError if a file has vanished or changed its size since the folder was opened."""
         _check_sizes(self.folder, self._files)

@@ -17,6 +17,12 @@ EXPERIMENT = (
         "Start anew in a run folder made with other flags: the run's own files are removed, "
         "others stay.",
     ),
+    Flag(
+        "accept_changed_data",
+        "bool",
+        False,
+        "Go on in a run folder with data that are not those it was trained on.",
+    ),
     Flag("save", "bool", True, "Keep the trained model in the run folder."),
     Flag("save_bestmodel", "bool", True, "Keep the model of the lowest validation loss."),
     Flag("seed", "int", 0, "Seed of weights, shuffling, patches and dropout."),

@@ -30,7 +30,17 @@ DATA_WAYS: dict[str, tuple[str, ...]] = {
 # Flags that may differ between two calls on one run folder: none changes what is learnt.
 FREE_FLAGS = frozenset(
     {
-        *("train", "test", "metrics", "epochs", "save_path", "overwrite", "verbose", "verify"),
+        *(
+            "train",
+            "test",
+            "metrics",
+            "epochs",
+            "save_path",
+            "overwrite",
+            "accept_changed_data",
+            "verbose",
+            "verify",
+        ),
         *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
         *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
         *("test_pairs", "members", "write_members", "write_quantiles"),

@@ -1,4 +1,4 @@
-"""What is at the place of a prediction already."""
+"""What is there already: the file of a prediction, and the data of the run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.config import Experiment
 from app.errors import InputError
 from app.inference.writer import written_with
 from app.run_files import PREDICTION, is_prediction, refined_name
+from app.session import Session
 
 OWN_NAMES = (PREDICTION, refined_name(PREDICTION))  # which may be damaged, and are made again
 
@@ -40,6 +41,22 @@ def settled(
             "other data; --overwrite replaces it"
         )
     return False
+
+
+def refuse_changed_data(session: Session, stage: str) -> None:
+    """InputError where a run's own model meets other data than it was trained on.
+
+    With --accept_changed_data they are written down in the run folder instead.
+    """
+    experiment, inference = session.experiment, session.experiment.inference
+    others = inference.model or inference.ensemble or inference.input
+    if others or experiment.data is None or session.for_test is not session:
+        return
+    from app.run_data import check_same_data, note_accepted
+
+    same = check_same_data(session.folder, session.shards, experiment.accept_changed_data)
+    if not same and session.ranks.first:
+        note_accepted(session.folder, session.shards, stage)
 
 
 def _damaged(path: Path) -> bool:

@@ -13,6 +13,7 @@ from app.atomic import read_json
 from app.errors import InputError
 from app.run_folder import RunFolder
 from app.session import Session
+from app.stages.already import refuse_changed_data
 
 if TYPE_CHECKING:
     from app.data.description import TimeSteps
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 def run(session: Session) -> None:
     """Score y_hat.nc against the truth of the test period; the first rank does the work."""
+    refuse_changed_data(session, "metrics")
     session = session.for_test
     folder = session.folder
     path = session.experiment.prediction

@@ -20,7 +20,7 @@ from app.inference.writer import Layout, history_line
 from app.run_files import refined_name
 from app.run_folder import is_temporal, model_file
 from app.session import Session
-from app.stages.already import settled
+from app.stages.already import refuse_changed_data, settled
 from app.stages.in_time import known_rows, predict_in_time
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ SPLIT = "test"
 
 def run(session: Session) -> None:
     """Predict the test period, or the files under --input."""
+    refuse_changed_data(session, "test")
     session = session.for_test
     inference = session.experiment.inference
     paths = trained_models(session)

@@ -35,10 +35,13 @@ def run(session: Session) -> None:
         return
     communicator = session.communicator  # TensorFlow is started before anything imports it
 
+    from app.run_data import check_same_data
     from app.training.begin import begin_run
     from app.training.density import write_dense_weights
     from app.training.folds import without_fold
 
+    if not experiment.overwrite:
+        check_same_data(folder, session.shards, experiment.accept_changed_data)
     shards = without_fold(session.shards, experiment.training.left_out_fold)
     sampling = experiment.sampling
     _refuse_excess(session, shards)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.data.shards import Shards
 from app.inference.correction import CLIMATE, write_input_climate
+from app.run_data import facts_of_data
 
 if TYPE_CHECKING:
     from app.session import Session
@@ -21,7 +22,7 @@ def begin_run(session: Session, shards: Shards, model: Any, *, overwrite: bool) 
             "launcher": ranks.launcher,
             "seed": experiment.training.seed,
             "parameters": model.network.count_params(),
-            "data_fingerprint": shards.fingerprint,
+            **facts_of_data(folder, session.shards),
         }
     )
     if shards.has_times and not experiment.in_time:

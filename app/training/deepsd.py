@@ -28,6 +28,7 @@ from app.losses.dense import DenseWeights
 from app.models.block_means import BlockMeans
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
+from app.run_data import check_same_data, facts_of_data
 from app.run_folder import RunFolder
 from app.session import Session
 from app.training.assemble import build_model
@@ -53,6 +54,9 @@ def train_stack(session: Session) -> None:
         return
     if stack.sr_stage == JOIN:
         _check_trained(folders, experiment.flags)
+    if not experiment.overwrite:
+        for each in (folder, *folders):
+            check_same_data(each, session.shards, experiment.accept_changed_data)
     parts = _Parts(session)
     if ranks.first and stack.joins:  # stages that are trained side by side leave the run alone
         overwrite = whole and experiment.overwrite
@@ -151,6 +155,7 @@ class _Parts:
             dense = self._dense(number)
             if ranks.first:
                 folder.begin(experiment.flags, overwrite)
+                folder.write_provenance(facts_of_data(folder, self._shards))
                 if dense is not None:
                     variables = self._shards.variables["hr"]
                     write_dense_weights(folder.dense_weights, dense, variables, experiment.training)
