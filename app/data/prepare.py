@@ -18,7 +18,7 @@ from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
 from app.data.module_plan import plan_of_module
 from app.data.plan import Plan, plan_of
-from app.data.reading.sentinels import Tally, corrections, suspicions
+from app.data.reading.sentinels import Tally, log_values
 from app.data.scaling_file import write_scaling
 from app.data.shard_files import seal
 from app.data.shard_writing import (
@@ -68,6 +68,7 @@ def prepare(
     except OSError as error:
         raise InputError(f"--cache_dir={cache_dir}: cannot be made ({error.strerror})") from error
     if (cache / name / MANIFEST).is_file():
+        _repeat_findings(cache / name)
         return cache / name
     if module is not None:
         plan = plan_of_module(module, description, scale, halo)
@@ -219,11 +220,14 @@ def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:
             seen = Tally()
             for report in reports.values():
                 seen.merge(Tally.from_dict(report["tallies"][number][c]))
-            for describe, log in ((suspicions, logging.warning), (corrections, logging.info)):
-                for line in describe(seen, variable):
-                    log("%s: %s", source.where, line)
-                    lines.append(f"{source.where}: {line}")
+            lines += log_values(seen, variable, source.where)
     return lines
+
+
+def _repeat_findings(folder: Path) -> None:
+    """What was said of the values when the shards were made, for this command, too."""
+    for line in (read_json(folder / MANIFEST) or {}).get("findings", []):
+        logging.info("%s", line)
 
 
 def _refuse_missing(job: Job, reports: dict[str, dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from absl import logging
 from app.data.description import Source, Variable, source_from_dict
 from app.data.plan import coarse_input
 from app.data.reading.alignment import align
+from app.data.reading.sentinels import log_values
 from app.data.reading.sources import Opened
 from app.data.times import Stamps
 from app.errors import InputError
@@ -30,6 +31,19 @@ class ExternalInput:
     read: Callable[[np.ndarray], np.ndarray]  # row numbers → (n, h, w, Cin) physical
     fine: Grid
     variables: tuple[Variable, ...]
+    sources: tuple[Opened, ...]
+
+    def forget_values(self) -> None:
+        """What was read so far does not count among the values that `log_values` tells of."""
+        for source in self.sources:
+            for tally in source.tallies:
+                tally.take()
+
+    def log_values(self) -> None:
+        """Say what is odd about the values read, as far as this rank has read them."""
+        for source in self.sources:
+            for tally, variable in zip(source.tallies, source.variables, strict=True):
+                log_values(tally, variable, source.where)
 
 
 def open_input(
@@ -68,7 +82,8 @@ def open_input(
         return np.moveaxis(fields, 0, -1)
 
     variables = tuple(Variable(c.name, c.name, units=c.units) for c in spec.outputs)
-    return ExternalInput(stamps, read, geometry.fine, variables)
+    sources = tuple(one.opened for one in inputs)
+    return ExternalInput(stamps, read, geometry.fine, variables, sources)
 
 
 def warn_of_assumed_units(opened: Opened, flag: str) -> None:

@@ -157,6 +157,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     gaps = Gaps.of(spec)
     if gaps is not None and session.ranks.first:
         compare_with_training(read, len(data.stamps), spec.inputs, gaps.known)
+        data.forget_values()
     predict(
         model,
         read,
@@ -169,6 +170,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         observed=_observed(session, spec, data.stamps, data.variables),
         gaps=gaps,
     )
+    data.log_values()
 
 
 def _observed(

@@ -261,6 +261,12 @@ class TestUndeclaredSentinels:
         values[:, 1:3, 2] = mark
         assert self.findings(tmp_path, values) == ()
 
+    def test_a_bound_that_most_values_lie_beyond_is_doubted(self, tmp_path):
+        values = np.random.default_rng(0).normal(280, 5, (20, 6, 8)).astype("f4")
+        (line,) = self.findings(tmp_path, values, valid_max=0.0, units="K")
+        assert "960 values (100.0%) beyond valid_max 0 are set to it" in line
+        assert line.endswith("is that in the unit of the values?")
+
     def test_not_once_they_are_declared_or_bounded(self, tmp_path):
         values = np.random.default_rng(0).normal(280, 5, (20, 6, 8)).astype("f4")
         values[:, 1:3, 2] = -9999

@@ -48,6 +48,11 @@ class Aggregated:
             (series.seconds - early) // length, return_index=True, return_counts=True
         )
         self.weight = length // max(1, step)
+        if not self.weight:
+            raise InputError(
+                f"{where}: aggregate {option}: the times are {step} s apart already; expected a "
+                "longer duration"
+            )
         whole = counts == self.weight
         if not whole.any():
             raise InputError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from app.data.description import Variable
 
@@ -16,7 +18,7 @@ INTEGER_LIMITS = frozenset({32767, 32768, 65535, 2147483647, 2147483648})
 HUGE = 1e10  # no field in usual units comes near
 SMALLEST = 90.0  # nines below, such as 9 or 9.9, are ordinary values
 APART = 0.2  # distance from all other values, as a share of their range
-MOST = 0.5  # share of values outside a valid range, from which on the range is in doubt
+MOST = 0.5  # share of values that a bound may change before the bound is in doubt
 MOST_SENTINELS = 4  # different ones looked for at either end of a block
 
 
@@ -146,15 +148,18 @@ class Tally:
 
 
 def suspicions(tally: Tally, variable: Variable) -> list[str]:
-    """Lines on values that may mean "missing" though nobody says so, and on negative amounts."""
+    """Lines on likely mistakes: marks of missing values, wrong bounds, negative amounts."""
     lines = []
     if tally.negative:
         lines.append(
             f"{variable.source_name}: {_share(tally.negative, tally)} lie below 0, the least "
             f"{tally.least:.4g}; transform {variable.transform} counts them as 0"
         )
-    if tally.outside > MOST * tally.count:
-        lines.append(f"{_outside(variable, tally)}; is that range in the unit of the values?")
+    lines += [
+        f"{line}; is that in the unit of the values?"
+        for number, line in _bounded(tally, variable)
+        if number > MOST * tally.count
+    ]
     if tally.masked:
         return lines  # what looks like a sentinel lies beyond the bounds, and is missing now
     others = f"all others lie between {tally.low:.4g} and {tally.high:.4g}"
@@ -168,33 +173,42 @@ def suspicions(tally: Tally, variable: Variable) -> list[str]:
 
 
 def corrections(tally: Tally, variable: Variable) -> list[str]:
-    """Lines on values that were set to a bound of the variable, or count as missing beyond it."""
+    """Lines on values that were set to a bound of the variable, or count as missing beyond one."""
+    return [line for number, line in _bounded(tally, variable) if number <= MOST * tally.count]
+
+
+def log_values(tally: Tally, variable: Variable, where: str) -> list[str]:
+    """Log, and return, all that is to be said of the values read; `where` names their file."""
     lines = []
-    for number, furthest, bound, name in (
+    for describe, log in ((suspicions, logging.warning), (corrections, logging.info)):
+        for line in describe(tally, variable):
+            log("%s: %s", where, line)
+            lines.append(f"{where}: {line}")
+    return lines
+
+
+def _bounded(tally: Tally, variable: Variable) -> Iterator[tuple[int, str]]:
+    """How many values a bound has changed, and the line that says so."""
+    name = variable.source_name
+    for number, furthest, bound, key in (
         (tally.below, tally.lowest, variable.valid_min, "valid_min"),
         (tally.above, tally.highest, variable.valid_max, "valid_max"),
     ):
         if number:
-            lines.append(
-                f"{variable.source_name}: {_share(number, tally)} beyond {name} {bound:g} are set "
-                f"to it, the furthest {furthest:.4g}"
-            )
+            share = _share(number, tally)
+            beyond = f"beyond {key} {bound:g} are set to it, the furthest {furthest:.4g}"
+            yield number, f"{name}: {share} {beyond}"
     if tally.masked:
-        lines.append(
-            f"{variable.source_name}: {_share(tally.masked, tally)} far beyond valid_min or "
-            "valid_max count as missing"
-        )
-    if 0 < tally.outside <= MOST * tally.count:
-        lines.append(_outside(variable, tally))
-    return lines
-
-
-def _outside(variable: Variable, tally: Tally) -> str:
-    return (
-        f"{variable.source_name}: {_share(tally.outside, tally)} outside the valid range that the "
-        "file declares count as missing"
-    )
+        share = _share(tally.masked, tally)
+        yield tally.masked, f"{name}: {share} far beyond valid_min or valid_max count as missing"
+    if tally.outside:
+        share = _share(tally.outside, tally)
+        declared = "outside the valid range that the file declares count as missing"
+        yield tally.outside, f"{name}: {share} {declared}"
 
 
 def _share(number: int, tally: Tally) -> str:
-    return f"{number} values ({number / max(tally.count, 1):.1%})"
+    """As "12 values (0.3%)"; shares that would round to nothing are only said to be small."""
+    share = number / max(tally.count, 1)
+    percent = f"{share:.1%}" if share >= 0.0005 else "less than 0.1%"
+    return f"{number} value{'s' if number != 1 else ''} ({percent})"
