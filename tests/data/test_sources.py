@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cftime
@@ -282,3 +283,32 @@ class TestErrors:
         later["time"] = later.time + np.timedelta64(1000, "h")
         other = write(tmp_path / "u.nc", later)
         self.refused(source(path, other, names=("t", "u")), "no time in common")
+
+
+def test_a_file_put_back_with_the_size_and_time_of_another_is_told_apart(tmp_path: Path) -> None:
+    path, times = tmp_path / "a.nc", []
+    for value in (b"\0", b"\1"):
+        path.write_bytes(b"head" + value * 500_000)
+        os.utime(path, (1e9, 1e9))
+        times.append(identity(str(path)))
+    first, second = times
+    assert first[:3] == second[:3]
+    assert first != second
+
+
+@pytest.mark.parametrize("place", [0, 5_000_000, 9_999_999])
+def test_begin_middle_and_end_of_a_long_file_are_looked_at(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "a.nc"
+    path.write_bytes(bytes(10_000_000))
+    os.utime(path, (1e9, 1e9))
+    before = identity(str(path))
+    with path.open("r+b") as file:
+        file.seek(max(0, place - 400_000))
+        file.write(b"\1" * (min(place + 400_000, 10_000_000) - file.tell()))
+    os.utime(path, (1e9, 1e9))
+    assert identity(str(path)) != before
+
+
+def test_an_empty_file_has_an_identity(tmp_path: Path) -> None:
+    (tmp_path / "a.nc").touch()
+    assert identity(str(tmp_path / "a.nc"))[1] == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from app.data.reading.grib import open_messages
 from app.data.reading.paths import REMOTE
 from app.errors import InputError, one_line
 
+SAMPLES, SAMPLE_BYTES = 16, 4096  # of a file's content, or of a folder's files
 UNDECODED: dict[str, Any] = {"cache": False, "decode_cf": False}
 STORED: dict[str, Any] = {
     "mask_and_scale": False,
@@ -141,10 +145,38 @@ def _store(path: str, engine: str | None) -> Any:
 
 
 def identity(path: str) -> list[Any]:
-    """Path, bytes and modification time (ns); for a folder (Zarr), of all files in it."""
+    """Path, bytes, modification time (ns) and a sample of the content; for a folder (Zarr), of all
+    files in it, the sample of some.
+
+    The sample tells a file that was put back with the size and time of another.
+    """
     if REMOTE in path:
         return [path]
     root = Path(path).resolve()
-    stats = [part.stat() for part in root.rglob("*") if part.is_file()] if root.is_dir() else []
-    stats = stats or [root.stat()]
-    return [str(root), sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)]
+    parts = sorted(part for part in root.rglob("*") if part.is_file()) if root.is_dir() else []
+    parts = parts or [root]
+    stats = [part.stat() for part in parts]
+    sample = hashlib.blake2b(digest_size=16)
+    for part in _spread([part for part in parts if part.is_file()]):
+        sample.update(_sampled(part))
+    size, time = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+    return [str(root), size, time, sample.hexdigest()]
+
+
+def _spread(items: Sequence[Any]) -> list[Any]:
+    """Some of many, from the first to the last."""
+    last, count = len(items) - 1, min(len(items), SAMPLES)
+    return [items[last * k // max(1, count - 1)] for k in range(count)]
+
+
+def _sampled(path: Path) -> bytes:
+    """Blocks of a file, spread over its length."""
+    blocks = []
+    try:
+        with path.open("rb") as file:
+            for start in _spread(range(0, os.fstat(file.fileno()).st_size, SAMPLE_BYTES)):
+                file.seek(start)
+                blocks.append(file.read(SAMPLE_BYTES))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return b"".join(blocks)
