@@ -55,7 +55,8 @@ class Session:
     def of_run(cls, run: Path, *stages: str, **changes: Any) -> Session:
         """These stages with the flags of an earlier run and a few changes to them, on one rank."""
         _, values = flags.parse([f"--flagfile={run / 'experiment.cfg'}"])
-        asked = {**values, "save_path": str(run), "overwrite": False, **changes}
+        own = {"save_path": str(run), "output": None, "overwrite": False}
+        asked = {**values, **own, **changes}
         return cls(config.build(stages, asked), Ranks())
 
     @cached_property

@@ -50,7 +50,7 @@ def dress(members: int, run: Path, out: Path) -> None:
         lambda indices: coarse_inputs(shards, indices, "test"),
         shards.stamps("test"),
         replace(layout, attributes={"title": f"{run} dressed with normal errors"}),
-        session.folder.prediction(),
+        session.experiment.prediction,
         communicator=communicator,
         batch_size=experiment.sampling.batch_size,
         seed=experiment.training.seed,

@@ -25,7 +25,7 @@ SPLIT = "test"
 
 def draw(run: Path, other: Path, out: Path) -> None:
     session = Session.of_run(run, "metrics")
-    shards, file = session.shards, session.folder.prediction().name
+    shards, file = session.shards, session.experiment.prediction.name
     with tempfile.TemporaryDirectory() as folder:
         found = evaluate(shards, run / file, folder, candidates=("bicubic",))
     times, grid = shards.times(SPLIT), shards.geometry.fine
