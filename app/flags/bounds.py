@@ -12,7 +12,7 @@ from dataclasses import dataclass
 COUNT = 10**9
 WIDTH = 2**16  # filters of a layer
 WEIGHT = 1e9
-RATE = 100.0  # learning rates
+RATE = 1e6  # a learning rate above is a slip
 YEAR_S = 366 * 24 * 3600
 
 
