@@ -67,12 +67,11 @@ def run(session: Session) -> None:
 
 
 def _refuse_excess(session: Session, shards: Shards) -> None:
-    import tensorflow as tf
-
+    from app import backend
     from app.training.footprint import refuse_excess
 
-    on_gpu = bool(tf.config.get_visible_devices("GPU"))
-    refuse_excess(session.experiment, shards, session.ranks.local_size, with_network=not on_gpu)
+    with_network = not backend.on_gpu()
+    refuse_excess(session.experiment, shards, session.ranks.local_size, with_network=with_network)
 
 
 def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:
