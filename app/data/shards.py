@@ -1,4 +1,4 @@
-"""Prepared data: memory-mapped fields of every split, with all that is known of them."""
+"""Prepared data: the fields of every split, with all that is known of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
 from app.data.scaling_file import read_scaling
 from app.data.shard_files import checksum
+from app.data.stored_field import ShardFile, StoredField
 from app.data.times import Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
@@ -33,10 +34,10 @@ BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one traini
 
 @dataclass(frozen=True, eq=False)
 class _Role:
-    """One role of one split: mapped arrays [shard][variable], and each shard's first row."""
+    """One role of one split: arrays [shard][variable], and each shard's first row."""
 
     starts: np.ndarray
-    maps: list[list[np.ndarray]]
+    fields: list[list[StoredField]]
     shape: tuple[int, int]
 
 
@@ -79,7 +80,7 @@ class Shards:
         }
         shapes = {role: tuple(shape) for role, shape in manifest["shapes"].items()}
         roles = {
-            (split, role): _map_role(folder, shards, shapes[role], variables[role])
+            (split, role): _open_role(folder, shards, shapes[role], variables[role])
             for split, parts in manifest["splits"].items()
             for role, shards in parts.items()
         }
@@ -172,15 +173,15 @@ class Shards:
         if len(rows) and (np.min(indices) < 0 or np.max(indices) >= self.size(split)):
             raise IndexError(f"{split} has {self.size(split)} samples, not all of {indices}")
         for i, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
-            for c, field in enumerate(source.maps[shard]):
-                sample = field[row]
-                out[i, :, :, c] = sample if windows is None else sample[windows[i]]
+            window = None if windows is None else windows[i]
+            for c, field in enumerate(source.fields[shard]):
+                field.read_into(out[i, :, :, c], row, window)
 
     def series(self, role: str, split: str, rows: slice) -> np.ndarray:
         """All times of some grid rows → (n, rows, x, C)."""
         source = self._role(role, split)
         return np.concatenate(
-            [np.stack([field[:, rows] for field in shard], axis=-1) for shard in source.maps]
+            [np.stack([field.rows(rows) for field in shard], axis=-1) for shard in source.fields]
         )
 
     @property
@@ -290,39 +291,28 @@ def _check_sizes(folder: Path, files: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def _map_role(
+def _open_role(
     folder: Path,
     shards: list[dict[str, Any]],
     shape: tuple[int, ...],
     variables: Sequence[Variable],
 ) -> _Role:
-    maps = [
-        [
-            _map(
-                folder / shard["file"],
-                FIELD_TYPE,
-                shard["offsets"][variable.name],
-                (shard["rows"], *shape),
-            )
-            for variable in variables
-        ]
-        for shard in shards
-    ]
+    fields = []
+    for shard in shards:
+        file = ShardFile(folder / shard["file"])
+        whole = (shard["rows"], *shape)
+        fields.append(
+            [StoredField(file, FIELD_TYPE, shard["offsets"][v.name], whole) for v in variables]
+        )
     starts = np.cumsum([0, *(shard["rows"] for shard in shards[:-1])])
-    return _Role(starts, maps, (shape[0], shape[1]))
-
-
-def _map(path: Path, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-    """A plain array over the file's pages: slicing a memmap itself costs several times more."""
-    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
+    return _Role(starts, fields, (shape[0], shape[1]))
 
 
 def _read_stamps(folder: Path, shards: list[dict[str, Any]], calendar: str) -> Stamps:
-    parts = [
-        _map(folder / shard["file"], TIME_TYPE, shard["offsets"][TIME], (shard["rows"],))
-        for shard in shards
-    ]
-    return Stamps(np.concatenate(parts), calendar)
+    seconds = [np.empty(shard["rows"], TIME_TYPE) for shard in shards]
+    for part, shard in zip(seconds, shards, strict=True):
+        ShardFile(folder / shard["file"]).fill(part, shard["offsets"][TIME])
+    return Stamps(np.concatenate(seconds), calendar)
 
 
 def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> np.ndarray:

@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 from shard_helpers import field, perfect_prog, write
 
-from app.data import shard_writing
+from app.data import shard_writing, stored_field
 from app.data.description import Splits
 from app.data.prepare import prepare
 from app.data.shards import Shards
-from app.errors import InputError
+from app.errors import InputError, RunError
 
 
 @pytest.fixture
@@ -70,11 +70,32 @@ def test_shards_are_ordinary_cf_files(folder, data):
         assert shard.t.encoding["contiguous"]
 
 
-def test_memory_is_mapped_and_not_writable(folder):
+@pytest.mark.parametrize("wide", [False, True], ids=["bands", "row by row"])
+def test_windows_of_samples(folder, data, monkeypatch, wide):
+    monkeypatch.setattr(stored_field, "BAND", 2 * 8 * 4)  # two rows at once
+    if wide:
+        monkeypatch.setattr(stored_field, "WIDE", 8)
+    shards, out = Shards.open(folder), np.zeros((2, 3, 1, 1), np.float32)
+    windows = [(slice(2, 5), slice(6, 7)), (slice(0, 3), slice(7, 8))]
+    shards.read_into(out, "hr", "train", [13, 4], windows)
+    np.testing.assert_array_equal(out[0, ..., 0], data.values[13, 2:5, 6:7])
+    np.testing.assert_array_equal(out[1, ..., 0], data.values[4, 0:3, 7:8])
+
+
+def test_a_shard_cut_short_beneath_its_reader_ends_with_a_line(folder):
     shards = Shards.open(folder)
-    field_map = shards._role("hr", "train").maps[0][0]
-    assert isinstance(field_map.base, np.memmap)
-    assert not field_map.flags.writeable
+    path = folder / "train" / "hr-00000-of-00005.nc"
+    os.truncate(path, 100)
+    with pytest.raises(RunError, match=r"hr-00000-of-00005\.nc: was cut to 100 bytes while it"):
+        shards.read("hr", "train", [3])
+    with pytest.raises(RunError, match="was cut to 100 bytes"):
+        shards.series("hr", "train", slice(0, 2))
+
+
+def test_a_shard_removed_beneath_its_reader_is_still_read(folder, data):
+    shards = Shards.open(folder)
+    (folder / "train" / "hr-00000-of-00005.nc").unlink()
+    np.testing.assert_array_equal(shards.read("hr", "train", [3])[0, ..., 0], data.values[3])
 
 
 def test_truncation_is_noticed_at_open(folder):
