@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from app.room import full, no_room
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Replace a file in one step, so that a reader sees the old content or the new.
+
+    NoRoom where it does not fit; OSError where it cannot be written for another reason.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if full(error):
+            raise no_room(path, len(content)) from error
+        raise
+
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader sees the old text or the new."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    """Likewise."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -36,7 +55,9 @@ def create_once(path: Path, content: dict[str, Any]) -> bool:
     except FileExistsError:
         return False
     try:
-        os.write(descriptor, json.dumps(content).encode())  # one call: readers see all or nothing
+        text = json.dumps(content).encode()
+        if os.write(descriptor, text) < len(text):  # one call: readers see all or nothing
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     except OSError:
         path.unlink(missing_ok=True)
         raise

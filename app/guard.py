@@ -10,11 +10,13 @@ from types import TracebackType
 from absl import logging
 
 from app.config import Experiment
-from app.errors import InputError, Interrupted, Regroup, one_line
+from app.errors import InputError, Interrupted, Regroup, RunError, one_line
 from app.interruption import Interruption, deadline
 from app.locks import Heartbeat, RunLock, give_back_all
 from app.ranks import Ranks
-from app.run_folder import LOCK, remove_leftovers
+from app.room import full, no_room
+from app.run_files import remove_leftovers
+from app.run_folder import LOCK
 from app.status import FAILED, FINISHED, INTERRUPTED, Status
 
 
@@ -23,10 +25,12 @@ class Guard:
 
     def __init__(self, experiment: Experiment, ranks: Ranks) -> None:
         self._folder = experiment.guarded_path
+        self._prediction = experiment.prediction
         self._stages = experiment.stages
         self._time_limit = experiment.machine.time_limit
         self._first = ranks.first
         self._lock = RunLock(self._folder / LOCK)
+        self._output_lock = _lock_of_output(experiment)
         self._created: list[Path] = []
         self._exits = ExitStack()
         self.status = Status(self._folder, writes=False)
@@ -45,13 +49,23 @@ class Guard:
 
     def begin(self, stage: str) -> None:
         """The next stage begins, unless the run was asked to stop."""
+        self.check_folder()
         self.interruption.check()
         self.status.begin(stage, self._stages)
+
+    def check_folder(self) -> None:
+        """RunError where the run folder was removed, or given to another job, beneath this one."""
+        if self._first and not self._lock.held:
+            raise RunError(
+                f"--save_path={self._folder}: the folder was removed, or another job has taken "
+                f"it, while this one was at work ({self._lock.path.name} is no longer its own)"
+            )
 
     def look(self) -> None:
         """For a stage that ends by itself where its state is whole: keep the status fresh, and
         raise Interrupted if the run was asked to stop."""
         if self.status.due:
+            self.check_folder()
             self.status.update()
         self.interruption.spread()
         self.interruption.check()
@@ -76,24 +90,39 @@ class Guard:
         with self.interruption.deferred():
             if self._first:
                 self._conclude(error)
-            self._lock.release()
+            for lock in self._locks:
+                lock.release()
             self._remove_what_is_empty()
             self._exits.close()
 
     def _take(self) -> None:
         """The lock, in a folder that is made where it is missing."""
+        missing = [p for p in (self._folder, *self._folder.parents) if not p.exists()]
         try:
-            missing = [p for p in (self._folder, *self._folder.parents) if not p.exists()]
             self._folder.mkdir(parents=True, exist_ok=True)
             self._created = missing
-            self._lock.take()
-        except (OSError, ValueError) as error:
+            for lock in self._locks:
+                lock.take()
+        except (OSError, ValueError, InputError) as error:
+            self._lock.release()
             self._remove_what_is_empty()
+            if isinstance(error, InputError):
+                raise
+            if full(error):
+                lacking = no_room(self._lock.path)
+                Status(self._folder).end(FAILED, error=str(lacking))
+                raise lacking from error
             raise InputError(f"--save_path={self._folder}: cannot be written ({error})") from error
         self.interruption.clear_leftover()
-        remove_leftovers(self._folder)
+        remove_leftovers(self._folder, (self._prediction.name,))
         self.status = Status(self._folder)
-        self._exits.enter_context(Heartbeat()).add(self._lock.path)
+        beat = self._exits.enter_context(Heartbeat())
+        for lock in self._locks:
+            beat.add(lock.path)
+
+    @property
+    def _locks(self) -> list[RunLock]:
+        return [self._lock] if self._output_lock is None else [self._lock, self._output_lock]
 
     def _conclude(self, error: BaseException | None) -> None:
         """The last status; a refusal neither marks a fresh folder nor undoes what is finished."""
@@ -117,3 +146,12 @@ class Guard:
         for folder in self._created:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _lock_of_output(experiment: Experiment) -> RunLock | None:
+    """The lock of a prediction outside of the run folder, where this command writes one."""
+    given = experiment.inference.output
+    if given is None or "test" not in experiment.stages:
+        return None
+    path = experiment.prediction
+    return RunLock(path.with_name(f".{path.name}.lock"), named=f"--output={given}")

@@ -75,6 +75,11 @@ def give_back(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def still_held(path: Path) -> bool:
+    """Whether a lock of ours is there as we have made it."""
+    return path in _held and read_json(path) == _held[path]
+
+
 def give_back_all() -> None:
     """Remove all locks of this process, which is about to end wherever it is."""
     for path in list(_held):
@@ -121,10 +126,13 @@ def remove_judged(lock: Path, judged: dict[str, Any] | None) -> None:
 
 
 class RunLock:
-    """The lock of a run folder: one job at a time works in it."""
+    """The lock of a run folder, or of a file elsewhere: one job at a time works in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, named: str = "") -> None:
+        """`named`: the flag and value by which a refusal names what is locked."""
         self.path = path
+        self._named = named or f"--save_path={path.parent}"
+        self._place = "on this file" if named else "in this folder"
         self._taken = False
 
     def take(self) -> None:
@@ -144,13 +152,18 @@ class RunLock:
         if content is not None and not ours and not stale(self.path):
             raise InputError(self._refusal(content))
 
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours still; True for one that was never taken."""
+        return not self._taken or still_held(self.path)
+
     def release(self) -> None:
         if self._taken:
             give_back(self.path)
         self._taken = False
 
     def _refusal(self, content: dict[str, Any] | None) -> str:
-        return f"--save_path={self.path.parent}: {described(content or {})} works in this folder"
+        return f"{self._named}: {described(content or {})} works {self._place}"
 
 
 def stale(path: Path) -> bool:

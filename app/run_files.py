@@ -22,24 +22,47 @@ FIGURES = (
     *("maps", "rmse_map", "scores", "spectra", "rank_histogram", "members", "wet_reliability"),
     *("bins", "restoration", "by_hour", "spectrum_in_time"),
 )
+IN_CHECKPOINT = ("arrays.npz", "facts.json")
+STEPS = re.compile(r"step-\d+\+*")
 STAGE = r"(stages/stage_\d+/)?"
-STEP = r"\.?step-\d+\+*(\.\d+)?"
+STEP = STEPS.pattern
+# Folders that are filled before they take their names, and files likewise: .NAME.PID.
+HIDDEN_FOLDER = rf"{STAGE}(\.metrics|checkpoints/\.{STEP})\.\d+"
+ROOT_FILES = "|".join(
+    map(re.escape, (FLAGFILE, "provenance.json", "history.csv", "model.keras", *FIELDS))
+)
+IN_METRICS = "|".join(
+    (
+        r"summary\.(csv|txt)|(gridpoint|samples|bins)\.nc|(bins|quantiles|by_hour)\.csv",
+        rf"({'|'.join(FIGURES)})(_[^/]+)?\.png|animation(_[^/]+)?\.gif",
+    )
+)
 OWN_FOLDER = re.compile(
     rf"stages|stages/stage_\d+|{STAGE}(checkpoints|checkpoints/{STEP}|tensorboard|metrics)"
+    rf"|{HIDDEN_FOLDER}"
+)
+# What a killed run leaves of files that it was writing.
+LEFTOVER = re.compile(
+    "|".join(
+        (
+            rf"{STAGE}\.({ROOT_FILES}|status\.json)\.\d+|stages/\.joined\.json\.\d+",
+            rf"{STAGE}(checkpoints/\.(last\.\d+|best\.part\.keras)|\.model\.part\.keras)",
+            rf"{STAGE}\.metrics\.\d+/(\.?({IN_METRICS})(\.\d+)?)",
+            rf"{STAGE}checkpoints/\.{STEP}\.\d+/(arrays\.npz|facts\.json)",
+            rf"{STAGE}\.(lock|now)\.[0-9a-f]{{32}}",
+            r"\.\.[^/]+\.unfinished\.json\.\d+",
+        )
+    )
 )
 OWN_FILE = re.compile(
     "|".join(
         (
-            rf"{STAGE}(experiment\.cfg|provenance\.json|history\.csv|model\.keras)",
-            rf"{STAGE}({'|'.join(map(re.escape, FIELDS))})",
+            rf"{STAGE}({ROOT_FILES})|stages/joined\.json",
             rf"{STAGE}checkpoints/(last|best\.keras|{STEP}/(arrays\.npz|facts\.json))",
             rf"{STAGE}tensorboard/events\.out\.tfevents\..+",
-            r"stages/joined\.json",
-            rf"{STAGE}(checkpoints/)?\.[^/]+\.(\d+|part\.keras)",
             r"\.[^/]+\.unfinished(\.json)?|\.[^/]+\.part-\d+-of-\d+\.nc",
-            r"metrics/(summary\.(csv|txt)|(gridpoint|samples|bins)\.nc)",
-            r"metrics/(bins|quantiles|by_hour)\.csv",
-            rf"metrics/({'|'.join(FIGURES)})(_[^/]+)?\.png|metrics/animation(_[^/]+)?\.gif",
+            rf"metrics/({IN_METRICS})",
+            LEFTOVER.pattern,
         )
     )
 )
@@ -115,6 +138,45 @@ def remove_own(run: Path, found: Contents) -> None:
     for name in reversed(found.folders):
         with suppress(OSError):
             (run / name).rmdir()
+
+
+def remove_leftovers(run: Path, predictions: Collection[str] = ()) -> None:
+    """Remove what killed runs have left half-written; the caller holds the folder's lock.
+
+    `predictions` are the names of the run's predicted fields, which are written likewise.
+    """
+    names = {PREDICTION, *predictions}
+    names |= {refined_name(name) for name in names}
+    fields = re.compile(rf"\.({'|'.join(map(re.escape, sorted(names)))})\.\d+")
+    found = Contents()
+    for entry, name in _entries(run, "", found):
+        whole = entry.is_file(follow_symlinks=False)
+        if whole and (LEFTOVER.fullmatch(name) or fields.fullmatch(name)):
+            found.own.append(name)
+    found.folders = [name for name in found.folders if re.fullmatch(HIDDEN_FOLDER, name)]
+    with suppress(InputError):  # what cannot be removed is in nobody's way
+        remove_own(run, found)
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the files of one checkpoint, and its folder where nothing else is in it."""
+    with suppress(OSError):
+        for name in IN_CHECKPOINT:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def remove_training(run: Path) -> None:
+    """Remove what one run has learnt: its checkpoints, model and history."""
+    found = contents(run)
+    learnt = ("checkpoints", "checkpoints/")
+    found.own = [
+        name
+        for name in found.own
+        if name.startswith(learnt) or name in ("model.keras", "history.csv")
+    ]
+    found.folders = [name for name in found.folders if name.startswith(learnt)]
+    remove_own(run, found)
 
 
 def other_run(folder: Path) -> Path | None:

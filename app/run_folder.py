@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +27,6 @@ from app.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
 NAMED = 5  # files of the user's that are told by name
-# What a killed run leaves of files that it was writing: .NAME.PID, and folders likewise.
-LEFTOVER = re.compile(r"\..+\.(\d+|part\.keras)")
 TEMPORAL_CLASS = "TemporalModel"  # as a saved model names its class
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
@@ -94,7 +91,13 @@ class RunFolder:
         return self.path / "metrics"
 
     def check(self, flags: dict[str, Any], overwrite: bool) -> None:
-        """Refuse a folder that other flags have made."""
+        """Refuse a folder that other flags have made, or flags that are no longer known."""
+        if not overwrite and not self.experiment.exists() and self._learnt():
+            raise InputError(
+                f"--save_path={self.path}: holds {self._learnt()} of a run whose {FLAGFILE} is "
+                "missing, so that its flags are not known; put that file back, choose another "
+                "folder, or --overwrite to start anew"
+            )
         changed = [] if overwrite else self.changed_flags(flags)
         if changed:
             raise InputError(
@@ -104,13 +107,20 @@ class RunFolder:
 
     def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
         """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
-        if overwrite and self.experiment.exists():
+        if overwrite and (self.experiment.exists() or self._learnt()):
             self.clear(flags)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.experiment, as_flagfile(flags))
         except OSError as error:
             raise InputError(f"--save_path={self.path}: cannot be written ({error})") from error
+
+    def _learnt(self) -> str:
+        """What is there of an earlier training, which a new one would go on with; "" if nothing."""
+        for path in (self.checkpoints / "last", *self.checkpoints.glob("step-*"), self.model):
+            if path.exists():
+                return path.relative_to(self.path).as_posix()
+        return ""
 
     def changed_flags(self, flags: dict[str, Any]) -> list[str]:
         """What differs from the flags that made this folder: "name: before → now"."""
@@ -168,14 +178,6 @@ class RunFolder:
                 ", ".join(left[:NAMED]),
                 more,
             )
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed runs have left half-written; the caller holds the folder's lock."""
-    for place in (folder, folder / "checkpoints", folder / "metrics"):
-        for path in place.glob(".*"):
-            if LEFTOVER.fullmatch(path.name):
-                _remove(path)
 
 
 def _remove(path: Path) -> None:

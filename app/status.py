@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import threading
 import time
@@ -14,6 +16,7 @@ from absl import logging
 
 from app.atomic import read_json, write_json
 from app.owners import machine
+from app.room import NoRoom
 
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 EVERY = 10.0  # seconds between two updates of a running stage
@@ -72,11 +75,17 @@ class Status:
         self._written = time.monotonic()
         content = {"updated": time.strftime(TIME_FORMAT), **self._facts}
         content["memory_mib"] = max(peak_memory_mib(), content.get("memory_mib", 0))
+        self._put(content)
+
+    def _put(self, content: dict[str, Any]) -> None:
         try:
-            write_json(self._path, content)
-        except OSError as error:
+            try:
+                write_json(self._path, content)
+            except NoRoom:
+                _write_in_place(self._path, json.dumps(content).encode())
+        except (OSError, NoRoom) as error:
             if not self._warned:
-                logging.warning("%s: cannot be written (%s)", self._path, error.strerror)
+                logging.warning("%s: cannot be written (%s)", self._path, error)
             self._warned = True
 
     def end(self, state: str, **facts: Any) -> None:
@@ -94,9 +103,20 @@ class Status:
         """As if nothing had been said."""
         with contextlib.suppress(OSError):
             if self.before:
-                write_json(self._path, self.before)
+                self._put(self.before)
             else:
                 self._path.unlink(missing_ok=True)
+
+
+def _write_in_place(path: Path, text: bytes) -> None:
+    """Write over a file, in the blocks that it has: the way on a disk that is full.
+
+    OSError where it is not there, or has too few. Spaces fill what was there before.
+    """
+    with path.open("r+b", buffering=0) as file:
+        length = max(len(text), os.fstat(file.fileno()).st_size)
+        if os.pwrite(file.fileno(), text.ljust(length), 0) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def read_status(folder: Path) -> dict[str, Any] | None:

@@ -3,15 +3,23 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from absl import logging
 
 from app import config, flags
 from app.errors import InputError
-from app.run_files import OWN_FOLDER, check_prediction_name, contents
+from app.run_files import (
+    OWN_FOLDER,
+    check_prediction_name,
+    contents,
+    remove_leftovers,
+    remove_training,
+)
 from app.run_folder import RunFolder
 from app.stages.already import settled
+from app.training import checkpoints
 
 OWN = (
     *("experiment.cfg", "provenance.json", "history.csv", "model.keras", "dense_weights.nc"),
@@ -61,6 +69,61 @@ def test_overwriting_removes_the_runs_own_files_alone(run: Path) -> None:
     assert "--scale=2" in (run / "experiment.cfg").read_text("utf-8")
     empty = [p for p in run.rglob("*") if p.is_dir() and not any(p.iterdir())]
     assert not empty
+
+
+LEFT = (
+    *(".experiment.cfg.71", ".status.json.71", ".model.part.keras", ".input_climate.nc.71"),
+    *("checkpoints/.last.71", "checkpoints/.best.part.keras", ".lock." + "a1" * 16),
+    *("checkpoints/.step-00000012.77/facts.json", "checkpoints/.step-00000012+.7/arrays.npz"),
+    *(".metrics.71/summary.csv", ".metrics.71/.bins.csv.71", ".metrics.71/maps_t2m.png"),
+    *("..y_hat.nc.unfinished.json.71", ".y_hat.nc.71", ".y_hat_space.nc.71", ".mine.nc.71"),
+    *("stages/.joined.json.71", "stages/stage_1/.history.csv.71"),
+    "stages/stage_1/checkpoints/.step-00000002.71/arrays.npz",
+)
+MINE = (
+    *(".notes.71", ".config/x", ".backup.2026/model.keras", ".yours.nc.71", ".lock.71"),
+    *(".metrics.71/mine.csv", "checkpoints/.step-00000012.77/why.txt", "checkpoints/.x.71"),
+    *("metrics/.summary.csv.71", ".y_hat.nc.unfinished", "stages/stage_1/.notes.71"),
+)
+
+
+def test_leftovers_are_removed_and_no_hidden_file_of_the_users(tmp_path: Path) -> None:
+    put(tmp_path, (*LEFT, *MINE, *OWN))
+    remove_leftovers(tmp_path, ["mine.nc"])
+    kept = [name for name in OWN if "/.step" not in name]
+    assert files(tmp_path) == {*MINE, *kept}
+    assert not (tmp_path / "checkpoints" / ".step-00000012+.7").exists()
+
+
+def test_older_checkpoints_go_and_what_a_user_put_into_them_stays(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, step, checkpoints.Checkpoint({"a": np.arange(step)}, {}))
+        put(tmp_path, ("step-00000001/why.txt", "step-old/why.txt"))
+    assert {name.split("/")[0] for name in files(tmp_path) if "arrays" in name} == {
+        "step-00000002",
+        "step-00000003",
+    }
+    assert {"step-00000001/why.txt", "step-old/why.txt"} <= files(tmp_path)
+    found = checkpoints.load(tmp_path)
+    assert found is not None
+    assert len(found.arrays["a"]) == 3
+
+
+def test_what_was_learnt_is_removed_and_nothing_beside_it(run: Path) -> None:
+    remove_training(run)
+    learnt = [n for n in OWN if n.startswith("checkpoints/") or n in ("model.keras", "history.csv")]
+    assert files(run) == {*OWN, *PRESENT, *USERS} - set(learnt)
+
+
+@pytest.mark.parametrize("name", ["checkpoints/last", "checkpoints/step-00000012/facts.json"])
+def test_a_run_whose_flags_are_gone_is_not_gone_on_with(tmp_path: Path, name: str) -> None:
+    put(tmp_path, (name, "notes.txt"))
+    folder = RunFolder(tmp_path)
+    with pytest.raises(InputError, match=r"holds checkpoints/.* whose experiment\.cfg is missing"):
+        folder.check(values(), overwrite=False)
+    folder.check(values(), overwrite=True)
+    folder.begin(values(), overwrite=True)
+    assert files(tmp_path) == {"experiment.cfg", "notes.txt"}
 
 
 def test_what_stays_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

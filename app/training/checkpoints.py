@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from absl import logging
 
 from app.atomic import sync, write_text
 from app.errors import RunError
+from app.run_files import IN_CHECKPOINT, STEPS, remove_checkpoint
 
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
 UNREADABLE = (OSError, ValueError, KeyError, BadZipFile, EOFError)
@@ -43,8 +43,9 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         final = final.with_name(f"{final.name}+")
     temporary = folder / f".{final.name}.{os.getpid()}"
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        remove_checkpoint(temporary)
+        folder.mkdir(exist_ok=True)  # the run's own folder is there, unless somebody removed it
+        temporary.mkdir(exist_ok=True)
         with open(temporary / ARRAYS, "wb") as file:
             file.write(_archive(checkpoint.arrays))
             _sync(file)
@@ -55,13 +56,13 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         sync(folder)
         write_text(folder / POINTER, final.name + "\n")
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_checkpoint(temporary)
         raise RunError(
             f"checkpoint {final}: cannot be written ({error}); the last one stays"
         ) from error
     for old in _steps(folder):
         if old not in (final, before):
-            shutil.rmtree(old, ignore_errors=True)
+            remove_checkpoint(old)
     return final
 
 
@@ -113,7 +114,10 @@ def _named(folder: Path) -> Path | None:
 
 
 def _steps(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"), reverse=True)
+    """Folders of checkpoints; one in which only a user's own file is left is none."""
+    found = [path for path in folder.glob("step-*") if STEPS.fullmatch(path.name)]
+    whole = [path for path in found if any((path / name).exists() for name in IN_CHECKPOINT)]
+    return sorted(whole, reverse=True)
 
 
 def _sync(file: Any) -> None:

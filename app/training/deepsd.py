@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
@@ -29,6 +28,7 @@ from app.models.block_means import BlockMeans
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
 from app.run_data import check_same_data, facts_of_data
+from app.run_files import remove_training
 from app.run_folder import RunFolder
 from app.session import Session
 from app.training.assemble import build_model
@@ -183,7 +183,7 @@ class _Parts:
         fresh = _recorded(folder) != digests
         self._communicator.barrier()  # all have looked before the first rank writes
         if self._ranks.first and fresh:
-            _forget(folder)
+            remove_training(folder.path)
             write_json(_record(folder), digests)
         self._communicator.barrier()
         if epochs:
@@ -263,13 +263,6 @@ def _encoded_bounds(shards: Shards) -> list[float]:
             shards.variables["hr"], scaling.offset, scaling.scale, strict=True
         )
     ]
-
-
-def _forget(folder: RunFolder) -> None:
-    """Drop what was trained from other stages."""
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    folder.model.unlink(missing_ok=True)
-    folder.history.unlink(missing_ok=True)
 
 
 def _load(stage: keras.Model, folder: RunFolder) -> None:

@@ -213,7 +213,7 @@ class Loop:
         if val_loss < position.best_loss - training.min_delta:
             position.best_loss, position.epochs_without_gain = val_loss, 0
             if training.save_bestmodel and self.ranks.first:
-                self.folder.checkpoints.mkdir(parents=True, exist_ok=True)
+                self.folder.checkpoints.mkdir(exist_ok=True)
                 self.trainer.save(self.folder.best)
         else:
             position.epochs_without_gain += 1
