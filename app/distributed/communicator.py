@@ -74,8 +74,17 @@ class HorovodCommunicator(Communicator):
         return self._hvd.grouped_allreduce(list(tensors), op=self._hvd.Sum)
 
     def broadcast(self, variables: Sequence[Any]) -> None:
+        import tensorflow as tf
+
         self.enter()
-        self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
+
+        def spread() -> None:
+            for variable in variables:
+                variable.value.assign(self._hvd.broadcast(variable.value, root_rank=0))
+
+        # Horovod's own broadcast_variables has AutoGraph write sources to the temporary folder,
+        # where a rank that is killed leaves them.
+        tf.function(spread, autograph=False)()
 
     def gather(self, value: Any) -> list[Any]:
         self.enter()

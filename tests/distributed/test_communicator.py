@@ -1,5 +1,7 @@
 """What Horovod is told, and what becomes of its failures."""
 
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -104,3 +106,26 @@ def test_one_process_reduces_to_itself() -> None:
     communicator = Communicator(Ranks())
     assert communicator.sum([1.0, 2.0]) == [1.0, 2.0]
     assert communicator.gather("x") == ["x"]
+
+
+def test_broadcast_writes_no_sources_to_the_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """AutoGraph's would be left there by a rank that is killed."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @tf.function
+    def broadcast_variables(variables: list[Any], root_rank: int) -> None:
+        for variable in variables:
+            variable.assign(variable + 1 if root_rank == 0 else variable)
+
+    def broadcast(tensor: Any, root_rank: int) -> Any:
+        return tensor + 1 if root_rank == 0 else tensor
+
+    hvd = SimpleNamespace(broadcast=broadcast, broadcast_variables=broadcast_variables)
+    variables = [SimpleNamespace(value=tf.Variable(value)) for value in (3.0, 5.0)]
+    communicator.HorovodCommunicator(RANKS, hvd).broadcast(variables)
+    assert [float(variable.value) for variable in variables] == [4, 6]
+    assert list(tmp_path.iterdir()) == []
