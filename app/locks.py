@@ -140,17 +140,22 @@ class RunLock:
         me = owner()
         while not hold(self.path, me):
             judged = read_json(self.path)
-            if not (stale(self.path) or of_earlier_first_rank(judged or {})):
+            if stale(self.path) or of_earlier_first_rank(judged or {}):
+                remove_judged(self.path, judged)
+            elif self.path.exists() and read_json(self.path) == judged:  # none other meanwhile
                 raise InputError(self._refusal(judged))
-            remove_judged(self.path, judged)
         self._taken = True
 
     def check(self) -> None:
-        """InputError where another job than this rank's own holds the lock."""
+        """InputError where another job than this rank's own holds the lock.
+
+        The first rank may replace a stale lock while this one looks at it.
+        """
         content = read_json(self.path)
-        ours = content is not None and content.get("job") == job_name()
-        if content is not None and not ours and not stale(self.path):
-            raise InputError(self._refusal(content))
+        while content is not None and content.get("job") != job_name() and not stale(self.path):
+            judged, content = content, read_json(self.path)
+            if content == judged:
+                raise InputError(self._refusal(content))
 
     @property
     def held(self) -> bool:

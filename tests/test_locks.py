@@ -190,3 +190,34 @@ def test_a_process_that_ends_at_once_gives_back_its_own_locks_alone(tmp_path: Pa
         with pytest.MonkeyPatch.context() as elsewhere:
             elsewhere.setattr("app.owners.machine", lambda: "elsewhere")
             assert Workplace(cache, "shards").try_lock(beat)
+
+
+def test_lock_that_the_first_rank_replaces_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another rank judges is then not the lock that it has read."""
+    path = tmp_path / ".lock"
+    held(path, pid=ended_pid(), job="srun-41-0-0")
+
+    def replaced_before(lock: Path) -> bool:
+        held(lock, job=locks.job_name())
+        return stale(lock)
+
+    monkeypatch.setattr(locks, "stale", replaced_before)
+    RunLock(path).check()
+
+
+def test_lock_that_is_released_while_another_job_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = held(tmp_path / ".lock", pid=os.getppid(), born=None)
+
+    def released_before(lock: Path) -> bool:
+        lock.unlink(missing_ok=True)
+        return stale(lock)
+
+    monkeypatch.setattr(locks, "stale", released_before)
+    lock = RunLock(path)
+    lock.take()
+    lock.release()
+    assert not path.exists()
