@@ -20,7 +20,7 @@ from app.exit_codes import INTERRUPTED
 from app.sweep.members import Member
 
 STOPPED = -signal.SIGTERM
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 def run_members(
@@ -94,7 +94,7 @@ class _Runner:
 
     @contextmanager
     def stopped_with_us(self) -> Iterator[None]:
-        """On Ctrl-C or SIGTERM pass SIGTERM on, so that members write their checkpoints.
+        """On Ctrl-C, SIGTERM or SIGUSR1 pass SIGTERM on, so that members write their checkpoints.
 
         Nothing is raised here, where it might leave a lock taken that a member's thread needs.
         """

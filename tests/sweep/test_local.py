@@ -47,8 +47,9 @@ def test_cores_are_divided_among_those_that_run_at_a_time(
     assert members[0].last_line() == "--threads=4"
 
 
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGUSR1], ids=["TERM", "USR1"])
 def test_told_to_stop_it_stops_the_running_and_starts_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: signal.Signals
 ) -> None:
     members = [one.member for one in planned(tmp_path, "epochs=3,4")]
     stand_in(
@@ -58,10 +59,10 @@ def test_told_to_stop_it_stops_the_running_and_starts_no_other(
     def stop() -> None:
         while members[0].last_line() != "on":
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), sign)
 
     threading.Thread(target=stop).start()
-    with pytest.raises(Interrupted, match="SIGTERM"):
+    with pytest.raises(Interrupted, match=sign.name):
         local.run_members(members, STAGES, jobs=1, threads=1)
     assert members[0].last_line() == "checkpoint"
     assert [member.state() for member in members] == ["unfinished", "waiting"]
