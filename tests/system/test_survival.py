@@ -18,9 +18,17 @@ from app.main import main
 from app.ranks import Ranks
 from app.session import Session
 from tests.system.conftest import TIME_LIMIT_S, command, environment
-from tests.system.faults import Laboratory, Outcome, points, points_of_several_ranks
+from tests.system.faults.kills import STOP, Kill, draw
+from tests.system.faults.laboratory import Laboratory
+from tests.system.faults.phases import PHASES
 
-CHOSEN = [2, 7, 10, 15]  # prepare KILL, checkpoint USR1, validation USR1, metrics TERM
+CHOSEN = [
+    Kill(0, "none", "prepare", "SIGKILL", "rank 0", 0.3),
+    Kill(1, "none", "checkpoint", "SIGUSR1", "rank 0", 0.5, whole=True),
+    Kill(2, "none", "validation", "SIGTERM", "rank 0", 0.6),
+    Kill(3, "none", "metrics", "SIGTERM", "rank 0", 0.1),
+]
+TWO_RANKS = [name for name in PHASES if name != "sweep"]
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +36,28 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
     return Laboratory(tmp_path_factory.mktemp("faults"))
 
 
-def check(outcome: Outcome) -> None:
-    assert not outcome.hung
-    assert outcome.good, outcome
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("number", CHOSEN)
-def test_killed_and_resumed(laboratory: Laboratory, number: int) -> None:
-    outcome = laboratory.outcome(points()[number])
-    check(outcome)
+@pytest.mark.parametrize("kill", CHOSEN, ids=lambda kill: kill.phase)
+def test_killed_and_resumed(laboratory: Laboratory, kill: Kill) -> None:
+    outcome = laboratory.outcome(kill)
+    assert outcome.good, outcome.line()
     assert outcome.hit
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("number", [n for n in range(20) if n not in CHOSEN])
+@pytest.mark.parametrize("number", range(20))
 def test_killed_and_resumed_anywhere(laboratory: Laboratory, number: int) -> None:
-    check(laboratory.outcome(points()[number]))
+    outcome = laboratory.outcome(draw(7, number, ["none"]))
+    assert outcome.good, outcome.line()
 
 
 @pytest.mark.faults
 @pytest.mark.parallel
-def test_two_ranks_stopped_in_any_phase(tmp_path: Path) -> None:
-    laboratory = Laboratory(tmp_path, ranks=2)
-    for point in points_of_several_ranks():
-        check(laboratory.outcome(point))
+@pytest.mark.parametrize("phase", TWO_RANKS)
+def test_two_ranks_stopped_in_any_phase(laboratory: Laboratory, phase: str) -> None:
+    kill = Kill(100 + TWO_RANKS.index(phase), "horovodrun", phase, STOP, "rank 0", 0.3)
+    outcome = laboratory.outcome(kill)
+    assert outcome.good, outcome.line()
 
 
 def status(folder: Path) -> dict[str, Any]:
