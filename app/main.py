@@ -23,6 +23,7 @@ from app.distributed import horovod_errors
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
 from app.locks import give_back_all
+from app.masking import masked
 from app.progress import leave_terminal
 from app.ranks import Ranks
 from app.session import Session
@@ -169,7 +170,7 @@ class _Plain(logging.PythonFormatter):
     """The message alone; warnings and errors say what they are."""
 
     def format(self, record):
-        text = record.getMessage()
+        text = masked(record.getMessage())
         return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
 
 
@@ -181,4 +182,4 @@ def _report(text: str, ranks: Ranks) -> None:
     where = f"rank {ranks.rank}: " if ranks.size > 1 else ""
     if ranks.elastic:  # whose number may be another by now
         where = f"{os.environ.get('HOROVOD_HOSTNAME')}[{ranks.local_rank}]: "
-    print(f"finescale: {where}{' '.join(text.split())}", file=sys.stderr)
+    print(f"finescale: {where}{' '.join(masked(text).split())}", file=sys.stderr)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +21,11 @@ from absl import logging
 from app.atomic import write_json, write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
+from app.masking import command_line
 from app.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
 NAMED = 5  # files of the user's that are told by name
-TEMPORAL_CLASS = "TemporalModel"  # as a saved model names its class
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
 
@@ -37,15 +35,6 @@ def model_file(path: Path, flag: str) -> Path:
     if not file.is_file():
         raise InputError(f"{flag}: no trained model at {file}; run the stage train first")
     return file
-
-
-def is_temporal(path: Path) -> bool:
-    """Whether a saved model fills in times; False for everything that is no model at all."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))["class_name"] == TEMPORAL_CLASS
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return False
 
 
 @dataclass(frozen=True)
@@ -136,7 +125,7 @@ class RunFolder:
     def write_provenance(self, facts: dict[str, Any]) -> None:
         """Versions, commit and host of this run, with the facts given."""
         content = {
-            "command": " ".join(sys.argv),
+            "command": command_line(sys.argv),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "host": platform.node(),
             "python": platform.python_version(),

@@ -15,6 +15,7 @@ from typing import Any
 from absl import logging
 
 from app.atomic import read_json, write_json
+from app.masking import masked
 from app.owners import machine
 from app.room import NoRoom
 
@@ -71,7 +72,7 @@ class Status:
         if not self._writes:
             return
         self._progressed |= "epoch" in facts
-        self._facts |= facts
+        self._facts |= {k: masked(v) if isinstance(v, str) else v for k, v in facts.items()}
         self._written = time.monotonic()
         content = {"updated": time.strftime(TIME_FORMAT), **self._facts}
         content["memory_mib"] = max(peak_memory_mib(), content.get("memory_mib", 0))

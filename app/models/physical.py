@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.errors import InputError, one_line
+from app.errors import InputError
 from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.block_means import block_mean
 from app.models.codec import Codec
@@ -20,6 +19,7 @@ from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.frames import fold, unfold
 from app.models.layers.resize import Resize
+from app.models.loading import load_model
 from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
 
@@ -345,14 +345,7 @@ def whole_fields(batch: Batch) -> Batch:
 def load_physical_model(path: str | Path) -> PhysicalModel:
     """A saved physical model. Raises InputError, in one line, where there is none to be read."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"model {path}: no such file, expected a .keras file")
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"model {path}: not a .keras file, or one cut short")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever the damaged part happens to break
-        raise InputError(f"model {path}: cannot be read ({one_line(error)})") from error
+    model = load_model(path)
     if not isinstance(model, PhysicalModel):
         raise InputError(
             f"model {path}: holds a {type(model).__name__}, expected a finescale PhysicalModel"

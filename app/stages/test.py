@@ -17,8 +17,10 @@ from app.errors import InputError
 from app.grids import Geometry
 from app.inference.load import check_fits, distribution_levels, load_models
 from app.inference.writer import Layout, history_line
+from app.masking import command_line
+from app.model_archive import is_temporal
 from app.run_files import refined_name
-from app.run_folder import is_temporal, model_file
+from app.run_folder import model_file
 from app.session import Session
 from app.stages.already import refuse_changed_data, settled
 from app.stages.in_time import known_rows, predict_in_time
@@ -261,5 +263,5 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
         "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
-        "history": history_line(" ".join(sys.argv)),
+        "history": history_line(command_line(sys.argv)),
     }

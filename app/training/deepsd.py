@@ -25,6 +25,7 @@ from app.errors import InputError
 from app.grids import Geometry
 from app.losses.dense import DenseWeights
 from app.models.block_means import BlockMeans
+from app.models.loading import load_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
 from app.run_data import check_same_data, facts_of_data
@@ -268,10 +269,10 @@ def _encoded_bounds(shards: Shards) -> list[float]:
 def _load(stage: keras.Model, folder: RunFolder) -> None:
     """Give a stage the weights that its folder holds."""
     try:
-        trained = keras.saving.load_model(folder.model, compile=False)
+        trained = load_model(folder.model)
         for own, other in zip(stage.weights, trained.weights, strict=True):
             own.assign(other)
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # of other shapes, or of other layers
         raise InputError(
             f"{folder.model}: no trained stage that fits these flags ({error})"
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.data.reading.containers import refuse_missing_metadata
 from app.errors import InputError, one_line
+from app.masking import has_secret, masked
 
 SYNTHETIC = "synthetic"  # stands for the built-in generator's file
 ADVECTION = "synthetic_advection"  # and for that of moving patterns
@@ -31,6 +32,7 @@ def absolute(text: str, base: Path) -> str:
     if text.startswith(LOCAL_ADDRESS):
         text = text.removeprefix(LOCAL_ADDRESS)
     if REMOTE in text:
+        _refuse_secret(text)
         return text
     return str(base / local(text))
 
@@ -156,8 +158,18 @@ def _refuse_unusable(path: str) -> None:
         refuse_missing_metadata(path)
 
 
+def _refuse_secret(address: str) -> None:
+    """InputError for an address with a password: caches, runs and models keep addresses."""
+    if has_secret(address):
+        raise InputError(
+            f"{masked(address)}: an address with a user or secret in it, which the files of a run "
+            "would keep; expected credentials where the package for such addresses looks for them"
+        )
+
+
 def _remote(pattern: str) -> list[str]:
     """An address, or the addresses that a glob in a store matches."""
+    _refuse_secret(pattern)
     scheme = pattern.partition(REMOTE)[0].lower()
     needed = PACKAGES.get(scheme)
     if scheme in WEB and ".zarr" in pattern:

@@ -22,6 +22,7 @@ from app.data.reading import yaml_values as values
 from app.data.reading.paths import REMOTE, absolute, local
 from app.data.reading.yaml_text import Refused, parse_yaml, read_yaml
 from app.errors import InputError
+from app.masking import is_secret_name
 
 if TYPE_CHECKING:
     from app.data.reading.yaml_keys import SourceKeys, SplitKeys, VariableKeys
@@ -152,6 +153,11 @@ class _Reader:
 
         def value(match: re.Match[str]) -> str:
             name = match.group(1) or match.group(2)
+            if is_secret_name(name):
+                raise InputError(
+                    f"{where}: ${{{name}}} looks like a secret, which would be kept with the data "
+                    "and sent where the address leads; expected the name of a place"
+                )
             if name not in known:
                 raise InputError(f"{where}: ${{{name}}} is not set in the environment")
             return known[name]

@@ -9,14 +9,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.errors import InputError, one_line
+from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
+from app.model_archive import is_temporal
 from app.models.codec import Codec
 from app.models.layers.common import register
+from app.models.loading import load_model
 from app.models.temporal.network import TemporalNetwork, interpolated
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
-from app.run_folder import is_temporal
 
 Batch = dict[str, Any]
 
@@ -182,10 +183,7 @@ def load_temporal_model(path: Path) -> TemporalModel:
         raise InputError(
             f"model {path}: expected a model in time (--trainer=TemDeepTrainer), found none"
         )
-    try:
-        model: TemporalModel = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever the damaged part happens to break
-        raise InputError(f"model {path}: cannot be read ({one_line(error)})") from error
+    model: TemporalModel = load_model(path)
     return model
 
 
