@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from app.distributed.watch import Watch
 
 
+STORE = "HOROVOD_GLOO_RENDEZVOUS_ADDR"
+
+
 class Communicator:
     """One process: sums are what they are."""
 
@@ -145,7 +148,14 @@ def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
         if launch.network_interface:
             os.environ["HOROVOD_GLOO_IFACE"] = launch.network_interface
     hvd.init()
+    if STORE in os.environ:  # locks and messages name a job by it: no secret from here on
+        os.environ[STORE] = os.environ[STORE].partition(":")[0]
     return hvd
+
+
+def _store_address(team: Team) -> str | None:
+    """The store's address, such that Horovod, which adds `:PORT/NAME`, asks below its path."""
+    return f"{team.address}:{team.port}/{team.path}/" if team.path else team.address
 
 
 def gloo_variables(ranks: Ranks, team: Team, launch: LaunchConfig) -> dict[str, str]:
@@ -161,7 +171,7 @@ def gloo_variables(ranks: Ranks, team: Team, launch: LaunchConfig) -> dict[str, 
         "HOSTNAME": Member.here(ranks).node,
         "CONTROLLER": "gloo",
         "CPU_OPERATIONS": "gloo",
-        "GLOO_RENDEZVOUS_ADDR": team.address,
+        "GLOO_RENDEZVOUS_ADDR": _store_address(team),
         "GLOO_RENDEZVOUS_PORT": team.port,
         # Longer than the watch, which knows the name of a silent rank, has patience.
         "GLOO_TIMEOUT_SECONDS": launch.launch_timeout + launch.rank_timeout,

@@ -1,12 +1,18 @@
-"""How the ranks of a job find rank 0: a file in the run folder."""
+"""How the ranks of a job find rank 0: a file in the run folder, for the eyes of their user alone.
+
+It holds the secret by which the ranks know each other.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.atomic import read_json, write_json
+from app.atomic import read_json
 from app.errors import InputError
 from app.ranks import Ranks, attempt
 
@@ -29,8 +35,12 @@ class Meeting:
     def publish(self, **facts: Any) -> None:
         self._new = not self._run_folder.exists()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, facts)
+            self._run_folder.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self._path.parent)  # with mode 0600
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(facts, file)
+            os.replace(name, self._path)
         except OSError as error:
             raise InputError(
                 f"--save_path={self._run_folder}: cannot be written ({error})"

@@ -21,6 +21,21 @@ def addresses(interface: str | None) -> list[str]:
     return sorted(found, key=lambda address: address.startswith("127."))
 
 
+def places_to_listen(interface: str | None, one_host: bool) -> tuple[str, list[str]]:
+    """Where rank 0 listens, and the addresses at which the others may find it.
+
+    On one host it is the loopback, which no other host reaches; else the interface named. Without
+    a name all interfaces count, as none can be told from here to lead to the other hosts.
+    """
+    found = addresses(interface)
+    if interface is not None:
+        return found[0], found[:1]
+    local = [address for address in found if address.startswith("127.")]
+    if one_host and local:
+        return local[0], local[:1]
+    return "0.0.0.0", found  # strangers that connect do not know the secret
+
+
 def interface_towards(address: str) -> str | None:
     """Name of the interface over which this host reaches an address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

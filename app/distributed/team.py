@@ -36,8 +36,20 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Store:
+    """Where Horovod's ranks find each other; `path`, a secret, precedes the names in it."""
+
+    address: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
 class Team:
-    """One rank's view of all; `cpus` is its share of the CPUs of its node."""
+    """One rank's view of all; `cpus` is its share of the CPUs of its node.
+
+    address, port, path: of the `Store` through which Horovod joins the ranks.
+    """
 
     nodes: int = 1
     local_size: int = 1
@@ -46,12 +58,11 @@ class Team:
     cpus: int = 1
     address: str | None = None
     port: int | None = None
+    path: str | None = None
 
     @classmethod
-    def seen_by(
-        cls, own: Member, members: Sequence[Member], address: str | None, port: int | None
-    ) -> Team:
-        """What follows from the introductions; address and port are of Horovod's meeting."""
+    def seen_by(cls, own: Member, members: Sequence[Member], store: Store | None = None) -> Team:
+        """What follows from the introductions; `store` is where Horovod's ranks meet."""
         local = [member for member in members if member.node == own.node]
         across = sorted(m.rank for m in members if m.local_rank == own.local_rank)
         return cls(
@@ -60,15 +71,14 @@ class Team:
             cross_rank=across.index(own.rank),
             cross_size=len(across),
             cpus=_share(own, local),
-            address=address,
-            port=port,
+            **({} if store is None else asdict(store)),
         )
 
     @classmethod
     def alone(cls, ranks: Ranks) -> Team:
         """A single process."""
         own = Member.here(ranks)
-        return cls.seen_by(own, [own], None, None)
+        return cls.seen_by(own, [own])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,7 +1,8 @@
 """The ranks of a job find each other, and end together when one of them is gone.
 
 Rank 0 listens on any free port and publishes it in the run folder; the others connect, say who
-they are and stay connected. A connection that breaks is a rank that died; one that falls silent
+they are and stay connected; the file also holds the secret that tells them from strangers. A
+connection that breaks is a rank that died; one that falls silent
 is a rank that hangs, as is one that lives but lets the others wait. All of it runs in a thread
 that exchanges a line every few seconds.
 """
@@ -11,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,8 +24,8 @@ from typing import Any, TypeVar
 
 from app.config import LaunchConfig
 from app.distributed.meeting import Meeting
-from app.distributed.network import addresses
-from app.distributed.peers import Fate, Peer, Stillness
+from app.distributed.network import addresses, places_to_listen
+from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError, one_line
 from app.exit_codes import INTERRUPTED, OK
@@ -33,6 +34,8 @@ from app.ranks import Ranks
 BEAT_S = 5.0
 POLL_S = 0.2
 CONNECT_S = 2.0  # for one try at one address
+GREETING_S = 10.0  # in which a connection must prove that it is one of ours
+STRANGERS = 64  # connections at a time that have not done so
 GRACE_S = 10.0  # in which a rank may report by itself what made another one fail
 FORWARD_S = 2.0  # in which word of a failure reaches the others
 LATE_S = 10.0  # by which the others wait longer than rank 0, which knows who is missing
@@ -49,7 +52,7 @@ class Watch:
     ranks: Ranks
     folder: Path
     launch: LaunchConfig
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    secret: str = field(default_factory=lambda: secrets.token_hex(32))
 
     def __post_init__(self) -> None:
         self.peers: dict[int, Peer] = {}
@@ -58,6 +61,7 @@ class Watch:
         self.entered: Callable[[], int] = int  # steps and exchanges of this rank; none as yet
         self.ending: Callable[[str], None] = lambda _: None  # told why the job ends, before it does
         self._still = Stillness()
+        self._strangers = 0
         self.beat_s = min(BEAT_S, self.launch.rank_timeout / 4)
         self._told = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -68,9 +72,7 @@ class Watch:
     def gather(self) -> Team:
         """Wait until all ranks have come; RunError names those that have not."""
         self._thread.start()
-        team = self._run(self._host() if self.ranks.first else self._join())
-        self.gathered = True
-        return team
+        return self._run(self._host() if self.ranks.first else self._join())
 
     def leave(self, code: int, reason: str = "") -> None:
         """Say good-bye, so that the end of this rank is not taken for an accident."""
@@ -103,11 +105,12 @@ class Watch:
 
     async def _host(self) -> Team:
         """Publish where we are, wait for all, and tell them what they need to know."""
-        reachable = addresses(self.launch.network_interface)
-        server = await asyncio.start_server(self._admit, host="0.0.0.0", port=0)
+        one_host = self.ranks.local_size == self.ranks.size
+        listen, reachable = places_to_listen(self.launch.network_interface, one_host)
+        server = await asyncio.start_server(self._admit, listen, 0, limit=LONGEST_LINE)
         port = server.sockets[0].getsockname()[1]
         meeting = Meeting(self.folder, self.ranks)
-        meeting.publish(addresses=reachable, port=port, token=self.token)
+        meeting.publish(addresses=reachable, port=port, secret=self.secret)
         begun = time.monotonic()
         try:
             while self._missing() and not self.fate:
@@ -118,6 +121,7 @@ class Watch:
             meeting.remove()
             server.close()  # to newcomers
         self._raise_fate()
+        self.gathered = True  # before the others go on, one of which may fail at once
         return self._introduce(reachable)
 
     def _missing(self) -> list[int]:
@@ -136,15 +140,17 @@ class Watch:
         raise RunError(f"{plural} {first}")
 
     def _introduce(self, reachable: list[str]) -> Team:
-        from horovod.runner.http.http_server import RendezvousServer
+        from app.distributed import rendezvous
 
         own = Member.here(self.ranks)
         members = [own, *(peer.member for peer in self.peers.values() if peer.member)]
-        address, port = self._address_used(own, reachable), RendezvousServer().start()
+        used = self._address_used(own, reachable)
+        hosts = {peer.writer.get_extra_info("peername")[0] for peer in self.peers.values()}
+        store = rendezvous.start(used, {used, *hosts}, self.ranks.size)
         for peer, member in zip(self.peers.values(), members[1:], strict=True):
-            peer.send(team=Team.seen_by(member, members, address, port).to_dict())
+            peer.send(team=Team.seen_by(member, members, store).to_dict())
         self._start(self._beat())
-        return Team.seen_by(own, members, address, port)
+        return Team.seen_by(own, members, store)
 
     def _address_used(self, own: Member, reachable: list[str]) -> str:
         """Our address as ranks elsewhere reach it: of several, some may lead nowhere."""
@@ -154,10 +160,21 @@ class Watch:
         return reachable[0]
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A rank that knows the token is one of ours; listen to it until it leaves."""
-        peer = Peer(reader, writer)
-        hello = await peer.receive()
-        if hello is None or hello.pop("token", None) != self.token:
+        """A rank that knows the secret is one of ours; listen to it until it leaves."""
+        if self._strangers >= STRANGERS:
+            writer.close()
+            return
+        self._strangers += 1
+        try:
+            async with asyncio.timeout(GREETING_S):
+                peer = await Peer.greet(reader, writer, self.secret, hosting=True)
+                peer.send(welcome=True)
+                hello = await peer.receive()
+        except (OSError, ValueError, TimeoutError):
+            hello = None
+        finally:
+            self._strangers -= 1
+        if hello is None:
             writer.close()
             return
         member = Member(**{**hello, "cpus": tuple(hello["cpus"])})
@@ -193,6 +210,7 @@ class Watch:
         if answer is None or "team" not in answer:
             raise RunError((answer or {}).get("refused") or "rank 0 has ended before all had come")
         self.peers[0] = peer
+        self.gathered = True
         self._start(self._listen(0, peer))
         self._start(self._beat())
         return Team(**answer["team"])
@@ -203,12 +221,25 @@ class Watch:
         while True:
             facts = meeting.read() or {"addresses": []}
             for address in facts["addresses"]:
-                with contextlib.suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(CONNECT_S):
-                        peer = Peer(*await asyncio.open_connection(address, facts["port"]))
-                    peer.send(token=facts["token"], **asdict(Member.here(self.ranks)))
+                peer = await self._greet(address, facts["port"], facts["secret"])
+                if peer is not None:
+                    peer.send(**asdict(Member.here(self.ranks)))
                     return peer
             await asyncio.sleep(POLL_S)
+
+    async def _greet(self, address: str, port: int, secret: str) -> Peer | None:
+        """Rank 0 where it listens there and proves that it knows the secret."""
+        writer = None
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                reader, writer = await asyncio.open_connection(address, port, limit=LONGEST_LINE)
+            async with asyncio.timeout(GREETING_S):
+                peer = await Peer.greet(reader, writer, secret, hosting=False)
+                if await peer.receive() is not None:
+                    return peer
+        if writer is not None:
+            writer.close()
+        return None
 
     # All ranks ---------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.distributed.team import Member, Team
+from app.distributed.team import Member, Store, Team
 from app.ranks import Ranks
 
 
@@ -15,7 +15,7 @@ MEMBERS = [member(0, 0, "a"), member(1, 1, "a"), member(2, 0, "b")]
 
 
 def seen_by(rank: int) -> Team:
-    return Team.seen_by(MEMBERS[rank], MEMBERS, "10.0.0.1", 1234)
+    return Team.seen_by(MEMBERS[rank], MEMBERS, Store("10.0.0.1", 1234, "x"))
 
 
 def test_places_across_nodes() -> None:
@@ -31,7 +31,7 @@ def test_cpus_that_ranks_share_are_divided() -> None:
 
 def test_cpus_that_ranks_are_bound_to_are_their_own() -> None:
     bound = [member(0, 0, "a", range(0, 4)), member(1, 1, "a", range(4, 6))]
-    teams = [Team.seen_by(one, bound, None, None) for one in bound]
+    teams = [Team.seen_by(one, bound) for one in bound]
     assert [team.cpus for team in teams] == [4, 2]
 
 

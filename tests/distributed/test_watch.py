@@ -160,7 +160,7 @@ def test_what_an_earlier_attempt_left_is_not_used(start: Start, job: str, tmp_pa
     later = start(1)
     folder = tmp_path / "run" / ".launch"
     folder.mkdir(parents=True)
-    stale = {"addresses": ["127.0.0.1"], "port": 9, "token": "of another time"}
+    stale = {"addresses": ["127.0.0.1"], "port": 9, "secret": "of another time"}
     (folder / f"mpirun-{job}-0.json").write_text(json.dumps(stale))
     time.sleep(2)
     assert later.poll() is None
