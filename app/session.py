@@ -53,10 +53,18 @@ class Session:
 
     @classmethod
     def of_run(cls, run: Path, *stages: str, **changes: Any) -> Session:
-        """These stages with the flags of an earlier run and a few changes to them, on one rank."""
+        """These stages with the flags of an earlier run and a few changes to them, on one rank.
+
+        InputError where the run's flags name code, which runs only where a user names it.
+        """
         _, values = flags.parse([f"--flagfile={run / 'experiment.cfg'}"])
         own = {"save_path": str(run), "output": None, "overwrite": False}
         asked = {**values, **own, **changes}
+        if asked["data_module"] and "data_module" not in changes:
+            raise InputError(
+                f"{run}: made with --data_module={asked['data_module']}, which is code; a run "
+                "folder may be anybody's, so that nothing it names is run"
+            )
         return cls(config.build(stages, asked), Ranks())
 
     @cached_property

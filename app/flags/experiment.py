@@ -106,7 +106,13 @@ DATA = (
         "test: [2010, 2010]' or 'kind: blocks, block: 20D'; three shares in time order, such as "
         "0.6,0.2,0.2; or the name of the split that all times belong to.",
     ),
-    Flag("data_module", "text", None, "Python file that holds the arrays."),
+    Flag(
+        "data_module",
+        "text",
+        None,
+        "Python file that holds the arrays; it is code that runs with your rights, also where a "
+        "flagfile names it.",
+    ),
     Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
     Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
     Flag("stage_to", "text", None, "Copy the shards to this node-local folder first."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from app.exit_codes import INTERRUPTED
 from app.sweep.members import Member
 
 SCRIPT = "array.sbatch"
+UNFIT = re.compile(r"[\n\r\\]")  # Slurm reads #SBATCH lines; backslashes hide its %A and %a
 
 TEMPLATE = """\
 #!/usr/bin/env bash
@@ -27,20 +29,20 @@ TEMPLATE = """\
 #SBATCH --signal=USR1@120
 #SBATCH --requeue
 set -euo pipefail
-cd {folder}
+cd -- {folder}
 python={python}
 members=(
 {members}
 )
 member="${{members[$SLURM_ARRAY_TASK_ID]}}"
-rm -f "$member/exit_code" "$member/finished.cfg"
+rm -f -- "$member/exit_code" "$member/finished.cfg"
 export TF_CPP_MIN_LOG_LEVEL=3
 trap : TERM # pre-emption may signal this shell too, which must live to queue the task again
 code=0
 srun --kill-on-bad-exit=1 --cpus-per-task="${{SLURM_CPUS_PER_TASK:-1}}" \\
     "$python" -m app {stages} --flagfile="$member/member.cfg" >>"$member/log.txt" 2>&1 || code=$?
 case "$code" in
-0) cp "$member/member.cfg" "$member/finished.cfg" ;;
+0) cp -- "$member/member.cfg" "$member/finished.cfg" ;;
 {interrupted}) exec scontrol requeue "$SLURM_JOB_ID" ;; # asked to stop; it goes on from there
 esac
 echo "$code" >"$member/exit_code"
@@ -53,16 +55,22 @@ def array_script(
 ) -> str:
     """Text of the batch script: the tasks are the members in `todo`, by their numbers.
 
-    `members` are all of the sweep; `jobs` above 1 bounds how many tasks run at a time.
+    `members` are all of the sweep; `jobs` above 1 bounds how many tasks run at a time. InputError
+    where a folder's name cannot stand in such a script.
     """
     folder = members[0].folder.parent
+    if odd := UNFIT.search(f"{folder}{Path.cwd()}"):
+        raise InputError(
+            f"--save_path={str(folder)!r}: {odd[0]!r} in the name of a folder cannot stand in the "
+            "script of a Slurm array; expected another name, or the sweep without --submit"
+        )
     throttle = f"%{jobs}" if jobs > 1 else ""
     here = Path.cwd()
     return TEMPLATE.format(
         script=shlex.quote(str(folder / SCRIPT)),
         name=shlex.quote(f"sweep-{folder.name}"),
         array=number_ranges([member.number for member in todo]) + throttle,
-        output=shlex.quote(f"{folder}/slurm-%A_%a.log"),
+        output=shlex.quote(f"{str(folder).replace('%', '%%')}/slurm-%A_%a.log"),
         folder=shlex.quote(str(here)),
         python=shlex.quote(_within(sys.executable, here)),
         members="\n".join(

@@ -27,6 +27,9 @@ from app.errors import InputError, one_line
 NETCDF, ZARR, GRIB = "netcdf4", "zarr", "cfgrib"  # engines of xarray
 OWN_ENGINES = {NETCDF, "h5netcdf", "scipy", ZARR, GRIB}  # that read what is told apart here
 ZARR_METADATA = ("zarr.json", ".zgroup", ".zmetadata")
+JSON_NAMES = (*ZARR_METADATA, ".zarray", ".zattrs")
+MOST_METADATA, MOST_CHUNK = 16 << 20, 1 << 30  # bytes of a member of a ZIP archive, beyond which
+MOST_EXPANDED = 100  # it may unpack to so many for each stored
 HEAD = 4096  # bytes looked at
 GRIB_MESSAGE = re.compile(rb"GRIB(?=....)", re.DOTALL)
 GRIB_EDITIONS = (1, 2)  # in the eighth byte
@@ -143,7 +146,8 @@ def _refuse_archive(path: str) -> None:
     """InputError for all ZIP archives but a Zarr store at the archive's own root."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
+            members = [one for one in archive.infolist() if not one.is_dir()]
+            names = [one.filename for one in members]
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(
             f"{path}: a ZIP archive that is damaged or not downloaded or copied whole; get it again"
@@ -151,6 +155,23 @@ def _refuse_archive(path: str) -> None:
     if not set(names) & set(ZARR_METADATA):
         raise InputError(
             f"{path}: a ZIP archive of {_some(names)}; unzip it and give the files in it"
+        )
+    for member in members:
+        _refuse_odd_member(path, member)
+
+
+def _refuse_odd_member(path: str, member: zipfile.ZipInfo) -> None:
+    """InputError for what leads out of an archive, is a link, or unpacks to far more."""
+    name, size = member.filename, member.file_size
+    if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+        raise InputError(f"{path}: a ZIP archive with {name!r} in it, which leads out of it")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise InputError(f"{path}: a ZIP archive with the symbolic link {name!r} in it")
+    most = MOST_METADATA if name.rpartition("/")[2] in JSON_NAMES else MOST_CHUNK
+    if size > most and size > MOST_EXPANDED * member.compress_size:
+        raise InputError(
+            f"{path}: a ZIP archive in which {name!r} would unpack from "
+            f"{member.compress_size:,} to {size:,} bytes"
         )
 
 
