@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import InputError, Interrupted, Regroup, RunError, one_line
+from app.room import full
 
 if TYPE_CHECKING:
     from app.config import SamplingConfig
@@ -50,12 +51,20 @@ def reading_flags() -> Iterator[None]:
 def told(error: BaseException, stage: str = "", sampling: SamplingConfig | None = None) -> str:
     """What happened, in the error's own words, and where in this program."""
     name, text = type(error).__name__, GRAPH_NODE.sub("", one_line(error))
+    if full(error):
+        return f"{_named(error)}no space left on the file system ({text})"
     if isinstance(error, MemoryError) or name == "ResourceExhaustedError":
         return f"out of memory ({text}){_smaller(stage, sampling)}"
     if not (isinstance(error, OSError) or text.startswith(name)):
         text = f"{name}: {text}"
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     return f"{text}{notes} ({_place(error)}{HINT})"
+
+
+def _named(error: BaseException) -> str:
+    """The file that an error names, for the beginning of a line."""
+    name = getattr(error, "filename", None)
+    return f"{name}: " if name else ""
 
 
 def hear_threads() -> None:

@@ -22,6 +22,7 @@ from app.atomic import write_json, write_text
 from app.errors import InputError
 from app.flags import FREE_FLAGS, as_flagfile, parse
 from app.masking import command_line
+from app.room import full, no_room
 from app.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
@@ -102,6 +103,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.experiment, as_flagfile(flags))
         except OSError as error:
+            if full(error):
+                raise no_room(self.experiment) from error
             raise InputError(f"--save_path={self.path}: cannot be written ({error})") from error
 
     def _learnt(self) -> str:

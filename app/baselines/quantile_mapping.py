@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 from app.baselines.base import BLOCK_BYTES, clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation, blocks_of, find_twins, to_fine
 from app.data.quantile_mapping import LEVELS, mapped, quantiles
+from app.room import scratch
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -26,8 +26,7 @@ def training_quantiles(read: Read, samples: int, shape: tuple[int, ...]) -> np.n
     """
     y, x, c = shape
     found = np.empty((len(LEVELS), *shape))
-    with tempfile.TemporaryFile() as file:
-        stored = np.memmap(file, np.float32, "w+", shape=(samples, *shape))
+    with scratch(None, (samples, *shape)) as stored:
         for indices in time_blocks(samples, y * x * c):
             stored[indices[0] : indices[-1] + 1] = read(indices)
         step = max(1, BLOCK_BYTES // (8 * samples * x * c))

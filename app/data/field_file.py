@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import xarray as xr
 from app.data.description import Variable
 from app.data.times import ENCODING_UNITS, Stamps
 from app.grids import Grid
+from app.room import reserve, writing
 
 CONVENTIONS = "CF-1.8"
 TIME = "time"
@@ -58,29 +62,65 @@ class FieldWriter:
         quantiles: Sequence[float] = (),
         summaries: Sequence[Variable] = (),
     ) -> FieldWriter:
-        """Of a new file, in the place of one that is there."""
-        coordinates = xr.Dataset(
-            coords=grid.coords(flip=as_in_file),
-            attrs={"Conventions": CONVENTIONS, **(attributes or {})},
-        )
-        coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
-        names = [variable.name for variable in (*variables, *summaries)]
-        writer = cls(path, grid, names, as_in_file=as_in_file)
-        writer._define_times(stamps)
+        """Of a new file, in the place of one that is there; NoRoom where it does not fit.
+
+        Its space is reserved, so that no later write can find the disk full.
+        """
+        cells = len(stamps) * math.prod(grid.shape)
+        layers = len(variables) * (members or len(quantiles) or 1) + len(summaries)
+        with writing(path, FIELD_TYPE.itemsize * cells * layers):
+            coordinates = xr.Dataset(
+                coords=grid.coords(flip=as_in_file),
+                attrs={"Conventions": CONVENTIONS, **(attributes or {})},
+            )
+            coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
+            names = [variable.name for variable in (*variables, *summaries)]
+            writer = cls(path, grid, names, as_in_file=as_in_file)
+            try:
+                writer._define_all(stamps, variables, members, quantiles, summaries)
+                writer._reserve()
+            except BaseException:
+                writer._abandon()
+                raise
+        return writer
+
+    def _define_all(
+        self,
+        stamps: Stamps,
+        variables: Sequence[Variable],
+        members: int | None,
+        quantiles: Sequence[float],
+        summaries: Sequence[Variable],
+    ) -> None:
+        self._define_times(stamps)
         leading: tuple[str, ...] = (TIME,)
         if members is not None:
-            writer._define_layers(MEMBER, np.arange(members, dtype="i4"))
+            self._define_layers(MEMBER, np.arange(members, dtype="i4"))
             leading = (MEMBER, TIME)
         elif quantiles:
-            writer._define_layers(QUANTILE, np.array(quantiles, "f8"))
+            self._define_layers(QUANTILE, np.array(quantiles, "f8"))
             facts = {"long_name": "level of the quantile", "units": "1"}
-            writer._file[QUANTILE].setncatts(facts)
+            self._file[QUANTILE].setncatts(facts)
             leading = (QUANTILE, TIME)
         for variable in variables:
-            writer._define(variable, leading)
+            self._define(variable, leading)
         for variable in summaries:
-            writer._define(variable, (TIME,))
-        return writer
+            self._define(variable, (TIME,))
+
+    def _reserve(self) -> None:
+        """Lay the arrays out, as the library does at their first values, and take their space."""
+        for name in self.names:
+            array = self._file.variables[name]
+            if array.size:
+                array[(-1,) * (array.ndim - 2)] = np.float32(np.nan)
+        self._file.sync()
+        with self.path.open("r+b") as file:
+            reserve(file.fileno(), os.fstat(file.fileno()).st_size)
+
+    def _abandon(self) -> None:
+        """Close a file that is of no use any more."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self.close()
 
     def __enter__(self) -> FieldWriter:
         return self
@@ -124,11 +164,12 @@ class FieldWriter:
 
     def write(self, start: int, fields: Iterable[np.ndarray]) -> None:
         """One field (n, y, x), or (layer, n, y, x), a variable, from row `start` on."""
-        for name, field in zip(self.names, fields, strict=True):
-            rows = slice(start, start + field.shape[-3])
-            self._file.variables[name][..., rows, :, :] = (
-                self._grid.restore(field) if self._as_in_file else field
-            )
+        with writing(self.path):
+            for name, field in zip(self.names, fields, strict=True):
+                rows = slice(start, start + field.shape[-3])
+                self._file.variables[name][..., rows, :, :] = (
+                    self._grid.restore(field) if self._as_in_file else field
+                )
 
     def sync(self) -> None:
         """Hand everything to the system, so that the file is whole should this process be killed.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import create_once, read_json, sync, write_json
+from app.atomic import create_once, read_json, sync, write_json, write_text
 from app.data.description import DataDescription, Variable
+from app.data.field_file import FIELD_TYPE
 from app.data.fingerprint import fingerprint
 from app.data.module import ModuleData, load_module
 from app.data.module_plan import plan_of_module
@@ -38,6 +41,7 @@ from app.errors import InputError, one_line
 from app.locks import Heartbeat, Watch
 from app.owners import owner
 from app.ranks import Ranks
+from app.room import NoRoom, full, no_room, require
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
 FAILURE = "failed.json"
@@ -137,6 +141,7 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         if (place.final / MANIFEST).is_file():
             return
         logging.info("preparing %d shards in %s", len(job.tasks), place.final)
+        require(place.final, _bytes(job))
         (folder / DATA).mkdir()
         (folder / READY).touch()
         _work(job, folder, beat)
@@ -144,7 +149,9 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         _finish(job, folder, reports)
         _publish(folder / DATA, place.final)
     except BaseException as error:
-        place.notify_failure(one_line(error))
+        place.notify_failure(error)
+        if full(error):
+            raise error if isinstance(error, NoRoom) else no_room(place.final) from error
         if isinstance(error, OSError):
             raise InputError(f"{place.final}: {one_line(error)}") from error
         raise
@@ -159,7 +166,11 @@ def _help(job: Job, folder: Path, beat: Heartbeat) -> None:
     except BaseException as error:
         if not folder.is_dir():
             return  # the leader has finished or failed meanwhile: that is what counts
-        create_once(folder / FAILURE, {"message": f"rank {job.ranks.rank}: {one_line(error)}"})
+        message = f"rank {job.ranks.rank}: {one_line(error)}"
+        with suppress(OSError):
+            create_once(folder / FAILURE, {"message": message, "full": full(error)})
+        if full(error) and not isinstance(error, NoRoom):
+            raise no_room(folder) from error
         raise
 
 
@@ -196,7 +207,7 @@ def _gather(job: Job, folder: Path, beat: Heartbeat) -> dict[str, dict[str, Any]
 def _raise_failure(folder: Path) -> None:
     failure = read_json(folder / FAILURE)
     if failure is not None:
-        raise InputError(str(failure["message"]))
+        raise (NoRoom if failure.get("full") else InputError)(str(failure["message"]))
 
 
 def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
@@ -208,8 +219,16 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     findings = _findings(plan, reports)
     path = data / MANIFEST
     manifest = _manifest(job, data, reports) | {"findings": findings}
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    write_text(path, json.dumps(manifest))
     seal(path)
+
+
+def _bytes(job: Job) -> int:
+    """Size of all shards."""
+    plan = job.plan
+    values = (math.prod(plan.grids[role].shape) * len(plan.variables[role]) for role in plan.roles)
+    rows = sum(task.end - task.first for task in job.tasks)
+    return FIELD_TYPE.itemsize * rows * sum(values)
 
 
 def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:

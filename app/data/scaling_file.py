@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from app.data.transforms import Scaling
+from app.netcdf_file import write_dataset
 
 SEPARATOR = "."
 
@@ -18,7 +19,7 @@ def write_scaling(path: Path, scaling: dict[str, Scaling]) -> None:
         for name, values in one.to_arrays().items():
             dims = ("y", "x", "channel")[-values.ndim :]
             arrays[f"{role}{SEPARATOR}{name}"] = ([f"{role}_{dim}" for dim in dims], values)
-    xr.Dataset(arrays).to_netcdf(path, format="NETCDF4", engine="netcdf4")
+    write_dataset(xr.Dataset(arrays), path)
 
 
 def read_scaling(path: Path) -> dict[str, Scaling]:

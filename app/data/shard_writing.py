@@ -16,6 +16,8 @@ from app.data.plan import Plan
 from app.data.shard_files import offsets, seal
 from app.data.transforms import ScalingFit, forward_all
 from app.grids import Grid
+from app.netcdf_file import write_dataset
+from app.room import writing
 
 SHARD_BYTES = 256 << 20
 MOST_SHARDS = 8  # per split: more would only be more files
@@ -121,7 +123,8 @@ def _add(fit: ScalingFit, fields: np.ndarray, variables: tuple[Variable, ...]) -
 def save_fits(path: Path, fits: dict[str, ScalingFit]) -> None:
     """Partial statistics of one shard."""
     arrays = {f"{role}.{key}": v for role, fit in fits.items() for key, v in fit.state.items()}
-    np.savez(path, **arrays)
+    with writing(path, sum(array.nbytes for array in arrays.values())):
+        np.savez(path, **arrays)
 
 
 def merge_fits(paths: list[Path], variables: dict[str, tuple[Variable, ...]]) -> dict[str, Any]:
@@ -150,4 +153,4 @@ def write_static(
         for variable, field in zip(variables, fields, strict=True)
     }
     dataset = xr.Dataset(arrays, coords=coords, attrs={"Conventions": "CF-1.8"})
-    dataset.to_netcdf(path, format="NETCDF4", engine="netcdf4")
+    write_dataset(dataset, path)

@@ -11,6 +11,7 @@ from absl import logging
 from app.data.workplace import POLL, Workplace
 from app.errors import InputError, one_line
 from app.locks import Heartbeat
+from app.room import NoRoom, full, no_room, require
 
 DATA = "data"  # folder within the work folder
 
@@ -40,12 +41,17 @@ def _copy(folder: Path, place: Workplace, work: Path, beat: Heartbeat) -> None:
     try:
         if place.final.is_dir():
             return  # finished between our look and our lock
+        require(place.final, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()))
         shutil.copytree(folder, work / DATA)
         (work / DATA).rename(place.final)
         logging.info("shards copied to %s", place.final)
     except (OSError, shutil.Error) as error:
-        message = f"--stage_to={place.final.parent}: {one_line(error)}"
-        place.notify_failure(message)
-        raise InputError(message) from error
+        refusal = InputError(f"--stage_to={place.final.parent}: {one_line(error)}")
+        told = no_room(place.final) if full(error) else refusal
+        place.notify_failure(told)
+        raise told from error
+    except NoRoom as error:
+        place.notify_failure(error)
+        raise
     finally:
         place.release(beat, work)

@@ -10,10 +10,11 @@ import shutil
 from pathlib import Path
 
 from app.atomic import read_json, write_json
-from app.errors import InputError
+from app.errors import InputError, one_line
 from app.locks import Heartbeat, Watch, give_back, hold, remove_judged
 from app.owners import owner
 from app.ranks import job_name
+from app.room import NoRoom, full, no_room
 
 POLL = 0.1  # seconds
 
@@ -36,8 +37,13 @@ class Workplace:
             remove_judged(self._lock, read_json(self._lock))
         me = owner()
         folder = self._cache / f".{self._name}.{me['token']}"
-        if not hold(self._lock, {**me, "folder": folder.name}):
-            return None
+        try:
+            if not hold(self._lock, {**me, "folder": folder.name}):
+                return None
+        except OSError as error:
+            if full(error):
+                raise no_room(self._lock) from error
+            raise
         beat.add(self._lock)
         self._notice.unlink(missing_ok=True)
         for leftover in self._cache.glob(f".{self._name}.*/"):
@@ -67,18 +73,20 @@ class Workplace:
             return None
         return str(self.work_folder()), touched
 
-    def notify_failure(self, message: str) -> None:
-        """Let those who wait fail with this message."""
-        write_json(self._notice, {"message": message, "job": job_name()})
+    def notify_failure(self, error: BaseException) -> None:
+        """Let those who wait fail for the same reason, if there is room to tell it."""
+        content = {"message": one_line(error), "full": full(error), "job": job_name()}
+        with contextlib.suppress(OSError, NoRoom):
+            write_json(self._notice, content)
 
     def raise_failure(self) -> None:
-        """InputError if the work failed while we waited, or earlier in our own job."""
+        """InputError, or NoRoom, if the work failed while we waited, or earlier in our own job."""
         content = read_json(self._notice)
         if content is None:
             return
         ours = content.get("job") is not None and content["job"] == job_name()
         if ours or self._notice_time() != self._old_notice:
-            raise InputError(str(content["message"]))
+            raise (NoRoom if content.get("full") else InputError)(str(content["message"]))
 
     def _notice_time(self) -> int | None:
         try:

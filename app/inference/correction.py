@@ -15,6 +15,7 @@ from app.baselines.quantile_mapping import training_quantiles
 from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
 from app.errors import InputError
 from app.inference.external import ExternalInput
+from app.netcdf_file import write_dataset
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -35,9 +36,7 @@ def write_input_climate(path: Path, shards: Shards) -> None:
         variable.name: (dims, found[..., c].astype(np.float32), {"kind": variable.kind})
         for c, variable in enumerate(variables)
     }
-    temporary = path.with_suffix(".part")
-    xr.Dataset(content, {"level": LEVELS}).to_netcdf(temporary, engine="netcdf4")
-    temporary.replace(path)
+    write_dataset(xr.Dataset(content, {"level": LEVELS}), path)
 
 
 class Climate:

@@ -195,7 +195,7 @@ class Layout:
         return [variable.name for variable in (*self.variables, *self._statistics)]
 
     def _new(self, path: Path, stamps: Stamps, as_in_file: bool) -> FieldWriter:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # its space may be needed
         several = self.members > 1
         return FieldWriter.new(
             path,

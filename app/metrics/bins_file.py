@@ -14,6 +14,7 @@ from app.atomic import write_text
 from app.data.times import Stamps
 from app.metrics.bins import LEVELS, BinScores
 from app.metrics.results import VariableResult
+from app.netcdf_file import write_dataset
 
 BIN_COLUMNS = ("variable", "bin", "lower", "upper", "unit", "days", "share", "candidate")
 SCORES = ("rmse", "rmse_low", "rmse_high", "mae", "bias")
@@ -78,6 +79,4 @@ def _write_sums(path: Path, found: list[tuple[VariableResult, BinScores]], times
         content[f"{name}_days"] = xr.DataArray(scores.days, dims=dims[1])
     dataset = xr.Dataset(content)
     dataset["seconds"] = ("time", times.seconds, {"long_name": f"since 1970, {times.calendar}"})
-    temporary = path.with_suffix(".part")
-    dataset.to_netcdf(temporary, engine="netcdf4")
-    temporary.replace(path)
+    write_dataset(dataset, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.atomic import write_text
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
@@ -30,6 +30,7 @@ from app.metrics.samples import write_samples
 from app.metrics.spectra import Bands
 from app.metrics.summary import sample_rmse, summarise
 from app.metrics.table import MODEL, Row, Table
+from app.room import scratch
 
 if TYPE_CHECKING:
     from app.data.description import Variable
@@ -134,8 +135,7 @@ class _Scorer:
         """Sums of every predictand: blocks of time first, then bands of rows for the ranks."""
         kept, sums = self.kept(), self._empty_sums()
         shape = (self.layers, self.samples, *self.shape, len(self.variables))
-        with tempfile.TemporaryFile(dir=scratch_folder) as file:
-            stored = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+        with scratch(scratch_folder, shape) as stored:
             for indices in self.blocks:
                 truth, layers = self.truth(indices), self.fields(indices)
                 stored[:, indices[0] : indices[-1] + 1] = layers
@@ -281,7 +281,7 @@ def evaluate(
     finally:
         opened.close()
     evaluation.table.write_csv(folder / "summary.csv")
-    (folder / "summary.txt").write_text(str(evaluation.table), encoding="utf-8")
+    write_text(folder / "summary.txt", str(evaluation.table))
     write_gridpoint(folder / "gridpoint.nc", evaluation.variables, grid)
     labels = [result.label for result in evaluation.variables]
     scored = [(label, *pair) for label, pair in zip(labels, sums, strict=True)]

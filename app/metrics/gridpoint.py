@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from app.netcdf_file import write_dataset
+
 if TYPE_CHECKING:
     from app.grids import Grid
     from app.metrics.results import VariableResult
@@ -47,7 +49,7 @@ def write_gridpoint(path: Path, results: Iterable[VariableResult], grid: Grid) -
         "validity": "samples where the truth and every candidate are valid",
     }
     coordinates = {**grid.coords(flip=True), "candidate": names}
-    xr.Dataset(arrays, coordinates, attributes).to_netcdf(path)
+    write_dataset(xr.Dataset(arrays, coordinates, attributes), path)
 
 
 def _name(metric: str, result: VariableResult) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import tempfile
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from app.atomic import write_text
 from app.baselines.base import BLOCK_BYTES
 from app.baselines.in_time import METHODS, baseline
 from app.data.description import TimeSteps, Variable
@@ -26,6 +27,7 @@ from app.metrics.bootstrap import block_length, interval, resampled_sums
 from app.metrics.prediction import Prediction
 from app.metrics.series import SeriesScores
 from app.metrics.table import MODEL, Row, Table
+from app.room import scratch
 
 CANDIDATES = (MODEL, *METHODS)
 REFERENCE = "linear"
@@ -146,8 +148,7 @@ def evaluate_in_time(
     weight = np.zeros((n, channels))
     area = scorer.grid.cell_areas()[None, :, :, None]
     shape = (len(CANDIDATES) + 1, n, y, x, channels)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        stored = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+    with scratch(folder, shape) as stored:
         for rows in scorer.blocks():
             layers = np.concatenate([scorer.truth(rows)[None], scorer.fields(rows)])
             stored[:, rows[0] : rows[-1] + 1] = layers
@@ -173,7 +174,7 @@ def evaluate_in_time(
         Table(title, CANDIDATES, tuple(table_rows), DEFINITIONS), tuple(results), scorer
     )
     evaluation.table.write_csv(folder / "summary.csv")
-    (folder / "summary.txt").write_text(str(evaluation.table), encoding="utf-8")
+    write_text(folder / "summary.txt", str(evaluation.table))
     _write_hours(folder / "by_hour.csv", results)
     return evaluation
 
@@ -245,13 +246,14 @@ def _row(metric: str, unit: str, values: np.ndarray) -> Row:
 
 def _write_hours(path: Path, results: list[TimeResult]) -> None:
     """A row an hour of the day and variable: restoration rate and mae of every candidate."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        scores = ("restoration_rate", "mae")
-        columns = [f"{score}_{name}" for score in scores for name in CANDIDATES]
-        writer.writerow(["variable", "hour", *columns])
-        for result in results:
-            for hour in range(DAY // HOUR):
-                values = np.concatenate([result.by_hour[score][hour] for score in scores])
-                if np.isfinite(values).any():
-                    writer.writerow([result.variable.name, hour, *(f"{v:.6g}" for v in values)])
+    out = io.StringIO()
+    writer = csv.writer(out)
+    scores = ("restoration_rate", "mae")
+    columns = [f"{score}_{name}" for score in scores for name in CANDIDATES]
+    writer.writerow(["variable", "hour", *columns])
+    for result in results:
+        for hour in range(DAY // HOUR):
+            values = np.concatenate([result.by_hour[score][hour] for score in scores])
+            if np.isfinite(values).any():
+                writer.writerow([result.variable.name, hour, *(f"{v:.6g}" for v in values)])
+    write_text(path, out.getvalue())

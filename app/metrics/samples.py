@@ -11,6 +11,7 @@ import xarray as xr
 from app.metrics.accumulate import VariableScores
 from app.metrics.distribution import DistributionScores
 from app.metrics.ensemble import crps_of
+from app.netcdf_file import write_dataset
 
 SUMS = ("absolute", "squares", "error")
 SIMILARITIES = ("pearson", "ssim")
@@ -41,4 +42,4 @@ def write_samples(
         for name, values in series.items():
             arrays[name + label] = xr.DataArray(values, coordinates, dims=("candidate", "time"))
     attributes = {"title": "Scores per sample", "weighting": "cell areas, mean 1"}
-    xr.Dataset(arrays, {"time": times}, attributes).to_netcdf(path)
+    write_dataset(xr.Dataset(arrays, {"time": times}, attributes), path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
+
+from app.atomic import write_text
 
 MODEL = "model"  # the candidate that is the run's own, beside the baselines
 GAP = "  "
@@ -43,12 +46,13 @@ class Table:
         header = ["metric"]
         for name in self.candidates:
             header += [name, f"{name}_std"]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            for row in self.rows:
-                pairs = [row.values.get(name, (np.nan, np.nan)) for name in self.candidates]
-                writer.writerow([row.metric, *(_number(v, 8) for pair in pairs for v in pair)])
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(header)
+        for row in self.rows:
+            pairs = [row.values.get(name, (np.nan, np.nan)) for name in self.candidates]
+            writer.writerow([row.metric, *(_number(v, 8) for pair in pairs for v in pair)])
+        write_text(path, out.getvalue())
 
     def __str__(self) -> str:
         """Aligned plain text: title, table, notes."""

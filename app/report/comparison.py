@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.metrics.table import MODEL
-from app.report.style import LINEAR_COLOUR, MODEL_COLOUR, OTHER_COLOUR, open_frame, title
+from app.report.style import (
+    LINEAR_COLOUR,
+    MODEL_COLOUR,
+    OTHER_COLOUR,
+    open_frame,
+    save_figure,
+    title,
+)
 from app.sweep.results import Group, Scores
 
 PANELS = {
@@ -36,7 +43,7 @@ def draw_comparison(groups: Sequence[Group], baselines: Scores, folder: Path) ->
     for label in labels:
         suffix = f"_{label.strip('[]')}" if label else ""
         paths.append(folder / f"comparison{suffix}.png")
-        comparison_figure(done, baselines, label).savefig(paths[-1], dpi=DPI)
+        save_figure(comparison_figure(done, baselines, label), paths[-1], DPI)
     return paths
 
 

@@ -25,7 +25,7 @@ from app.report.maps import (
     sequential,
 )
 from app.report.members import ensemble_maps
-from app.report.style import colour, open_frame, title
+from app.report.style import colour, open_frame, save_figure, title
 
 DPI = 160
 
@@ -58,7 +58,7 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
             drawn["bins"] = bins_chart(result, result.bins)
         for name, figure in drawn.items():
             path = Path(folder) / f"{name}{suffix}.png"
-            figure.savefig(path, dpi=DPI)
+            save_figure(figure, path, DPI)
             paths.append(path)
     return paths
 

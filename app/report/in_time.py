@@ -13,7 +13,8 @@ from app.data.times import DAY
 from app.metrics.in_time import CANDIDATES, TimeEvaluation, TimeResult, TimeScorer
 from app.metrics.table import MODEL
 from app.report.maps import colour_bar, draw_field, frame, panel_figure, sequential
-from app.report.style import MODEL_COLOUR, open_frame
+from app.report.style import MODEL_COLOUR, open_frame, save_figure
+from app.room import writing
 
 DPI = 110
 COLOURS = {
@@ -44,7 +45,7 @@ def draw_time_figures(evaluation: TimeEvaluation, folder: Path) -> list[Path]:
             drawn["spectrum_in_time"] = _spectrum(result)
         for name, figure in drawn.items():
             path = folder / f"{name}{suffix}.png"
-            figure.savefig(path, dpi=DPI)
+            save_figure(figure, path, DPI)
             paths.append(path)
         paths.append(_animate(evaluation.scorer, c, folder / f"animation{suffix}.gif"))
     return paths
@@ -132,7 +133,8 @@ def _animate(scorer: TimeScorer, channel: int, path: Path) -> Path:
         return []
 
     animation = FuncAnimation(figure, draw, frames=len(rows), blit=False)
-    animation.save(str(path), writer=PillowWriter(fps=PER_SECOND), dpi=70)
+    with writing(path):
+        animation.save(str(path), writer=PillowWriter(fps=PER_SECOND), dpi=70)
     return path
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from app.atomic import write_bytes
 from app.metrics.table import MODEL
 
 MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
@@ -20,6 +24,13 @@ def colour(name: str) -> str:
 def title(name: str) -> str:
     """A candidate's name for readers."""
     return TITLES.get(name, name.replace("_", " "))
+
+
+def save_figure(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a PNG that is there whole or not at all."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    write_bytes(path, content.getbuffer())
 
 
 def open_frame(axes: Axes, grid_axis: Literal["x", "y", "both"]) -> None:

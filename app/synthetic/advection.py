@@ -17,6 +17,7 @@ import numpy as np
 from absl import logging
 
 from app.errors import InputError
+from app.room import writing
 from app.synthetic.terrain import Array
 
 VERSION = 1  # of the generator; another number makes files anew
@@ -110,9 +111,10 @@ def generate_advection(config: AdvectionConfig, path: str | os.PathLike[str]) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
             part = Path(folder) / path.name
-            with netCDF4.Dataset(part, "w") as file:
-                _write(config, file)
-            os.replace(part, path)
+            with writing(path):
+                with netCDF4.Dataset(part, "w") as file:
+                    _write(config, file)
+                os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: synthetic data cannot be written ({error})") from error
     return path

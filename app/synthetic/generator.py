@@ -15,6 +15,7 @@ import numpy as np
 from absl import logging
 
 from app.errors import InputError
+from app.room import writing
 from app.synthetic.terrain import Array, Plane
 from app.synthetic.weather import EPOCH, SECONDS_PER_HOUR, Weather
 
@@ -154,7 +155,8 @@ def generate(
     logging.info("Writing %s: %s", path, describe(config))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(config, path, block_steps or _block_steps(config, BLOCK_CELLS))
+        with writing(path):
+            _write_atomically(config, path, block_steps or _block_steps(config, BLOCK_CELLS))
     except OSError as error:
         raise InputError(f"{path}: synthetic data cannot be written ({error})") from error
     return path

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from app.config import TrainingConfig
 from app.distributed import Communicator
-from app.errors import RunError
 from app.losses import build_loss, valid_fraction
 from app.losses.dense import DenseWeights
 from app.models.layers.frames import fold
 from app.models.physical import PhysicalModel
+from app.models.saving import save_model
 from app.training.schedule import learning_rate
 from app.training.trainer import MEMORY, Batch
 
@@ -167,13 +167,7 @@ class NetworkTrainer(ABC):
 
     def save(self, path: Path) -> None:
         """Write the model, and nothing of the networks beside it, as one .keras file."""
-        temporary = path.with_name(f".{path.stem}.part.keras")
-        try:
-            self.learners[0].model.save(temporary)
-            temporary.replace(path)
-        except (OSError, ValueError) as error:  # Keras hides the one behind the other
-            temporary.unlink(missing_ok=True)
-            raise RunError(f"{path}: cannot be written ({_cause(error)})") from error
+        save_model(self.learners[0].model, path)
 
     def variables(self) -> dict[str, Any]:
         """All state but the seed generators', by names that a resumed run finds again."""
@@ -297,12 +291,6 @@ def build_optimizer(
     if keras.config.dtype_policy().compute_dtype == "float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The system's own error behind others that followed from it."""
-    behind = error.__context__
-    return error if behind is None or getattr(error, "errno", None) else _cause(behind)
 
 
 def _with_factors(kind: type[Any], factors: Sequence[float]) -> type[Any]:

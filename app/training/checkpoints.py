@@ -19,6 +19,7 @@ from absl import logging
 
 from app.atomic import sync, write_text
 from app.errors import RunError
+from app.room import SLACK, full, no_room
 from app.run_files import IN_CHECKPOINT, STEPS, remove_checkpoint
 
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
@@ -57,6 +58,8 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         write_text(folder / POINTER, final.name + "\n")
     except OSError as error:
         remove_checkpoint(temporary)
+        if full(error):
+            raise no_room(final, size(checkpoint)) from error
         raise RunError(
             f"checkpoint {final}: cannot be written ({error}); the last one stays"
         ) from error
@@ -64,6 +67,11 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         if old not in (final, before):
             remove_checkpoint(old)
     return final
+
+
+def size(checkpoint: Checkpoint) -> int:
+    """Bytes of a checkpoint on disk, roughly."""
+    return sum(array.nbytes for array in checkpoint.arrays.values()) + SLACK
 
 
 def load(folder: Path) -> Checkpoint | None:

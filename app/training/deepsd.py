@@ -26,6 +26,7 @@ from app.grids import Geometry
 from app.losses.dense import DenseWeights
 from app.models.block_means import BlockMeans
 from app.models.loading import load_model
+from app.models.saving import save_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
 from app.run_data import check_same_data, facts_of_data
@@ -191,9 +192,7 @@ class _Parts:
             self._finetune(folder, epochs)
             return
         if self._ranks.first:
-            temporary = folder.path / ".model.part.keras"
-            self.model.save(temporary)
-            temporary.replace(folder.model)
+            save_model(self.model, folder.model)
             logging.info("%d stages joined: %s", len(folders), folder.model)
         self._communicator.barrier()
 

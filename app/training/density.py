@@ -24,6 +24,7 @@ from app.losses.dense import (
     dense_weights,
     relative_density,
 )
+from app.netcdf_file import write_dataset
 from app.training.trainable import dense_threshold
 
 Blocks = Callable[[], Iterator[np.ndarray]]
@@ -150,4 +151,4 @@ def write_dense_weights(
         "epsilon": config.dense_epsilon,
         "dense_on": config.dense_on,
     }
-    dataset.to_netcdf(path, engine="netcdf4")
+    write_dataset(dataset, path)

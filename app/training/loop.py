@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import write_text
+from app.atomic import write_bytes, write_text
 from app.config import SamplingConfig, TrainingConfig
 from app.data.sampler import Sampler
 from app.data.samples import Samples
@@ -282,9 +281,7 @@ class Loop:
         if not (self.training.save and self.ranks.first):
             return
         if self.training.save_bestmodel:
-            temporary = self.folder.path / f".model.keras.{os.getpid()}"
-            temporary.write_bytes(self.folder.best.read_bytes())
-            temporary.replace(self.folder.model)
+            write_bytes(self.folder.model, self.folder.best.read_bytes())
         else:
             with self.trainer.averaged():
                 self.trainer.save(self.folder.model)

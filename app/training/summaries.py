@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.room import writing
+
 
 class Summaries:
     """Writes scalars to a folder, or nothing where there is none."""
@@ -19,13 +21,14 @@ class Summaries:
             return
         import tensorflow as tf
 
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self._folder))
-        with self._writer.as_default():
-            for name, value in row.items():
-                if name != "epoch":
-                    tf.summary.scalar(name, value, step=int(row["epoch"]))
-            self._writer.flush()
+        with writing(self._folder):
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._folder))
+            with self._writer.as_default():
+                for name, value in row.items():
+                    if name != "epoch":
+                        tf.summary.scalar(name, value, step=int(row["epoch"]))
+                self._writer.flush()
 
     def close(self) -> None:
         if self._writer is not None:

@@ -20,6 +20,7 @@ from app.data.shards import Shards
 from app.errors import InputError
 from app.owners import owner
 from app.ranks import Ranks
+from app.room import NoRoom
 
 FORK = multiprocessing.get_context("fork")
 
@@ -380,7 +381,7 @@ class TestSharing:
         def rank(number):
             try:
                 prepare(small, scale=2, cache_dir=tmp_path / "c", ranks=Ranks(number, 2))
-            except (InputError, OSError) as error:
+            except NoRoom as error:
                 errors.append(str(error))
 
         threads = [threading.Thread(target=rank, args=(number,)) for number in (0, 1)]
@@ -389,7 +390,7 @@ class TestSharing:
         for thread in threads:
             thread.join(timeout=20)
         assert len(errors) == 2
-        assert all("No space left on device" in error for error in errors)
+        assert all("no space left on the file system" in error for error in errors)
         assert [p.suffix for p in (tmp_path / "c").iterdir()] == [".failed"]
         monkeypatch.undo()
         Shards.open(prepare(small, scale=2, cache_dir=tmp_path / "c"))

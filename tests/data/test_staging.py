@@ -8,7 +8,7 @@ import pytest
 
 from app.data import staging
 from app.data.staging import staged
-from app.errors import InputError
+from app.room import NoRoom
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_copy_that_fails_fails_in_one_line(shards, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(staging.shutil, "copytree", full)
-    with pytest.raises(InputError, match=r"--stage_to=.*No space left on device") as caught:
+    with pytest.raises(NoRoom, match=r"node/\w+: no space left on the file system") as caught:
         staged(shards, tmp_path / "node")
     assert "\n" not in str(caught.value)
     monkeypatch.undo()

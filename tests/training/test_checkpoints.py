@@ -74,7 +74,7 @@ def test_failed_write_leaves_the_last_checkpoint(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(RunError, match="no space left on the file system"):
         save(tmp_path, 4, checkpoint(4))
     loaded = load(tmp_path)
     assert loaded is not None
