@@ -149,12 +149,11 @@ def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
         _finish(job, folder, reports)
         _publish(folder / DATA, place.final)
     except BaseException as error:
-        place.notify_failure(error)
-        if full(error):
-            raise error if isinstance(error, NoRoom) else no_room(place.final) from error
-        if isinstance(error, OSError):
-            raise InputError(f"{place.final}: {one_line(error)}") from error
-        raise
+        told = _told(error, place.final)
+        place.notify_failure(told)
+        if told is error:
+            raise
+        raise told from error
     finally:
         place.release(beat, folder)
 
@@ -166,12 +165,20 @@ def _help(job: Job, folder: Path, beat: Heartbeat) -> None:
     except BaseException as error:
         if not folder.is_dir():
             return  # the leader has finished or failed meanwhile: that is what counts
-        message = f"rank {job.ranks.rank}: {one_line(error)}"
+        told = no_room(folder) if full(error) and not isinstance(error, NoRoom) else error
+        message = f"rank {job.ranks.rank}: {one_line(told)}"
         with suppress(OSError):
             create_once(folder / FAILURE, {"message": message, "full": full(error)})
-        if full(error) and not isinstance(error, NoRoom):
-            raise no_room(folder) from error
-        raise
+        if told is error:
+            raise
+        raise told from error
+
+
+def _told(error: BaseException, final: Path) -> BaseException:
+    """The error by which a failure of the file system is told."""
+    if isinstance(error, NoRoom) or not (full(error) or isinstance(error, OSError)):
+        return error
+    return no_room(final) if full(error) else InputError(f"{final}: {one_line(error)}")
 
 
 def _work(job: Job, folder: Path, beat: Heartbeat) -> None:
