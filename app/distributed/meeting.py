@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from app.atomic import read_json
 from app.errors import InputError
+from app.owners import ended, owner
 from app.ranks import Ranks, attempt
 
 FOLDER = ".launch"
@@ -37,14 +37,23 @@ class Meeting:
         try:
             self._run_folder.mkdir(parents=True, exist_ok=True)
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent)  # with mode 0600
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(facts, file)
-            os.replace(name, self._path)
+            self._remove_leftovers()
+            self._path.unlink(missing_ok=True)
+            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with open(descriptor, "wb", buffering=0) as file:  # readers see all of it or nothing
+                file.write(json.dumps({**facts, "owner": owner()}).encode())
         except OSError as error:
             raise InputError(
                 f"--save_path={self._run_folder}: cannot be written ({error})"
             ) from error
+
+    def _remove_leftovers(self) -> None:
+        """Remove the files, with their secrets, of jobs that were killed while they met."""
+        for path in self._path.parent.glob("*.json"):
+            content = read_json(path)
+            known = content.get("owner") if isinstance(content, dict) else None
+            if content is None or (isinstance(known, dict) and ended(known)):
+                path.unlink(missing_ok=True)
 
     def read(self) -> dict[str, Any] | None:
         return read_json(self._path)
