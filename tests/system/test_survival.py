@@ -24,7 +24,7 @@ from tests.system.faults.phases import PHASES
 
 CHOSEN = [
     Kill(0, "none", "prepare", "SIGKILL", "rank 0", 0.3),
-    Kill(1, "none", "checkpoint", "SIGUSR1", "rank 0", 0.5, whole=True),
+    Kill(1, "none", "checkpoint", "SIGUSR1", "rank 0", 0.5),
     Kill(2, "none", "validation", "SIGTERM", "rank 0", 0.6),
     Kill(3, "none", "metrics", "SIGTERM", "rank 0", 0.1),
 ]
