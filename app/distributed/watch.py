@@ -26,6 +26,7 @@ from app.config import LaunchConfig
 from app.distributed.meeting import Meeting
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
+from app.distributed.session_folders import mark_and_tidy
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError, one_line
 from app.exit_codes import INTERRUPTED, OK
@@ -71,6 +72,8 @@ class Watch:
 
     def gather(self) -> Team:
         """Wait until all ranks have come; RunError names those that have not."""
+        if self.ranks.local_rank == 0:
+            mark_and_tidy()
         self._thread.start()
         return self._run(self._host() if self.ranks.first else self._join())
 
