@@ -231,6 +231,38 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("linear", "ridge regression per fine cell", "app.baselines.ridge:Linear"),
     ),
+    "metric": (  # in the order of their rows
+        ("errors", "mae, rmse, bias, nrmse and relative bias", "app.metrics.errors:Errors"),
+        ("ensemble", "CRPS, spread/skill, rank histogram", "app.metrics.ensemble:Ensemble"),
+        ("pooled", "absolute error or CRPS of 2×2 means", "app.metrics.pooled:Pooled"),
+        (
+            "quantiles",
+            "pinball loss and coverage of quantiles",
+            "app.metrics.quantile_scores:Quantiles",
+        ),
+        (
+            "correlation",
+            "Pearson and Spearman, over space and time",
+            "app.metrics.correlation:Correlation",
+        ),
+        ("psnr", "peak signal-to-noise ratio", "app.metrics.psnr:Psnr"),
+        ("ssim", "structural similarity", "app.metrics.ssim:Ssim"),
+        ("spectrum", "variance by wavelength against the truth's", "app.metrics.spectra:Spectrum"),
+        ("wet", "frequency and intensity of wet cells", "app.metrics.wet:Wet"),
+        (
+            "wet_probability",
+            "Brier score and reliability of wet members",
+            "app.metrics.wet:WetProbability",
+        ),
+        ("extremes", "bias of the 99th percentile over time", "app.metrics.extremes:Extremes"),
+        (
+            "persistence",
+            "lag-1 autocorrelation of what is added to bicubic",
+            "app.metrics.persistence:ResidualPersistence",
+        ),
+        ("skill", "1 - rmse / rmse of bicubic and linear", "app.metrics.skill:Skill"),
+        ("bins", "errors by the size of the true value", "app.metrics.bins:ValueBins"),
+    ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),
         ("epsilon", "DDPM: the network predicts the noise"),

@@ -35,9 +35,9 @@ def draw(run: Path, other: Path, out: Path) -> None:
     for c, result in enumerate(found.variables):
         layers = opened.read_layers(np.array([rows[result.example.time]]))
         field = opened.field_of(layers)[0, ..., c]
-        suffix = f"_{result.variable.name}" if result.label else ""
+        suffix = f"_{result.subject.variable.name}" if result.label else ""
         path = out.with_name(f"{out.stem}{suffix}{out.suffix}")
-        ensemble_maps(result, grid, field).savefig(path, dpi=DPI)
+        ensemble_maps(result, field).savefig(path, dpi=DPI)
 
 
 if __name__ == "__main__":

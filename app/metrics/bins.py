@@ -2,105 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
-from app.baselines.base import fine_values, split_size, time_blocks
 from app.data.times import DAY, Stamps
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval, resampled_sums
+from app.metrics.climate import BINS, Histogram
+from app.metrics.metric import Block, Metric, Subject
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from matplotlib.figure import Figure
 
-BINS = 5  # of equal width over the training range
-TAILS = (0.99, 0.999)  # quantiles of the training values; above each lies one more bin
+    from app.metrics.metric import Result
+
 MIN_DAYS = 30  # independent days that a bin must hold to be scored
 LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)  # of the quantiles compared
-NODES = 2**16  # of the histograms that quantiles are read from
-MARGIN = 0.25  # of the training range, by which they reach beyond it on either side
-Undo = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """Counts of values between two bounds; what lies beyond counts at the ends."""
-
-    low: float
-    high: float
-    counts: np.ndarray
-
-    @classmethod
-    def empty(cls, low: float, high: float) -> Histogram:
-        return cls(low, high, np.zeros(NODES, np.int64))
-
-    def add(self, values: np.ndarray) -> None:
-        place = (values.astype(np.float64) - self.low) / (self.high - self.low) * NODES
-        self.counts[:] += np.bincount(np.clip(place, 0, NODES - 1).astype(np.int64), None, NODES)
-
-    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
-        """Upper ends of the cells in which the levels are reached, at most a cell too high."""
-        total = np.cumsum(self.counts)
-        cells = np.searchsorted(total, np.asarray(levels) * total[-1])
-        return self.low + (np.minimum(cells, NODES - 1) + 1) * (self.high - self.low) / NODES
-
-
-@dataclass(frozen=True)
-class Climate:
-    """The training values of a predictand: their range, and the thresholds of its tails."""
-
-    low: float
-    high: float
-    tails: tuple[float, ...]
-
-    @property
-    def bins(self) -> list[tuple[str, float, float]]:
-        """Name, lower and upper end of each; the outermost are open, as later values exceed."""
-        edges = np.linspace(self.low, self.high, BINS + 1)
-        edges[0], edges[-1] = -np.inf, np.inf
-        equal = [(f"bin_{i + 1}", float(a), float(b)) for i, (a, b) in enumerate(pairwise(edges))]
-        named = zip(TAILS, self.tails, strict=True)
-        return equal + [(f"above_p{100 * level:g}", value, np.inf) for level, value in named]
-
-
-def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate | None]:
-    """Range and tails of each predictand's training values; None where they are all alike or none.
-
-    `undo` takes fields to the units of the truth that is scored.
-    """
-    n = split_size(shards, "train")
-    if not n:
-        return [None] * len(shards.variables["hr"])
-    blocks = list(time_blocks(n, fine_values(shards)))
-
-    def read(indices: np.ndarray) -> np.ndarray:
-        fields = shards.read("hr", "train", indices)
-        return fields if undo is None else np.asarray(undo(fields))
-
-    c = len(shards.variables["hr"])
-    low, high = np.full(c, np.inf), np.full(c, -np.inf)
-    for indices in blocks:
-        fields = read(indices)
-        known = np.isfinite(fields)
-        low = np.minimum(low, np.where(known, fields, np.inf).min(axis=(0, 1, 2)))
-        high = np.maximum(high, np.where(known, fields, -np.inf).max(axis=(0, 1, 2)))
-    varied = [bool(a < b) for a, b in zip(low, high, strict=True)]
-    histograms = [
-        Histogram.empty(a, b if ok else a + 1) for a, b, ok in zip(low, high, varied, strict=True)
-    ]
-    for indices in blocks:
-        fields = read(indices)
-        for channel, histogram in enumerate(histograms):
-            values = fields[..., channel]
-            histogram.add(values[np.isfinite(values)])
-    return [
-        Climate(float(h.low), float(h.high), tuple(map(float, h.quantiles(TAILS)))) if ok else None
-        for h, ok in zip(histograms, varied, strict=True)
-    ]
+MARGIN = 0.25  # of the training range, by which histograms reach beyond it on either side
+BIN_COLUMNS = ("variable", "bin", "lower", "upper", "unit", "days", "share", "candidate")
+SCORES = ("rmse", "rmse_low", "rmse_high", "mae", "bias")
+QUANTILE_COLUMNS = ("variable", "unit", "level", "truth", "candidate", "value", "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,47 +60,49 @@ class BinScores:
         return self.days >= MIN_DAYS
 
 
-class BinSums:
+class ValueBins(Metric):
     """Sums of one predictand by bin and sample, on the values that all scores use."""
 
-    def __init__(self, candidates: tuple[str, ...], samples: int, climate: Climate) -> None:
-        self.candidates, self.climate = candidates, climate
+    summed = ("weight", "sums", "truth", "fields")
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        climate = subject.climate
+        assert climate is not None
         self.bins = climate.bins
-        k, b = len(candidates), len(self.bins)
-        self.weight = np.zeros((b, samples))
-        self.sums = {name: np.zeros((k, b, samples)) for name in ("squares", "absolute", "error")}
+        k, b = len(subject.candidates), len(self.bins)
+        self.weight = subject.per_sample(b)
+        names = ("squares", "absolute", "error")
+        self.sums = {name: subject.per_sample(k, b) for name in names}
         margin = MARGIN * (climate.high - climate.low)
         bounds = climate.low - margin, climate.high + margin
         self.truth = Histogram.empty(*bounds)
-        self.fields = [Histogram.empty(*bounds) for _ in candidates]
+        self.fields = [Histogram.empty(*bounds) for _ in subject.candidates]
 
-    def add(
-        self,
-        indices: np.ndarray,
-        truth: np.ndarray,
-        fields: np.ndarray,
-        versions: Sequence[np.ndarray],
-        weights: np.ndarray,
-    ) -> None:
-        """Take in truth and weights (n, y, x), fields (k, n, y, x), versions (m, n, y, x) each."""
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.climate is not None
+
+    def add(self, block: Block) -> None:
+        truth, weights, indices = block.truth, block.weights, block.indices
         valid = weights > 0
         inside = [valid & (truth >= low) & (truth < high) for _, low, high in self.bins]
         for b, where in enumerate(inside):
             self.weight[b, indices] = np.where(where, weights, 0).sum(axis=(1, 2))
-        for k, field in enumerate(fields):
+        for k, field in enumerate(block.fields):
             e = np.where(valid, field.astype(np.float64) - truth, 0.0)
             for name, values in (("squares", e**2), ("absolute", np.abs(e)), ("error", e)):
                 weighted = weights * values
                 for b, where in enumerate(inside):
                     self.sums[name][k, b, indices] = np.where(where, weighted, 0).sum(axis=(1, 2))
         self.truth.add(truth[valid])
-        for histogram, stack in zip(self.fields, versions, strict=True):
+        for histogram, stack in zip(self.fields, block.versions, strict=True):
             for version in stack:
                 histogram.add(version[valid])
 
-    def result(self, times: Stamps) -> BinScores:
+    def result(self) -> BinScores:
         """Scores of the bins, their intervals from a bootstrap over days."""
-        day = times.seconds // DAY
+        day = Stamps.of(self.subject.times).seconds // DAY
         days = np.array([len(np.unique(day[held > 0])) for held in self.weight])
         total = self.weight.sum(axis=1)
         enough = days >= MIN_DAYS
@@ -184,7 +112,7 @@ class BinSums:
 
         low, high = self._intervals(day, enough)
         return BinScores(
-            candidates=self.candidates,
+            candidates=self.subject.candidates,
             bins=self.bins,
             days=days,
             share=total / self.weight[:BINS].sum(),
@@ -201,7 +129,7 @@ class BinSums:
         )
 
     def _intervals(self, day: np.ndarray, enough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        k, b = len(self.candidates), len(self.bins)
+        k, b = len(self.subject.candidates), len(self.bins)
         ends = np.full((2, k, b), np.nan)
         for j in np.flatnonzero(enough):
             columns = np.column_stack([self.sums["squares"][:, j].T, self.weight[j]])
@@ -211,6 +139,53 @@ class BinSums:
                 for i in range(k):
                     ends[:, i, j] = interval(rmse[:, i])
         return ends[0], ends[1]
+
+    @cached_property
+    def scores(self) -> BinScores:
+        """The result, once all blocks are in."""
+        return self.result()
+
+    def tables(self) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
+        return {
+            "bins": ((*BIN_COLUMNS, *SCORES), list(self._bin_rows())),
+            "quantiles": (QUANTILE_COLUMNS, list(self._quantile_rows())),
+        }
+
+    def _bin_rows(self) -> Iterator[list[object]]:
+        name, unit, scores = self.subject.variable.name, self.subject.unit, self.scores
+        for b, (label, low, high) in enumerate(scores.bins):
+            head = [name, label, low, high, unit, scores.days[b], scores.share[b]]
+            for k, candidate in enumerate(scores.candidates):
+                yield [*head, candidate, *(getattr(scores, score)[k, b] for score in SCORES)]
+
+    def _quantile_rows(self) -> Iterator[list[object]]:
+        name, unit, scores = self.subject.variable.name, self.subject.unit, self.scores
+        for q, level in enumerate(LEVELS):
+            truth = scores.truth_quantiles[q]
+            for k, candidate in enumerate(scores.candidates):
+                value = scores.quantiles[k, q]
+                yield [name, unit, level, truth, candidate, value, value - truth]
+
+    def datasets(self) -> dict[str, xr.Dataset]:
+        """Sums by sample, with which runs are compared bin by bin."""
+        name, scores, times = self.subject.variable.name, self.scores, Stamps.of(self.subject.times)
+        dims = (f"{name}_candidate", f"{name}_bin", "time")
+        labels = [label for label, _, _ in scores.bins]
+        coordinates = {dims[0]: list(scores.candidates), dims[1]: labels}
+        content = {
+            f"{name}_{kind}": xr.DataArray(getattr(scores, kind), coordinates, dims)
+            for kind in ("squares", "absolute")
+        }
+        content[f"{name}_weight"] = xr.DataArray(scores.weight, dims=dims[1:])
+        content[f"{name}_days"] = xr.DataArray(scores.days, dims=dims[1])
+        dataset = xr.Dataset(content)
+        dataset["seconds"] = ("time", times.seconds, {"long_name": f"since 1970, {times.calendar}"})
+        return {"bins": dataset}
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        from app.metrics.drawing.bins import bins_chart
+
+        return {"bins": bins_chart(self.scores, result)}
 
 
 def by_day(columns: np.ndarray, day: np.ndarray) -> np.ndarray:

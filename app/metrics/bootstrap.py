@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from app.data.times import DAY, Stamps, modal_step
+from app.metrics.table import Row
 
 RESAMPLES = 1000
 SEED = 20190326
@@ -49,3 +52,21 @@ def interval(values: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.nanpercentile(values, LEVELS)
     return float(low), float(high)
+
+
+def interval_rows(
+    metric: str,
+    unit: str,
+    candidates: Sequence[str],
+    values: np.ndarray,
+    resampled: np.ndarray | None,
+) -> list[Row]:
+    """Rows of a score (k,) and of the ends of its 95 % interval, from resamples (R, k) if any."""
+    ends = np.full((2, len(values)), np.nan)
+    if resampled is not None:
+        ends = np.array([interval(column) for column in resampled.T]).T
+    names = (metric, f"{metric}_low", f"{metric}_high")
+    return [
+        Row(name, unit, {c: (float(v), np.nan) for c, v in zip(candidates, own, strict=True)})
+        for name, own in zip(names, (values, *ends), strict=True)
+    ]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
+
+from app.metrics.metric import Block, Metric, Subject, Sums
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from app.metrics.errors import Errors
+    from app.metrics.metric import Result
+    from app.metrics.table import Row
 
 TIES_SEED = 20060101  # ranks of tied values are drawn, the same in every evaluation
 PERCENT = 100.0
+NO_ERROR = "the mean of the members has no error"
 
 
 def fair_crps(distances: np.ndarray) -> np.ndarray:
@@ -27,16 +39,10 @@ def truth_ranks(distances: np.ndarray, generator: np.random.Generator) -> np.nda
     return below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
 
 
-def crps_of(absolute: np.ndarray, ensemble: EnsembleSums | None) -> np.ndarray:
-    """CRPS (k, n) of candidates with absolute errors (k, n), the first of them the ensemble's mean.
-
-    That of a single field is its absolute error.
-    """
-    return absolute if ensemble is None else np.vstack([ensemble.crps, absolute[1:]])
-
-
-class EnsembleSums:
+class EnsembleSums(Sums):
     """Area-weighted sums over the cells of each sample, and the rank histogram of all."""
+
+    summed = ("crps", "variance", "squares", "histogram")
 
     def __init__(self, members: int, samples: int) -> None:
         self.members = members
@@ -84,3 +90,48 @@ class EnsembleSums:
     def shares(self) -> np.ndarray:
         """Rank histogram (M + 1,): shares of the area-weighted values."""
         return self.histogram / self.histogram.sum()
+
+
+class Ensemble(Metric):
+    """CRPS of all candidates; spread, reliability and rank histogram of the members."""
+
+    summed = ("sums",)
+    definitions = (
+        "crps: mean |x - y| - sum |x - x'| / (2M(M - 1)) over members x, x' and truth y (fair"
+        " estimator); that of a single field is its mae, so that the row compares.",
+        "spread_skill: sqrt((M + 1)/M · area-weighted mean of the members' unbiased variance) /"
+        " rmse of their mean; 1 for a reliable ensemble, below 1 too little spread."
+        " reliability_index: Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members,"
+        " in %, 0 where all are as frequent; shares f area-weighted, ties at random.",
+    )
+    undefined: ClassVar[dict[str, str]] = {"spread_skill": NO_ERROR}
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.sums = EnsembleSums(subject.members, subject.samples)
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.members > 1
+
+    def add(self, block: Block) -> None:
+        self.sums.add(block.indices, block.truth, block.versions[0], block.weights)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        subject, sums = self.subject, self.sums
+        return [
+            subject.mean_row("crps", subject.unit, self._crps(errors), errors.weight),
+            subject.model_row("spread_skill", "1", sums.spread_skill),
+            subject.model_row("reliability_index", "%", sums.reliability_index),
+        ]
+
+    def _crps(self, errors: Errors) -> np.ndarray:
+        return np.vstack([self.sums.crps, errors.sample["absolute"][1:]])
+
+    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+        return {"crps": self._crps(errors)}
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        from app.metrics.drawing.ranks import rank_chart
+
+        return {"rank_histogram": rank_chart(self.sums.shares, result)}

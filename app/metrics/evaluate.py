@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
-from app.atomic import write_text
 from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
 from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
@@ -18,22 +18,17 @@ from app.data.times import Stamps, modal_step
 from app.data.wet import wet_limit
 from app.errors import InputError
 from app.grids import to_canonical
-from app.metrics.accumulate import TruthRange, VariableScores
-from app.metrics.bins import BinSums, training_climate
-from app.metrics.bins_file import write_bins
-from app.metrics.distribution import DistributionScores
-from app.metrics.gridpoint import write_gridpoint
+from app.metrics.catalogue import metrics_of
+from app.metrics.climate import training_climate
+from app.metrics.errors import Errors
+from app.metrics.files import write_files
+from app.metrics.metric import Band, Block, Example, Metric, Result, Subject, TruthRange
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
-from app.metrics.results import Evaluation, Example, VariableResult
-from app.metrics.samples import write_samples
-from app.metrics.spectra import Bands
-from app.metrics.summary import sample_rmse, summarise
-from app.metrics.table import MODEL, Row, Table
+from app.metrics.table import MODEL, Table
 from app.room import scratch
 
 if TYPE_CHECKING:
-    from app.data.description import Variable
     from app.data.shards import Shards
     from app.grids import Grid
 
@@ -47,7 +42,34 @@ INTERPOLATED = (
     "bcsd",
 )  # these need a low-resolution twin
 Undo = Callable[[np.ndarray], np.ndarray]
-Sums = tuple[VariableScores, DistributionScores]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The table, and what the figures of every predictand are drawn from."""
+
+    table: Table
+    variables: tuple[Result, ...]
+    grid: Grid
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """One predictand: its channel, its candidates among all, its metrics, errors first."""
+
+    channel: int
+    keep: list[int]
+    subject: Subject
+    metrics: tuple[Metric, ...]
+
+    @property
+    def errors(self) -> Errors:
+        first = self.metrics[0]
+        assert isinstance(first, Errors)
+        return first
 
 
 class _Scorer:
@@ -72,13 +94,11 @@ class _Scorer:
         # fields held of every sample and predictand
         self.layers = len(self.names) + (self.members or len(self.quantiles))
         self.variables = shards.variables["hr"]
-        self.times = Stamps.of(shards.times(split))
         self.samples = shards.size(split)
         self.shape = shards.geometry.fine_shape
         y, x = self.shape
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
         self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
-        self.climate = training_climate(shards, undo)
 
     def truth(self, indices: np.ndarray) -> np.ndarray:
         """Truth (n, y, x, C), NaN where the mask leaves it out."""
@@ -94,12 +114,10 @@ class _Scorer:
             fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
         return np.stack([*fields, *(layers if self.members or self.quantiles else ())])
 
-    def parted(
-        self, layers: np.ndarray, keep: list[int], c: int
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def parted(self, layers: np.ndarray, scored: _Scored) -> tuple[np.ndarray, np.ndarray | None]:
         """A predictand's own candidates (k, n, y, x), and what follows (L, n, y, x), if any."""
-        behind = layers[len(self.names) :, ..., c]
-        return layers[keep, ..., c], behind if len(behind) else None
+        behind = layers[len(self.names) :, ..., scored.channel]
+        return layers[scored.keep, ..., scored.channel], behind if len(behind) else None
 
     def truth_ranges(self) -> list[TruthRange]:
         """Mean and range of each predictand's truth."""
@@ -124,60 +142,58 @@ class _Scorer:
             for s, n, a, b in zip(total, count, low, high, strict=True)
         ]
 
-    def kept(self) -> list[list[int]]:
-        """Candidates of each predictand: those that give it at all."""
-        return [
-            [k for k, name in enumerate(self.names) if twin is not None or name not in INTERPOLATED]
-            for twin in find_twins(self.shards)
-        ]
+    def subjects(self) -> list[_Scored]:
+        """Every predictand with the candidates that give it, and metrics without any sums yet."""
+        times, grid = self.shards.times(self.split), self.shards.geometry.fine
+        seconds, area = Stamps.of(times).seconds, grid.cell_areas()
+        consecutive = None
+        if self.shards.has_times:
+            consecutive = np.diff(seconds) == modal_step(seconds)
+        climates = training_climate(self.shards, self.undo)
+        found = []
+        for c, (variable, twin, truth, climate) in enumerate(
+            zip(self.variables, find_twins(self.shards), self.truth_ranges(), climates, strict=True)
+        ):
+            keep = [
+                k
+                for k, name in enumerate(self.names)
+                if twin is not None or name not in INTERPOLATED
+            ]
+            subject = Subject(
+                variable,
+                tuple(self.names[k] for k in keep),
+                times,
+                grid,
+                area,
+                truth,
+                members=self.members,
+                quantiles=self.quantiles,
+                wet=wet_limit(variable, self.accumulation),
+                climate=climate,
+                consecutive=consecutive,
+            )
+            found.append(_Scored(c, keep, subject, metrics_of(subject)))
+        return found
 
-    def run(self, scratch_folder: Path) -> list[Sums]:
-        """Sums of every predictand: blocks of time first, then bands of rows for the ranks."""
-        kept, sums = self.kept(), self._empty_sums()
+    def run(self, scratch_folder: Path) -> list[_Scored]:
+        """Sums of every predictand: blocks of time first, then bands of rows."""
+        found = self.subjects()
         shape = (self.layers, self.samples, *self.shape, len(self.variables))
         with scratch(scratch_folder, shape) as stored:
             for indices in self.blocks:
                 truth, layers = self.truth(indices), self.fields(indices)
                 stored[:, indices[0] : indices[-1] + 1] = layers
-                for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
-                    fields, behind = self.parted(layers, keep, c)
-                    score.add(indices, truth[..., c], fields)
-                    distribution.add(indices, truth[..., c], fields, behind)
-            self._check([score for score, _ in sums])
-            self._add_series(sums, kept, stored)
-        return sums
+                for scored in found:
+                    own = truth[..., scored.channel], *self.parted(layers, scored)
+                    block = Block(scored.subject, indices, *own)
+                    for metric in scored.metrics:
+                        metric.add(block)
+            for scored in found:
+                self._check(scored)
+            self._add_series(found, stored)
+        return found
 
-    def _empty_sums(self) -> list[Sums]:
-        area = self.shards.geometry.fine.cell_areas()
-        bands = Bands.of(self.shards.geometry.fine)
-        seconds = Stamps.of(self.shards.times(self.split)).seconds
-        pairs = np.diff(seconds) == modal_step(seconds) if self.shards.has_times else None
-        sums: list[Sums] = []
-        for variable, keep, found in zip(
-            self.variables, self.kept(), self.truth_ranges(), strict=True
-        ):
-            names = tuple(self.names[k] for k in keep)
-            distribution = DistributionScores(
-                names,
-                self.samples,
-                area,
-                bands=bands,
-                origin=found.mean,
-                members=self.members,
-                levels=self.quantiles,
-                wet=wet_limit(variable, self.accumulation),
-                pairs=pairs,
-                bins=self._empty_bins(len(sums), names),
-            )
-            sums.append((VariableScores(names, self.samples, area, found), distribution))
-        return sums
-
-    def _empty_bins(self, c: int, names: tuple[str, ...]) -> BinSums | None:
-        """Sums by value bins of a predictand; None where its training values are all alike."""
-        climate = self.climate[c]
-        return None if climate is None else BinSums(names, self.samples, climate)
-
-    def _add_series(self, sums: list[Sums], kept: list[list[int]], stored: np.ndarray) -> None:
+    def _add_series(self, found: list[_Scored], stored: np.ndarray) -> None:
         """Scores that need the whole period of a grid point: ranks and extremes over time."""
         y, x = self.shape
         step = max(1, BLOCK_BYTES // (8 * self.samples * x * self.layers))
@@ -186,39 +202,40 @@ class _Scorer:
             truth = self.shards.series("hr", self.split, rows)
             if self.mask is not None:
                 truth = np.where(self.mask[rows, :, None], truth, np.nan)
-            for c, ((score, distribution), keep) in enumerate(zip(sums, kept, strict=True)):
-                fields, behind = self.parted(stored[:, :, rows], keep, c)
-                score.add_rows(rows, truth[..., c], fields)
-                distribution.add_rows(rows, truth[..., c], fields, behind)
+            for scored in found:
+                own = truth[..., scored.channel], *self.parted(stored[:, :, rows], scored)
+                band = Band(scored.subject, np.arange(rows.start, rows.stop), *own)
+                for metric in scored.metrics:
+                    metric.add_series(band)
 
-    def _check(self, scores: list[VariableScores]) -> None:
+    def _check(self, scored: _Scored) -> None:
         """Nothing left to score is an error that names the candidate to blame."""
-        for variable, score in zip(self.variables, scores, strict=True):
-            if not score.weight.any():
-                worst = score.candidates[int(score.missing.argmax())]
-                raise InputError(
-                    f"{variable.name}: no value left to score, {worst} is missing at "
-                    f"{score.missing.max()} of {score.offered} valid truth values"
-                    + (f" ({self.prediction.where})" if worst == MODEL else "")
-                )
-            if score.missing[0]:
-                logging.warning(
-                    "%s: %s has no value at %d of %d valid truth values; these are not scored",
-                    variable.name,
-                    self.prediction.where,
-                    score.missing[0],
-                    score.offered,
-                )
+        name, errors = scored.subject.variable.name, scored.errors
+        if not errors.weight.any():
+            worst = scored.subject.candidates[int(errors.missing.argmax())]
+            raise InputError(
+                f"{name}: no value left to score, {worst} is missing at "
+                f"{errors.missing.max()} of {errors.offered} valid truth values"
+                + (f" ({self.prediction.where})" if worst == MODEL else "")
+            )
+        if errors.missing[0]:
+            logging.warning(
+                "%s: %s has no value at %d of %d valid truth values; these are not scored",
+                name,
+                self.prediction.where,
+                errors.missing[0],
+                errors.offered,
+            )
 
-    def example(self, c: int, scores: VariableScores, keep: list[int]) -> Example:
+    def example(self, scored: _Scored) -> Example:
         """The fields of the sample with the median model RMSE."""
-        rmse = sample_rmse(scores)[0]
+        c, rmse = scored.channel, scored.errors.sample_rmse[0]
         ordered = np.argsort(rmse)[: np.isfinite(rmse).sum()]
         index = ordered[(len(ordered) - 1) // 2 : (len(ordered) - 1) // 2 + 1]
         layers = self.fields(index)
-        candidates, behind = self.parted(layers, keep, c)
+        candidates, behind = self.parted(layers, scored)
         fields = {"truth": self.truth(index)[0, ..., c]}
-        fields |= dict(zip(scores.candidates, candidates[:, 0], strict=True))
+        fields |= dict(zip(scored.subject.candidates, candidates[:, 0], strict=True))
         members = behind[:, 0] if self.members and behind is not None else None
         twin = find_twins(self.shards)[c]
         coarse = None
@@ -276,55 +293,26 @@ def evaluate(
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = fit_baselines(shards, candidates)
         scorer = _Scorer(shards, opened, baselines, undo, where, split, accumulation)
-        sums = scorer.run(folder)
-        evaluation = _assemble(scorer, sums, times)
+        evaluation = _assemble(scorer, scorer.run(folder))
     finally:
         opened.close()
-    evaluation.table.write_csv(folder / "summary.csv")
-    write_text(folder / "summary.txt", str(evaluation.table))
-    write_gridpoint(folder / "gridpoint.nc", evaluation.variables, grid)
-    labels = [result.label for result in evaluation.variables]
-    scored = [(label, *pair) for label, pair in zip(labels, sums, strict=True)]
-    write_samples(folder / "samples.nc", scored, times)
-    write_bins(folder, evaluation.variables, Stamps.of(times))
+    write_files(folder, evaluation.table, evaluation.variables, grid)
     return evaluation
 
 
-def _assemble(scorer: _Scorer, sums: list[Sums], times: np.ndarray) -> Evaluation:
-    several = len(scorer.variables) > 1
-    rows: list[Row] = []
-    results = []
-    for c, (variable, (score, distribution)) in enumerate(zip(scorer.variables, sums, strict=True)):
-        own_rows, maps = summarise(score, variable, times, several, distribution)
-        rows += own_rows
-        results.append(_result(scorer, c, variable, several, (score, distribution), maps))
-    title = f"Scores on the {scorer.split} period"
-    footer = notes(scorer.shards, scorer.split, scorer.variables, sums, scorer.prediction, rows)
-    table = Table(title, scorer.names, tuple(rows), footer)
-    return Evaluation(table, tuple(results), scorer.shards.geometry.fine)
-
-
-def _result(
-    scorer: _Scorer,
-    c: int,
-    variable: Variable,
-    several: bool,
-    sums: Sums,
-    maps: dict[str, np.ndarray],
-) -> VariableResult:
-    """What the figures of one predictand need."""
-    score, distribution = sums
-    keep = [scorer.names.index(name) for name in score.candidates]
-    ensemble = distribution.ensemble
-    return VariableResult(
-        variable,
-        score.candidates,
-        f"[{variable.name}]" if several else "",
-        sample_rmse(score),
-        maps,
-        scorer.example(c, score, keep),
-        spectra=distribution.spectrum.result(),
-        rank_histogram=None if ensemble is None else ensemble.shares,
-        wet_probability=distribution.wet_probability,
-        bins=None if distribution.bins is None else distribution.bins.result(scorer.times),
+def _assemble(scorer: _Scorer, found: list[_Scored]) -> Evaluation:
+    labels = [f"[{one.subject.variable.name}]" if len(found) > 1 else "" for one in found]
+    rows = [
+        row.labelled(label)
+        for one, label in zip(found, labels, strict=True)
+        for metric in one.metrics
+        for row in metric.rows(one.errors)
+    ]
+    metrics = [(one.subject, one.metrics) for one in found]
+    footer = notes(scorer.shards, scorer.split, metrics, scorer.prediction, rows)
+    table = Table(f"Scores on the {scorer.split} period", scorer.names, tuple(rows), footer)
+    results = tuple(
+        Result(one.subject, one.errors, one.metrics, label, table, scorer.example(one))
+        for one, label in zip(found, labels, strict=True)
     )
+    return Evaluation(table, results, scorer.shards.geometry.fine)

@@ -23,7 +23,7 @@ from app.data.triples import read_frames
 from app.errors import InputError
 from app.grids import Grid
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import block_length, interval, resampled_sums
+from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
 from app.metrics.prediction import Prediction
 from app.metrics.series import SeriesScores
 from app.metrics.table import MODEL, Row, Table
@@ -232,11 +232,7 @@ def _with_intervals(absolute: np.ndarray, axis: TimeAxis, label: str) -> list[Ro
 def _interval_rows(
     metric: str, label: str, values: np.ndarray, drawn: np.ndarray | None
 ) -> list[Row]:
-    """A score and the ends of its interval, which are missing without resamples."""
-    none = np.full(len(values), np.nan)
-    ends = (none, none) if drawn is None else np.array([interval(one) for one in drawn.T]).T
-    names = (metric, f"{metric}_low", f"{metric}_high")
-    return [_row(f"{n}{label}", "1", v) for n, v in zip(names, (values, *ends), strict=True)]
+    return [row.labelled(label) for row in interval_rows(metric, "1", CANDIDATES, values, drawn)]
 
 
 def _row(metric: str, unit: str, values: np.ndarray) -> Row:

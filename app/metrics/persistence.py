@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.metrics.metric import Band, Metric, Subject
+from app.metrics.table import Row
 
-class ResidualPersistence:
-    """Lag-1 autocorrelation of fields less a reference field, over the cells of all rows.
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+
+REFERENCE = "bicubic"
+
+
+class ResidualPersistence(Metric):
+    """Lag-1 autocorrelation of fields less bicubic interpolation, over the cells of all rows.
 
     For each cell the mean over the pairs of neighbouring times is taken off; covariances and
-    variances are summed over cells, of members over members. `pairs`: (n - 1,) True where a
-    sample follows the one before by one time step.
+    variances are summed over cells, of members over members. sums: (1 + k, 3), the truth first.
     """
 
-    def __init__(self, candidates: int, pairs: np.ndarray) -> None:
-        self.first = np.flatnonzero(pairs)
-        self.sums = np.zeros((1 + candidates, 3))  # of the truth, then of the candidates
+    summed = ("sums",)
+    definitions = (
+        "residual_lag1: autocorrelation over one time step of the field less bicubic, each cell's"
+        " mean over time taken off, covariance and variances summed over cells (and members).",
+    )
+    undefined: ClassVar[dict[str, str]] = {
+        "residual_lag1": "the prediction less bicubic does not vary, or no times follow each other"
+    }
 
-    def add(self, truth: np.ndarray, versions: Sequence[np.ndarray], reference: np.ndarray) -> None:
-        """Take in truth and reference (n, r, x), and each candidate's versions (m, n, r, x)."""
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        assert subject.consecutive is not None
+        self.first = np.flatnonzero(subject.consecutive)
+        self.sums = np.zeros((1 + len(subject.candidates), 3))
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.consecutive is not None and REFERENCE in subject.candidates
+
+    def add_series(self, band: Band) -> None:
         if not len(self.first):
             return
-        for sums, stack in zip(self.sums, (truth[None], *versions), strict=True):
+        reference = band.fields[self.subject.candidates.index(REFERENCE)].astype(np.float64)
+        truth = np.where(band.valid, band.truth, np.nan)
+        for sums, stack in zip(self.sums, (truth[None], *band.versions), strict=True):
             for series in stack:
-                sums += self._moments(series - reference.astype(np.float64))
+                sums += self._moments(series - reference)
 
     def _moments(self, residual: np.ndarray) -> np.ndarray:
         """Covariance and both variances of neighbouring times, summed over cells and times."""
@@ -46,3 +69,16 @@ class ResidualPersistence:
         covariance, first, second = self.sums.T
         size = np.sqrt(first * second)
         return np.where(size > 0, covariance / np.where(size > 0, size, 1.0), np.nan)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        row = self.subject.row("residual_lag1", "1", self.correlations[1:])
+        # the reference less itself has none
+        known = {name: pair for name, pair in row.values.items() if np.isfinite(pair[0])}
+        return [Row(row.metric, row.unit, known)]
+
+    def remarks(self) -> list[str]:
+        found = self.correlations[0]
+        value = (
+            f"is {found:.4g}" if np.isfinite(found) else "has no value, it does not vary in time"
+        )
+        return [f"residual_lag1 of the truth {value}"]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
 
-from app.metrics.ensemble import EnsembleSums, crps_of
+from app.metrics.ensemble import NO_ERROR, EnsembleSums
+from app.metrics.metric import Block, Metric, Subject
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.table import Row
 
 SIDE = 2
 
@@ -22,28 +29,29 @@ def _block_sum(values: np.ndarray) -> np.ndarray:
     return cut.reshape(*lead, rows, SIDE, columns, SIDE).sum(axis=(-3, -1))
 
 
-class PooledSums:
+class Pooled(Metric):
     """Absolute errors of the pooled candidates, and ensemble scores of the pooled members, if any.
 
     Blocks of which any cell is not scored are left out.
     """
 
-    def __init__(self, candidates: int, members: int, samples: int) -> None:
-        self.ensemble = EnsembleSums(members, samples) if members > 1 else None
-        self.absolute = np.zeros((candidates, samples))
-        self.weight = np.zeros(samples)
+    summed = ("absolute", "weight", "ensemble")
+    definitions = (
+        "_2x2: of area-weighted means over 2 × 2 cells, blocks not scored in every cell left out.",
+    )
+    undefined: ClassVar[dict[str, str]] = {"spread_skill_2x2": NO_ERROR}
 
-    def add(
-        self,
-        indices: np.ndarray,
-        truth: np.ndarray,
-        fields: np.ndarray,
-        members: np.ndarray,
-        weights: np.ndarray,
-    ) -> None:
-        """Take in truth and weights (n, y, x), candidates (k, n, y, x), members (M, n, y, x)."""
-        if min(truth.shape[1:]) < SIDE:
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        members = subject.members
+        self.ensemble = EnsembleSums(members, subject.samples) if members > 1 else None
+        self.absolute = subject.per_sample(len(subject.candidates))
+        self.weight = subject.per_sample()
+
+    def add(self, block: Block) -> None:
+        if min(block.truth.shape[1:]) < SIDE:
             return
+        indices, weights = block.indices, block.weights
         known = weights > 0
         complete = _block_sum(known.astype(float)) == SIDE**2
         area = np.where(complete, _block_sum(weights), 0.0)
@@ -51,14 +59,29 @@ class PooledSums:
         def pooled(stack: np.ndarray) -> np.ndarray:
             return pool(np.where(known, stack, 0.0), weights)
 
-        target = pooled(truth)
+        target = pooled(block.truth)
         self.weight[indices] = area.sum(axis=(1, 2))
         if self.ensemble is not None:
-            self.ensemble.add(indices, target, pooled(members), area)
-        for total, field in zip(self.absolute, fields, strict=True):
+            self.ensemble.add(indices, target, pooled(block.versions[0]), area)
+        for total, field in zip(self.absolute, block.fields, strict=True):
             total[indices] = np.einsum("nyx,nyx->n", area, np.abs(pooled(field) - target))
 
     @property
     def crps(self) -> np.ndarray:
         """CRPS (k, n) summed over the blocks; that of a single field is its absolute error."""
-        return crps_of(self.absolute, self.ensemble)
+        if self.ensemble is None:
+            return self.absolute
+        return np.vstack([self.ensemble.crps, self.absolute[1:]])
+
+    def rows(self, errors: Errors) -> list[Row]:
+        if not self.weight.any():
+            return []
+        name = "mae_2x2" if self.ensemble is None else "crps_2x2"
+        rows = [self.subject.mean_row(name, self.subject.unit, self.crps, self.weight)]
+        if self.ensemble is not None:
+            ratio = self.ensemble.spread_skill
+            rows.append(self.subject.model_row("spread_skill_2x2", "1", ratio))
+        return rows
+
+    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+        return {"weight_2x2": self.weight, "crps_2x2": self.crps}

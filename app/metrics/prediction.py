@@ -90,6 +90,25 @@ class Prediction:
         """The one field (…) that stands for layers (L, …): the mean member, or the median."""
         return layers[self.central] if self.quantiles else mean_member(layers)
 
+    def remarks(self) -> list[str]:
+        """What stands for the field, and what a central interval should hold."""
+        if self.members > 1:
+            return [
+                f"model: mean of {self.members} members, valid where all are; crps, spread_skill"
+                " and reliability_index are of the members, spectra, wet_frequency and p99_bias"
+                " means of theirs"
+            ]
+        levels = self.quantiles
+        if not levels:
+            return []
+        line = f"model: the quantile {levels[self.central]:g}, nearest to the median, as a field"
+        if len(levels) > 1:
+            line += (
+                f"; the central interval from {levels[0]:g} to {levels[-1]:g} should cover"
+                f" {levels[-1] - levels[0]:.4g}"
+            )
+        return [line]
+
     def _match(self, times: np.ndarray) -> np.ndarray:
         """Position of each wanted time in the file."""
         if "time" not in self._dataset.coords:

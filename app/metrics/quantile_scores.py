@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from app.metrics.arithmetic import divide, spread
+from app.metrics.metric import Block, Metric, Subject
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.table import Row
 
 
 def pinball(truth: np.ndarray, field: np.ndarray, level: float) -> np.ndarray:
@@ -14,39 +23,62 @@ def pinball(truth: np.ndarray, field: np.ndarray, level: float) -> np.ndarray:
     return np.maximum(level * error, (level - 1) * error)
 
 
-class QuantileSums:
+class Quantiles(Metric):
     """Area-weighted sums over the cells of each sample; the first candidate is the quantiles'.
 
-    pinball (Q, k, samples): other candidates, single fields, stand for every quantile.
-    covered (Q, samples): truth at or below the quantile. central (samples,): truth from the
-    lowest to the highest quantile, both included.
+    pinball (Q, k, n): other candidates, single fields, stand for every quantile. covered (Q, n):
+    truth at or below the quantile. central (n,): truth from the lowest to the highest quantile,
+    both included.
     """
 
-    def __init__(self, levels: tuple[float, ...], candidates: int, samples: int) -> None:
-        self.levels = levels
-        self.pinball = np.zeros((len(levels), candidates, samples))
-        self.covered = np.zeros((len(levels), samples))
-        self.central = np.zeros(samples)
+    summed = ("pinball", "covered", "central")
+    definitions = (
+        "pinball_τ: area-weighted mean of max(τ·e, (τ - 1)·e), e = truth - quantile τ; a single"
+        " field stands for every quantile. coverage_τ: share of the truth at or below the"
+        " quantile, τ where it is right; coverage_central: from the lowest to the highest"
+        " quantile, both included.",
+    )
 
-    def add(
-        self,
-        indices: np.ndarray,
-        truth: np.ndarray,
-        quantiles: np.ndarray,
-        fields: np.ndarray,
-        weights: np.ndarray,
-    ) -> None:
-        """Take in truth and weights (n, y, x), 0 where not scored, quantiles (Q, n, y, x) and
-        the candidates' fields (k, n, y, x).
-        """
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        levels = len(subject.quantiles)
+        self.pinball = subject.per_sample(levels, len(subject.candidates))
+        self.covered = subject.per_sample(levels)
+        self.central = subject.per_sample()
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return bool(subject.quantiles)
+
+    def add(self, block: Block) -> None:
+        quantiles, weights, indices = block.layers, block.weights, block.indices
+        assert quantiles is not None
         valid = weights > 0
 
         def summed(values: np.ndarray) -> np.ndarray:
             return np.einsum("nyx,nyx->n", weights, np.where(valid, values, 0.0))
 
+        truth = block.truth
         exact = truth.astype(np.float64)
-        for q, level in enumerate(self.levels):
-            for k, field in enumerate((quantiles[q], *fields[1:])):
+        for q, level in enumerate(self.subject.quantiles):
+            for k, field in enumerate((quantiles[q], *block.fields[1:])):
                 self.pinball[q, k, indices] = summed(pinball(exact, field, level))
             self.covered[q, indices] = summed(truth <= quantiles[q])
         self.central[indices] = summed((truth >= quantiles[0]) & (truth <= quantiles[-1]))
+
+    def rows(self, errors: Errors) -> list[Row]:
+        subject, weight = self.subject, errors.weight
+        rows = [
+            subject.mean_row(f"pinball_{level:g}", subject.unit, sums, weight)
+            for level, sums in zip(subject.quantiles, self.pinball, strict=True)
+        ]
+        shares = {
+            f"coverage_{level:g}": own
+            for level, own in zip(subject.quantiles, self.covered, strict=True)
+        }
+        if len(subject.quantiles) > 1:
+            shares["coverage_central"] = self.central
+        for name, sums in shares.items():
+            mean, deviation = float(sums.sum() / weight.sum()), spread(divide(sums, weight))
+            rows.append(subject.model_row(name, "1", mean, deviation))
+        return rows

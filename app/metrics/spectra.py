@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,22 @@ import numpy as np
 from scipy.fft import dctn
 
 from app.grids.sphere import unit_vectors
+from app.metrics.metric import CONSTANT, Block, Metric, Subject
+from app.metrics.table import Row
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.grids import Grid
+    from app.metrics.errors import Errors
+    from app.metrics.metric import Result
 
 EARTH_RADIUS = 6371.0  # km
 MIN_BANDS = 3  # fewer say nothing of a spectrum
 ROUNDING = 1e-7  # of the values: float32 cannot tell a smaller standard deviation from none
 DECIBEL = 10.0
+ROWS = ("log_spectral_distance", "power_ratio_high", "power_worst_high")
+NO_VARIANCE = "the truth or the prediction has no variance in some band of wavelengths"
 
 
 def spacing(grid: Grid) -> tuple[float, float]:
@@ -121,29 +128,73 @@ class Spectra:
         return ratios[np.arange(len(ratios)), worst]
 
 
-class SpectrumSums:
+class Spectrum(Metric):
     """Sums of the modes' variance over the samples whose fields are complete."""
 
-    def __init__(self, candidates: int, bands: Bands, origin: float) -> None:
-        self.bands, self.origin = bands, origin
-        self.power = np.zeros((1 + candidates, *bands.number.shape))
-        self.samples = 0
+    summed = ("power", "complete")
+    definitions = (
+        "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
+        " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the"
+        " shortest waves, below 0 too smooth; power_worst_high: of the band there that is furthest"
+        " off. P: mean over samples of the variance in each band of isotropic wavenumber, from the"
+        " discrete cosine transform (Denis et al. 2002) of samples where truth and all candidates"
+        " have every value; bands as wide as the wavenumber of twice the shorter side, up to the"
+        " Nyquist wavenumber of the coarser spacing.",
+    )
 
-    def add(self, truth: np.ndarray, versions: Sequence[np.ndarray], valid: np.ndarray) -> None:
-        """Take in truth (n, y, x) and each candidate's versions (m, n, y, x), weighted alike."""
-        complete = valid.all(axis=(1, 2))
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.bands = Bands.of(subject.grid)
+        self.power = np.zeros((1 + len(subject.candidates), *self.bands.number.shape))
+        self.complete = 0  # samples
+
+    def add(self, block: Block) -> None:
+        complete = block.valid.all(axis=(1, 2))
         if not complete.any() or len(self.bands.wavelengths) < MIN_BANDS:
             return
-        self.samples += int(complete.sum())
-        for total, stack in zip(self.power, (truth[None], *versions), strict=True):
+        self.complete += int(complete.sum())
+        origin = np.float64(self.subject.truth.mean)
+        for total, stack in zip(self.power, (block.truth[None], *block.versions), strict=True):
             for fields in stack:
-                total += mode_variance(fields[complete] - np.float64(self.origin)) / len(stack)
+                total += mode_variance(fields[complete] - origin) / len(stack)
 
     def result(self) -> Spectra | None:
         """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
-        if not self.samples:
+        if not self.complete:
             return None
-        power = self.bands.gather(self.power) / self.samples
-        floor = ROUNDING**2 * (self.origin**2 + power[0].sum())
+        power = self.bands.gather(self.power) / self.complete
+        floor = ROUNDING**2 * (self.subject.truth.mean**2 + power[0].sum())
         power = np.where(power > floor, power, np.nan)
         return Spectra(self.bands.wavelengths, power[0], power[1:])
+
+    def rows(self, errors: Errors) -> list[Row]:
+        spectra = self.result()
+        if spectra is None:
+            return [Row(name, "dB", {}) for name in ROWS]
+        return [self.subject.row(name, "dB", getattr(spectra, name)()) for name in ROWS]
+
+    def remarks(self) -> list[str]:
+        waves, spectra = self.bands.wavelengths, self.result()
+        if len(waves) < MIN_BANDS:
+            return ["no spectra, the grid is too small"]
+        if spectra is None:
+            return ["no spectra, no sample has all values of the domain"]
+        if not np.isfinite(spectra.truth).any():
+            return ["no spectra, the truth does not vary in space"]
+        return [
+            f"spectra of the {self.complete} of {self.subject.samples} samples that are complete,"
+            f" {len(waves)} bands of wavelength {waves[0]:.4g} to {waves[-1]:.4g} km"
+        ]
+
+    def why_undefined(self, row: str) -> str | None:
+        if row not in ROWS:
+            return None
+        return NO_VARIANCE if self.subject.truth.width else CONSTANT
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        from app.metrics.drawing.spectra import spectra_chart
+
+        spectra = self.result()
+        if spectra is None or not spectra.varied:
+            return {}
+        return {"spectra": spectra_chart(spectra, result)}

@@ -26,6 +26,10 @@ class Row:
     unit: str
     values: dict[str, tuple[float, float]]
 
+    def labelled(self, label: str) -> Row:
+        """The same row of one predictand among several, `label` behind its name."""
+        return Row(self.metric + label, self.unit, self.values)
+
 
 @dataclass(frozen=True)
 class Table:

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.metrics.table import MODEL
-from app.report.style import (
+from app.metrics.drawing.style import (
     LINEAR_COLOUR,
     MODEL_COLOUR,
     OTHER_COLOUR,
@@ -18,6 +17,7 @@ from app.report.style import (
     save_figure,
     title,
 )
+from app.metrics.table import MODEL
 from app.sweep.results import Group, Scores
 
 PANELS = {

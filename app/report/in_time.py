@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from app.data.times import DAY
+from app.metrics.drawing.maps import colour_bar, draw_field, frame, panel_figure, sequential
+from app.metrics.drawing.style import MODEL_COLOUR, open_frame, save_figure
 from app.metrics.in_time import CANDIDATES, TimeEvaluation, TimeResult, TimeScorer
 from app.metrics.table import MODEL
-from app.report.maps import colour_bar, draw_field, frame, panel_figure, sequential
-from app.report.style import MODEL_COLOUR, open_frame, save_figure
 from app.room import writing
 
 DPI = 110

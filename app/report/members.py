@@ -5,25 +5,29 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.grids import Grid
-from app.metrics.results import VariableResult
-from app.report.maps import colour_bar, diverging, draw_field, frame, panel_figure, sequential
-from app.report.style import title
+from app.metrics.drawing.maps import (
+    colour_bar,
+    diverging,
+    draw_field,
+    frame,
+    panel_figure,
+    sequential,
+)
+from app.metrics.drawing.style import title
+from app.metrics.metric import Result
 
 SHOWN = 4  # members
 DETERMINISTIC = "linear"  # the candidate that is shown where no other field is given
 
 
-def ensemble_maps(
-    result: VariableResult, grid: Grid, deterministic: np.ndarray | None = None
-) -> Figure:
+def ensemble_maps(result: Result, deterministic: np.ndarray | None = None) -> Figure:
     """Truth, low resolution, a deterministic field, mean and spread above; members below.
 
     Of the example, the sample with the mean's median error; the last panel is that error.
     `deterministic` (y, x): another run's field, instead of the linear regression. The example
     has members.
     """
-    example = result.example
+    example, grid = result.example, result.subject.grid
     assert example.members is not None
     truth, mean = example.fields["truth"], example.members.mean(axis=0)
     spread = example.members.std(axis=0, ddof=1, dtype=np.float64)
@@ -47,7 +51,7 @@ def ensemble_maps(
             if field is not None:
                 panel.set_axis_on()
                 draw_field(panel, field, own_grid, values, text)
-    unit, error = result.variable.units or "1", mean - truth
+    unit, error = result.subject.unit, mean - truth
     last = (
         (spread, sequential([spread[known]]), "their standard deviation"),
         (error, diverging([error]), "mean − truth"),
@@ -58,7 +62,7 @@ def ensemble_maps(
         colour_bar(figure, [panel], scale, f"[{unit}]")
     for panel in axes.flat:
         frame(panel, grid)
-    colour_bar(figure, axes[:, :-1].flat, values, f"{result.variable.name} [{unit}]")
-    text = f"{result.variable.name}, {example.time}: the sample of the mean's median RMSE"
+    colour_bar(figure, axes[:, :-1].flat, values, f"{result.subject.variable.name} [{unit}]")
+    text = f"{result.subject.variable.name}, {example.time}: the sample of the mean's median RMSE"
     figure.suptitle(text, fontsize=10)
     return figure

@@ -5,10 +5,11 @@ import csv
 import numpy as np
 import pytest
 from memory_shards import perfect_prog
+from subjects import scored
 from test_distribution import RAIN, dataset, rain_shards, truth_of
 
-from app.data.times import Stamps
-from app.metrics.bins import BinSums, Climate, Histogram, training_climate
+from app.metrics.bins import ValueBins
+from app.metrics.climate import Climate, Histogram, training_climate
 from app.metrics.evaluate import evaluate
 
 DAY = 86400
@@ -16,30 +17,27 @@ DAY = 86400
 
 def test_bins_on_paper():
     climate = Climate(0.0, 10.0, (8.0, 9.0))
-    sums = BinSums(("model",), 3, climate)
     truth = np.array([[[1.0, 9.5]], [[3.0, np.nan]], [[-1.0, 12.0]]])
     field = np.array([[[[2.0, 7.5]], [[3.0, 0.0]], [[1.0, 13.0]]]])
-    weights = np.array([[[1.0, 3.0]], [[1.0, 0.0]], [[1.0, 1.0]]])
-    sums.add(np.arange(3), truth, field, [field[:1, :]], weights)
+    sums = scored(ValueBins, truth, field, area=np.array([[1.0, 3.0]]), climate=climate)
     np.testing.assert_array_equal(sums.weight[0], [1, 0, 1])  # below 2
     np.testing.assert_array_equal(sums.weight[1], [0, 1, 0])  # 2 to 4
-    np.testing.assert_array_equal(sums.weight[4], [3, 0, 1])  # 8 and more
-    np.testing.assert_array_equal(sums.weight[6], [3, 0, 1])  # above the 99.9th percentile
-    np.testing.assert_array_equal(sums.sums["squares"][0, 4], [3 * 4, 0, 1])
+    np.testing.assert_array_equal(sums.weight[4], [3, 0, 3])  # 8 and more
+    np.testing.assert_array_equal(sums.weight[6], [3, 0, 3])  # above the 99.9th percentile
+    np.testing.assert_array_equal(sums.sums["squares"][0, 4], [3 * 4, 0, 3])
     np.testing.assert_array_equal(sums.sums["absolute"][0, 0], [1, 0, 2])
-    np.testing.assert_array_equal(sums.sums["error"][0, 4], [-6, 0, 1])
+    np.testing.assert_array_equal(sums.sums["error"][0, 4], [-6, 0, 3])
 
 
-@pytest.mark.parametrize(("days", "scored"), [(29, False), (30, True)])
-def test_a_bin_is_scored_from_thirty_days_on_however_many_values_a_day(days, scored):
+@pytest.mark.parametrize(("days", "enough"), [(29, False), (30, True)])
+def test_a_bin_is_scored_from_thirty_days_on_however_many_values_a_day(days, enough):
     n = 4 * days
-    sums = BinSums(("model",), n, Climate(0.0, 1.0, (0.9, 0.99)))
     truth = np.full((n, 2, 2), 0.1)
-    sums.add(np.arange(n), truth, truth[None] + 0.5, [truth[None]], np.ones(truth.shape))
-    result = sums.result(Stamps(6 * 3600 * np.arange(n), "standard"))
+    climate = Climate(0.0, 1.0, (0.9, 0.99))
+    result = scored(ValueBins, truth, truth[None] + 0.5, days=0.25, climate=climate).scores
     assert result.days[0] == days
-    assert result.scored[0] == scored
-    expected = 0.5 if scored else np.nan
+    assert result.scored[0] == enough
+    expected = 0.5 if enough else np.nan
     np.testing.assert_allclose(result.rmse[0, 0], expected, equal_nan=True)
     np.testing.assert_allclose(result.rmse_low[0, 0], expected, equal_nan=True)
 

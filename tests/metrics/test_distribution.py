@@ -10,8 +10,10 @@ from memory_shards import perfect_prog
 
 from app.data.description import Variable
 from app.errors import InputError
+from app.metrics.ensemble import Ensemble
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import Prediction
+from app.metrics.spectra import Spectrum
 
 ROWS, COLUMNS, SAMPLES = 16, 18, 200
 RAIN = (Variable("pr", "pr", units="mm day-1", kind="ratio"),)
@@ -115,7 +117,8 @@ def test_blocks_and_bands_do_not_change_the_scores(tmp_path, monkeypatch):
             again = next(r for r in pieces.table.rows if r.metric == row.metric).values[name]
             assert again == pytest.approx(pair, rel=1e-6, abs=1e-9, nan_ok=True), row.metric
     np.testing.assert_allclose(
-        pieces.variables[0].rank_histogram, whole.variables[0].rank_histogram
+        pieces.variables[0].metric(Ensemble).sums.shares,
+        whole.variables[0].metric(Ensemble).sums.shares,
     )
 
 
@@ -139,7 +142,7 @@ def test_gaps_leave_the_spectra_blank(tmp_path):
     evaluation = evaluate(shards, dataset(shards, fields), tmp_path, candidates=(), mask=mask)
     assert read_csv(tmp_path)["log_spectral_distance"]["model"] == ""
     assert "no spectra, no sample has all values" in str(evaluation)
-    assert evaluation.variables[0].spectra is None
+    assert evaluation.variables[0].metric(Spectrum).result() is None
 
 
 def test_an_all_dry_period_has_no_scores_that_need_rain(tmp_path):

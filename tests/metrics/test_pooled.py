@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
+from subjects import scored
 
-from app.metrics.pooled import PooledSums, pool
+from app.metrics.pooled import Pooled, pool
 
 
-def sums_of(truth, members, weights):
-    sums = PooledSums(1, len(members), len(truth))
-    mean = members.mean(axis=0, keepdims=True)
-    sums.add(np.arange(len(truth)), truth, mean, members, weights)
-    return sums
+def sums_of(truth, members):
+    return scored(Pooled, truth, members.mean(axis=0, keepdims=True), members)
 
 
 def test_weighted_means_by_hand():
@@ -25,10 +23,8 @@ def test_weighted_means_by_hand():
 def test_blocks_with_a_gap_are_left_out():
     truth = np.zeros((1, 4, 4))
     members = np.ones((2, 1, 4, 4))
-    weights = np.ones((1, 4, 4))
-    weights[0, 1, 2] = 0
     truth[0, 1, 2] = np.nan
-    sums = sums_of(truth, members, weights)
+    sums = sums_of(truth, members)
     assert sums.weight[0] == 12
     assert sums.absolute[0, 0] == 12
 
@@ -43,7 +39,7 @@ def test_private_errors_average_out_and_shared_ones_do_not(shared: bool, ratio: 
 
     truth = common(40)
     members = common(16, 40) if shared else rng.normal(size=(16, 40, 40, 40))
-    sums = sums_of(truth, members, np.ones(truth.shape))
+    sums = sums_of(truth, members)
     # error of the mean: truth's 1 and the members' variance / 16
     spread = ratio * np.sqrt(17 / 16) / np.sqrt(1 + ratio**2 / 16)
     assert sums.ensemble.spread_skill == pytest.approx(spread, rel=0.02)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from subjects import scored
 
 from app.data.description import Variable
-from app.data.wet import summed_over, wet_limit
-from app.metrics.precipitation import WetSums
+from app.data.wet import WetLimit, summed_over, wet_limit
 from app.metrics.quantiles import last_axis_quantile
+from app.metrics.wet import Wet
 
 
 def ratio(units):
@@ -63,11 +64,12 @@ def test_a_threshold_or_an_accumulation_of_the_variables_own_comes_first():
 
 
 def test_shares_and_amounts_on_paper():
-    weights = np.array([[[0.5, 1.5]], [[0.5, 0.0]]])  # the last value is not scored
+    area = np.array([[0.5, 1.5]])
+    # the last value is not scored
     truth = np.array([[[1.0, 0.9]], [[0.0, np.nan]]], dtype=np.float32)
     members = np.array([[[[2.0, 1.0]], [[0, 9]]], [[[0.0, 3.0]], [[1, 9]]]], dtype=np.float32)
-    sums = WetSums(2, 2, 1.0)
-    sums.add(np.arange(2), truth, [members, members[:1]], weights)
+    fields = np.stack([members.mean(axis=0), members[0]])
+    sums = scored(Wet, truth, fields, members, area=area, wet=WetLimit(1.0, None))
     np.testing.assert_allclose(sums.truth, [0.5, 0])
     np.testing.assert_allclose(sums.candidates, [[1.75, 0.25], [2.0, 0]])
     np.testing.assert_allclose(sums.truth_amount, [0.5, 0])  # 0.5 · 1; 0.9 is dry
@@ -77,16 +79,14 @@ def test_shares_and_amounts_on_paper():
 
 def test_a_value_of_the_limit_is_wet_in_single_precision():
     limit = wet_limit(ratio("kg m-2 s-1")).value
-    sums = WetSums(1, 1, limit)
     field = np.full((1, 1, 1), 1 / 86400, dtype=np.float32)
-    sums.add(np.arange(1), field, [field[None]], np.ones((1, 1, 1)))
+    sums = scored(Wet, field, field[None], wet=WetLimit(limit, None))
     assert sums.truth[0] == 1
 
 
 def test_an_all_dry_sample_has_no_wet_cell():
-    sums = WetSums(1, 2, 1.0)
     dry = np.zeros((2, 3, 3))
-    sums.add(np.arange(2), dry, [dry[None]], np.ones(dry.shape))
+    sums = scored(Wet, dry, dry[None], wet=WetLimit(1.0, None))
     assert sums.truth.sum() == sums.candidates.sum() == 0
 
 

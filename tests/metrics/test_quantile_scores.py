@@ -5,11 +5,13 @@ import pytest
 import scores.continuous
 import xarray as xr
 from memory_shards import perfect_prog
+from subjects import NAMES, subject_of
 
 from app.data.description import Variable
 from app.errors import InputError
 from app.metrics.evaluate import evaluate
-from app.metrics.quantile_scores import QuantileSums, pinball
+from app.metrics.metric import Block
+from app.metrics.quantile_scores import Quantiles, pinball
 
 LEVELS = (0.1, 0.4, 0.9)
 ROWS, COLUMNS = 12, 14
@@ -20,8 +22,10 @@ def test_sums_on_paper():
     truth = np.array([2.0, 0.0, np.nan])[None, None]
     quantiles = np.array([[1.0, 0, 9], [2, 0, 9], [4, 3, 9]])[:, None, None]
     fields = np.array([[2.0, 0, 9], [1, 1, 9]])[:, None, None]
-    sums = QuantileSums(LEVELS, 2, 5)
-    sums.add(np.array([3]), truth, quantiles, fields, np.array([1.0, 3.0, 0.0])[None, None])
+    area = np.array([[1.0, 3.0, 2.0]])
+    subject = subject_of(np.zeros((5, 1, 3)), NAMES[:2], area=area, quantiles=LEVELS)
+    sums = Quantiles(subject)
+    sums.add(Block(subject, np.array([3]), truth, fields, quantiles))
     # of the quantiles: 0.1·1; 0; 0.1·2 + 3·0.1·3. Of the field 1 everywhere: τ + 3·(1 - τ)
     np.testing.assert_allclose(sums.pinball[:, 0, 3], [0.1, 0.0, 0.2 + 0.9], rtol=1e-12)
     np.testing.assert_allclose(sums.pinball[:, 1, 3], [2.8, 2.2, 1.2], rtol=1e-12)

@@ -6,30 +6,22 @@ import scores.continuous
 import xarray as xr
 from scipy.stats import pearsonr, spearmanr
 from skimage.metrics import peak_signal_noise_ratio
+from subjects import NAMES, fed, subject_of
 
-from app.data.description import Variable
-from app.metrics.accumulate import TruthRange, VariableScores
-from app.metrics.summary import gridpoint_maps, sample_rmse, summarise
-
-TIMES = np.datetime64("2001-01-01", "ns") + np.arange(12) * np.timedelta64(1, "D").astype(
-    "timedelta64[ns]"
-)
+from app.metrics.catalogue import metrics_of
+from app.metrics.correlation import Correlation
 
 
 def score(truth, *fields, area=None, blocks=1, kind="interval"):
-    """Rows by metric (model's mean and std), and the maps."""
-    area = np.ones(truth.shape[1:]) if area is None else area
-    finite = truth[np.isfinite(truth)]
-    found = TruthRange(float(finite.mean()), float(finite.min()), float(finite.max()))
-    names = ("model", "bicubic", "linear")[: len(fields)]
-    sums = VariableScores(names, len(truth), area, found)
-    stacked = np.stack(fields)
-    for indices in np.array_split(np.arange(len(truth)), blocks):
-        sums.add(indices, truth[indices], stacked[:, indices])
-    sums.add_rows(slice(0, truth.shape[1]), truth, stacked)
-    variable = Variable("t", "t", units="K", kind=kind)
-    rows, maps = summarise(sums, variable, TIMES[: len(truth)], several=False)
-    return {row.metric: row.values["model"] for row in rows}, maps, sums
+    """Rows by metric (model's mean and std), the maps, and the metrics, errors first."""
+    subject = subject_of(truth, NAMES[: len(fields)], area=area, kind=kind)
+    metrics = metrics_of(subject)
+    parts = np.array_split(np.arange(len(truth)), blocks)
+    fed(metrics, truth, np.stack(fields), parts=parts)
+    errors = metrics[0]
+    rows = [row for metric in metrics for row in metric.rows(errors)]
+    maps = {own.name: own.values for metric in metrics for own in metric.maps(errors)}
+    return {row.metric: row.values.get("model") for row in rows}, maps, metrics
 
 
 @pytest.fixture
@@ -44,11 +36,11 @@ def test_errors_on_paper():
     truth = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
     model = np.array([[[2.0, 2.0]], [[3.0, 8.0]]])  # errors 1, 0; 0, 2
     area = np.array([[0.5, 1.5]])
-    rows, maps, sums = score(truth, model, area=area, kind="ratio")
+    rows, maps, (errors, *_) = score(truth, model, area=area, kind="ratio")
     assert rows["mae"][0] == pytest.approx((0.5 * 1 + 1.5 * 2) / 4)
     assert rows["rmse"][0] == pytest.approx(np.sqrt((0.5 * 1 + 1.5 * 4) / 4))
     per_sample = np.sqrt([0.5 / 2, 6 / 2])
-    np.testing.assert_allclose(sample_rmse(sums)[0], per_sample)
+    np.testing.assert_allclose(errors.sample_rmse[0], per_sample)
     assert rows["rmse"][1] == pytest.approx(np.abs(np.diff(per_sample))[0] / 2)
     assert rows["bias"][0] == pytest.approx(3.5 / 4)
     # weighted mean of the truth (0.5 + 3 + 1.5 + 9) / 4 = 3.5, variance (3.125 + 3.375 + 0.125
@@ -153,17 +145,18 @@ def test_all_candidates_are_scored_on_the_same_values(fields):
     truth, model = fields
     partial = model.copy()
     partial[:, :4] = np.nan
-    _, maps, sums = score(truth, model, partial)
+    _, maps, (errors, *_) = score(truth, model, partial)
     assert np.isnan(maps["rmse"][0, :4]).all()
-    assert sums.missing.tolist() == [0, 12 * 4 * 13]
+    assert errors.missing.tolist() == [0, 12 * 4 * 13]
 
 
 def test_a_constant_series_has_no_correlation():
     truth = np.full((5, 12, 12), 280.1, dtype=np.float32)
     truth[:, 0, 0] += np.arange(5, dtype=np.float32)
     truth[:, :, 1] += np.arange(5, dtype=np.float32)[:, None]
-    _, maps, sums = score(truth, np.full_like(truth, 279.3))
+    _, maps, metrics = score(truth, np.full_like(truth, 279.3))
     assert np.isnan(maps["pearson"]).all()
     assert np.isnan(maps["spearman"]).all()
-    assert np.isnan(sums.sample["pearson"]).all()
-    assert np.isnan(gridpoint_maps(sums)["nrmse"][0, 5, 5])
+    correlation = next(m for m in metrics if isinstance(m, Correlation))
+    assert np.isnan(correlation.sample["pearson"]).all()
+    assert np.isnan(maps["nrmse"][0, 5, 5])

@@ -5,9 +5,10 @@ import pytest
 from memory_shards import fine_grid
 from scipy.fft import idctn
 from scipy.ndimage import gaussian_filter
+from subjects import scored
 
 from app.grids import Grid
-from app.metrics.spectra import EARTH_RADIUS, Bands, Spectra, SpectrumSums, mode_variance, spacing
+from app.metrics.spectra import EARTH_RADIUS, Bands, Spectra, Spectrum, mode_variance, spacing
 
 STEP = 0.1  # degrees
 
@@ -28,14 +29,16 @@ def fields_of(generator, size, samples, slope=0.0):
 
 
 def spectra_of(truth, *candidates, grid=None, origin=0.0):
-    bands = Bands.of(grid or square_grid(truth.shape[-1]))
-    sums = SpectrumSums(len(candidates), bands, origin)
-    sums.add(truth, [np.atleast_1d(c).reshape(-1, *truth.shape) for c in candidates], valid(truth))
-    return sums.result()
+    return spectrum(truth, *candidates, grid=grid, origin=origin).result()
 
 
-def valid(truth):
-    return np.isfinite(truth)
+def spectrum(truth, *candidates, grid=None, origin=0.0):
+    """The metric of candidates (n, y, x), the first of which may be members (m, n, y, x)."""
+    first = np.asarray(candidates[0])
+    members = first if first.ndim == 4 else None
+    fields = [first.mean(axis=0) if members is not None else first, *candidates[1:]]
+    grid = grid or square_grid(truth.shape[-1])
+    return scored(Spectrum, truth, np.stack(fields), members, grid=grid, origin=origin)
 
 
 def test_spacing_in_kilometres():
@@ -135,15 +138,12 @@ def test_only_complete_samples_count():
     truth = fields_of(rng, 16, 4)
     holed = truth.copy()
     holed[1, 3, 3] = np.nan
-    sums = SpectrumSums(1, Bands.of(square_grid(16)), 0.0)
-    sums.add(holed, [holed[None]], valid(holed))
-    assert sums.samples == 3
+    sums = spectrum(holed, holed)
+    assert sums.complete == 3
     np.testing.assert_allclose(
         sums.result().truth, spectra_of(truth[[0, 2, 3]], truth[[0, 2, 3]]).truth
     )
-    empty = SpectrumSums(1, Bands.of(square_grid(16)), 0.0)
-    empty.add(truth, [truth[None]], np.zeros(truth.shape, bool))
-    assert empty.result() is None
+    assert spectrum(truth, np.full(truth.shape, np.nan)).result() is None
 
 
 def test_rounding_is_no_variance():

@@ -2,15 +2,22 @@
 
 import numpy as np
 import pytest
+from subjects import scored
 
-from app.metrics.wet_probability import BINS, WetProbabilitySums
+from app.data.wet import WetLimit
+from app.metrics.wet import BINS, WetProbability
+
+
+def wet_share(truth, members, limit, **about):
+    mean = members.mean(axis=0, keepdims=True)
+    return scored(WetProbability, truth, mean, members, wet=WetLimit(limit, None), **about)
 
 
 def test_on_paper():
-    sums = WetProbabilitySums(1.0)
-    truth = np.array([[[2.0, 0.0, 0.5, 1.0]]])
+    truth = np.array([[[2.0, 0.0, 0.5, np.nan]]])
     members = np.array([[[[3.0, 0, 1, 0]]], [[[1.0, 0, 9, 9]]]])  # wet shares 1, 0, 1, 0.5
-    sums.add(truth, members, np.array([[[1.0, 1.0, 2.0, 0.0]]]))
+    area = np.array([[1.0, 1.0, 2.0, 1.0]])
+    sums = wet_share(truth, members, 1.0, area=area)
     assert sums.score == pytest.approx(2 / 4)  # only the third is wrong, and weighs 2
     assert sums.skill == pytest.approx(1 - 0.5 / (0.25 * 0.75))
     share, told, found = sums.reliability
@@ -23,9 +30,8 @@ def test_on_paper():
 def test_members_drawn_from_the_true_probability_are_reliable():
     rng = np.random.default_rng(0)
     p = rng.random((50, 20, 20))
-    sums = WetProbabilitySums(0.5)
     wet = (rng.random((200, *p.shape)) < p).astype(float)
-    sums.add((rng.random(p.shape) < p).astype(float), wet, np.ones(p.shape))
+    sums = wet_share((rng.random(p.shape) < p).astype(float), wet, 0.5)
     _, told, found = sums.reliability
     assert len(told) == BINS
     np.testing.assert_allclose(found, told, atol=0.04)

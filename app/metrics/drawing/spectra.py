@@ -1,43 +1,44 @@
-"""Figures on scales and members: variance spectra and the rank histogram."""
+"""Figure on scales: variance spectra and their ratio to the truth's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from app.metrics.results import VariableResult
-from app.metrics.spectra import Spectra
-from app.metrics.table import MODEL, Table
-from app.metrics.wet_probability import WetProbabilitySums
-from app.report.style import MODEL_COLOUR, colour, open_frame, title
+from app.metrics.drawing.style import colour, open_frame, title
+from app.metrics.table import MODEL
+
+if TYPE_CHECKING:
+    from app.metrics.metric import Result
+    from app.metrics.spectra import Spectra
 
 OTHERS = ("#8a8f98", "#4aa3a2", "#2e7d4f", "#b8901c", "#8566aa")  # colours of other candidates
 DASHES = ("--", ":", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
 TICKS = (1, 2, 5)  # of each decade of wavelength
 RATIO_RANGE = (-30.0, 10.0)  # dB: beyond it a scale is gone, or nonsense
-HISTOGRAM_TOP = 1.15  # of the tallest bar
 
 
-def spectra_chart(result: VariableResult, spectra: Spectra, table: Table) -> Figure:
+def spectra_chart(spectra: Spectra, result: Result) -> Figure:
     """Variance by wavelength of truth and candidates, and the candidates' ratio to the truth."""
     figure = Figure(figsize=(8.6, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     left.plot(spectra.wavelengths, spectra.truth, color="black", lw=2.2, label="truth")
-    styles = _line_styles(result.candidates)
+    styles = _line_styles(result.subject.candidates)
     for name, power, ratio in zip(
-        result.candidates, spectra.candidates, spectra.ratios, strict=True
+        result.subject.candidates, spectra.candidates, spectra.ratios, strict=True
     ):
-        distance = table.value(f"log_spectral_distance{result.label}", name)
+        distance = result.value("log_spectral_distance", name)
         text = title(name) + (f" ({distance:.2g} dB)" if np.isfinite(distance) else "")
         left.plot(spectra.wavelengths, power, label=text, **styles[name])
         right.plot(spectra.wavelengths, ratio, **styles[name])
     _wavelength_axis(left, spectra.wavelengths)
     left.set_yscale("log")
-    left.set_ylabel(f"variance in band [({result.variable.units or '1'})²]", fontsize=8)
+    left.set_ylabel(f"variance in band [({result.subject.unit})²]", fontsize=8)
     left.set_title("variance spectrum", fontsize=9)
     _ratio_panel(right, spectra)
     for axes in (left, right):
@@ -46,7 +47,7 @@ def spectra_chart(result: VariableResult, spectra: Spectra, table: Table) -> Fig
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     figure.suptitle(
-        f"{result.variable.name}: variance by scale, log-spectral distance in brackets",
+        f"{result.subject.variable.name}: variance by scale, log-spectral distance in brackets",
         fontsize=10,
     )
     return figure
@@ -87,47 +88,3 @@ def _ratio_panel(axes: Axes, spectra: Spectra) -> None:
     )
     axes.set_ylabel("10·log₁₀(P / P of the truth) [dB]", fontsize=8)
     axes.set_title("ratio to the truth; shaded: the shortest third", fontsize=9)
-
-
-def rank_chart(result: VariableResult, shares: np.ndarray, table: Table) -> Figure:
-    """How often the truth takes each rank among the members, against a flat histogram."""
-    members = len(shares) - 1
-    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
-    axes = figure.subplots()
-    relative = shares * len(shares)
-    axes.bar(np.arange(len(shares)), relative, width=0.9, color=MODEL_COLOUR, alpha=0.85)
-    axes.axhline(1.0, color="black", lw=1.2, ls="--")
-    axes.set_ylim(0, HISTOGRAM_TOP * max(1.0, float(relative.max())))
-    axes.set_xlim(-0.6, members + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    open_frame(axes, "y")
-    axes.set_xlabel("number of members below the truth", fontsize=8)
-    axes.set_ylabel("frequency relative to flat", fontsize=8)
-    spread, index = (
-        table.value(f"{metric}{result.label}") for metric in ("spread_skill", "reliability_index")
-    )
-    axes.set_title(f"spread/skill {spread:.3g}, reliability index {index:.3g} %", fontsize=9)
-    figure.suptitle(f"{result.variable.name}: rank histogram of {members} members", fontsize=10)
-    return figure
-
-
-def reliability_chart(result: VariableResult, sums: WetProbabilitySums) -> Figure:
-    """How often it is wet where the members say so, and how often they say what."""
-    share, told, found = sums.reliability
-    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
-    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    known = np.isfinite(told)
-    axes.plot([0, 1], [0, 1], color="black", lw=1.2, ls="--")
-    axes.axhline(sums.wet / sums.weight, color="0.6", lw=1.0)
-    axes.plot(told[known], found[known], marker="o", ms=4, color=MODEL_COLOUR)
-    axes.set_ylim(0, 1)
-    axes.set_ylabel("wet share of the truth", fontsize=8)
-    axes.set_title(f"Brier score {sums.score:.3g}, skill {sums.skill:.3g}", fontsize=9)
-    centres = (np.arange(len(share)) + 0.5) / len(share)
-    below.bar(centres, share, width=0.9 / len(share), color=MODEL_COLOUR, alpha=0.85)
-    below.set_ylabel("share of values", fontsize=8)
-    below.set_xlabel("share of wet members", fontsize=8)
-    for each in (axes, below):
-        open_frame(each, "y")
-    figure.suptitle(f"{result.variable.name}: reliability of the wet probability", fontsize=10)
-    return figure

@@ -7,21 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.metrics.bins import LEVELS, MIN_DAYS, BinScores
-from app.metrics.results import VariableResult
+from app.metrics.drawing.style import colour, open_frame, title
+from app.metrics.metric import Result
 from app.metrics.table import MODEL
-from app.report.style import colour, open_frame, title
 
 SHOWN = (MODEL, "linear", "bicubic", "bcsd")
 BAR = 0.8  # of the room of a bin
 MARKERS = {MODEL: "o", "linear": "s", "bicubic": "^", "bcsd": "D"}
 
 
-def bins_chart(result: VariableResult, scores: BinScores) -> Figure:
+def bins_chart(scores: BinScores, result: Result) -> Figure:
     """RMSE by bin with 95 % intervals on the left, bias of pooled quantiles on the right."""
     figure = Figure(figsize=(9.4, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     shown = [name for name in SHOWN if name in scores.candidates]
-    unit = result.variable.units or "1"
+    unit = result.subject.unit
     _bars(left, scores, shown)
     left.set_ylabel(f"RMSE [{unit}]", fontsize=8)
     left.set_title("by bins of the true value, with 95 % intervals over days", fontsize=9)
@@ -43,7 +43,7 @@ def bins_chart(result: VariableResult, scores: BinScores) -> Figure:
     right.legend(fontsize=7, frameon=False)
     for axes in (left, right):
         open_frame(axes, "y")
-    figure.suptitle(f"{result.variable.name}: scores by value", fontsize=10)
+    figure.suptitle(f"{result.subject.variable.name}: scores by value", fontsize=10)
     return figure
 
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import correlate1d
+
+from app.metrics.arithmetic import centre, spread
+from app.metrics.metric import CONSTANT, Block, Metric, Subject
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.table import Row
 
 WINDOW = 11  # cells
 SIGMA = 1.5  # cells
@@ -87,3 +95,43 @@ class Structure:
             index /= (a**2 + b**2 + c1) * (variance + self.variance + c2)
             total = np.where(self.centres, index, 0.0).sum(axis=(1, 2))
             return total / self.counts
+
+
+class Ssim(Metric):
+    """Mean over samples of the structural similarity (k, n), and its window centres (n,)."""
+
+    summed = ("similarity", "centres")
+    definitions = (
+        "ssim: Gaussian window 11 cells, σ 1.5, k1 0.01, k2 0.03, population moments, renormalised"
+        " over valid cells, at centres with at least half the weight valid; range: of the truth"
+        " over the period scored.",
+    )
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.similarity = subject.per_sample(len(subject.candidates))
+        self.centres = np.zeros(subject.samples, dtype=np.int64)
+
+    def add(self, block: Block) -> None:
+        truth = self.subject.truth
+        structure = Structure.of(block.truth, block.valid, truth.mean, truth.width)
+        self.centres[block.indices] = structure.counts
+        for k, field in enumerate(block.fields):
+            self.similarity[k, block.indices] = structure.similarity(field)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        found = np.array([(centre(own), spread(own)) for own in self.similarity])
+        return [self.subject.row("ssim", "1", *found.T)]
+
+    def remarks(self) -> list[str]:
+        return [f"ssim at {int(self.centres.sum())} window centres"]
+
+    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+        return {"ssim": self.similarity}
+
+    def why_undefined(self, row: str) -> str | None:
+        if row != "ssim":
+            return None
+        return (
+            "no window has half its weight on valid cells" if self.subject.truth.width else CONSTANT
+        )

@@ -1,0 +1,1 @@
+"""How candidates and maps look in every figure."""

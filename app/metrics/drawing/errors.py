@@ -1,0 +1,110 @@
+"""Figures on errors: maps of the RMSE over time, and the RMSE of every candidate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from app.metrics.arithmetic import divide
+from app.metrics.drawing.maps import (
+    colour_bar,
+    diverging,
+    draw_field,
+    frame,
+    panel_figure,
+    pick,
+    sequential,
+)
+from app.metrics.drawing.style import colour, open_frame, title
+from app.metrics.table import MODEL
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.metric import Result
+
+
+def rmse_maps(errors: Errors, result: Result) -> Figure:
+    """RMSE over time of the prediction and of the linear regression, and which is better."""
+    grid, unit = result.subject.grid, result.subject.unit
+    field = np.sqrt(divide(errors.cell["squares"], errors.count))
+    rmse = dict(zip(result.subject.candidates, field, strict=True))
+    shown = [name for name in ("linear", MODEL) if name in rmse]
+    figure, axes = panel_figure(grid, 1, 3 if "linear" in rmse else 1)
+    scale = sequential(pick(rmse, *shown))
+    for panel, name in zip(axes[0], shown, strict=False):
+        overall = result.value("rmse", name)
+        draw_field(panel, rmse[name], grid, scale, f"{title(name)} (overall {overall:.3g})")
+        frame(panel, grid)
+    colour_bar(figure, axes[0, : len(shown)], scale, f"RMSE [{unit}]")
+    if "linear" in rmse:
+        difference = rmse[MODEL] - rmse["linear"]
+        gain = diverging([difference])
+        draw_field(axes[0, 2], difference, grid, gain, "prediction − linear regression")
+        frame(axes[0, 2], grid)
+        colour_bar(figure, [axes[0, 2]], gain, f"RMSE difference [{unit}], blue: better")
+    figure.suptitle(
+        f"{result.subject.variable.name}: root mean square error over time", fontsize=10
+    )
+    return figure
+
+
+def score_chart(errors: Errors, result: Result) -> Figure:
+    """RMSE of every candidate with its 95 % interval, and how it spreads over the samples."""
+    figure = Figure(
+        figsize=(8.2, 0.42 * len(result.subject.candidates) + 1.5), layout="constrained"
+    )
+    left, right = figure.subplots(1, 2, sharey=True)
+    positions = np.arange(len(result.subject.candidates))[::-1]
+    colours = [colour(name) for name in result.subject.candidates]
+    _bars(left, result, positions, colours)
+    _violins(right, errors.sample_rmse, positions, colours)
+    names = [title(name) for name in result.subject.candidates]
+    left.set_title("over the period, with 95 % interval", fontsize=9)
+    right.set_title("of each sample, with quartiles", fontsize=9)
+    for axes in (left, right):
+        axes.set_xlabel(f"RMSE [{result.subject.unit}]", fontsize=8)
+        axes.set_xlim(left=0)
+        open_frame(axes, "x")
+    left.set_yticks(positions, names, fontsize=8)
+    figure.suptitle(f"{result.subject.variable.name}: root mean square error", fontsize=10)
+    return figure
+
+
+def _bars(axes: Axes, result: Result, positions: np.ndarray, colours: list[str]) -> None:
+    for position, name, paint in zip(positions, result.subject.candidates, colours, strict=True):
+        rmse, low, high = (result.value(row, name) for row in ("rmse", "rmse_low", "rmse_high"))
+        axes.barh(position, rmse, color=paint, height=0.62)
+        if np.isfinite(low):
+            spread = np.maximum([[rmse - low], [high - rmse]], 0.0)
+            axes.errorbar(rmse, position, xerr=spread, color="black", capsize=2.5, lw=1)
+        end = high if np.isfinite(high) else rmse
+        axes.annotate(
+            f"{rmse:.3g}",
+            (end, position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    axes.margins(x=0.14)
+
+
+def _violins(
+    axes: Axes, sample_rmse: np.ndarray, positions: np.ndarray, colours: list[str]
+) -> None:
+    """Densities of the per-sample RMSE; a line where all samples are alike."""
+    for position, series, paint in zip(positions, sample_rmse, colours, strict=True):
+        values = series[np.isfinite(series)]
+        if len(values) > 1 and np.ptp(values) > 0:
+            parts = axes.violinplot(
+                values, [position], orientation="horizontal", widths=0.8, showextrema=False
+            )
+            bodies: Any = parts["bodies"]
+            for body in bodies:
+                body.set(facecolor=paint, alpha=0.55, edgecolor="none")
+        low, middle, high = np.percentile(values, (25, 50, 75))
+        axes.plot([low, high], [position, position], color="black", lw=2.5, solid_capstyle="butt")
+        axes.plot(middle, position, "o", color="white", markeredgecolor="black", markersize=4)

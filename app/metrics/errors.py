@@ -1,0 +1,167 @@
+"""Mean absolute and root mean square error, bias, and their normalised forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from app.metrics.arithmetic import divide, spread
+from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
+from app.metrics.metric import CONSTANT, Block, Map, Metric, Subject
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from app.metrics.metric import Result
+    from app.metrics.table import Row
+
+SPREAD_FLOOR = 1e-7  # relative to the values: float32 cannot tell a smaller spread from none
+PERCENT = 100.0
+OVER_TIME = "square root taken after the mean over time of (prediction - truth)^2"
+
+
+class Errors(Metric):
+    """Sums of |e|, e² and e, e = prediction - truth, over the cells of samples and over time.
+
+    Every evaluation has them. weight (n,), the others lead with the candidates' axis.
+    """
+
+    summed = ("weight", "truth_sum", "sample", "count", "truth", "cell", "offered", "missing")
+    definitions = (
+        "Values: those where the truth and all candidates are valid. Weights: cell areas"
+        " (difference of the sine of latitude), mean 1.",
+        "mae, rmse, bias: area-weighted mean over time and space of |e|, e², e = prediction -"
+        " truth; the root of rmse comes last. nrmse: rmse / standard deviation of the truth over"
+        " time and space. relative_bias: 100 · bias / mean of the truth.",
+        "± of these and of pearson, spearman, psnr, ssim: standard deviation over samples of the"
+        " sample's own score over space.",
+    )
+    undefined: ClassVar[dict[str, str]] = {
+        "nrmse": CONSTANT,
+        "relative_bias": "the mean of the truth is 0",
+    }
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        k, shape = len(subject.candidates), subject.area.shape
+        names = ("absolute", "squares", "error")
+        self.weight, self.truth_sum = subject.per_sample(2)
+        self.sample = {name: subject.per_sample(k) for name in names}
+        self.count = np.zeros(shape, dtype=np.int64)
+        self.truth = {name: np.zeros(shape) for name in ("sum", "squares")}
+        self.cell = {name: np.zeros((k, *shape)) for name in names}
+        self.offered = 0  # valid values of the truth
+        self.missing = np.zeros(k, dtype=np.int64)  # of those, without a value of the candidate
+
+    def add(self, block: Block) -> None:
+        known = np.isfinite(block.truth)
+        self.offered += int(known.sum())
+        self.missing += (known & ~block.given).sum(axis=(1, 2, 3))
+        t, weights = block.truth_anomaly, block.weights
+        self.weight[block.indices] = weights.sum(axis=(1, 2))
+        self.truth_sum[block.indices] = np.einsum("nyx,nyx->n", weights, t)
+        self.count += block.valid.sum(axis=0)
+        self.truth["sum"] += t.sum(axis=0)
+        self.truth["squares"] += np.square(t).sum(axis=0)
+        for k in range(len(block.fields)):
+            e = block.anomaly(k) - t
+            for name, values in (("absolute", np.abs(e)), ("squares", e**2), ("error", e)):
+                self.sample[name][k, block.indices] = np.einsum("nyx,nyx->n", weights, values)
+                self.cell[name][k] += values.sum(axis=0)
+
+    @property
+    def total(self) -> float:
+        """Area-weighted number of values."""
+        return float(self.weight.sum())
+
+    @property
+    def sample_rmse(self) -> np.ndarray:
+        """RMSE of every sample over space (k, n)."""
+        return np.sqrt(divide(self.sample["squares"], self.weight))
+
+    @property
+    def rmse(self) -> np.ndarray:
+        """Root of the area-weighted mean over time and space (k,)."""
+        return np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
+
+    @property
+    def truth_spread(self) -> float:
+        """Area-weighted standard deviation of the truth over time and space; 0 for rounding."""
+        area = self.subject.area
+        mean = (area * self.truth["sum"]).sum() / self.weight.sum()
+        variance = (area * self.truth["squares"]).sum() / self.weight.sum() - mean**2
+        floor = (SPREAD_FLOOR * (abs(mean) + abs(self.subject.truth.mean))) ** 2
+        return float(np.sqrt(variance)) if variance > floor else 0.0
+
+    def truth_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean less the period's, variance over time, and where it is more than rounding (y, x)."""
+        mean, squares = (divide(self.truth[name], self.count) for name in ("sum", "squares"))
+        variance = squares - mean**2
+        floor = (SPREAD_FLOOR * (np.abs(mean) + abs(self.subject.truth.mean))) ** 2
+        return mean, variance, variance > floor
+
+    def resampled_rmse(self) -> np.ndarray | None:
+        """RMSE of resampled periods (R, k); None where the period is too short."""
+        columns = np.column_stack([self.sample["squares"].T, self.weight])
+        drawn = resampled_sums(columns, block_length(self.subject.times))
+        return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
+
+    def rows(self, errors: Errors) -> list[Row]:
+        subject, deviation = self.subject, self.truth_spread
+        absolute, error = self.sample["absolute"], self.sample["error"]
+        rmse, rmse_n = self.rmse, self.sample_rmse
+        bias, bias_n = error.sum(axis=1) / self.weight.sum(), divide(error, self.weight)
+
+        def row(metric: str, unit: str, values: np.ndarray, samples: np.ndarray) -> Row:
+            return subject.row(metric, unit, values, np.array([spread(own) for own in samples]))
+
+        ends = interval_rows("rmse", subject.unit, subject.candidates, rmse, self.resampled_rmse())[
+            1:
+        ]
+        rows = [
+            subject.mean_row("mae", subject.unit, absolute, self.weight),
+            row("rmse", subject.unit, rmse, rmse_n),
+            *ends,
+            row("bias", subject.unit, bias, bias_n),
+            row("nrmse", "1", divide(rmse, deviation), divide(rmse_n, deviation)),
+        ]
+        if subject.variable.kind == "ratio":
+            mean = self.truth_sum.sum() / self.weight.sum() + subject.truth.mean
+            relative, relative_n = PERCENT * divide(bias, mean), PERCENT * divide(bias_n, mean)
+            rows.append(row("relative_bias", "%", relative, relative_n))
+        return rows
+
+    def remarks(self) -> list[str]:
+        truth = self.subject.truth
+        return [
+            f"{int(self.count.sum())} of {self.offered} valid truth values scored,"
+            f" {int((self.count > 0).sum())} grid points; truth from {truth.low:.5g} to"
+            f" {truth.high:.5g} {self.subject.unit}"
+        ]
+
+    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+        return {"weight": self.weight, **self.sample, "crps": self.sample["absolute"]}
+
+    def maps(self, errors: Errors) -> list[Map]:
+        unit = self.subject.unit
+        cell = {name: divide(sums, self.count) for name, sums in self.cell.items()}
+        _, variance, varies = self.truth_variance()
+        rmse = np.sqrt(cell["squares"])
+        nrmse = divide(rmse, np.sqrt(np.where(varies, variance, 0.0)))
+        relative = "root mean square error over the truth's standard deviation"
+        by_spread = "rmse of the grid point / population standard deviation of its truth over time"
+        mean = "mean over time of "
+        return [
+            Map(
+                "mae", cell["absolute"], unit, "mean absolute error", f"{mean}|prediction - truth|"
+            ),
+            Map("rmse", rmse, unit, "root mean square error", OVER_TIME),
+            Map("bias", cell["error"], unit, "mean error", f"{mean}prediction - truth"),
+            Map("nrmse", nrmse, "1", relative, by_spread),
+        ]
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        from app.metrics.drawing.errors import rmse_maps, score_chart
+
+        return {"rmse_map": rmse_maps(self, result), "scores": score_chart(self, result)}

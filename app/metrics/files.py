@@ -1,0 +1,126 @@
+"""An evaluation on disk: the table, scores of grid points and of samples, and further tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from app.atomic import write_text
+from app.netcdf_file import write_dataset
+
+if TYPE_CHECKING:
+    from app.grids import Grid
+    from app.metrics.metric import Map, Result
+    from app.metrics.table import Table
+
+
+def write_files(folder: Path, table: Table, results: Sequence[Result], grid: Grid) -> None:
+    """Write summary.csv and .txt, gridpoint.nc, samples.nc and what metrics have besides."""
+    table.write_csv(folder / "summary.csv")
+    write_text(folder / "summary.txt", str(table))
+    write_gridpoint(folder / "gridpoint.nc", results, grid)
+    write_samples(folder / "samples.nc", results)
+    for name, (columns, rows) in _joined_tables(results).items():
+        write_text(folder / f"{name}.csv", _as_csv(columns, rows))
+    for name, parts in _datasets(results).items():
+        write_dataset(xr.merge(parts, compat="identical"), folder / f"{name}.nc")
+
+
+def write_samples(path: Path, results: Iterable[Result]) -> None:
+    """Write sums and similarities (candidate, time) of each predictand, and weights (time).
+
+    `absolute`, `squares`, `error` and `crps` are area-weighted sums over the cells of |e|, e², e
+    and the CRPS; divided by `weight` they are means, and sums over any choice of samples give the
+    scores of these. `crps_2x2` and `weight_2x2` are those of 2×2 means. The CRPS of a single field
+    is its absolute error.
+    """
+    arrays: dict[str, xr.DataArray] = {}
+    times = None
+    for result in results:
+        times = result.subject.times
+        coordinates = {"candidate": list(result.subject.candidates)}
+        for metric in result.metrics:
+            for name, values in metric.series(result.errors).items():
+                if values.ndim == 1:
+                    array = xr.DataArray(values, dims=("time",))
+                else:
+                    array = xr.DataArray(values, coordinates, dims=("candidate", "time"))
+                arrays[name + result.label] = array
+    attributes = {"title": "Scores per sample", "weighting": "cell areas, mean 1"}
+    write_dataset(xr.Dataset(arrays, {"time": times}, attributes), path)
+
+
+def write_gridpoint(path: Path, results: Iterable[Result], grid: Grid) -> None:
+    """Write each score as (candidate, lat, lon), in the orientation of the user's files."""
+    results = tuple(results)
+    names = list(dict.fromkeys(n for result in results for n in result.subject.candidates))
+    arrays = {
+        f"{own.name}_{result.subject.variable.name}" if result.label else own.name: _on_grid(
+            own, result, names, grid
+        )
+        for result in results
+        for metric in result.metrics
+        for own in metric.maps(result.errors)
+    }
+    attributes = {
+        "Conventions": "CF-1.11",
+        "title": "Scores per grid point",
+        "weighting": "none: every score is over the samples of one grid point",
+        "order_of_reduction": "mean over time first, then roots and ratios",
+        "validity": "samples where the truth and every candidate are valid",
+    }
+    coordinates = {**grid.coords(flip=True), "candidate": names}
+    write_dataset(xr.Dataset(arrays, coordinates, attributes), path)
+
+
+def _on_grid(own: Map, result: Result, names: list[str], grid: Grid) -> xr.DataArray:
+    values = np.full((len(names), *grid.shape), np.nan)
+    values[[names.index(name) for name in result.subject.candidates]] = own.values
+    attributes = {
+        "long_name": f"{own.long_name} of {result.subject.variable.name}",
+        "units": own.unit,
+        "estimator": own.estimator,
+    }
+    return xr.DataArray(grid.restore(values), dims=("candidate", *grid.dims), attrs=attributes)
+
+
+def _joined_tables(
+    results: Iterable[Result],
+) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
+    """Tables by name, the rows of all predictands one after the other."""
+    joined: dict[str, tuple[tuple[str, ...], list[list[object]]]] = {}
+    for result in results:
+        for metric in result.metrics:
+            for name, (columns, rows) in metric.tables().items():
+                joined.setdefault(name, (columns, []))[1].extend(rows)
+    return joined
+
+
+def _datasets(results: Iterable[Result]) -> dict[str, list[xr.Dataset]]:
+    """Datasets by name, one of every predictand that has it."""
+    found: dict[str, list[xr.Dataset]] = {}
+    for result in results:
+        for metric in result.metrics:
+            for name, dataset in metric.datasets().items():
+                found.setdefault(name, []).append(dataset)
+    return found
+
+
+def _as_csv(columns: tuple[str, ...], rows: Iterable[list[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_text(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return str(value)

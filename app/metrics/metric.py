@@ -1,0 +1,286 @@
+"""What a metric is: it takes in fields block by block and gives rows, maps, series and figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from app.metrics.arithmetic import divide, spread
+from app.metrics.table import MODEL, Row, Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from app.data.description import Variable
+    from app.data.wet import WetLimit
+    from app.grids import Grid
+    from app.metrics.climate import Climate
+    from app.metrics.errors import Errors
+
+CONSTANT = "the truth is the same everywhere and always"
+
+
+@dataclass(frozen=True)
+class TruthRange:
+    """Mean, lowest and highest value of the truth in the period that is scored."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """Data range of PSNR and SSIM."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One predictand that is scored, and what is known before the first field is read.
+
+    `candidates`: the model's name, then those of the baselines. `area`: of the cells (y, x), mean
+    1. `members`: of the model's
+    ensemble, 0 without one. `quantiles`: levels that the model predicts, rising. `wet`: what
+    counts as wet, None where the variable is no precipitation. `climate`: of the training values.
+    `consecutive`: (n - 1,) True where a sample follows the one before by one time step, None
+    where samples have no times.
+    """
+
+    variable: Variable
+    candidates: tuple[str, ...]
+    times: np.ndarray
+    grid: Grid
+    area: np.ndarray
+    truth: TruthRange
+    members: int = 0
+    quantiles: tuple[float, ...] = ()
+    wet: WetLimit | None = None
+    climate: Climate | None = None
+    consecutive: np.ndarray | None = None
+
+    @property
+    def unit(self) -> str:
+        return self.variable.units or "1"
+
+    @property
+    def samples(self) -> int:
+        return len(self.times)
+
+    def per_sample(self, *leading: int) -> np.ndarray:
+        """Zeros (…, n), a place for each sample."""
+        return np.zeros((*leading, self.samples))
+
+    def row(
+        self, name: str, unit: str, values: np.ndarray, spreads: np.ndarray | None = None
+    ) -> Row:
+        """A row of a value and, where there is one, a spread of every candidate (k,)."""
+        spreads = np.full(len(values), np.nan) if spreads is None else spreads
+        pairs = zip(self.candidates, values, spreads, strict=True)
+        return Row(name, unit, {c: (float(v), float(s)) for c, v, s in pairs})
+
+    def mean_row(self, name: str, unit: str, sums: np.ndarray, weight: np.ndarray) -> Row:
+        """Means of per-sample sums (k, n), ± their spread over samples."""
+        spreads = np.array([spread(own) for own in divide(sums, weight)])
+        values = np.array([own.sum() / weight.sum() for own in sums])
+        return self.row(name, unit, values, spreads)
+
+    def model_row(self, name: str, unit: str, value: float, deviation: float = np.nan) -> Row:
+        """A row that only the model has a value in."""
+        return Row(name, unit, {self.candidates[0]: (value, deviation)})
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some samples: truth (n, y, x), NaN where masked, and fields (k, n, y, x) of candidates.
+
+    `layers`: members or quantiles (L, n, y, x) of the first candidate, None where there are none.
+    """
+
+    subject: Subject
+    indices: np.ndarray
+    truth: np.ndarray
+    fields: np.ndarray
+    layers: np.ndarray | None = None
+
+    @cached_property
+    def given(self) -> np.ndarray:
+        """Where each candidate has a value (k, n, y, x)."""
+        return np.isfinite(self.fields)
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """Where the truth and all candidates have a value (n, y, x): what is scored."""
+        return np.isfinite(self.truth) & self.given.all(axis=0)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Cell areas (n, y, x), 0 where nothing is scored."""
+        return self.subject.area * self.valid
+
+    @cached_property
+    def truth_anomaly(self) -> np.ndarray:
+        """Truth less its mean over the period (n, y, x) float64, 0 where nothing is scored."""
+        return self._anomaly(self.truth)
+
+    def anomaly(self, k: int) -> np.ndarray:
+        """A candidate less the truth's mean (n, y, x) float64, 0 where nothing is scored."""
+        return self._anomaly(self.fields[k])
+
+    def _anomaly(self, fields: np.ndarray) -> np.ndarray:
+        return np.where(self.valid, fields - np.float64(self.subject.truth.mean), 0.0)
+
+    @property
+    def members(self) -> np.ndarray | None:
+        """Members (M, n, y, x); None without an ensemble."""
+        return self.layers if self.subject.members else None
+
+    @cached_property
+    def versions(self) -> list[np.ndarray]:
+        """Each candidate's equally likely fields (m, n, y, x): the members of the first, if any."""
+        first = self.fields[:1] if self.members is None else self.members
+        return [first, *(field[None] for field in self.fields[1:])]
+
+
+@dataclass(frozen=True, eq=False)
+class Band(Block):
+    """Whole series of some rows of the grid: `indices` are rows, and y counts these alone."""
+
+
+class Sums:
+    """Running sums, of which another rank's can be added; `summed` names them.
+
+    Each is an array or a number, something that has `merge` itself, or a dict or list of these.
+    """
+
+    summed: ClassVar[tuple[str, ...]] = ()
+
+    def merge(self, other: Self) -> None:
+        """Add the sums of other blocks."""
+        for name in self.summed:
+            setattr(self, name, _added(getattr(self, name), getattr(other, name)))
+
+
+def _added(own: Any, more: Any) -> Any:
+    """The sum of two things; what can be changed is changed in place."""
+    if isinstance(own, dict):
+        return {key: _added(value, more[key]) for key, value in own.items()}
+    if isinstance(own, list):
+        return [_added(*pair) for pair in zip(own, more, strict=True)]
+    if hasattr(own, "merge"):
+        own.merge(more)
+        return own
+    return None if own is None else own + more
+
+
+@dataclass(frozen=True)
+class Map:
+    """Scores of every grid point: values (k, y, x), for gridpoint.nc."""
+
+    name: str
+    values: np.ndarray
+    unit: str
+    long_name: str
+    estimator: str
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The sample whose model error is the median one: what the maps show.
+
+    fields: truth and candidates by name, (y, x); coarse: its low-resolution field on its own
+    grid, None where the predictand has none; members (M, y, x), None where there are none.
+    """
+
+    time: str
+    fields: dict[str, np.ndarray]
+    coarse: np.ndarray | None
+    coarse_grid: Grid
+    members: np.ndarray | None = None
+
+
+class Metric(Sums):
+    """A score, or some that are made of the same sums, of one predictand.
+
+    A subclass stands in one file and is registered as a metric (`app.registry`). It overrides what
+    it has: most have sums over samples (`add`) and rows; some need whole series in time
+    (`add_series`).
+    """
+
+    definitions: ClassVar[tuple[str, ...]] = ()  # sentences below the table
+    undefined: ClassVar[dict[str, str]] = {}  # name of a row → why it may have no value
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        """Whether a predictand has this metric at all."""
+        return True
+
+    def add(self, block: Block) -> None:
+        """Take in some samples; each sample comes once."""
+
+    def add_series(self, band: Band) -> None:
+        """Take in all samples of some rows of the grid; each row comes once, after the samples."""
+
+    def rows(self, errors: Errors) -> list[Row]:
+        """Rows of the table; `errors`: the sums that every evaluation has."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """What a reader should know of these data, a sentence each."""
+        return []
+
+    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+        """Sums or scores (k, n), or weights (n,), of every sample, for samples.nc."""
+        return {}
+
+    def maps(self, errors: Errors) -> list[Map]:
+        """Scores over time of every grid point."""
+        return []
+
+    def why_undefined(self, row: str) -> str | None:
+        """Why a row has no value; None where the row is another metric's."""
+        return self.undefined.get(row)
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        """Figures by file name; none where there is nothing to show."""
+        return {}
+
+    def tables(self) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
+        """Further tables, by file name: columns and rows; those of all predictands are joined."""
+        return {}
+
+    def datasets(self) -> dict[str, xr.Dataset]:
+        """Further NetCDF files, by name; those of all predictands are merged."""
+        return {}
+
+
+M = TypeVar("M", bound=Metric)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One predictand's scores.
+
+    `label`: what its rows carry in the table, "" or "[name]".
+    """
+
+    subject: Subject
+    errors: Errors
+    metrics: tuple[Metric, ...]
+    label: str
+    table: Table
+    example: Example
+
+    def metric(self, kind: type[M]) -> M | None:
+        """The metric of a kind; None where it does not suit the predictand."""
+        return next((m for m in self.metrics if isinstance(m, kind)), None)
+
+    def value(self, row: str, candidate: str = MODEL) -> float:
+        """A score of the table; NaN where the candidate has none."""
+        return self.table.value(row + self.label, candidate)

@@ -1,0 +1,37 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.metrics.arithmetic import centre, divide, spread
+from app.metrics.metric import CONSTANT, Metric
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.table import Row
+
+
+class Psnr(Metric):
+    """Mean over samples of 10·log10(range² / mse), in dB."""
+
+    definitions = (
+        "psnr: mean over samples of 10·log10(range² / mse), samples without error left out;"
+        " range: of the truth over the period scored.",
+    )
+
+    def rows(self, errors: Errors) -> list[Row]:
+        mse = errors.sample_rmse**2
+        with np.errstate(divide="ignore"):
+            # an exact sample has no finite ratio and is left out of the mean
+            width = np.full_like(mse, self.subject.truth.width**2)
+            psnr = 10 * np.log10(divide(width, mse))
+        found = np.array([(centre(own), spread(own)) for own in psnr])
+        return [self.subject.row("psnr", "dB", *found.T)]
+
+    def why_undefined(self, row: str) -> str | None:
+        if row != "psnr":
+            return None
+        return "no sample has an error" if self.subject.truth.width else CONSTANT

@@ -1,0 +1,47 @@
+"""Skill over the references that a network has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import interval_rows
+from app.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from app.metrics.errors import Errors
+    from app.metrics.table import Row
+
+REFERENCES = ("bicubic", "linear")
+PREFIX = "skill_vs_"
+ROUNDING = 1e-6  # of the values: errors of interpolation in float32 are smaller
+
+
+class Skill(Metric):
+    """1 - RMSE / RMSE of a reference, with the interval of resampled periods."""
+
+    definitions = ("skill_vs_X: 1 - rmse / rmse of X.",)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        subject, rows = self.subject, []
+        rmse, resampled = errors.rmse, errors.resampled_rmse()
+        floor = ROUNDING * abs(subject.truth.mean)
+        for name in REFERENCES:
+            if name in subject.candidates:
+                r = subject.candidates.index(name)
+                skill = 1 - _ratio(rmse, rmse[r], floor)
+                again = (
+                    None if resampled is None else 1 - _ratio(resampled, resampled[:, [r]], floor)
+                )
+                rows += interval_rows(PREFIX + name, "1", subject.candidates, skill, again)
+        return rows
+
+    def why_undefined(self, row: str) -> str | None:
+        return f"{row.removeprefix(PREFIX)} has no error" if row.startswith(PREFIX) else None
+
+
+def _ratio(rmse: np.ndarray, reference: np.ndarray, floor: float) -> np.ndarray:
+    """Ratio to the reference's RMSE, NaN where that is no more than rounding."""
+    return divide(rmse, np.where(reference > floor, reference, 0.0))

@@ -1,0 +1,163 @@
+"""Wet cells: how many there are, how much falls there, and whether members tell them rightly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from app.data.units import HOUR
+from app.metrics.arithmetic import divide
+from app.metrics.metric import Block, Metric, Subject
+from app.metrics.table import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from app.metrics.errors import Errors
+    from app.metrics.metric import Result
+
+BINS = 10  # of the forecast probability
+
+
+class Wet(Metric):
+    """Area of wet cells of every sample, and the amounts that fell there.
+
+    truth, truth_amount (n,); candidates, amounts (k, n). Nothing is summed where the unit does not
+    tell what is wet.
+    """
+
+    summed = ("weight", "truth", "candidates", "truth_amount", "amounts")
+    definitions = (
+        "wet_frequency: area-weighted share of values that are wet; ± over samples. wet_intensity:"
+        " area-weighted mean of the wet values.",
+    )
+    undefined: ClassVar[dict[str, str]] = {"wet_intensity": "nothing of the prediction is wet"}
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.limit = _limit(subject)
+        k = len(subject.candidates)
+        self.weight, self.truth, self.truth_amount = subject.per_sample(3)
+        self.candidates, self.amounts = subject.per_sample(2, k)
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.wet is not None
+
+    def add(self, block: Block) -> None:
+        if self.limit is None:
+            return
+        indices, truth, weights = block.indices, block.truth, block.weights
+        wet = truth >= self.limit
+        self.weight[indices] = weights.sum(axis=(1, 2))
+        self.truth[indices] = np.einsum("nyx,nyx->n", weights, wet)
+        self.truth_amount[indices] = np.einsum("nyx,nyx->n", weights, np.where(wet, truth, 0.0))
+        for area, amount, stack in zip(self.candidates, self.amounts, block.versions, strict=True):
+            wet = stack >= self.limit
+            area[indices] = np.einsum("nyx,mnyx->n", weights, wet) / len(stack)
+            falls = np.where(wet, stack, 0.0)
+            amount[indices] = np.einsum("nyx,mnyx->n", weights, falls) / len(stack)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        subject = self.subject
+        if self.limit is None:
+            return [Row("wet_frequency", "1", {}), Row("wet_intensity", subject.unit, {})]
+        amounts = divide(self.amounts.sum(axis=1), self.candidates.sum(axis=1))
+        return [
+            subject.mean_row("wet_frequency", "1", self.candidates, errors.weight),
+            subject.row("wet_intensity", subject.unit, amounts),
+        ]
+
+    def remarks(self) -> list[str]:
+        """What counts as wet and how much of the truth does, or why nothing can be said."""
+        subject, limit = self.subject, self.subject.wet
+        assert limit is not None
+        if limit.value is None:
+            return [
+                f"no wet_frequency, the period that its amounts in {subject.unit} are summed over"
+                " is not known; a rate such as mm day-1 needs none"
+            ]
+        own = "" if subject.variable.wet_threshold is not None else " (1 mm day-1)"
+        summed = "" if limit.accumulation is None else f" in {limit.accumulation / HOUR:g} h"
+        return [f"wet from {limit.value:.4g} {subject.unit}{summed}{own} up; {self._of_truth()}"]
+
+    def _of_truth(self) -> str:
+        wet = self.truth.sum()
+        if not wet:
+            return "nothing of the truth"
+        share, amount = wet / self.weight.sum(), self.truth_amount.sum() / wet
+        of_it = f"of {amount:.4g} {self.subject.unit} on average"
+        return f"of the truth a share of {share:.4g}, {of_it}"
+
+
+def _limit(subject: Subject) -> np.float32 | None:
+    """The lowest wet value, as single as the fields are, so that a value of the limit is wet."""
+    value = None if subject.wet is None else subject.wet.value
+    return None if value is None else np.float32(value)
+
+
+class WetProbability(Metric):
+    """Area-weighted sums over all values of members' wet share p and the truth o, 0 or 1.
+
+    bins (3, BINS): weight, sum of p and sum of o by bins of p.
+    """
+
+    summed = ("weight", "brier", "wet", "bins")
+    definitions = (
+        "brier_wet: area-weighted mean of (p - o)², p the share of wet members, o whether the"
+        " truth is wet; brier_skill_wet: 1 - that / that of always telling the truth's share.",
+    )
+    undefined: ClassVar[dict[str, str]] = {"brier_skill_wet": "the truth is always wet, or never"}
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.limit = _limit(subject)
+        self.weight, self.brier, self.wet = 0.0, 0.0, 0.0
+        self.bins = np.zeros((3, BINS))
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.members > 1 and bool(_limit(subject))
+
+    def add(self, block: Block) -> None:
+        valid = block.weights > 0
+        w = block.weights[valid]
+        o = (block.truth[valid] >= self.limit).astype(np.float64)
+        p = (block.versions[0] >= self.limit).mean(axis=0)[valid]
+        self.weight += float(w.sum())
+        self.brier += float(w @ (p - o) ** 2)
+        self.wet += float(w @ o)
+        place = np.minimum((p * BINS).astype(int), BINS - 1)
+        for row, values in zip(self.bins, (w, w * p, w * o), strict=True):
+            row += np.bincount(place, values, BINS)
+
+    def rows(self, errors: Errors) -> list[Row]:
+        return [
+            self.subject.model_row("brier_wet", "1", self.score),
+            self.subject.model_row("brier_skill_wet", "1", self.skill),
+        ]
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        from app.metrics.drawing.reliability import reliability_chart
+
+        return {"wet_reliability": reliability_chart(self)}
+
+    @property
+    def score(self) -> float:
+        """Brier score: mean of (p - o)²; Brier (1950)."""
+        return float(self.brier / self.weight) if self.weight else np.nan
+
+    @property
+    def skill(self) -> float:
+        """1 - score / score of always telling the wet share of the period scored."""
+        share = self.wet / self.weight if self.weight else np.nan
+        reference = share * (1 - share)
+        return float(1 - self.score / reference) if reference else np.nan
+
+    @property
+    def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Share of values, mean p and wet share of the truth in each bin (BINS,); NaN if empty."""
+        weight, p, o = self.bins
+        safe = np.where(weight > 0, weight, np.nan)
+        return weight / max(self.weight, np.finfo(float).tiny), p / safe, o / safe
