@@ -125,7 +125,8 @@ def _score_in_time(session: Session, shards: Shards, path: Path, steps: TimeStep
     from app.report.in_time import draw_time_figures
 
     folder = session.folder.metrics
-    evaluation = evaluate_in_time(shards, path, folder, steps)
-    draw_time_figures(evaluation, folder)
+    with session.folder.whole_files(folder) as out:
+        evaluation = evaluate_in_time(shards, path, out, steps)
+        draw_time_figures(evaluation, out)
     print(evaluation)
     logging.info("tables and figures: %s", folder)

@@ -23,6 +23,7 @@ from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
 from app.guard import Guard
 from app.progress import log_epoch, shown
+from app.room import require
 from app.run_folder import RunFolder
 from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
@@ -30,6 +31,8 @@ from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Trainer
+
+FLOAT = 4  # bytes
 
 
 @dataclass
@@ -89,12 +92,21 @@ class Loop:
             logging.info(
                 "resuming at epoch %d, sample %d", self.position.epoch + 1, self.position.samples
             )
+        self._look_at_room()
         with self.guard.interruption.deferred():
             while not self.finished:
                 self._epoch()
             self._keep_model()
             self.summaries.close()
             self.communicator.barrier()  # the next stage of any rank reads the model
+
+    def _look_at_room(self) -> None:
+        """NoRoom, before anything is trained, where the checkpoints to come do not fit."""
+        if self.finished or not self.ranks.first:
+            return
+        state = sum(math.prod(v.shape) * FLOAT for v in self.trainer.variables().values())
+        there = checkpoints.load_facts(self.folder.checkpoints) is not None
+        require(self.folder.checkpoints, state * (1 if there else 2))  # one beside the last
 
     @property
     def finished(self) -> bool:
