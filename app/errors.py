@@ -28,6 +28,10 @@ class RunError(Exception):
     """A run that began well and cannot go on; its text is one line: what happened, what helps."""
 
 
+class Damage(RunError):
+    """What has been read is not what was written: nothing may be kept that was made from it."""
+
+
 class Regroup(Exception):
     """The ranks of an elastic job change: all go on from what they last committed."""
 

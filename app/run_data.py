@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from app.atomic import read_json, write_json
-from app.data.identity import changes, identity_of
+from app.data.identity import changes, identity_of, truth_changes
 from app.data.shards import Shards
 from app.errors import InputError
+from app.integrity.records import Damaged, read_record, write_record
 from app.run_folder import RunFolder
 
 NOW, BEFORE, USED = "data", "data_before", "data_accepted"  # keys of provenance.json
@@ -19,12 +20,33 @@ def check_same_data(folder: RunFolder, shards: Shards, accepted: bool) -> bool:
 
     accepted: changes are, and only told of by the result.
     """
-    before = _known(folder).get(NOW)
-    if before is None or not _trained(folder):
+    return _check(folder, shards, accepted, changes)
+
+
+def check_same_truth(folder: RunFolder, shards: Shards, accepted: bool) -> bool:
+    """Likewise of data in other pairs than those of the training."""
+    return _check(folder, shards, accepted, truth_changes)
+
+
+def known_fingerprint(folder: RunFolder) -> str | None:
+    """The fingerprint of the data that a run was trained on; None where it is not known."""
+    return _known(folder).get("data_fingerprint")
+
+
+def _check(
+    folder: RunFolder,
+    shards: Shards,
+    accepted: bool,
+    compare: Callable[[dict[str, Any], dict[str, Any]], list[str]],
+) -> bool:
+    if not _trained(folder):
+        return True
+    before = _known(folder, accepted).get(NOW)
+    if before is None:
         return True
     now = identity_of(shards)
     try:
-        found = changes(before, now)
+        found = compare(before, now)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
             f"{folder.provenance}: damaged, it does not say which data the run was trained on; "
@@ -42,7 +64,7 @@ def check_same_data(folder: RunFolder, shards: Shards, accepted: bool) -> bool:
 
 def facts_of_data(folder: RunFolder, shards: Shards) -> dict[str, Any]:
     """What provenance.json keeps of the data, with those of earlier calls that were others."""
-    known, now = _known(folder), identity_of(shards)
+    known, now = _known(folder, accepted=True), identity_of(shards)
     last = [known[NOW]] if NOW in known and _trained(folder) else []
     before = [one for one in (*known.get(BEFORE, []), *last) if not _same(one, now)]
     kept = {BEFORE: before, USED: known.get(USED, [])}
@@ -55,10 +77,10 @@ def facts_of_data(folder: RunFolder, shards: Shards) -> dict[str, Any]:
 
 def note_accepted(folder: RunFolder, shards: Shards, stage: str) -> None:
     """Keep in provenance.json the data that a trained model was used on instead of its own."""
-    known = _known(folder)
+    known = _known(folder, accepted=True)
     entry = {"stage": stage, **identity_of(shards)}
     if entry not in known.get(USED, []):
-        write_json(folder.provenance, {**known, USED: [*known.get(USED, []), entry]})
+        write_record(folder.provenance, {**known, USED: [*known.get(USED, []), entry]})
 
 
 def _trained(folder: RunFolder) -> bool:
@@ -66,9 +88,18 @@ def _trained(folder: RunFolder) -> bool:
     return (folder.checkpoints / "last").is_file() or folder.model.is_file()
 
 
-def _known(folder: RunFolder) -> dict[str, Any]:
-    found = read_json(folder.provenance)
-    return found if isinstance(found, dict) else {}
+def _known(folder: RunFolder, accepted: bool = False) -> dict[str, Any]:
+    """What provenance.json says; InputError where it is damaged, unless that is accepted."""
+    hint = (
+        "it tells which data the run was trained on; if they are still the same, "
+        "--accept_changed_data goes on, --overwrite starts anew"
+    )
+    try:
+        return read_record(folder.provenance, dict, hint) or {}
+    except Damaged:
+        if accepted:
+            return {}
+        raise
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

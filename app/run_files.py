@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.errors import InputError
+from app.integrity.trailer import is_sealed
 
 FLAGFILE = "experiment.cfg"
 PREDICTION = "y_hat.nc"
@@ -197,6 +198,9 @@ def refined_name(name: str) -> str:
 
 def is_prediction(path: Path) -> bool:
     """Whether this program wrote a file of predicted fields; False where it cannot be read."""
+    if is_sealed(path):
+        return True  # without opening it: a damaged one can crash the HDF5 library
+
     import netCDF4
 
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,14 +20,16 @@ from typing import Any
 
 from absl import logging
 
-from app.atomic import write_json, write_text
+from app.atomic import write_text
 from app.errors import InputError
-from app.flags import FREE_FLAGS, as_flagfile, parse
+from app.flags import FREE_FLAGS, as_flagfile, as_text, parse
+from app.integrity.records import Damaged, read_record, write_record
 from app.masking import command_line
 from app.room import full, no_room
 from app.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
+MADE_BY = "flags_sha256"  # key of provenance.json
 NAMED = 5  # files of the user's that are told by name
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
@@ -36,6 +40,12 @@ def model_file(path: Path, flag: str) -> Path:
     if not file.is_file():
         raise InputError(f"{flag}: no trained model at {file}; run the stage train first")
     return file
+
+
+def flags_digest(flags: dict[str, Any]) -> str:
+    """A digest of the flags that say what a run learns."""
+    own = sorted((name, as_text(v)) for name, v in flags.items() if name not in FREE_FLAGS)
+    return hashlib.sha256(json.dumps(own).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,14 @@ class RunFolder:
         return self.path / "metrics"
 
     def check(self, flags: dict[str, Any], overwrite: bool) -> None:
-        """Refuse a folder that other flags have made, or flags that are no longer known."""
+        """Refuse a folder that other flags have made, or flags that are no longer known.
+
+        Where these flags have made it, as provenance.json knows, a damaged flagfile is written
+        again.
+        """
+        if not overwrite and self._flagfile_damaged(flags):
+            logging.warning("%s: damaged; written again", self.experiment)
+            write_text(self.experiment, as_flagfile(flags))
         if not overwrite and not self.experiment.exists() and self._learnt():
             raise InputError(
                 f"--save_path={self.path}: holds {self._learnt()} of a run whose {FLAGFILE} is "
@@ -94,6 +111,20 @@ class RunFolder:
                 f"--save_path={self.path}: made with other flags ({', '.join(changed)}); "
                 "choose another folder, or --overwrite to start anew"
             )
+
+    def _flagfile_damaged(self, flags: dict[str, Any]) -> bool:
+        """Whether the flagfile is not what it was, and these flags are those that made the run."""
+        try:
+            same = self.experiment.is_file() and not self.changed_flags(flags)
+        except InputError:
+            same = False
+        if same or not self._learnt():
+            return False
+        try:
+            known = read_record(self.provenance, dict) or {}
+        except Damaged:
+            return False
+        return known.get(MADE_BY) == flags_digest(flags)
 
     def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
         """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
@@ -136,15 +167,19 @@ class RunFolder:
             "git_commit": _git_commit(),
             **facts,
         }
-        write_json(self.provenance, content)
+        write_record(self.provenance, content)
 
     @contextmanager
-    def whole_files(self, target: Path) -> Iterator[Path]:
-        """A folder to write to, whose files appear in `target` when all of them are complete."""
+    def whole_files(self, target: Path, confirm: Callable[[], None]) -> Iterator[Path]:
+        """A folder to write to, whose files appear in `target` when all of them are complete.
+
+        `confirm` is called before they do, and may raise.
+        """
         temporary = self.path / f".{target.name}.{os.getpid()}"
         try:
             temporary.mkdir()
             yield temporary
+            confirm()
             target.mkdir(exist_ok=True)
             for path in temporary.iterdir():
                 os.replace(path, target / path.name)

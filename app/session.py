@@ -136,7 +136,7 @@ class Session:
         )
         if self.experiment.stage_to is not None:
             folder = staged(folder, self.experiment.stage_to)
-        shards = Shards.open(folder)
+        shards = Shards.open(folder, self.experiment.verify)
         if not self.experiment.model.coordinate_channels:
             return shards
         if self.module is not None and self.module.truth is None:

@@ -1,5 +1,6 @@
 """A run goes on with the data it was trained on; others are refused by name, or written down."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -10,13 +11,14 @@ import pytest
 import xarray as xr
 
 from app import config, flags
+from app.data.identity import identity_digest
 from app.data.shards import Shards
 from app.errors import InputError
 from app.ranks import Ranks
 from app.run_data import check_same_data, facts_of_data
 from app.run_folder import RunFolder
 from app.session import Session
-from app.stages.already import refuse_changed_data
+from app.stages.already import refuse_changed_data, refuse_changed_data_of, refuse_stale
 from tests.system.conftest import fields
 
 YAML = """
@@ -179,6 +181,79 @@ def test_damaged_facts_are_refused_in_a_line(place: Path) -> None:
         Path("run/provenance.json").write_text(json.dumps({"data": damage}), "utf-8")
         with pytest.raises(InputError, match=r"provenance.json: damaged"):
             refuse_changed_data(session(), "test")
+
+
+def test_what_has_nothing_left_to_train_meets_changed_data(place: Path) -> None:
+    folder = RunFolder(Path("run"))
+    refuse_changed_data_of(session(), folder)
+    Path("waves.nc").rename("w.nc")
+    refuse_changed_data_of(session(), folder)  # which cannot be looked at
+    Path("w.nc").rename("waves.nc")
+    rewrite(one_value)
+    with pytest.raises(InputError, match=r"values of the predictand \(validation\)"):
+        refuse_changed_data_of(session(), folder)
+    refuse_changed_data_of(session("--accept_changed_data"), folder)
+    kept = json.loads(folder.provenance.read_text("utf-8"))
+    assert [one["stage"] for one in kept["data_accepted"]] == ["train"]
+
+
+def test_a_damaged_provenance_is_refused_or_accepted(place: Path) -> None:
+    path = Path("run/provenance.json")
+    whole = path.read_text("utf-8")
+    for damaged in ("[]", "", whole.replace("train", "trait", 1), whole.replace('"data', '"date')):
+        path.write_text(damaged, "utf-8")
+        with pytest.raises(InputError, match=r"run/provenance.json: damaged \(.*--accept_changed"):
+            refuse_changed_data(session(), "test")
+        refuse_changed_data(session("--accept_changed_data"), "test")
+
+
+PAIRS = YAML + "low_resolution: {files: coarse.nc, variables: {t2m: {units: K}}}\n"
+
+
+def test_other_pairs_meet_a_changed_truth(place: Path) -> None:
+    with xr.open_dataset("waves.nc") as found:
+        coarse = found[["t2m"]].coarsen(lat=4, lon=4).mean()
+        coarse["t2m"].attrs["units"] = "K"
+        coarse.to_netcdf("coarse.nc")
+    Path("data.yml").write_text(PAIRS, encoding="utf-8")
+    explicit = "--test_pairs=explicit"
+    refuse_changed_data(session(explicit), "test")
+    rewrite(one_value)
+    with pytest.raises(InputError) as refusal:
+        refuse_changed_data(session(explicit), "test")
+    line = str(refusal.value)
+    assert "since it was trained: values of the predictand (validation). --accept" in line
+    rewrite(higher)
+    with pytest.raises(InputError, match="static fields; values of the predictand"):
+        refuse_changed_data(session(explicit), "metrics")
+    refuse_changed_data(session(explicit, "--accept_changed_data"), "metrics")
+
+
+def predicted(path: Path, **attributes: str) -> Path:
+    xr.Dataset(attrs={"source": "finescale 1.0", **attributes}).to_netcdf(path)
+    return path
+
+
+def test_a_prediction_of_a_model_trained_further_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"one epoch")
+    digest = hashlib.sha256(b"one epoch").hexdigest()
+    path = predicted(tmp_path / "y.nc", model_sha256=digest, data_sha256="d")
+    refuse_stale(path, [model], "d")
+    refuse_stale(path, [], "d")  # whose model is not known
+    model.write_bytes(b"two epochs")
+    with pytest.raises(InputError, match=r"y.nc: predicted by another model than .*model.keras"):
+        refuse_stale(path, [model], "d")
+    refuse_stale(predicted(tmp_path / "old.nc"), [model], "d")  # which tells nothing
+
+
+def test_a_prediction_from_other_data_is_refused(place: Path) -> None:
+    path = predicted(Path("y.nc"), data_sha256=identity_digest(shards()))
+    os.utime("waves.nc", (1e9, 1e9))
+    refuse_stale(path, [], identity_digest(shards()))
+    rewrite(one_value)
+    with pytest.raises(InputError, match=r"y.nc: predicted from other data than there are now"):
+        refuse_stale(path, [], identity_digest(shards()))
 
 
 def test_missing_values_that_stay_are_no_change(place: Path) -> None:

@@ -46,7 +46,7 @@ class Experiment:
     launch: LaunchConfig
     overwrite: bool
     accept_changed_data: bool
-    verify: bool
+    verify: str
     flags: dict[str, Any]
 
     @property

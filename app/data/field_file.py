@@ -16,6 +16,7 @@ import xarray as xr
 from app.data.description import Variable
 from app.data.times import ENCODING_UNITS, Stamps
 from app.grids import Grid
+from app.integrity.fields import rows_crc, written_crc
 from app.room import reserve, writing
 
 CONVENTIONS = "CF-1.8"
@@ -45,6 +46,8 @@ class FieldWriter:
         """Of a file that is there already and holds these variables."""
         self.path, self.names = path, list(names)
         self._grid, self._as_in_file = grid, as_in_file
+        self._summed = True
+        self.fields_crc = 0  # of the rows written so far; see app.integrity.fields
         self._file = netCDF4.Dataset(path, "a")
         self._file.set_fill_off()  # every value is written, so none need be written twice
 
@@ -76,6 +79,7 @@ class FieldWriter:
             coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
             names = [variable.name for variable in (*variables, *summaries)]
             writer = cls(path, grid, names, as_in_file=as_in_file)
+            writer._summed = attributes is not None
             try:
                 writer._define_all(stamps, variables, members, quantiles, summaries)
                 writer._reserve()
@@ -164,12 +168,21 @@ class FieldWriter:
 
     def write(self, start: int, fields: Iterable[np.ndarray]) -> None:
         """One field (n, y, x), or (layer, n, y, x), a variable, from row `start` on."""
+        stored = [
+            np.asarray(self._grid.restore(field) if self._as_in_file else field, FIELD_TYPE)
+            for field in fields
+        ]
         with writing(self.path):
-            for name, field in zip(self.names, fields, strict=True):
+            for name, field in zip(self.names, stored, strict=True):
                 rows = slice(start, start + field.shape[-3])
-                self._file.variables[name][..., rows, :, :] = (
-                    self._grid.restore(field) if self._as_in_file else field
-                )
+                self._file.variables[name][..., rows, :, :] = field
+        if self._summed:
+            self.fields_crc = rows_crc(stored, self.fields_crc)
+
+    def goes_on(self, rows: int, fields_crc: int) -> bool:
+        """Whether so many rows are there, with this checksum, for others to follow."""
+        self.fields_crc = fields_crc
+        return written_crc(self._file, self.names, rows) == fields_crc
 
     def sync(self) -> None:
         """Hand everything to the system, so that the file is whole should this process be killed.

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from app.data.description import DataDescription, Source
+from app.data.manifest import FORMAT
 from app.data.reading.files import identity
 from app.data.reading.paths import expand
-from app.data.shards import FORMAT
 
 LENGTH = 16  # hexadecimal digits
 

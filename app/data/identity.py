@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from app.data.shards import SCALING_FILE, STATIC_FILE, Shards
+from app.data.manifest import SCALING_FILE, STATIC_FILE
+from app.data.shards import Shards
 
 ROLES = {
     "hr": "predictand",
@@ -40,6 +41,27 @@ def identity_of(shards: Shards) -> dict[str, Any]:
         "scaling": sums[SCALING_FILE],
         "values": values,
     }
+
+
+def identity_digest(shards: Shards) -> str:
+    """One digest of all that data are, wherever they lie."""
+    return _digest({**identity_of(shards), "fingerprint": ""})
+
+
+def truth_changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Likewise of data in other pairs, of which grid, statics and predictand are the same.
+
+    Predictands are compared in the periods that both have.
+    """
+    if before["grid"] != now["grid"]:
+        return ["grid"]
+    found = ["static fields"] if before["static fields"] != now["static fields"] else []
+    for split, period in now["periods"].items():
+        key = f"{split} hr"
+        same = before["values"].get(key) == now["values"].get(key)
+        if before["periods"].get(split) == period and not same:
+            found.append(f"values of the {ROLES['hr']} ({split})")
+    return found
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -18,6 +18,14 @@ from app.atomic import create_once, read_json, sync, write_json, write_text
 from app.data.description import DataDescription, Variable
 from app.data.field_file import FIELD_TYPE
 from app.data.fingerprint import fingerprint
+from app.data.manifest import (
+    FORMAT,
+    MANIFEST,
+    SCALING_FILE,
+    STATIC_FILE,
+    finished,
+    set_aside_damaged,
+)
 from app.data.module import ModuleData, load_module
 from app.data.module_plan import plan_of_module
 from app.data.plan import Plan, plan_of
@@ -33,11 +41,11 @@ from app.data.shard_writing import (
     write_static,
     write_task,
 )
-from app.data.shards import FORMAT, MANIFEST, SCALING_FILE, STATIC_FILE
 from app.data.time_plan import WITHHELD, plan_in_time
 from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.data.workplace import POLL, Workplace
 from app.errors import InputError, one_line
+from app.integrity.records import sealed
 from app.locks import Heartbeat, Watch
 from app.owners import owner
 from app.ranks import Ranks
@@ -65,13 +73,15 @@ def prepare(
     """
     ranks = ranks or Ranks()
     module = _module(description, needs)
-    name = fingerprint(description, scale, halo, module.arrays() if module else None)
+    name = _name(description, scale, halo, module)
     cache = Path(cache_dir).expanduser().resolve()
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--cache_dir={cache_dir}: cannot be made ({error.strerror})") from error
-    if (cache / name / MANIFEST).is_file():
+    if ranks.first:
+        set_aside_damaged(cache / name)
+    if finished(cache / name):
         _repeat_findings(cache / name)
         return cache / name
     if module is not None:
@@ -83,6 +93,15 @@ def prepare(
     job = Job(plan, tasks_of(plan), description, name, ranks)
     with Heartbeat() as beat:
         return _cooperate(job, Workplace(cache, name), beat)
+
+
+def folder_name(description: DataDescription, scale: int, halo: int) -> str:
+    """What the folder of these data is called; InputError where they cannot be looked at."""
+    return _name(description, scale, halo, _module(description, ()))
+
+
+def _name(description: DataDescription, scale: int, halo: int, module: ModuleData | None) -> str:
+    return fingerprint(description, scale, halo, module.arrays() if module else None)
 
 
 def _module(description: DataDescription, needs: Sequence[str]) -> ModuleData | None:
@@ -115,7 +134,7 @@ class Job:
 
 def _cooperate(job: Job, place: Workplace, beat: Heartbeat) -> Path:
     life, since = None, time.monotonic()
-    while not (place.final / MANIFEST).is_file():
+    while not finished(place.final):
         folder = place.try_lock(beat) if job.ranks.first else None
         if folder is not None:
             _lead(job, place, folder, beat)
@@ -138,7 +157,7 @@ def _cooperate(job: Job, place: Workplace, beat: Heartbeat) -> Path:
 def _lead(job: Job, place: Workplace, folder: Path, beat: Heartbeat) -> None:
     """Prepare with whoever helps, and put the folder in its place."""
     try:
-        if (place.final / MANIFEST).is_file():
+        if finished(place.final):
             return
         logging.info("preparing %d shards in %s", len(job.tasks), place.final)
         require(place.final, _bytes(job))
@@ -226,7 +245,7 @@ def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     findings = _findings(plan, reports)
     path = data / MANIFEST
     manifest = _manifest(job, data, reports) | {"findings": findings}
-    write_text(path, json.dumps(manifest))
+    write_text(path, json.dumps(sealed(manifest)))
     seal(path)
 
 
@@ -297,7 +316,7 @@ def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dic
     splits: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for task in job.tasks:
         for role, entry in reports[task.name]["entries"].items():
-            files[task.file(role)] = {key: entry[key] for key in ("bytes", "sha256")}
+            files[task.file(role)] = {key: entry[key] for key in ("bytes", "sha256", "blocks")}
             shard = {
                 "file": task.file(role),
                 "rows": task.end - task.first,

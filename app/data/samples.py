@@ -21,6 +21,9 @@ class Samples(Protocol):
     def check_files(self) -> None:
         """InputError if what they are read from has vanished or changed."""
 
+    def confirm(self) -> None:
+        """Wait until what they are read from is checked; Damage where it has changed."""
+
     def batches(self, split: str, sampler: Sampler) -> BatchIterator:
         """Batches of the sampler's epoch."""
 
@@ -43,6 +46,9 @@ class FieldSamples:
 
     def check_files(self) -> None:
         self._shards.check_files()
+
+    def confirm(self) -> None:
+        self._shards.confirm()
 
     def batches(self, split: str, sampler: Sampler) -> BatchIterator:
         return batches(

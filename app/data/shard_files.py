@@ -1,4 +1,4 @@
-"""Files as the manifest knows them: where their arrays begin, how long they are, their sum."""
+"""Files as the manifest knows them: where their arrays begin, how long they are, their sums."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import h5py
 
+from app.integrity.blocks import BLOCK, crc, encoded
+
 
 def offsets(path: Path, names: Sequence[str]) -> dict[str, int]:
     """Byte offset of each contiguous array in the file."""
@@ -18,17 +20,21 @@ def offsets(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def seal(path: Path) -> dict[str, Any]:
-    """Force a file to disk; its size and sha256."""
+    """Force a file to disk; its size, its sha256, and the checksums of its blocks."""
+    digest, sums = hashlib.sha256(), []
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return {"bytes": path.stat().st_size, "sha256": _digest(file)}
+        while block := file.read(BLOCK):
+            digest.update(block)
+            sums.append(crc(block))
+    return {
+        "bytes": path.stat().st_size,
+        "sha256": digest.hexdigest(),
+        "blocks": encoded(sums),
+    }
 
 
 def checksum(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
-        return _digest(file)
-
-
-def _digest(file: Any) -> str:
-    return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,29 @@ from app.data.amounts import TimeMeaning
 from app.data.calendars import pieces
 from app.data.description import Variable
 from app.data.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
+from app.data.manifest import (
+    AGAIN,
+    MANIFEST,
+    SCALING_FILE,
+    STATIC_FILE,
+    FileEntry,
+    Manifest,
+    ShardEntry,
+    check_content,
+    check_folder,
+    check_sizes,
+    set_aside,
+    sums_of,
+)
 from app.data.scaling_file import read_scaling
-from app.data.shard_files import checksum
 from app.data.stored_field import ShardFile, StoredField
 from app.data.times import Stamps
 from app.data.transforms import Scaling
 from app.errors import InputError
 from app.grids import Geometry, Grid, same_grid
+from app.integrity import ALWAYS, NEVER
+from app.integrity.checking import FileCheck
 
-MANIFEST = "manifest.json"
-SCALING_FILE = "scaling.nc"
-STATIC_FILE = "static.nc"
-FORMAT = 2
 ALL = slice(None)
 BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one training share
 
@@ -64,14 +75,32 @@ class Shards:
     findings: tuple[str, ...]  # lines on what is odd about the values, from reading the files
     _stamps: dict[str, Stamps]
     _roles: dict[tuple[str, str], _Role]
-    _files: dict[str, dict[str, Any]]
+    _files: dict[str, FileEntry]
+    _checks: tuple[FileCheck, ...] = ()
 
     @classmethod
-    def open(cls, folder: str | Path) -> Shards:
-        """InputError if the folder is no finished cache, or a file in it has another size."""
+    def open(cls, folder: str | Path, verify: str = NEVER) -> Shards:
+        """InputError if the folder is no finished cache, or is damaged.
+
+        verify: whether the fields' checksums are compared never, once in a thread (OPEN), or
+        whenever a block is read as well (ALWAYS).
+        """
         folder = Path(folder)
-        manifest = _manifest(folder)
-        _check_sizes(folder, manifest["files"])
+        manifest = check_folder(folder)
+        sums = {n: sums_of(e) for n, e in manifest["files"].items() if "blocks" in e}
+        try:
+            shards = cls._opened(folder, manifest, sums if verify == ALWAYS else {})
+        except (KeyError, TypeError, ValueError, IndexError, OSError, RuntimeError) as error:
+            raise InputError(
+                f"{folder / MANIFEST}: damaged, it does not fit its files; {AGAIN}"
+            ) from error
+        if verify == NEVER:
+            return shards
+        return replace(shards, _checks=(FileCheck(folder, sums, partial(set_aside, folder)),))
+
+    @classmethod
+    def _opened(cls, folder: Path, manifest: Manifest, sums: Mapping[str, np.ndarray]) -> Shards:
+        """sums: checksums of the blocks of files that are compared whenever they are read."""
         geometry = Geometry.from_dict(manifest["geometry"])
         source = manifest["source_grid"]
         variables = {
@@ -80,7 +109,7 @@ class Shards:
         }
         shapes = {role: tuple(shape) for role, shape in manifest["shapes"].items()}
         roles = {
-            (split, role): _open_role(folder, shards, shapes[role], variables[role])
+            (split, role): _open_role(folder, shards, shapes[role], variables[role], sums)
             for split, parts in manifest["splits"].items()
             for role, shards in parts.items()
         }
@@ -216,6 +245,7 @@ class Shards:
         return replace(
             self,
             splits=(*borrowed, *self.splits),
+            _checks=(*self._checks, *trained._checks),
             scaling=trained.scaling,
             static=self.static if own else trained.static,
             variables={
@@ -241,17 +271,26 @@ class Shards:
         return {name: str(entry["sha256"]) for name, entry in self._files.items()}
 
     def check_files(self) -> None:
-        """InputError if a file has vanished or changed its size since the folder was opened."""
-        _check_sizes(self.folder, self._files)
+        """InputError if a file has vanished or changed its size since the folder was opened.
+
+        Damage where the content of one has changed, as far as that is known.
+        """
+        check_sizes(self.folder, self._files)
+        for check in self._checks:
+            check.look()
+
+    def confirm(self) -> None:
+        """Wait until all checksums are compared, before results are written.
+
+        Damage where the content of a file has changed.
+        """
+        for check in self._checks:
+            check.finish()
 
     def verify(self) -> None:
-        """Compare every file with its checksum; InputError names the first that differs."""
+        """Compare every file with its checksums; InputError names the first that differs."""
         for name, entry in self._files.items():
-            if checksum(self.folder / name) != entry["sha256"]:
-                raise InputError(
-                    f"{self.folder / name}: checksum differs from the manifest's; "
-                    "delete the folder and prepare again"
-                )
+            check_content(self.folder, name, entry)
 
     def _role(self, role: str, split: str) -> _Role:
         self.stamps(split)
@@ -264,42 +303,16 @@ def _same_or_none(grid: Grid | None, other: Grid | None) -> bool:
     return grid is other or (grid is not None and other is not None and same_grid(grid, other))
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{folder}: no prepared data there ({MANIFEST} is missing)") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); prepare again") from error
-    if manifest.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: format {manifest.get('format')}, expected {FORMAT}; prepare again"
-        )
-    return manifest
-
-
-def _check_sizes(folder: Path, files: dict[str, dict[str, Any]]) -> None:
-    for name, entry in files.items():
-        path = folder / name
-        size = path.stat().st_size if path.is_file() else -1
-        if size != entry["bytes"]:
-            state = f"has {size} bytes" if size >= 0 else "is missing"
-            raise InputError(
-                f"{path}: {state}, expected {entry['bytes']} bytes; "
-                "delete the folder and prepare again"
-            )
-
-
 def _open_role(
     folder: Path,
-    shards: list[dict[str, Any]],
+    shards: list[ShardEntry],
     shape: tuple[int, ...],
     variables: Sequence[Variable],
+    sums: Mapping[str, np.ndarray],
 ) -> _Role:
     fields = []
     for shard in shards:
-        file = ShardFile(folder / shard["file"])
+        file = ShardFile(folder / shard["file"], sums.get(shard["file"]))
         whole = (shard["rows"], *shape)
         fields.append(
             [StoredField(file, FIELD_TYPE, shard["offsets"][v.name], whole) for v in variables]
@@ -308,7 +321,7 @@ def _open_role(
     return _Role(starts, fields, (shape[0], shape[1]))
 
 
-def _read_stamps(folder: Path, shards: list[dict[str, Any]], calendar: str) -> Stamps:
+def _read_stamps(folder: Path, shards: list[ShardEntry], calendar: str) -> Stamps:
     seconds = [np.empty(shard["rows"], TIME_TYPE) for shard in shards]
     for part, shard in zip(seconds, shards, strict=True):
         ShardFile(folder / shard["file"]).fill(part, shard["offsets"][TIME])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import logging
 
+from app.data.manifest import check_content, check_folder, finished, set_aside
 from app.data.workplace import POLL, Workplace
 from app.errors import InputError, one_line
 from app.locks import Heartbeat
@@ -27,7 +28,7 @@ def staged(folder: Path, target: Path) -> Path:
         raise InputError(f"--stage_to={target}: cannot be made ({error.strerror})") from error
     place = Workplace(target, folder.name)
     with Heartbeat() as beat:
-        while not place.final.is_dir():
+        while not finished(place.final):
             place.raise_failure()
             work = place.try_lock(beat)
             if work is None:
@@ -37,21 +38,35 @@ def staged(folder: Path, target: Path) -> Path:
     return place.final
 
 
+def _refuse_damaged(folder: Path, copy: Path) -> None:
+    """InputError where what was copied is not what was prepared: it would be copied again."""
+    try:
+        for name, entry in check_folder(copy)["files"].items():
+            check_content(copy, name, entry)
+    except InputError as error:
+        set_aside(folder)
+        raise InputError(str(error).replace(str(copy), str(folder))) from error
+
+
 def _copy(folder: Path, place: Workplace, work: Path, beat: Heartbeat) -> None:
     try:
+        if finished(place.final):
+            return  # between our look and our lock
         if place.final.is_dir():
-            return  # finished between our look and our lock
+            logging.warning("%s: damaged; copying it again", place.final)
+            place.final.rename(work / "damaged")
         require(place.final, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()))
         shutil.copytree(folder, work / DATA)
+        _refuse_damaged(folder, work / DATA)
         (work / DATA).rename(place.final)
         logging.info("shards copied to %s", place.final)
+    except (InputError, NoRoom) as error:
+        place.notify_failure(error)
+        raise
     except (OSError, shutil.Error) as error:
         refusal = InputError(f"--stage_to={place.final.parent}: {one_line(error)}")
         told = no_room(place.final) if full(error) else refusal
         place.notify_failure(told)
         raise told from error
-    except NoRoom as error:
-        place.notify_failure(error)
-        raise
     finally:
         place.release(beat, work)

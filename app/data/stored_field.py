@@ -12,7 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.errors import RunError
+from app.data.manifest import AGAIN, set_aside
+from app.errors import Damage, RunError
+from app.integrity.blocks import blocks_of, first_difference
+from app.integrity.checking import damage_line
 
 WIDE = 16 << 10  # bytes of a row of cells from which on a narrow window is read row by row
 NARROW = 8  # times that such a window goes into the row
@@ -20,28 +23,41 @@ BAND = 256 << 10  # bytes read at once where they are copied on: they stay in th
 
 
 class ShardFile:
-    """An open file; it is closed with the last array that reads from it."""
+    """An open file; it is closed with the last array that reads from it.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    sums: checksums of its blocks, which are compared whenever something is read.
+    """
+
+    def __init__(self, path: Path, sums: np.ndarray | None = None) -> None:
+        self.path, self._sums = path, sums
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (it stays open)
 
     def fill(self, out: np.ndarray, position: int) -> None:
-        """Read the bytes at a position into a contiguous array; RunError where they are gone."""
+        """Read the bytes at a position into a contiguous array.
+
+        RunError where they are gone, Damage where they have changed.
+        """
         descriptor, done, size = self._file.fileno(), 0, out.nbytes
         try:
+            if self._sums is not None:
+                self._compare(self._sums, blocks_of(position, position + size))
             while done < size:
                 rest = out.data.cast("B")[done:] if done else out.data
                 count = os.preadv(descriptor, (rest,), position + done)
                 if not count:
                     raise RunError(
                         f"{self.path}: was cut to {os.fstat(descriptor).st_size} bytes while it "
-                        f"was in use, expected {position + size} or more; delete the folder and "
-                        "prepare again"
+                        f"was in use, expected {position + size} or more; {AGAIN}"
                     )
                 done += count
         except OSError as error:
             raise RunError(f"{self.path}: cannot be read any more ({error.strerror})") from error
+
+    def _compare(self, sums: np.ndarray, blocks: range) -> None:
+        byte = first_difference(self._file.fileno(), sums, blocks)
+        if byte is not None:
+            set_aside(self.path.parents[1])
+            raise Damage(damage_line(self.path, byte))
 
 
 class StoredField:

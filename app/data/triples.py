@@ -66,6 +66,9 @@ class TripleSamples:
     def check_files(self) -> None:
         self._shards.check_files()
 
+    def confirm(self) -> None:
+        self._shards.confirm()
+
     def batches(self, split: str, sampler: Sampler) -> BatchIterator:
         reader = _Reader(self._shards, split, self._options.step)
         middles = self._middles[split]

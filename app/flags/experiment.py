@@ -116,7 +116,16 @@ DATA = (
     Flag("data_root", "text", None, "Folder that ${DATA_ROOT} stands for in a YAML."),
     Flag("cache_dir", "text", "./finescale_cache", "Folder of the prepared shards."),
     Flag("stage_to", "text", None, "Copy the shards to this node-local folder first."),
-    Flag("verify", "bool", False, "Stage check: also compare the shards' checksums."),
+    Flag(
+        "verify",
+        "enum",
+        "open",
+        "When checksums of prepared data and predictions are compared: never, once when they are "
+        "opened, beside the work (open), or whenever a block is read (always, or the bare flag, "
+        "with which the stage check compares all before it goes on).",
+        ("never", "open", "always"),
+        truths=("always", "open"),
+    ),
 )
 
 DOWNSCALING = (

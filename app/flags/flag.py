@@ -37,6 +37,12 @@ class Flag:
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    truths: tuple[str, str] | None = None  # choices that true, or the bare flag, and false mean
+
+    @property
+    def bare(self) -> bool:
+        """Whether the flag may stand without a value."""
+        return self.kind == "bool" or self.truths is not None
 
 
 def registered(name: str, default: str | None, help: str, kind: str | None = None) -> Flag:
@@ -69,6 +75,9 @@ def value_from_text(flag: Flag, text: str, where: str) -> Any:
     if flag.kind == "text":
         return text
     try:
+        if flag.truths is not None and text not in flag.choices:
+            yes, no = flag.truths
+            return yes if absl_flags.BooleanParser().parse(text) else no
         if flag.kind in LISTS:
             number = LISTS[flag.kind]
             value: Any = tuple(number(part) for part in text.strip("[]()").split(","))

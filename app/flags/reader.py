@@ -65,9 +65,7 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
             yield argument
             continue
         name, equals, _ = argument.lstrip("-").partition("=")
-        takes_value = name == "flagfile" or (
-            name in FLAGS_BY_NAME and FLAGS_BY_NAME[name].kind != "bool"
-        )
+        takes_value = name == "flagfile" or (name in FLAGS_BY_NAME and not FLAGS_BY_NAME[name].bare)
         dashed = "--" + argument.lstrip("-")
         if equals or not takes_value:
             yield dashed
@@ -134,7 +132,7 @@ def _assign(values: dict[str, Any], arguments: list[tuple[str, str]]) -> None:
         flag = FLAGS_BY_NAME.get(name)
         if flag is None:
             raise InputError(f"{where}: {_unknown_flag(argument)}")
-        if not equals and flag.kind != "bool":
+        if not equals and not flag.bare:
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
         value = value_from_text(flag, text.strip() if equals else "true", where)
         if flag.kind in LISTS and name in begun and None not in (value, values[name]):

@@ -145,11 +145,13 @@ def fill_in(
     communicator: Communicator,
     batch_size: int,
     check: Callable[[], None] = lambda: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> None:
     """Write the record on its new time axis to `path`: known frames as they are, fields between.
 
     Sums are parted so that the parts add up to them. The ranks share the intervals. `check` is
-    called after every batch and may raise Interrupted; the next call goes on from there.
+    called after every batch and may raise Interrupted; the next call goes on from there. `confirm`
+    is called before anything is kept, and raises Damage where the known frames are damaged.
     """
     ranks, axis = communicator.ranks, record.axis
     units = ranks.share(int(axis.unit[-1]) + 1)
@@ -165,7 +167,16 @@ def fill_in(
             file.append(list(np.moveaxis(fields, -1, 0)))
             check()
 
-    write_parts(layout, path, axis.stamps, share, fill, communicator=communicator, check=check)
+    write_parts(
+        layout,
+        path,
+        axis.stamps,
+        share,
+        fill,
+        communicator=communicator,
+        check=check,
+        confirm=confirm,
+    )
     if gaps is not None:
         gaps.report(communicator)
     logging.info("%d times, %d of them new: %s", len(axis), (axis.known == NONE).sum(), path)

@@ -22,18 +22,20 @@ def write_parts(
     *,
     communicator: Communicator,
     check: Callable[[], None],
+    confirm: Callable[[], None],
 ) -> None:
     """Fill this rank's part, the rows `share` of all `stamps`, and have the first join the parts.
 
     `fill` appends what its file does not hold yet. Where it raises Interrupted on one rank, all
     are interrupted; what is written stays, and the next call on as many ranks goes on from there.
+    `confirm` raises Damage where what is written was made from damaged files.
     """
     ranks = communicator.ranks
     whole = ranks.size == 1
     part = path if whole else part_path(path, ranks.rank, ranks.size)
 
     def write() -> None:
-        with layout.growing_file(part, stamps.take(share), as_in_file=whole) as file:
+        with layout.growing_file(part, stamps.take(share), whole, confirm) as file:
             fill(file)
 
     # Without a fingerprint nothing says which data a part was made from.

@@ -43,6 +43,7 @@ def predict(
     has_times: bool = True,
     undo: Undo | None = None,
     check: Callable[[], None] = lambda: None,
+    confirm: Callable[[], None] = lambda: None,
     windows: Windows | None = None,
     observed: Read | None = None,
     gaps: Gaps | None = None,
@@ -50,7 +51,8 @@ def predict(
     """Write the model's fields for all stamps to `path`.
 
     `check` is called after every batch and raises Interrupted to end the work; then all ranks
-    end. What is written stays, and the next call on as many ranks goes on from there.
+    end. What is written stays, and the next call on as many ranks goes on from there. `confirm`
+    is called before anything is kept, and raises Damage where the inputs are damaged.
 
     `members` are drawn of each model; `layout.members` tells how many there are in all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
@@ -117,6 +119,7 @@ def predict(
         fill,
         communicator=communicator,
         check=check,
+        confirm=confirm,
     )
     if gaps is not None:
         gaps.report(communicator)

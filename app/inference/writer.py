@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +18,16 @@ from typing import Any
 
 import netCDF4
 import numpy as np
+from absl import logging
 
-from app.atomic import read_json, sync, write_json
+from app.atomic import sync
 from app.data.description import Variable
 from app.data.field_file import FieldWriter
 from app.data.times import Stamps
-from app.errors import RunError
+from app.errors import Damage, RunError
 from app.grids import Grid
+from app.integrity import NEVER, OPEN, trailer
+from app.integrity.records import Damaged, read_record, write_record
 
 IDENTITY = (
     "model_sha256",
@@ -37,6 +40,8 @@ IDENTITY = (
     "quantiles",
     "observations",
 )  # attributes that say what a file is
+NOTHING = {"written": 0, "fields_crc": 0}  # what a note says of a file without fields
+UNREADABLE = (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError)
 COPY_STEPS = 256  # time steps copied at once when parts are joined
 KEEP_EVERY = 10.0  # seconds between two notes of how much is there
 
@@ -44,8 +49,12 @@ KEEP_EVERY = 10.0  # seconds between two notes of how much is there
 class GrowingFile:
     """Fields written in the order of time; `written` of them are there."""
 
-    def __init__(self, writer: FieldWriter, note: Path, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, writer: FieldWriter, note: Path, facts: dict[str, Any], confirm: Callable[[], None]
+    ) -> None:
+        """`confirm` raises Damage where what the fields are made from is damaged."""
         self._writer, self._note, self._facts = writer, note, facts
+        self._confirm = confirm
         self._kept = time.monotonic()
 
     @property
@@ -56,14 +65,16 @@ class GrowingFile:
         """Fields as `FieldWriter.write` takes them."""
         self._writer.write(self.written, fields)
         self._facts["written"] += fields[0].shape[-3]
+        self._facts["fields_crc"] = self._writer.fields_crc
         if time.monotonic() - self._kept > KEEP_EVERY:
             self.keep()
 
     def keep(self) -> None:
         """What is there outlasts this process, and this machine."""
+        self._confirm()
         self._writer.sync()
         sync(self._writer.path)
-        write_json(self._note, self._facts)
+        write_record(self._note, self._facts)
         self._kept = time.monotonic()
 
 
@@ -130,6 +141,7 @@ class Layout:
         try:
             with self._new(temporary, stamps, as_in_file) as writer:
                 yield writer
+            trailer.seal(temporary)
             temporary.replace(path)
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({error})") from error
@@ -138,11 +150,16 @@ class Layout:
 
     @contextmanager
     def growing_file(
-        self, path: Path, stamps: Stamps, as_in_file: bool = True
+        self,
+        path: Path,
+        stamps: Stamps,
+        as_in_file: bool = True,
+        confirm: Callable[[], None] = lambda: None,
     ) -> Iterator[GrowingFile]:
         """Likewise; what was written before an error, a request or a kill stays for the next call.
 
-        Only where the attributes say which data the fields are made from.
+        Only where the attributes say which data the fields are made from, and `confirm` does not
+        raise Damage.
         """
         temporary, note = unfinished(path)
         facts = self._facts(stamps)
@@ -152,17 +169,22 @@ class Layout:
                 note.unlink(missing_ok=True)  # of another file
                 opened = self._new(temporary, stamps, as_in_file)
             with opened as writer:
-                file = GrowingFile(writer, note, facts)
+                file = GrowingFile(writer, note, facts, confirm)
                 try:
                     yield file
+                    confirm()
                 except BaseException:
                     with contextlib.suppress(OSError):
                         file.keep()
                     raise
+            trailer.seal(temporary)
             temporary.replace(path)
             note.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({error})") from error
+        except Damage:
+            facts["written"] = 0
+            raise
         finally:
             if not (facts["written"] and facts["data_fingerprint"]):
                 temporary.unlink(missing_ok=True)
@@ -173,21 +195,26 @@ class Layout:
         times = hashlib.sha256(stamps.seconds.tobytes()).hexdigest()
         own = {name: self.attributes.get(name) for name in IDENTITY}
         own["fields"] = f"{self.members} of each, in {self._names}"
-        return {**own, "times": f"{len(stamps)} {stamps.calendar} {times}", "written": 0}
+        return {**own, "times": f"{len(stamps)} {stamps.calendar} {times}", **NOTHING}
 
     def _reopened(
         self, temporary: Path, note: Path, facts: dict[str, Any], as_in_file: bool
     ) -> FieldWriter | None:
         """What an earlier call has left of the same file; `facts` then tell how much."""
-        found = read_json(note)
-        if facts["data_fingerprint"] is None or found is None:
+        found: dict[str, Any] = {}
+        with contextlib.suppress(Damaged):
+            found = read_record(note, dict) or {}
+        if facts["data_fingerprint"] is None or {**found, **NOTHING} != facts:
             return None
-        if {**facts, "written": None} != {**found, "written": None}:
-            return None
-        with contextlib.suppress(OSError):
+        try:
             writer = FieldWriter(temporary, self.grid, self._names, as_in_file=as_in_file)
-            facts["written"] = found["written"]
-            return writer
+            if writer.goes_on(found["written"], found.get("fields_crc", 0)):
+                facts.update({name: found[name] for name in NOTHING})
+                return writer
+            writer.close()
+        except UNREADABLE:
+            pass
+        logging.warning("%s: damaged, its fields are predicted again", temporary)
         return None
 
     @property
@@ -257,11 +284,20 @@ def history_line(command: str) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}: {command}"
 
 
-def written_with(path: Path, attributes: Mapping[str, str]) -> bool:
-    """Whether a file is there already and came from the same model, data and seed."""
+def attributes_of(path: Path) -> dict[str, Any]:
+    """Attributes of a NetCDF file; none where it cannot be read."""
     try:
         with netCDF4.Dataset(path) as dataset:
-            found = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-    except OSError:
+            return {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    except (OSError, RuntimeError, ValueError):
+        return {}
+
+
+def written_with(path: Path, attributes: Mapping[str, str], verify: str = OPEN) -> bool:
+    """Whether a file is there already, whole, and came from the same model, data and seed."""
+    damage = None if verify == NEVER or not path.exists() else trailer.damage(path)
+    if damage is not None:
+        logging.warning("%s: damaged, %s; predicting again", path, damage)
         return False
-    return all(found.get(name) == attributes.get(name) for name in IDENTITY)
+    found = attributes_of(path)
+    return bool(found) and all(found.get(name) == attributes.get(name) for name in IDENTITY)

@@ -13,6 +13,7 @@ import h5py
 import keras
 
 from app.errors import InputError, one_line
+from app.integrity.archives import archive_damage
 from app.model_archive import CONFIG, WEIGHTS, parts, read_config
 from app.models.layers.common import PACKAGE
 
@@ -47,6 +48,9 @@ def load_model(path: Path) -> keras.Model:
     fail are not foreseen.
     """
     config = read_config(path)
+    damage = archive_damage(path)
+    if damage is not None:
+        raise InputError(f"model {path}: {damage}; the stage train of its run makes it again")
     try:
         count = _count_weights(path)
         _check_classes(config, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from absl import logging
 
 from app.config import Experiment
 from app.errors import InputError
-from app.inference.writer import written_with
+from app.inference.writer import attributes_of, written_with
+from app.integrity import NEVER, trailer
 from app.run_files import PREDICTION, is_prediction, refined_name
+from app.run_folder import RunFolder
 from app.session import Session
 
+DATA_DIGEST = "data_sha256"  # attribute
 OWN_NAMES = (PREDICTION, refined_name(PREDICTION))  # which may be damaged, and are made again
 
 
@@ -24,7 +28,7 @@ def settled(
     complete: whether the attributes alone say what the file is. A file that this program has not
     written stays in a run folder; one elsewhere stays unless --overwrite is given.
     """
-    if complete and written_with(path, attributes):
+    if complete and written_with(path, attributes, experiment.verify):
         logging.info("%s: already predicted with this model", path)
         return True
     if not path.exists():
@@ -50,13 +54,64 @@ def refuse_changed_data(session: Session, stage: str) -> None:
     """
     experiment, inference = session.experiment, session.experiment.inference
     others = inference.model or inference.ensemble or inference.input
-    if others or experiment.data is None or session.for_test is not session:
+    if others or experiment.data is None:
         return
-    from app.run_data import check_same_data, note_accepted
+    from app.run_data import check_same_data, check_same_truth, note_accepted
 
-    same = check_same_data(session.folder, session.shards, experiment.accept_changed_data)
+    other_pairs = session.for_test is not session
+    check = check_same_truth if other_pairs else check_same_data
+    shards = session.for_test.shards
+    same = check(session.folder, shards, experiment.accept_changed_data)
     if not same and session.ranks.first:
-        note_accepted(session.folder, session.shards, stage)
+        note_accepted(session.folder, shards, stage)
+
+
+def refuse_changed_data_of(session: Session, folder: RunFolder) -> None:
+    """Likewise where nothing is left to train: the data are opened only if they look changed."""
+    from app.data.prepare import folder_name
+    from app.run_data import known_fingerprint
+
+    sampling = session.experiment.sampling
+    try:
+        name = folder_name(session.description, sampling.scale, sampling.halo)
+    except InputError as error:
+        logging.warning("the data cannot be looked at (%s)", error)
+        return
+    if known_fingerprint(folder) not in (None, name):
+        refuse_changed_data(session, "train")
+
+
+def refuse_damaged(path: Path, verify: str) -> None:
+    """InputError where a prediction is not as it was written."""
+    damage = None if verify == NEVER else trailer.damage(path)
+    if damage is not None:
+        raise InputError(
+            f"{path}: damaged, or changed by another program since it was predicted: {damage}; "
+            "the stage test predicts it again, --verify=never takes it as it is"
+        )
+
+
+def refuse_stale(path: Path, models: list[Path], data: str) -> None:
+    """InputError where a prediction is not of these models, or of data that are others by now.
+
+    data: the digest of the data that it is compared with. What a file does not tell is not judged.
+    """
+    told = attributes_of(path)
+    if models and told.get("model_sha256", hashes(models)) != hashes(models):
+        raise InputError(
+            f"{path}: predicted by another model than {', '.join(map(str, models))} as it is now; "
+            "run the stage test again, which predicts anew"
+        )
+    if told.get(DATA_DIGEST, data) != data:
+        raise InputError(
+            f"{path}: predicted from other data than there are now; run the stage test again, "
+            "which predicts anew"
+        )
+
+
+def hashes(models: list[Path]) -> str:
+    """sha256 of each model."""
+    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in models)
 
 
 def _damaged(path: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.integrity import ALWAYS
 from app.session import Session
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def run(session: Session) -> None:
     InputError for everything that training would refuse. Writes below --cache_dir alone.
     """
     shards = session.shards
-    if session.experiment.verify:
+    if session.experiment.verify == ALWAYS:
         shards.verify()
     _refuse_what_training_would(session)
     if not session.ranks.first:
@@ -58,7 +59,7 @@ def run(session: Session) -> None:
         print()
     for line in lines:
         print(_wrapped(f"note: {line}", 6))
-    if session.experiment.verify:
+    if session.experiment.verify == ALWAYS:
         print("\nchecksums of all shards agree")
 
 

@@ -11,10 +11,11 @@ from absl import logging
 from app.config import Experiment, time_steps
 from app.data.description import TimeSteps
 from app.data.fingerprint import fingerprint_of_files
+from app.data.identity import identity_digest
 from app.data.known_frames import duration_text
 from app.data.times import duration
 from app.errors import InputError
-from app.stages.already import settled
+from app.stages.already import DATA_DIGEST, settled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,7 @@ def predict_in_time(
         else session.shards.fingerprint
     )
     if not files:
+        identity[DATA_DIGEST] = identity_digest(session.shards)
         in_time.check_fits(model.spec, session.shards, model_path)
     if settled(session.experiment, path, identity):
         return
@@ -69,7 +71,12 @@ def predict_in_time(
         communicator=communicator,
         batch_size=session.experiment.sampling.batch_size,
         check=session.guard.look,
+        confirm=_nothing_to_confirm if files else session.shards.confirm,
     )
+
+
+def _nothing_to_confirm() -> None:
+    """Files of the user's own have no checksums."""
 
 
 def _steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:

@@ -9,11 +9,13 @@ import numpy as np
 from absl import logging
 
 from app import flags
-from app.atomic import read_json
+from app.data.identity import identity_digest
 from app.errors import InputError
-from app.run_folder import RunFolder
+from app.integrity import NEVER
+from app.integrity.records import Damaged, read_record
+from app.run_folder import RunFolder, model_file
 from app.session import Session
-from app.stages.already import refuse_changed_data
+from app.stages.already import refuse_changed_data, refuse_damaged, refuse_stale
 
 if TYPE_CHECKING:
     from app.data.description import TimeSteps
@@ -33,6 +35,8 @@ def run(session: Session) -> None:
     shards, module = session.shards, session.module
     if not session.ranks.first:
         return
+    refuse_damaged(path, session.experiment.verify)
+    refuse_stale(path, _models(session), identity_digest(shards))
     if session.description.time_steps is not None:
         _score_in_time(session, shards, path, session.description.time_steps)
         return
@@ -45,7 +49,7 @@ def run(session: Session) -> None:
     from app.report.figures import draw_figures
 
     source = session.description.predictand
-    with folder.whole_files(folder.metrics) as out:
+    with folder.whole_files(folder.metrics, shards.confirm) as out:
         evaluation = evaluate(
             shards,
             path,
@@ -56,6 +60,20 @@ def run(session: Session) -> None:
         draw_figures(evaluation, out)
     print(evaluation)
     logging.info("tables and figures: %s", folder.metrics)
+
+
+def _models(session: Session) -> list[Path]:
+    """The models that the prediction should come from; none where they are not known."""
+    from app.stages.test import trained_models
+
+    in_time = session.experiment.inference.temporal_model
+    try:
+        paths = trained_models(session)
+        if in_time is not None:
+            paths.append(model_file(Path(in_time).expanduser(), f"--temporal_model={in_time}"))
+    except InputError:
+        return []
+    return paths
 
 
 def _with_training(session: Session, shards: Shards) -> Shards:
@@ -70,10 +88,13 @@ def _with_training(session: Session, shards: Shards) -> Shards:
     model = inference.model or next(iter(inference.ensemble), None)
     if model is not None:
         try:
-            trained = _of_run(Path(model).expanduser(), session.experiment.cache_dir)
+            experiment = session.experiment
+            trained = _of_run(Path(model).expanduser(), experiment.cache_dir, experiment.verify)
             whole = shards.with_training(trained)
             logging.info("baselines are fitted to the training period of %s", model)
             return whole
+        except Damaged:
+            raise
         except InputError as error:
             reason = str(error)
     logging.warning("baselines that are fitted to a training period are left out: %s", reason)
@@ -103,19 +124,19 @@ def _warn_of_trained_times(session: Session, shards: Shards) -> None:
             )
 
 
-def _of_run(run: Path, cache: Path) -> Shards:
+def _of_run(run: Path, cache: Path, verify: str = NEVER) -> Shards:
     """The prepared data that a run was trained on; InputError where they are gone."""
     from app.data.shards import Shards
 
     folder = run if run.is_dir() else run.parent
-    facts = read_json(RunFolder(folder).provenance)
+    facts = read_record(RunFolder(folder).provenance, dict)
     if facts is None or "data_fingerprint" not in facts:
         raise InputError(f"--model={run}: no run folder that tells its training data")
     name = str(facts["data_fingerprint"])
     _, trained_with = flags.parse([f"--flagfile={RunFolder(folder).experiment}"])
     for place in (cache, Path(trained_with["cache_dir"])):
         if (place.expanduser() / name).is_dir():
-            return Shards.open(place.expanduser() / name)
+            return Shards.open(place.expanduser() / name, verify)
     raise InputError(f"--cache_dir={cache}: the training data of {run} are no longer there")
 
 
@@ -125,7 +146,7 @@ def _score_in_time(session: Session, shards: Shards, path: Path, steps: TimeStep
     from app.report.in_time import draw_time_figures
 
     folder = session.folder.metrics
-    with session.folder.whole_files(folder) as out:
+    with session.folder.whole_files(folder, shards.confirm) as out:
         evaluation = evaluate_in_time(shards, path, out, steps)
         draw_time_figures(evaluation, out)
     print(evaluation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from absl import logging
 
 from app.data.fingerprint import fingerprint_of_files
+from app.data.identity import identity_digest
 from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
@@ -22,7 +22,7 @@ from app.model_archive import is_temporal
 from app.run_files import refined_name
 from app.run_folder import model_file
 from app.session import Session
-from app.stages.already import refuse_changed_data, settled
+from app.stages.already import DATA_DIGEST, hashes, refuse_changed_data, settled
 from app.stages.in_time import known_rows, predict_in_time
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _predict_in_space_and_time(session: Session, paths: list[Path], path: Path) 
     else:
         _predict_test_period(session, paths, refined, known=known_rows(session, in_time))
     attributes = _attributes([*paths, in_time], session)
+    if not session.experiment.inference.input:
+        attributes[DATA_DIGEST] = identity_digest(session.shards)
     predict_in_time(session, in_time, path, attributes, (str(refined),))
 
 
@@ -90,7 +92,10 @@ def _predict_test_period(
 ) -> None:
     """Predict the times of the test period, or those rows of it that are `known`."""
     shards, module = session.shards, session.module
-    attributes = _attributes(paths, session) | {"data_fingerprint": shards.fingerprint}
+    attributes = _attributes(paths, session) | {
+        "data_fingerprint": shards.fingerprint,
+        DATA_DIGEST: identity_digest(shards),
+    }
     communicator = session.communicator
     if settled(session.experiment, path, attributes, complete=known is None):
         return
@@ -110,6 +115,7 @@ def _predict_test_period(
         path,
         communicator=communicator,
         **_options(session),
+        confirm=shards.confirm,
         has_times=shards.has_times,
         undo=module.undo if module else None,
         windows=_windows(session, spec, shards.segments(SPLIT)),
@@ -255,7 +261,7 @@ def _attributes(paths: list[Path], session: Session) -> dict[str, str]:
     return {
         "title": "downscaled fields",
         "source": f"finescale {version('finescale')}",
-        "model_sha256": " ".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths),
+        "model_sha256": hashes(paths),
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
         "tiles": f"{inference.tile_size}, overlap {inference.tile_overlap}",

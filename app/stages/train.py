@@ -28,9 +28,13 @@ def run(session: Session) -> None:
         return
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.training.loop import Loop, already_trained
+    from app.stages.already import refuse_changed_data_of
+    from app.training.loop import Loop, already_trained, remake_small_files
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
+        if ranks.first:
+            remake_small_files(folder)
+        refuse_changed_data_of(session, folder)
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     communicator = session.communicator  # TensorFlow is started before anything imports it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.data.shards import Shards
 from app.inference.correction import CLIMATE, write_input_climate
 from app.run_data import facts_of_data
+from app.run_folder import MADE_BY, flags_digest
 
 if TYPE_CHECKING:
     from app.session import Session
@@ -21,6 +22,7 @@ def begin_run(session: Session, shards: Shards, model: Any, *, overwrite: bool) 
             "ranks": ranks.size,
             "launcher": ranks.launcher,
             "seed": experiment.training.seed,
+            MADE_BY: flags_digest(experiment.flags),
             "parameters": model.network.count_params(),
             **facts_of_data(folder, session.shards),
         }

@@ -12,18 +12,20 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from absl import logging
 
 from app.atomic import sync, write_text
-from app.errors import RunError
+from app.errors import RunError, one_line
+from app.integrity.archives import UNREADABLE
+from app.integrity.blocks import crc_of, file_crc
+from app.integrity.records import checked, parsed, sealed
 from app.room import SLACK, full, no_room
 from app.run_files import IN_CHECKPOINT, STEPS, remove_checkpoint
 
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
-UNREADABLE = (OSError, ValueError, KeyError, BadZipFile, EOFError)
+SUM = "arrays"  # key of the arrays' checksum among the facts
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         remove_checkpoint(temporary)
         folder.mkdir(exist_ok=True)  # the run's own folder is there, unless somebody removed it
         temporary.mkdir(exist_ok=True)
+        arrays = _archive(checkpoint.arrays)
         with open(temporary / ARRAYS, "wb") as file:
-            file.write(_archive(checkpoint.arrays))
+            file.write(arrays)
             _sync(file)
         with open(temporary / FACTS, "w", encoding="utf-8") as file:
-            json.dump(checkpoint.facts, file)
+            json.dump(sealed({**checkpoint.facts, SUM: crc_of(arrays)}), file)
             _sync(file)
         os.replace(temporary, final)
         sync(folder)
@@ -74,29 +77,42 @@ def size(checkpoint: Checkpoint) -> int:
     return sum(array.nbytes for array in checkpoint.arrays.values()) + SLACK
 
 
-def load(folder: Path) -> Checkpoint | None:
-    """The newest readable checkpoint, or None where there is none."""
+def load(folder: Path, kind: type = dict) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None where there is none.
+
+    kind: a dataclass that the facts are the fields of.
+    """
     for candidate in _candidates(folder):
         try:
+            facts, arrays_sum = _read_facts(candidate, kind)
+            if arrays_sum not in (None, file_crc(candidate / ARRAYS)):
+                raise ValueError(f"the checksum of {ARRAYS} differs")
             with np.load(candidate / ARRAYS) as arrays:
                 content = {name: arrays[name] for name in arrays.files}
-            facts = json.loads((candidate / FACTS).read_text(encoding="utf-8"))
             return Checkpoint(content, facts)
-        except UNREADABLE as error:
+        except (*UNREADABLE, KeyError) as error:
             logging.warning(
-                "checkpoint %s cannot be read (%s); trying an older one", candidate, error
+                "checkpoint %s is damaged (%s); trying an older one", candidate, one_line(error)
             )
     return None
 
 
-def load_facts(folder: Path) -> dict[str, Any] | None:
+def load_facts(folder: Path, kind: type = dict) -> dict[str, Any] | None:
     """The facts alone of the newest checkpoint, or None where there is none to be read."""
     for candidate in _candidates(folder)[:1]:
         try:
-            return json.loads((candidate / FACTS).read_text(encoding="utf-8"))
+            return _read_facts(candidate, kind)[0]
         except UNREADABLE:
             return None
     return None
+
+
+def _read_facts(candidate: Path, kind: type) -> tuple[dict[str, Any], int | None]:
+    """Facts, and the checksum of the arrays where one was kept; ValueError where damaged."""
+    facts = parsed((candidate / FACTS).read_bytes(), dict)
+    arrays_sum = facts.pop(SUM, None)
+    checked(facts, kind)
+    return facts, arrays_sum
 
 
 def _archive(arrays: dict[str, np.ndarray]) -> memoryview:
@@ -116,9 +132,10 @@ def _candidates(folder: Path) -> list[Path]:
 def _named(folder: Path) -> Path | None:
     """The checkpoint that the pointer names."""
     try:
-        return folder / (folder / POINTER).read_text(encoding="utf-8").strip()
-    except OSError:
+        name = (folder / POINTER).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
         return None
+    return folder / name if STEPS.fullmatch(name) else None
 
 
 def _steps(folder: Path) -> list[Path]:

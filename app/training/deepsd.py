@@ -23,6 +23,7 @@ from app.data.transforms import forward
 from app.data.wet import summed_over
 from app.errors import InputError
 from app.grids import Geometry
+from app.integrity.archives import archive_damage
 from app.losses.dense import DenseWeights
 from app.models.block_means import BlockMeans
 from app.models.loading import load_model
@@ -31,13 +32,14 @@ from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
 from app.run_data import check_same_data, facts_of_data
 from app.run_files import remove_training
-from app.run_folder import RunFolder
+from app.run_folder import MADE_BY, RunFolder, flags_digest
 from app.session import Session
+from app.stages.already import refuse_changed_data_of
 from app.training.assemble import build_model
 from app.training.base import NetworkTrainer
 from app.training.begin import begin_run
 from app.training.density import fit_dense_weights, write_dense_weights
-from app.training.loop import Loop, already_trained
+from app.training.loop import Loop, already_trained, remake_small_files
 from app.training.stage_trainer import StageTrainer
 from app.training.supervised import SupervisedTrainer
 
@@ -52,6 +54,9 @@ def train_stack(session: Session) -> None:
     folders = [stage_folder(folder, n) for n in range(1, len(stack.factors) + 1)]
     whole = stack.sr_stage is None
     if not experiment.overwrite and _nothing_to_do(experiment, folder, folders):
+        for each in (folder, *folders) if ranks.first else ():
+            remake_small_files(each)
+        refuse_changed_data_of(session, folder)
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     if stack.sr_stage == JOIN:
@@ -85,7 +90,7 @@ def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunF
 
 def _joined(folder: RunFolder, folders: list[RunFolder], epochs: int) -> bool:
     """Whether model.keras is the join of these very stages, trained for so many epochs."""
-    if not folder.model.is_file() or _recorded(folder) != _digests(folders):
+    if archive_damage(folder.model) or _recorded(folder) != _digests(folders):
         return False
     return not epochs or already_trained(folder, TrainingConfig(epochs=epochs))
 
@@ -157,7 +162,8 @@ class _Parts:
             dense = self._dense(number)
             if ranks.first:
                 folder.begin(experiment.flags, overwrite)
-                folder.write_provenance(facts_of_data(folder, self._shards))
+                made_by = {MADE_BY: flags_digest(experiment.flags)}
+                folder.write_provenance({**made_by, **facts_of_data(folder, self._shards)})
                 if dense is not None:
                     variables = self._shards.variables["hr"]
                     write_dense_weights(folder.dense_weights, dense, variables, experiment.training)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from collections.abc import Iterator
@@ -15,18 +13,21 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import write_bytes, write_text
+from app.atomic import write_bytes
 from app.config import SamplingConfig, TrainingConfig
 from app.data.sampler import Sampler
 from app.data.samples import Samples
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
 from app.guard import Guard
+from app.integrity.archives import archive_damage
+from app.integrity.blocks import file_crc
 from app.progress import log_epoch, shown
 from app.room import require
 from app.run_folder import RunFolder
 from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
+from app.training.history import keep_history, remake_history
 from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
@@ -49,6 +50,7 @@ class Position:
     best_loss: float = math.inf
     epochs_without_gain: int = 0
     stopped_early: bool = False
+    best_crc: int = 0  # of best.keras, 0 where there is none
     history: list[dict[str, float]] = field(default_factory=list)
 
     def done(self, training: TrainingConfig) -> bool:
@@ -59,9 +61,20 @@ class Position:
 
 def already_trained(folder: RunFolder, training: TrainingConfig) -> bool:
     """Whether an earlier call has finished this run; looks at the folder alone."""
-    facts = checkpoints.load_facts(folder.checkpoints)
-    finished = facts is not None and Position(**facts).done(training)
-    return finished and (folder.model.is_file() or not training.save)
+    facts = checkpoints.load_facts(folder.checkpoints, Position)
+    if facts is None or not Position(**facts).done(training):
+        return False
+    damage = archive_damage(folder.model) if training.save else None
+    if damage and folder.model.exists():
+        logging.warning("%s: %s; making it again", folder.model, damage)
+    return damage is None
+
+
+def remake_small_files(folder: RunFolder) -> None:
+    """Write again what a finished run's checkpoint keeps a copy of, where it has changed."""
+    facts = checkpoints.load_facts(folder.checkpoints, Position)
+    if facts is not None:
+        remake_history(folder.history, facts["history"])
 
 
 @dataclass
@@ -94,6 +107,7 @@ class Loop:
             )
         self._look_at_room()
         with self.guard.interruption.deferred():
+            self._remake()
             while not self.finished:
                 self._epoch()
             self._keep_model()
@@ -111,6 +125,23 @@ class Loop:
     @property
     def finished(self) -> bool:
         return self.position.done(self.training)
+
+    def _remake(self) -> None:
+        """Make again what was damaged since the checkpoint and can be; InputError where not."""
+        if not self.ranks.first:
+            return
+        remake_history(self.folder.history, self.position.history)
+        has_best = self.training.save_bestmodel and math.isfinite(self.position.best_loss)
+        damage = archive_damage(self.folder.best) if has_best else None
+        if damage is None:
+            return
+        model, known = self.folder.model, self.position.best_crc
+        if not (known and model.is_file() and file_crc(model) == known):
+            raise InputError(
+                f"{self.folder.best}: {damage}, and there is no copy of it; --overwrite starts anew"
+            )
+        logging.warning("%s: %s; taken from %s", self.folder.best, damage, model)
+        write_bytes(self.folder.best, model.read_bytes())
 
     @property
     def _global_batch(self) -> int:
@@ -224,8 +255,10 @@ class Loop:
         if val_loss < position.best_loss - training.min_delta:
             position.best_loss, position.epochs_without_gain = val_loss, 0
             if training.save_bestmodel and self.ranks.first:
+                self.samples.confirm()
                 self.folder.checkpoints.mkdir(exist_ok=True)
                 self.trainer.save(self.folder.best)
+                position.best_crc = file_crc(self.folder.best)
         else:
             position.epochs_without_gain += 1
         if training.early_stopping and position.epochs_without_gain >= training.patience:
@@ -237,7 +270,7 @@ class Loop:
             return
         log_epoch(row, self.training.epochs, row["seconds"])
         self.summaries.write(row)
-        write_text(self.folder.history, _as_csv(self.position.history))
+        keep_history(self.folder.history, self.position.history)
         self._report(0, samples_per_s=row["samples_per_s"], loss=row["loss"])
 
     def _report(self, memory_mib: float, **facts: Any) -> None:
@@ -261,6 +294,7 @@ class Loop:
         self.guard.status.update(**{**known, **facts})
 
     def _checkpoint(self) -> None:
+        self.samples.confirm()
         begun = time.monotonic()
         arrays = capture(self.trainer, self.communicator)
         checkpoint = checkpoints.Checkpoint(arrays, asdict(self.position))
@@ -274,7 +308,7 @@ class Loop:
 
     def _restore(self) -> bool:
         committed = self.communicator.committed(str(self.folder.path))
-        checkpoint = committed or checkpoints.load(self.folder.checkpoints)
+        checkpoint = committed or checkpoints.load(self.folder.checkpoints, Position)
         steps = checkpoint.facts["total_steps"] if checkpoint else -1
         seen = self.communicator.gather(steps)
         if len(set(seen)) > 1:
@@ -331,11 +365,3 @@ class Loop:
                     f"--learning_rate than {self.training.learning_rate[0]} may help"
                 )
         return losses
-
-
-def _as_csv(rows: list[dict[str, float]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -361,7 +361,7 @@ def test_unreadable_models_are_refused_in_one_line(tmp_path):
     for path, words in [
         (tmp_path / "none.keras", "no such file"),
         (cut, "cut short"),
-        (flipped, "cannot be read"),
+        (flipped, "damaged: the checksum of model.weights.h5 in it differs"),
         (other, "expected a finescale PhysicalModel"),
     ]:
         with pytest.raises(InputError, match=words) as caught:

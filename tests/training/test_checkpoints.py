@@ -1,13 +1,24 @@
 """Checkpoints survive whatever interrupts their writing."""
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.errors import RunError
-from app.training.checkpoints import POINTER, Checkpoint, load, save
+from app.training.checkpoints import POINTER, Checkpoint, load, load_facts, save
+from app.training.history import remake_history
+
+
+@dataclass
+class Progress:
+    """What facts may hold."""
+
+    epoch: int = 0
+    total_steps: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -80,3 +91,61 @@ def test_failed_write_leaves_the_last_checkpoint(
     assert loaded is not None
     assert loaded.facts["total_steps"] == 2
     assert not list(tmp_path.glob(".step*"))
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "facts.json"])
+def test_no_flipped_byte_of_a_checkpoint_is_taken(tmp_path: Path, name: str) -> None:
+    """It falls back to the one before, or what is read is the same."""
+    for step in (2, 4):
+        save(tmp_path, step, checkpoint(step))
+    path, older = tmp_path / "step-00000004" / name, 0
+    whole = path.read_bytes()
+    for byte in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[byte] ^= 16
+        path.write_bytes(changed)
+        loaded = load(tmp_path, Progress)
+        assert loaded is not None
+        step = loaded.facts["total_steps"]
+        older += step == 2
+        assert loaded.facts == {"total_steps": step}
+        np.testing.assert_array_equal(loaded.arrays["weights"], np.full(3, step, "float32"))
+    assert older > len(whole) // 7 - 8
+
+
+@pytest.mark.parametrize("pointer", ["[]", "", "step-00000009", "../elsewhere", "\udcff"])
+def test_a_damaged_pointer_is_not_followed(tmp_path: Path, pointer: str) -> None:
+    for step in (2, 4):
+        save(tmp_path, step, checkpoint(step))
+    (tmp_path / POINTER).write_text(pointer, encoding="utf-8", errors="surrogateescape")
+    loaded = load(tmp_path)
+    assert loaded is not None
+    assert loaded.facts["total_steps"] == 4
+
+
+def test_facts_of_wrong_types_are_no_position(tmp_path: Path) -> None:
+    save(tmp_path, 2, checkpoint(2))
+    for content in ('{"epoch": "three"}', '{"unknown": 1}', '{"history": [3]}', "[]"):
+        (tmp_path / "step-00000002" / "facts.json").write_text(content)
+        assert load(tmp_path, Progress) is None
+        assert load_facts(tmp_path, Progress) is None
+
+
+def test_checkpoints_without_checksums_are_taken(tmp_path: Path) -> None:
+    save(tmp_path, 2, checkpoint(2))
+    (tmp_path / "step-00000002" / "facts.json").write_text('{"total_steps": 3}')
+    loaded = load(tmp_path)
+    assert loaded is not None
+    assert loaded.facts == {"total_steps": 3}
+
+
+def test_history_is_made_again_where_it_differs(tmp_path: Path) -> None:
+    rows = [{"epoch": 1.0, "loss": 0.25}, {"epoch": 2.0, "loss": 0.125}]
+    path = tmp_path / "history.csv"
+    for damage in (None, b"", b"[]", b"epoch,loss\r\n1.0,0.75\r\n", b"\xff"):
+        if damage is not None:
+            path.write_bytes(damage)
+        remake_history(path, rows)
+        assert path.read_bytes() == b"epoch,loss\r\n1.0,0.25\r\n2.0,0.125\r\n"
+    remake_history(tmp_path / "none.csv", [])
+    assert not (tmp_path / "none.csv").exists()
