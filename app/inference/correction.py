@@ -15,6 +15,7 @@ from app.baselines.quantile_mapping import training_quantiles
 from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
 from app.errors import InputError
 from app.inference.external import ExternalInput
+from app.integrity import trailer
 from app.netcdf_file import write_dataset
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def write_input_climate(path: Path, shards: Shards) -> None:
         variable.name: (dims, found[..., c].astype(np.float32), {"kind": variable.kind})
         for c, variable in enumerate(variables)
     }
-    write_dataset(xr.Dataset(content, {"level": LEVELS}), path)
+    write_dataset(xr.Dataset(content, {"level": LEVELS}), path, sealed=True)
 
 
 class Climate:
@@ -44,6 +45,9 @@ class Climate:
 
     def __init__(self, model: Path, names: list[str]) -> None:
         path = model.parent / CLIMATE
+        damage = trailer.damage(path) if path.is_file() else None
+        if damage is not None:
+            raise InputError(f"--input_correction: {path}: damaged, {damage}; train the run anew")
         try:
             with xr.open_dataset(path, engine="netcdf4") as dataset:
                 fields = [dataset[name].load() for name in names]
