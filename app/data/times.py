@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cftime
 import numpy as np
@@ -252,10 +253,16 @@ def share_of_year(stamps: Stamps) -> np.ndarray:
     """How much of its own year has passed at each stamp, from 0 to 1."""
     years, _ = stamps.fields()
     known, where = np.unique(years, return_inverse=True)
-    starts = np.array([_seconds(stamps.calendar, int(year)) for year in known])
-    ends = np.array([_seconds(stamps.calendar, int(year) + 1) for year in known])
+    starts = np.array([_start_of_year(stamps.calendar, int(year)) for year in known])
+    ends = np.array([_start_of_year(stamps.calendar, int(year) + 1) for year in known])
     lengths = ends - starts
     return (stamps.seconds - starts[where]) / np.maximum(lengths[where], 1)
+
+
+@cache
+def _start_of_year(calendar: str, year: int) -> int:
+    """In seconds; kept, as every batch asks for those of all its years."""
+    return _seconds(calendar, year)
 
 
 def _seconds(calendar: str, year: int, month: int = 1, day: int = 1, time: int = 0) -> int:
