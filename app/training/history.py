@@ -13,9 +13,33 @@ from app.atomic import write_text
 Rows = list[dict[str, float]]
 
 
-def keep_history(path: Path, rows: Rows) -> None:
-    """Replace the file by these rows."""
-    write_text(path, _as_csv(rows))
+class HistoryFile:
+    """The file of one run, which grows by a row an epoch and is written whole where it must be.
+
+    A long run would otherwise write all its epochs again in each. What a kill or a full disk
+    leaves of a row goes with the next whole file: at a start, or where the size is another than
+    the one that was left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = self._size = 0
+
+    def keep(self, rows: Rows) -> None:
+        """Have the file hold these rows."""
+        if self._grown_by_one(rows):
+            with self._path.open("ab", buffering=0) as file:
+                file.write(_as_csv(rows[-1:]).partition("\n")[2].encode())
+        else:
+            write_text(self._path, _as_csv(rows))
+        self._rows, self._size = len(rows), self._path.stat().st_size
+
+    def _grown_by_one(self, rows: Rows) -> bool:
+        try:
+            size = self._path.stat().st_size
+        except OSError:
+            return False
+        return 0 < self._rows == len(rows) - 1 and size == self._size
 
 
 def remake_history(path: Path, rows: Rows) -> None:
@@ -28,7 +52,7 @@ def remake_history(path: Path, rows: Rows) -> None:
         same = False
     if not same:
         logging.info("%s: not what the checkpoint keeps; written again", path)
-        keep_history(path, rows)
+        write_text(path, _as_csv(rows))
 
 
 def _as_csv(rows: Rows) -> str:

@@ -27,7 +27,7 @@ from app.room import require
 from app.run_folder import RunFolder
 from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
-from app.training.history import keep_history, remake_history
+from app.training.history import HistoryFile, remake_history
 from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
@@ -97,6 +97,7 @@ class Loop:
         )
         self.pace = Pace(self.training.checkpoint_every)
         self.notices = Notices(self.ranks)
+        self.history = HistoryFile(self.folder.history)
         self._heard: Any = None
 
     def run(self) -> None:
@@ -270,7 +271,7 @@ class Loop:
             return
         log_epoch(row, self.training.epochs, row["seconds"])
         self.summaries.write(row)
-        keep_history(self.folder.history, self.position.history)
+        self.history.keep(self.position.history)
         self._report(0, samples_per_s=row["samples_per_s"], loss=row["loss"])
 
     def _report(self, memory_mib: float, **facts: Any) -> None:
