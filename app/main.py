@@ -20,6 +20,7 @@ from absl import logging
 
 from app import config, failure, flags, streams
 from app.distributed import horovod_errors
+from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
 from app.locks import give_back_all
@@ -104,6 +105,8 @@ def _run_stages(session: Session) -> None:
     stages = session.experiment.stages
     guarded = not _only_looks(session)
     session.guard.interruption.ending = partial(_end_at_once, session)
+    if session.ranks.launcher == "mpirun" and session.ranks.local_rank == 0:
+        remove_dead_sessions()
     if JOINT_STAGES & set(stages):
         _ = session.team  # before any work: a rank that is missing would be missed after it
     with session.guard if guarded else nullcontext():
