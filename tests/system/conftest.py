@@ -1,15 +1,19 @@
 """Small experiments, run as users run them."""
 
+import atexit
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+
+from tests.system.preloaded import Preloaded
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIME_LIMIT_S = 300
@@ -41,17 +45,35 @@ def run(tmp_path: Path) -> Run:
 def run_in(
     folder: Path, *argv: str, ranks: int = 1, expect: int = 0, **extra: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder; AssertionError where its exit code is another."""
-    done = subprocess.run(
-        command(list(argv), ranks),
-        cwd=folder,
-        env=environment(**extra),
-        capture_output=True,
-        text=True,
-        timeout=TIME_LIMIT_S,
-    )
+    """Run the program in a folder; AssertionError where its exit code is another.
+
+    One rank is forked from a process that has TensorFlow, unless PYTHONPATH is to be another.
+    """
+    if ranks == 1 and "PYTHONPATH" not in extra:
+        done = preloaded().run(
+            list(argv), cwd=folder, env=environment(**extra), timeout=TIME_LIMIT_S
+        )
+    else:
+        done = subprocess.run(
+            command(list(argv), ranks),
+            cwd=folder,
+            env=environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S,
+        )
     assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
     return done
+
+
+@cache
+def preloaded() -> Preloaded:
+    """The process of this test session from which the program is forked."""
+    folder = tempfile.TemporaryDirectory(prefix="preloaded-")
+    server = Preloaded(Path(folder.name), environment(TF_CPP_MIN_LOG_LEVEL="3"))
+    atexit.register(folder.cleanup)
+    atexit.register(server.close)
+    return server
 
 
 def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:
