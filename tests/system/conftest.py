@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,22 +14,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.system.preloaded import Preloaded
+from tests.system import warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIME_LIMIT_S = 300
+PROGRAM = (sys.executable, "-m", "app")
 QUICK = ["--n_filters=4", "--n_blocks=1", "--dropout_rate=0", "--batch_size=4", "--threads=1"]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def command(argv: list[str], ranks: int = 1) -> list[str]:
+def command(argv: list[str], ranks: int = 1, program: Sequence[str] = PROGRAM) -> list[str]:
     """The program on one process, or on several under the real launcher."""
-    program = [sys.executable, "-m", "app", *argv]
     if ranks == 1:
-        return program
+        return [*program, *argv]
     launcher = str(Path(sys.executable).parent / "horovodrun")
-    return [launcher, "-np", str(ranks), "--gloo", *program]
+    return [launcher, "-np", str(ranks), "--gloo", *program, *argv]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -47,33 +48,28 @@ def run_in(
 ) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder; AssertionError where its exit code is another.
 
-    One rank is forked from a process that has TensorFlow, unless PYTHONPATH is to be another.
+    Its processes are forked from one that has TensorFlow, unless PYTHONPATH is to be another.
     """
-    if ranks == 1 and "PYTHONPATH" not in extra:
-        done = preloaded().run(
-            list(argv), cwd=folder, env=environment(**extra), timeout=TIME_LIMIT_S
-        )
-    else:
-        done = subprocess.run(
-            command(list(argv), ranks),
-            cwd=folder,
-            env=environment(**extra),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-        )
+    program = PROGRAM if "PYTHONPATH" in extra else warm_program()
+    done = subprocess.run(
+        command(list(argv), ranks, program),
+        cwd=folder,
+        env=environment(**extra),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+    )
     assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
     return done
 
 
 @cache
-def preloaded() -> Preloaded:
-    """The process of this test session from which the program is forked."""
-    folder = tempfile.TemporaryDirectory(prefix="preloaded-")
-    server = Preloaded(Path(folder.name), environment(TF_CPP_MIN_LOG_LEVEL="3"))
-    atexit.register(folder.cleanup)
-    atexit.register(server.close)
-    return server
+def warm_program() -> list[str]:
+    """What begins a command in place of `python -m app`, from a server of this test session."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="warm-"))
+    return stack.enter_context(warm.server(Path(folder) / "socket", environment()))
 
 
 def fields(n: int = 60, y: int = 18, x: int = 22, seed: int = 0) -> xr.Dataset:

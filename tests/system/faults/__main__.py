@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.system import warm
 from tests.system.conftest import REPOSITORY, environment
-from tests.system.faults import warm
 from tests.system.faults.kills import LAUNCHERS, draw
 from tests.system.faults.laboratory import Laboratory
 from tests.system.faults.outcome import HEADER, Outcome, table
-
-START_LIMIT_S = 300.0
 
 
 def main() -> int:
@@ -38,7 +36,9 @@ def main() -> int:
         if "srun" in given.launchers and todo:
             laboratory.variables = stack.enter_context(_slurm(folder / "slurm"))
         if given.warm and todo:
-            laboratory.program = stack.enter_context(_server(folder / "warm.socket"))
+            laboratory.program = stack.enter_context(
+                warm.server(folder / "warm.socket", environment())
+            )
         print(HEADER, flush=True)
         for number in todo:
             if time.monotonic() > end:
@@ -100,31 +100,6 @@ def _slurm(folder: Path) -> Iterator[dict[str, str]]:
         yield {"SLURM_CONF": str(folder / "slurm.conf")}
     finally:
         subprocess.run([script, "stop", str(folder)], check=True, stdout=subprocess.DEVNULL)
-
-
-@contextmanager
-def _server(path: Path) -> Iterator[list[str]]:
-    """The server of processes with TensorFlow imported; how one is asked for."""
-    path.unlink(missing_ok=True)
-    script = str(Path(warm.__file__))
-    quiet = environment(
-        TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", OPENBLAS_NUM_THREADS="1"
-    )
-    with path.with_suffix(".log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, script, str(path), "serve"], env=quiet, stdout=log, stderr=log
-        )
-    try:
-        end = time.monotonic() + START_LIMIT_S
-        while not path.exists():
-            assert server.poll() is None, f"the server ended; see {log.name}"
-            assert time.monotonic() < end, "the server does not start"
-            time.sleep(0.1)
-        yield [sys.executable, "-I", "-S", script, str(path)]
-    finally:
-        server.terminate()
-        server.wait()
-        path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

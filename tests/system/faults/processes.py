@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.system.faults.warm import NAME
+from tests.system.warm import NAME
 
 RANK_VARIABLES = {
     "horovodrun": "HOROVOD_RANK",

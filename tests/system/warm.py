@@ -17,10 +17,15 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+START_LIMIT_S = 300.0
 LIMIT = 1 << 20  # bytes of a request
 NAME = "warm "  # begins what a forked process is called, its client's number ends it
 PEER = (socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -31,6 +36,33 @@ MODULES = (
     *("app.inference.predict", "app.metrics.evaluate", "app.report.figures"),
     *("app.distributed.watch", "horovod.runner.http.http_server"),
 )
+
+
+@contextlib.contextmanager
+def server(path: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+    """A server at a socket: what begins a command in place of `python -m app`."""
+    path.unlink(missing_ok=True)
+    quiet = {
+        **environment,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with path.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(path), "serve"], env=quiet, stdout=log, stderr=log
+        )
+    try:
+        end = time.monotonic() + START_LIMIT_S
+        while not path.exists():
+            assert process.poll() is None, f"the server ended; see {log.name}"
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.1)
+        yield [sys.executable, "-I", "-S", __file__, str(path)]
+    finally:
+        process.terminate()
+        process.wait()
+        path.unlink(missing_ok=True)
 
 
 def client(path: str, argv: list[str]) -> int:
