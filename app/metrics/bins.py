@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import xarray as xr
 from app.data.times import DAY, Stamps
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval, resampled_sums
-from app.metrics.climate import BINS, Histogram
+from app.metrics.climate import BINS, LEVELS, MIN_DAYS, BinScores, Histogram
 from app.metrics.metric import Block, Metric, Subject
 
 if TYPE_CHECKING:
@@ -21,43 +20,10 @@ if TYPE_CHECKING:
 
     from app.metrics.metric import Result
 
-MIN_DAYS = 30  # independent days that a bin must hold to be scored
-LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)  # of the quantiles compared
 MARGIN = 0.25  # of the training range, by which histograms reach beyond it on either side
 BIN_COLUMNS = ("variable", "bin", "lower", "upper", "unit", "days", "share", "candidate")
 SCORES = ("rmse", "rmse_low", "rmse_high", "mae", "bias")
 QUANTILE_COLUMNS = ("variable", "unit", "level", "truth", "candidate", "value", "bias")
-
-
-@dataclass(frozen=True, eq=False)
-class BinScores:
-    """Errors by bin b of the truth, for candidate k.
-
-    days (b,): independent days on which a value fell into the bin; share (b,): of all area and
-    time. rmse, rmse_low, rmse_high (95 % interval over days), mae, bias: (k, b), NaN in bins of
-    fewer than MIN_DAYS days. truth_quantiles (q,), quantiles (k, q): at LEVELS, over time and
-    space. Sums by sample, for comparisons: squares and absolute (k, b, n), weight (b, n).
-    """
-
-    candidates: tuple[str, ...]
-    bins: list[tuple[str, float, float]]
-    days: np.ndarray
-    share: np.ndarray
-    rmse: np.ndarray
-    rmse_low: np.ndarray
-    rmse_high: np.ndarray
-    mae: np.ndarray
-    bias: np.ndarray
-    truth_quantiles: np.ndarray
-    quantiles: np.ndarray
-    squares: np.ndarray
-    absolute: np.ndarray
-    weight: np.ndarray
-
-    @property
-    def scored(self) -> np.ndarray:
-        """Which bins hold enough days."""
-        return self.days >= MIN_DAYS
 
 
 class ValueBins(Metric):

@@ -1,4 +1,4 @@
-"""What the training values of a predictand say of the size of things: range, tails, histograms."""
+"""Bins of value from the training period: range, tails, histograms, and scores by bin."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BINS = 5  # of equal width over the training range
 TAILS = (0.99, 0.999)  # quantiles of the training values; above each lies one more bin
+MIN_DAYS = 30  # independent days that a bin must hold to be scored
+LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)  # of the quantiles compared
 NODES = 2**16  # of the histograms that quantiles are read from
 Undo = Callable[[np.ndarray], np.ndarray]
 
@@ -99,3 +101,34 @@ def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate |
         Climate(float(h.low), float(h.high), tuple(map(float, h.quantiles(TAILS)))) if ok else None
         for h, ok in zip(histograms, varied, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class BinScores:
+    """Errors by bin b of the truth, for candidate k.
+
+    days (b,): independent days on which a value fell into the bin; share (b,): of all area and
+    time. rmse, rmse_low, rmse_high (95 % interval over days), mae, bias: (k, b), NaN in bins of
+    fewer than MIN_DAYS days. truth_quantiles (q,), quantiles (k, q): at LEVELS, over time and
+    space. Sums by sample, for comparisons: squares and absolute (k, b, n), weight (b, n).
+    """
+
+    candidates: tuple[str, ...]
+    bins: list[tuple[str, float, float]]
+    days: np.ndarray
+    share: np.ndarray
+    rmse: np.ndarray
+    rmse_low: np.ndarray
+    rmse_high: np.ndarray
+    mae: np.ndarray
+    bias: np.ndarray
+    truth_quantiles: np.ndarray
+    quantiles: np.ndarray
+    squares: np.ndarray
+    absolute: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Which bins hold enough days."""
+        return self.days >= MIN_DAYS

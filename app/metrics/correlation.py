@@ -8,11 +8,10 @@ import numpy as np
 
 from app.metrics.arithmetic import centre, divide, over_space, spread
 from app.metrics.errors import SPREAD_FLOOR
-from app.metrics.metric import Band, Block, Map, Metric, Subject
+from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.spearman import centred_ranks, correlate
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 SAME_CELLS = "truth or prediction is the same in all cells of each sample"
@@ -76,7 +75,7 @@ class Correlation(Metric):
             own = centred_ranks(np.moveaxis(field, 0, -1), valid)
             self.spearman[k, band.indices] = correlate(ranks, own)
 
-    def _over_time(self, errors: Errors) -> dict[str, np.ndarray]:
+    def _over_time(self, errors: Totals) -> dict[str, np.ndarray]:
         """Correlations of every cell (k, y, x), NaN where nothing varies."""
         mean, variance, varies = errors.truth_variance()
         cell = {name: divide(sums, errors.count) for name, sums in self.cell.items()}
@@ -87,7 +86,7 @@ class Correlation(Metric):
         both = np.where(varies & (own > own_floor), variance * own, 0.0)
         return {"pearson": divide(covariance, np.sqrt(both)), "spearman": self.spearman}
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         rows = []
         over_time = self._over_time(errors)
         for name, series in self.sample.items():
@@ -97,10 +96,10 @@ class Correlation(Metric):
             rows.append(self.subject.row(f"{name}_time", "1", *in_time.T))
         return rows
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         return {"pearson": self.sample["pearson"]}
 
-    def maps(self, errors: Errors) -> list[Map]:
+    def maps(self, errors: Totals) -> list[Map]:
         found = self._over_time(errors)
         ranks = "Pearson correlation of ranks, ties averaged"
         return [

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.metrics.metric import Block, Metric, Subject, Sums
+from app.metrics.metric import Block, Metric, Subject, Sums, Totals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from app.metrics.errors import Errors
     from app.metrics.metric import Result
     from app.metrics.table import Row
 
@@ -117,7 +116,7 @@ class Ensemble(Metric):
     def add(self, block: Block) -> None:
         self.sums.add(block.indices, block.truth, block.versions[0], block.weights)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         subject, sums = self.subject, self.sums
         return [
             subject.mean_row("crps", subject.unit, self._crps(errors), errors.weight),
@@ -125,10 +124,10 @@ class Ensemble(Metric):
             subject.model_row("reliability_index", "%", sums.reliability_index),
         ]
 
-    def _crps(self, errors: Errors) -> np.ndarray:
+    def _crps(self, errors: Totals) -> np.ndarray:
         return np.vstack([self.sums.crps, errors.sample["absolute"][1:]])
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         return {"crps": self._crps(errors)}
 
     def figures(self, result: Result) -> dict[str, Figure]:

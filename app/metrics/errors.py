@@ -8,7 +8,7 @@ import numpy as np
 
 from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
-from app.metrics.metric import CONSTANT, Block, Map, Metric, Subject
+from app.metrics.metric import CONSTANT, Block, Map, Metric, Subject, Totals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ class Errors(Metric):
         drawn = resampled_sums(columns, block_length(self.subject.times))
         return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         subject, deviation = self.subject, self.truth_spread
         absolute, error = self.sample["absolute"], self.sample["error"]
         rmse, rmse_n = self.rmse, self.sample_rmse
@@ -140,10 +140,10 @@ class Errors(Metric):
             f" {truth.high:.5g} {self.subject.unit}"
         ]
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         return {"weight": self.weight, **self.sample, "crps": self.sample["absolute"]}
 
-    def maps(self, errors: Errors) -> list[Map]:
+    def maps(self, errors: Totals) -> list[Map]:
         unit = self.subject.unit
         cell = {name: divide(sums, self.count) for name, sums in self.cell.items()}
         _, variance, varies = self.truth_variance()
@@ -164,4 +164,7 @@ class Errors(Metric):
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.errors import rmse_maps, score_chart
 
-        return {"rmse_map": rmse_maps(self, result), "scores": score_chart(self, result)}
+        return {
+            "rmse_map": rmse_maps(np.sqrt(divide(self.cell["squares"], self.count)), result),
+            "scores": score_chart(self.sample_rmse, result),
+        }

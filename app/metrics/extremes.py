@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.metrics.arithmetic import over_space
-from app.metrics.metric import Band, Metric, Subject
+from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.quantiles import last_axis_quantile
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 EXTREME = 0.99
@@ -41,7 +40,7 @@ class Extremes(Metric):
             # a pool of members would reach further into the tail than the truth's one series
             self.candidates[k, band.indices] = np.mean([extreme(s) for s in stack], axis=0)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         biases = self.candidates - self.truth
         found = np.array([over_space(self.subject.area, field) for field in biases])
         return [self.subject.row("p99_bias", self.subject.unit, *found.T)]

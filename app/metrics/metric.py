@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from app.data.wet import WetLimit
     from app.grids import Grid
     from app.metrics.climate import Climate
-    from app.metrics.errors import Errors
 
 CONSTANT = "the truth is the same everywhere and always"
 
@@ -202,6 +201,24 @@ class Example:
     members: np.ndarray | None = None
 
 
+class Totals(Protocol):
+    """What other metrics take from `app.metrics.errors`, which every evaluation has.
+
+    weight (n,), count (y, x) of values; sample: sums of |e|, e² and e (k, n).
+    """
+
+    weight: np.ndarray
+    count: np.ndarray
+    sample: dict[str, np.ndarray]
+
+    @property
+    def rmse(self) -> np.ndarray: ...
+    @property
+    def sample_rmse(self) -> np.ndarray: ...
+    def truth_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+    def resampled_rmse(self) -> np.ndarray | None: ...
+
+
 class Metric(Sums):
     """A score, or some that are made of the same sums, of one predictand.
 
@@ -227,7 +244,7 @@ class Metric(Sums):
     def add_series(self, band: Band) -> None:
         """Take in all samples of some rows of the grid; each row comes once, after the samples."""
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         """Rows of the table; `errors`: the sums that every evaluation has."""
         return []
 
@@ -235,11 +252,11 @@ class Metric(Sums):
         """What a reader should know of these data, a sentence each."""
         return []
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         """Sums or scores (k, n), or weights (n,), of every sample, for samples.nc."""
         return {}
 
-    def maps(self, errors: Errors) -> list[Map]:
+    def maps(self, errors: Totals) -> list[Map]:
         """Scores over time of every grid point."""
         return []
 
@@ -271,7 +288,7 @@ class Result:
     """
 
     subject: Subject
-    errors: Errors
+    errors: Totals
     metrics: tuple[Metric, ...]
     label: str
     table: Table

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from app.metrics.metric import Band, Metric, Subject
+from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.table import Row
-
-if TYPE_CHECKING:
-    from app.metrics.errors import Errors
 
 REFERENCE = "bicubic"
 
@@ -70,7 +67,7 @@ class ResidualPersistence(Metric):
         size = np.sqrt(first * second)
         return np.where(size > 0, covariance / np.where(size > 0, size, 1.0), np.nan)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         row = self.subject.row("residual_lag1", "1", self.correlations[1:])
         # the reference less itself has none
         known = {name: pair for name, pair in row.values.items() if np.isfinite(pair[0])}

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.metrics.ensemble import NO_ERROR, EnsembleSums
-from app.metrics.metric import Block, Metric, Subject
+from app.metrics.metric import Block, Metric, Subject, Totals
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 SIDE = 2
@@ -73,7 +72,7 @@ class Pooled(Metric):
             return self.absolute
         return np.vstack([self.ensemble.crps, self.absolute[1:]])
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         if not self.weight.any():
             return []
         name = "mae_2x2" if self.ensemble is None else "crps_2x2"
@@ -83,5 +82,5 @@ class Pooled(Metric):
             rows.append(self.subject.model_row("spread_skill_2x2", "1", ratio))
         return rows
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         return {"weight_2x2": self.weight, "crps_2x2": self.crps}

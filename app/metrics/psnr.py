@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.metrics.arithmetic import centre, divide, spread
-from app.metrics.metric import CONSTANT, Metric
+from app.metrics.metric import CONSTANT, Metric, Totals
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 
@@ -22,7 +21,7 @@ class Psnr(Metric):
         " range: of the truth over the period scored.",
     )
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         mse = errors.sample_rmse**2
         with np.errstate(divide="ignore"):
             # an exact sample has no finite ratio and is left out of the mean

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.metrics.arithmetic import divide, spread
-from app.metrics.metric import Block, Metric, Subject
+from app.metrics.metric import Block, Metric, Subject, Totals
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 
@@ -66,7 +65,7 @@ class Quantiles(Metric):
             self.covered[q, indices] = summed(truth <= quantiles[q])
         self.central[indices] = summed((truth >= quantiles[0]) & (truth <= quantiles[-1]))
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         subject, weight = self.subject, errors.weight
         rows = [
             subject.mean_row(f"pinball_{level:g}", subject.unit, sums, weight)

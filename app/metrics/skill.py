@@ -8,10 +8,9 @@ import numpy as np
 
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval_rows
-from app.metrics.metric import Metric
+from app.metrics.metric import Metric, Totals
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 REFERENCES = ("bicubic", "linear")
@@ -24,7 +23,7 @@ class Skill(Metric):
 
     definitions = ("skill_vs_X: 1 - rmse / rmse of X.",)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         subject, rows = self.subject, []
         rmse, resampled = errors.rmse, errors.resampled_rmse()
         floor = ROUNDING * abs(subject.truth.mean)

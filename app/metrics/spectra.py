@@ -9,14 +9,13 @@ import numpy as np
 from scipy.fft import dctn
 
 from app.grids.sphere import unit_vectors
-from app.metrics.metric import CONSTANT, Block, Metric, Subject
+from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
 from app.metrics.table import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from app.grids import Grid
-    from app.metrics.errors import Errors
     from app.metrics.metric import Result
 
 EARTH_RADIUS = 6371.0  # km
@@ -167,7 +166,7 @@ class Spectrum(Metric):
         power = np.where(power > floor, power, np.nan)
         return Spectra(self.bands.wavelengths, power[0], power[1:])
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         spectra = self.result()
         if spectra is None:
             return [Row(name, "dB", {}) for name in ROWS]
@@ -197,4 +196,5 @@ class Spectrum(Metric):
         spectra = self.result()
         if spectra is None or not spectra.varied:
             return {}
-        return {"spectra": spectra_chart(spectra, result)}
+        drawn = spectra.wavelengths, spectra.truth, spectra.candidates, spectra.ratios, spectra.high
+        return {"spectra": spectra_chart(*drawn, result)}

@@ -9,10 +9,9 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from app.metrics.arithmetic import centre, spread
-from app.metrics.metric import CONSTANT, Block, Metric, Subject
+from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.table import Row
 
 WINDOW = 11  # cells
@@ -119,14 +118,14 @@ class Ssim(Metric):
         for k, field in enumerate(block.fields):
             self.similarity[k, block.indices] = structure.similarity(field)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         found = np.array([(centre(own), spread(own)) for own in self.similarity])
         return [self.subject.row("ssim", "1", *found.T)]
 
     def remarks(self) -> list[str]:
         return [f"ssim at {int(self.centres.sum())} window centres"]
 
-    def series(self, errors: Errors) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, np.ndarray]:
         return {"ssim": self.similarity}
 
     def why_undefined(self, row: str) -> str | None:

@@ -8,13 +8,12 @@ import numpy as np
 
 from app.data.units import HOUR
 from app.metrics.arithmetic import divide
-from app.metrics.metric import Block, Metric, Subject
+from app.metrics.metric import Block, Metric, Subject, Totals
 from app.metrics.table import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from app.metrics.errors import Errors
     from app.metrics.metric import Result
 
 BINS = 10  # of the forecast probability
@@ -59,7 +58,7 @@ class Wet(Metric):
             falls = np.where(wet, stack, 0.0)
             amount[indices] = np.einsum("nyx,mnyx->n", weights, falls) / len(stack)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         subject = self.subject
         if self.limit is None:
             return [Row("wet_frequency", "1", {}), Row("wet_intensity", subject.unit, {})]
@@ -132,7 +131,7 @@ class WetProbability(Metric):
         for row, values in zip(self.bins, (w, w * p, w * o), strict=True):
             row += np.bincount(place, values, BINS)
 
-    def rows(self, errors: Errors) -> list[Row]:
+    def rows(self, errors: Totals) -> list[Row]:
         return [
             self.subject.model_row("brier_wet", "1", self.score),
             self.subject.model_row("brier_skill_wet", "1", self.skill),
@@ -141,7 +140,9 @@ class WetProbability(Metric):
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.reliability import reliability_chart
 
-        return {"wet_reliability": reliability_chart(self)}
+        return {
+            "wet_reliability": reliability_chart(*self.reliability, self.wet / self.weight, result)
+        }
 
     @property
     def score(self) -> float:

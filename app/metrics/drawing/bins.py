@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.metrics.bins import LEVELS, MIN_DAYS, BinScores
+from app.metrics.climate import LEVELS, MIN_DAYS, BinScores
 from app.metrics.drawing.style import colour, open_frame, title
 from app.metrics.metric import Result
 from app.metrics.table import MODEL

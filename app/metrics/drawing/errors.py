@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.metrics.arithmetic import divide
 from app.metrics.drawing.maps import (
     colour_bar,
     diverging,
@@ -22,15 +21,13 @@ from app.metrics.drawing.style import colour, open_frame, title
 from app.metrics.table import MODEL
 
 if TYPE_CHECKING:
-    from app.metrics.errors import Errors
     from app.metrics.metric import Result
 
 
-def rmse_maps(errors: Errors, result: Result) -> Figure:
-    """RMSE over time of the prediction and of the linear regression, and which is better."""
+def rmse_maps(fields: np.ndarray, result: Result) -> Figure:
+    """RMSE over time (k, y, x) of the prediction and the linear regression; which is better."""
     grid, unit = result.subject.grid, result.subject.unit
-    field = np.sqrt(divide(errors.cell["squares"], errors.count))
-    rmse = dict(zip(result.subject.candidates, field, strict=True))
+    rmse = dict(zip(result.subject.candidates, fields, strict=True))
     shown = [name for name in ("linear", MODEL) if name in rmse]
     figure, axes = panel_figure(grid, 1, 3 if "linear" in rmse else 1)
     scale = sequential(pick(rmse, *shown))
@@ -51,8 +48,8 @@ def rmse_maps(errors: Errors, result: Result) -> Figure:
     return figure
 
 
-def score_chart(errors: Errors, result: Result) -> Figure:
-    """RMSE of every candidate with its 95 % interval, and how it spreads over the samples."""
+def score_chart(sample_rmse: np.ndarray, result: Result) -> Figure:
+    """RMSE of every candidate with its 95 % interval, and that of the samples (k, n)."""
     figure = Figure(
         figsize=(8.2, 0.42 * len(result.subject.candidates) + 1.5), layout="constrained"
     )
@@ -60,7 +57,7 @@ def score_chart(errors: Errors, result: Result) -> Figure:
     positions = np.arange(len(result.subject.candidates))[::-1]
     colours = [colour(name) for name in result.subject.candidates]
     _bars(left, result, positions, colours)
-    _violins(right, errors.sample_rmse, positions, colours)
+    _violins(right, sample_rmse, positions, colours)
     names = [title(name) for name in result.subject.candidates]
     left.set_title("over the period, with 95 % interval", fontsize=9)
     right.set_title("of each sample, with quartiles", fontsize=9)

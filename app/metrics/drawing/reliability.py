@@ -10,21 +10,29 @@ from matplotlib.figure import Figure
 from app.metrics.drawing.style import MODEL_COLOUR, open_frame
 
 if TYPE_CHECKING:
-    from app.metrics.wet import WetProbability
+    from app.metrics.metric import Result
 
 
-def reliability_chart(sums: WetProbability) -> Figure:
-    """How often it is wet where the members say so, and how often they say what."""
-    share, told, found = sums.reliability
+def reliability_chart(
+    share: np.ndarray, told: np.ndarray, found: np.ndarray, wet: float, result: Result
+) -> Figure:
+    """How often it is wet where the members say so, and how often they say what.
+
+    By bins of the probability: share of values, mean probability, wet share of the truth; `wet`:
+    that of the whole period.
+    """
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     known = np.isfinite(told)
     axes.plot([0, 1], [0, 1], color="black", lw=1.2, ls="--")
-    axes.axhline(sums.wet / sums.weight, color="0.6", lw=1.0)
+    axes.axhline(wet, color="0.6", lw=1.0)
     axes.plot(told[known], found[known], marker="o", ms=4, color=MODEL_COLOUR)
     axes.set_ylim(0, 1)
     axes.set_ylabel("wet share of the truth", fontsize=8)
-    axes.set_title(f"Brier score {sums.score:.3g}, skill {sums.skill:.3g}", fontsize=9)
+    axes.set_title(
+        f"Brier score {result.value('brier_wet'):.3g}, skill {result.value('brier_skill_wet'):.3g}",
+        fontsize=9,
+    )
     centres = (np.arange(len(share)) + 0.5) / len(share)
     below.bar(centres, share, width=0.9 / len(share), color=MODEL_COLOUR, alpha=0.85)
     below.set_ylabel("share of values", fontsize=8)
@@ -32,6 +40,6 @@ def reliability_chart(sums: WetProbability) -> Figure:
     for each in (axes, below):
         open_frame(each, "y")
     figure.suptitle(
-        f"{sums.subject.variable.name}: reliability of the wet probability", fontsize=10
+        f"{result.subject.variable.name}: reliability of the wet probability", fontsize=10
     )
     return figure

@@ -15,7 +15,6 @@ from app.metrics.table import MODEL
 
 if TYPE_CHECKING:
     from app.metrics.metric import Result
-    from app.metrics.spectra import Spectra
 
 OTHERS = ("#8a8f98", "#4aa3a2", "#2e7d4f", "#b8901c", "#8566aa")  # colours of other candidates
 DASHES = ("--", ":", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
@@ -23,24 +22,32 @@ TICKS = (1, 2, 5)  # of each decade of wavelength
 RATIO_RANGE = (-30.0, 10.0)  # dB: beyond it a scale is gone, or nonsense
 
 
-def spectra_chart(spectra: Spectra, result: Result) -> Figure:
-    """Variance by wavelength of truth and candidates, and the candidates' ratio to the truth."""
+def spectra_chart(
+    wavelengths: np.ndarray,
+    truth: np.ndarray,
+    candidates: np.ndarray,
+    ratios: np.ndarray,
+    shortest: slice,
+    result: Result,
+) -> Figure:
+    """Variance by wavelength (K,) of truth (K,) and candidates (k, K), and their ratios in dB.
+
+    `shortest`: the bands that power_ratio_high speaks of.
+    """
     figure = Figure(figsize=(8.6, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    left.plot(spectra.wavelengths, spectra.truth, color="black", lw=2.2, label="truth")
+    left.plot(wavelengths, truth, color="black", lw=2.2, label="truth")
     styles = _line_styles(result.subject.candidates)
-    for name, power, ratio in zip(
-        result.subject.candidates, spectra.candidates, spectra.ratios, strict=True
-    ):
+    for name, power, ratio in zip(result.subject.candidates, candidates, ratios, strict=True):
         distance = result.value("log_spectral_distance", name)
         text = title(name) + (f" ({distance:.2g} dB)" if np.isfinite(distance) else "")
-        left.plot(spectra.wavelengths, power, label=text, **styles[name])
-        right.plot(spectra.wavelengths, ratio, **styles[name])
-    _wavelength_axis(left, spectra.wavelengths)
+        left.plot(wavelengths, power, label=text, **styles[name])
+        right.plot(wavelengths, ratio, **styles[name])
+    _wavelength_axis(left, wavelengths)
     left.set_yscale("log")
     left.set_ylabel(f"variance in band [({result.subject.unit})²]", fontsize=8)
     left.set_title("variance spectrum", fontsize=9)
-    _ratio_panel(right, spectra)
+    _ratio_panel(right, wavelengths, ratios, shortest)
     for axes in (left, right):
         open_frame(axes, "both")
         axes.set_xlabel("wavelength [km]", fontsize=8)
@@ -75,16 +82,14 @@ def _wavelength_axis(axes: Axes, wavelengths: np.ndarray) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _ratio_panel(axes: Axes, spectra: Spectra) -> None:
+def _ratio_panel(axes: Axes, wavelengths: np.ndarray, ratios: np.ndarray, shortest: slice) -> None:
     """The zero line, and the third of the bands that power_ratio_high speaks of."""
-    finite = spectra.ratios[np.isfinite(spectra.ratios)]
+    finite = ratios[np.isfinite(ratios)]
     low, high = RATIO_RANGE
     if finite.size:
         low, high = max(low, float(finite.min()) - 1), min(high, float(finite.max()) + 1)
     axes.set_ylim(min(low, -1.0), max(high, 1.0))
     axes.axhline(0, color="black", lw=2.2)
-    axes.axvspan(
-        spectra.wavelengths[spectra.high][0], spectra.wavelengths[-1], color="0.95", zorder=0
-    )
+    axes.axvspan(wavelengths[shortest][0], wavelengths[-1], color="0.95", zorder=0)
     axes.set_ylabel("10·log₁₀(P / P of the truth) [dB]", fontsize=8)
     axes.set_title("ratio to the truth; shaded: the shortest third", fontsize=9)
