@@ -111,6 +111,7 @@ def filled_in(folder: Path, *argv: str) -> xr.Dataset:
     """What the stage test writes to a folder, in this process."""
     from app.stages import test
 
+    folder.mkdir(exist_ok=True)
     test.run(Session(config.build(*flags.parse(["test", f"--save_path={folder}", *argv])), Ranks()))
     with xr.open_dataset(folder / "y_hat.nc") as written:
         return written.load()
