@@ -15,7 +15,7 @@ from app.data.description import DataDescription, Source, Splits, Variable
 from app.data.prepare import prepare
 from app.data.shards import Shards
 
-EXAMPLES = int(os.environ.get("FINESCALE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("FINESCALE_EXAMPLES", "50"))
 FLOAT = 6e-5  # K: float32 of 280 K, read and converted
 
 

@@ -17,7 +17,7 @@ import xarray as xr
 from tests.system import warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TIME_LIMIT_S = 300
+TIME_LIMIT_S = 900
 PROGRAM = (sys.executable, "-m", "app")
 QUICK = ["--n_filters=4", "--n_blocks=1", "--dropout_rate=0", "--batch_size=4", "--threads=1"]
 

@@ -15,7 +15,7 @@ NETWORK = ["--n_channels=8", "--channel_multipliers=1,1", "--is_attention=F,F", 
 DRAWN = ["--members=2", "--sampler=ddim", "--batch_size=2"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_drawing_is_ended_within_a_batch_and_goes_on(
     run, data_flags: list[str], tmp_path: Path
 ) -> None:

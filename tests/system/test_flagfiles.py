@@ -1,6 +1,7 @@
 """Every flagfile of the repository runs for a few steps."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,13 @@ ALIKE = (
     *("era5_uk_t2m_ddpm.cfg", "germany_pr_diffusion.cfg", "germany_pr_deepsd.cfg"),
     "germany_pr_ddpm.cfg",
 )
+LONG = ("era5_uk_t2m_diffusion.cfg", "temporal_quickstart.cfg", "diffusion_quickstart.cfg")
 NEED_DATA = [n for n in FLAGFILES if n not in (*BUILT_IN, *BENCHMARK[1:], *ALIKE)]
+
+
+def marked(names: list[str]) -> list[Any]:
+    """Names of flagfiles, those that take long with a marker that says so."""
+    return [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in names]
 
 
 @pytest.mark.parametrize("name", FLAGFILES)
@@ -68,12 +75,12 @@ def smoke(run, name: str, tmp_path: Path, *argv: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NEED_DATA)
+@pytest.mark.parametrize("name", marked(NEED_DATA))
 def test_flagfile_runs_on_its_data(name: str, run, real_data: Path, tmp_path: Path) -> None:
     smoke(run, name, tmp_path, f"--data_root={real_data}")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", marked(BUILT_IN))
 def test_flagfile_runs_on_built_in_data(name: str, run, tmp_path: Path) -> None:
     smoke(run, name, tmp_path)

@@ -151,6 +151,7 @@ def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path: Path) -> None:
     one_stage = ["--coherence_epochs=0"]  # the other's graph takes long to build

@@ -95,7 +95,7 @@ def test_stages_under_the_launcher(run, data_flags: list[str], tmp_path: Path) -
     assert not list((tmp_path / "two").glob(".*part*"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ranks_draw_the_same_ensemble(run, data_flags: list[str], tmp_path: Path) -> None:
     """Member for member, whatever the ranks and the batches."""
     flags = [*data_flags, *DIFFUSION, "--epochs=2", "--members=3", "--sampling_steps=4"]

@@ -57,7 +57,10 @@ def kill_during_training(argv: list[str], folder: Path, ranks: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parallel
-@pytest.mark.parametrize(("method", "ranks"), [([], 2), (CGAN, 1), (DIFFUSION, 1)])
+@pytest.mark.parametrize(
+    ("method", "ranks"),
+    [([], 2), *(pytest.param(own, 1, marks=pytest.mark.long) for own in (CGAN, DIFFUSION))],
+)
 def test_killed_run_ends_like_an_uninterrupted_one(
     run, data_flags: list[str], tmp_path: Path, method: list[str], ranks: int
 ) -> None:

@@ -98,7 +98,7 @@ def test_submitted_members_are_one_array_and_the_finished_no_part_of_it(
 
 
 @pytest.mark.slurm
-@pytest.mark.slow
+@pytest.mark.long
 def test_six_members_on_slurm_one_of_which_fails(
     slurm: dict[str, str], data_flags: list[str], tmp_path: Path
 ) -> None:

@@ -126,7 +126,7 @@ RESUMABLE = {
 
 
 @pytest.mark.slurm
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("template", RESUMABLE)
 def test_signal_before_the_time_limit_requeues_the_job(
     template: str, submit: Submit, slurm: dict[str, str], workplace: Path
@@ -252,7 +252,7 @@ def test_stages_are_an_array_and_the_join_comes_last(
 
 
 @pytest.mark.slurm
-@pytest.mark.slow
+@pytest.mark.long
 def test_preempted_training_ends_like_an_uninterrupted_one(
     submit: Submit, slurm: dict[str, str], workplace: Path
 ) -> None:

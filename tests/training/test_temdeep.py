@@ -39,7 +39,7 @@ def tracer_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_motion_of_a_translation_is_found_within_a_tenth_of_a_cell(tracer_run: Path) -> None:
     from app.data.times import time_features
     from app.models.temporal import load_temporal_model
@@ -60,14 +60,14 @@ def test_motion_of_a_translation_is_found_within_a_tenth_of_a_cell(tracer_run: P
         np.testing.assert_allclose(mean, sign * expected, atol=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_withheld_frames_of_moving_patterns_are_restored(tracer_run: Path) -> None:
     found = scores(tracer_run)["restoration_rate"]
     assert found["model"] >= 0.5
     assert found["model"] > max(found["cubic"], found["optical_flow"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rain_is_parted_better_than_evenly_and_kept(tmp_path: Path) -> None:
     path = generate_advection(PATTERNS, tmp_path / "patterns.nc")
     asked = ["--variable=rain", "--input_step=6h", "--pretrain_epochs=4"]
