@@ -130,7 +130,9 @@ class Recorder:
         self.blocks: dict[int, np.ndarray] = {}
         self.written = 0
 
-    def growing_file(self, path: Path, stamps: Stamps, as_in_file: bool) -> "Recorder":
+    def growing_file(
+        self, path: Path, stamps: Stamps, as_in_file: bool, confirm: Any
+    ) -> "Recorder":
         return self
 
     def __enter__(self) -> "Recorder":
