@@ -43,10 +43,12 @@ def no_room(path: Path, wanted: int = 0) -> NoRoom:
     """The error for a file that there is no room for, of `wanted` bytes where that is known."""
     left = free(path)
     need = f"{size_text(wanted)} wanted, " if wanted else ""
-    quota = "; a quota may be reached" if left > max(wanted, SLACK) else ""
+    limit = ""
+    if left > max(wanted, SLACK):
+        limit = ": a quota, or the limit of a file's size (ulimit -f), is reached"
     return NoRoom(
-        f"{path}: no space left on the file system ({need}{size_text(left)} left{quota}); the "
-        "same command goes on once there is room"
+        f"{path}: no space left on the file system ({need}{size_text(left)} left{limit}); the same "
+        "command goes on once there is room"
     )
 
 

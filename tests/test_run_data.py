@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from app import config, flags
+from app.changed_data import refuse_changed_data, refuse_changed_data_of
 from app.data.identity import identity_digest
 from app.data.shards import Shards
 from app.errors import InputError
@@ -18,7 +19,7 @@ from app.ranks import Ranks
 from app.run_data import check_same_data, facts_of_data
 from app.run_folder import RunFolder
 from app.session import Session
-from app.stages.already import refuse_changed_data, refuse_changed_data_of, refuse_stale
+from app.stages.already import refuse_stale
 from tests.system.conftest import fields
 
 YAML = """

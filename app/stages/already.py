@@ -1,4 +1,4 @@
-"""What is there already: the file of a prediction, and the data of the run."""
+"""The file of a prediction that is there already."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from app.errors import InputError
 from app.inference.writer import attributes_of, written_with
 from app.integrity import NEVER, trailer
 from app.run_files import PREDICTION, is_prediction, refined_name
-from app.run_folder import RunFolder
-from app.session import Session
 
 DATA_DIGEST = "data_sha256"  # attribute
 OWN_NAMES = (PREDICTION, refined_name(PREDICTION))  # which may be damaged, and are made again
@@ -45,40 +43,6 @@ def settled(
             "other data; --overwrite replaces it"
         )
     return False
-
-
-def refuse_changed_data(session: Session, stage: str) -> None:
-    """InputError where a run's own model meets other data than it was trained on.
-
-    With --accept_changed_data they are written down in the run folder instead.
-    """
-    experiment, inference = session.experiment, session.experiment.inference
-    others = inference.model or inference.ensemble or inference.input
-    if others or experiment.data is None:
-        return
-    from app.run_data import check_same_data, check_same_truth, note_accepted
-
-    other_pairs = session.for_test is not session
-    check = check_same_truth if other_pairs else check_same_data
-    shards = session.for_test.shards
-    same = check(session.folder, shards, experiment.accept_changed_data)
-    if not same and session.ranks.first:
-        note_accepted(session.folder, shards, stage)
-
-
-def refuse_changed_data_of(session: Session, folder: RunFolder) -> None:
-    """Likewise where nothing is left to train: the data are opened only if they look changed."""
-    from app.data.prepare import folder_name
-    from app.run_data import known_fingerprint
-
-    sampling = session.experiment.sampling
-    try:
-        name = folder_name(session.description, sampling.scale, sampling.halo)
-    except InputError as error:
-        logging.warning("the data cannot be looked at (%s)", error)
-        return
-    if known_fingerprint(folder) not in (None, name):
-        refuse_changed_data(session, "train")
 
 
 def refuse_damaged(path: Path, verify: str) -> None:

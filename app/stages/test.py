@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
+from app.changed_data import refuse_changed_data
 from app.data.fingerprint import fingerprint_of_files
 from app.data.identity import identity_digest
 from app.data.times import Stamps, modal_step, segments
@@ -22,7 +23,7 @@ from app.model_archive import is_temporal
 from app.run_files import refined_name
 from app.run_folder import model_file
 from app.session import Session
-from app.stages.already import DATA_DIGEST, hashes, refuse_changed_data, settled
+from app.stages.already import DATA_DIGEST, hashes, settled
 from app.stages.in_time import known_rows, predict_in_time
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def run(session: Session) -> None:
         return
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.stages.already import refuse_changed_data_of
+    from app.changed_data import refuse_changed_data_of
     from app.training.loop import Loop, already_trained, remake_small_files
 
     if not experiment.overwrite and already_trained(folder, experiment.training):

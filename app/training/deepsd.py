@@ -16,6 +16,7 @@ from absl import logging
 
 from app.atomic import read_json, write_json
 from app.baselines.interpolation import match_channels
+from app.changed_data import refuse_changed_data_of
 from app.config import JOIN, Experiment, TrainingConfig, stage_path
 from app.data.samples import FieldSamples
 from app.data.shards import Shards
@@ -34,7 +35,6 @@ from app.run_data import check_same_data, facts_of_data
 from app.run_files import remove_training
 from app.run_folder import MADE_BY, RunFolder, flags_digest
 from app.session import Session
-from app.stages.already import refuse_changed_data_of
 from app.training.assemble import build_model
 from app.training.base import NetworkTrainer
 from app.training.begin import begin_run
