@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -101,8 +102,9 @@ class Errors(Metric):
         floor = (SPREAD_FLOOR * (np.abs(mean) + abs(self.subject.truth.mean))) ** 2
         return mean, variance, variance > floor
 
+    @cached_property
     def resampled_rmse(self) -> np.ndarray | None:
-        """RMSE of resampled periods (R, k); None where the period is too short."""
+        """RMSE of resampled periods (R, k), once all blocks are in; None of too short a period."""
         columns = np.column_stack([self.sample["squares"].T, self.weight])
         drawn = resampled_sums(columns, block_length(self.subject.times))
         return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
@@ -116,7 +118,7 @@ class Errors(Metric):
         def row(metric: str, unit: str, values: np.ndarray, samples: np.ndarray) -> Row:
             return subject.row(metric, unit, values, np.array([spread(own) for own in samples]))
 
-        ends = interval_rows("rmse", subject.unit, subject.candidates, rmse, self.resampled_rmse())[
+        ends = interval_rows("rmse", subject.unit, subject.candidates, rmse, self.resampled_rmse)[
             1:
         ]
         rows = [

@@ -25,7 +25,7 @@ class Skill(Metric):
 
     def rows(self, errors: Totals) -> list[Row]:
         subject, rows = self.subject, []
-        rmse, resampled = errors.rmse, errors.resampled_rmse()
+        rmse, resampled = errors.rmse, errors.resampled_rmse
         floor = ROUNDING * abs(subject.truth.mean)
         for name in REFERENCES:
             if name in subject.candidates:

@@ -61,7 +61,8 @@ def refuse_stale(path: Path, models: list[Path], data: str) -> None:
     data: the digest of the data that it is compared with. What a file does not tell is not judged.
     """
     told = attributes_of(path)
-    if models and told.get("model_sha256", hashes(models)) != hashes(models):
+    own = hashes(models)
+    if models and told.get("model_sha256", own) != own:
         raise InputError(
             f"{path}: predicted by another model than {', '.join(map(str, models))} as it is now; "
             "run the stage test again, which predicts anew"

@@ -9,7 +9,6 @@ import numpy as np
 
 from app.data.description import Variable
 from app.grids import Grid
-from app.metrics.errors import Errors
 from app.metrics.metric import Band, Block, Metric, Subject, TruthRange
 
 M = TypeVar("M", bound=Metric)
@@ -76,10 +75,3 @@ def scored(
     metric = kind(subject_of(truth, names, **about))
     fed([metric], truth, fields, layers)
     return metric
-
-
-def errors_of(metric: Metric, truth: np.ndarray, fields: np.ndarray) -> Errors:
-    """The errors of the same fields, which rows of other metrics ask for."""
-    errors = Errors(metric.subject)
-    fed([errors], truth, fields)
-    return errors
