@@ -9,7 +9,6 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from absl import logging as absl_logging
 from shard_helpers import LAT, LON, field, perfect_prog, source, write
 
 from app.data.description import DataDescription, Region, Source, Splits, Variable
@@ -32,11 +31,8 @@ def read(*files, names=("t",), **options):
 @pytest.fixture
 def log(caplog):
     """The lines logged, warnings and information alike."""
-    logger = absl_logging.get_absl_logger()
-    before, logger.propagate = logger.propagate, True
     caplog.set_level(logging.INFO)
-    yield lambda: [record.getMessage() for record in caplog.records]
-    logger.propagate = before
+    return lambda: [record.getMessage() for record in caplog.records]
 
 
 class TestEachFileByItsOwnAxes:

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from absl import logging
 
 from app.config import ModelConfig, TrainingConfig, TransferConfig
 from app.config.model import PLAIN_BLOCKS
@@ -111,7 +110,6 @@ def test_backbone_is_what_lies_before_upsampling_and_head(backbone: str) -> None
 def test_backbone_alone_serves_another_head(tmp_path: Path, caplog: Any) -> None:
     """Stem 1, blocks 2 + 3 (the second has a shortcut) and trunk 1: seven kernels and biases."""
     source, model = make_model(), make_model(seed=1, upsampling="dc", localcon_layer=True)
-    logging.set_verbosity(logging.INFO)
     with caplog.at_level("INFO"):
         taken = take(tmp_path, source, model, init_parts="backbone")
     assert {name.split("/")[0] for name in taken} == {"stem", "block_1", "block_2", "trunk"}
@@ -120,7 +118,6 @@ def test_backbone_alone_serves_another_head(tmp_path: Path, caplog: Any) -> None
 
 
 def test_backbone_takes_what_fits_and_names_the_rest(tmp_path: Path, caplog: Any) -> None:
-    logging.set_verbosity(logging.INFO)
     with caplog.at_level("INFO"):
         taken = take(tmp_path, make_model(), make_model(statics=2), init_parts="backbone")
     assert "13 of 14 weights taken over" in caplog.text
@@ -133,7 +130,6 @@ def test_localized_layers_stay_on_their_grid(west: float, tmp_path: Path, caplog
     """The shapes agree on both grids; only the place differs."""
     source = make_model(localcon_layer=True)
     model = make_model(seed=1, west=west, localcon_layer=True)
-    logging.set_verbosity(logging.INFO)
     with caplog.at_level("INFO"):
         taken = take(tmp_path, source, model)
     local = {name for name in values(model) if name.startswith("localized")}
