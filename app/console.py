@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from app import streams
 from app.exit_codes import FAILED, INTERRUPTED
+from app.running import streams
 
 
 def console() -> None:
     """Run the command line, also where the installation is not whole."""
     streams.outlive()
     try:
-        from app.failure import hear_threads
         from app.main import main
+        from app.running.failure import hear_threads
 
         hear_threads()
         code = main(sys.argv[1:])

@@ -18,15 +18,16 @@ from importlib import import_module
 from absl import flags as absl_flags
 from absl import logging
 
-from app import config, failure, flags, streams
+from app import config, flags
 from app.distributed import horovod_errors
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
-from app.locks import give_back_all
-from app.masking import masked
-from app.progress import leave_terminal
 from app.ranks import Ranks
+from app.running import failure, streams
+from app.running.locks import give_back_all
+from app.running.masking import masked
+from app.running.progress import leave_terminal
 from app.session import Session
 
 USAGE = """\

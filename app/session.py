@@ -16,17 +16,17 @@ from app.data.reading.paths import BUILT_IN, SYNTHETIC
 from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError
-from app.guard import Guard
 from app.ranks import Ranks
-from app.run_folder import RunFolder
+from app.running.guard import Guard
+from app.running.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.data.description import Variable
     from app.data.module import ModuleData
-    from app.data.observations import Observations
     from app.data.shards import Shards
+    from app.data.streaming.observations import Observations
     from app.distributed.elastic import ElasticCommunicator
     from app.distributed.watch import Watch
     from app.grids import Grid
@@ -120,10 +120,10 @@ class Session:
     @cached_property
     def shards(self) -> Shards:
         """The prepared data, in the cache or staged to a local disk."""
-        from app.data.coordinate_channels import with_coordinates
-        from app.data.prepare import prepare
         from app.data.shards import Shards
-        from app.data.staging import staged
+        from app.data.shards.coordinate_channels import with_coordinates
+        from app.data.shards.prepare import prepare
+        from app.data.shards.staging import staged
 
         sampling = self.experiment.sampling
         folder = prepare(
@@ -158,7 +158,7 @@ class Session:
         path = self.experiment.model.observations
         if path is None:
             return None
-        from app.data.observations import open_observations
+        from app.data.streaming.observations import open_observations
 
         return open_observations(Path(path).expanduser(), variables, grid, calendar)
 

@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 
 from app.data.description import DataDescription, Source, Splits, Variable
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 
 CELLS = 128
 BATCH = 32

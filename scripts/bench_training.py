@@ -17,8 +17,8 @@ from itertools import islice, repeat
 from typing import Any
 
 from app import config, flags
-from app.data.batches import batches
-from app.data.sampler import Sampler
+from app.data.streaming.batches import batches
+from app.data.streaming.sampler import Sampler
 from app.ranks import Ranks
 from app.session import Session
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.errors import refusals
 from app.metrics.compare_bins import compare, dry_frequency
 from app.metrics.paired import SUMS_OF, paired_differences
-from app.run_folder import RunFolder
+from app.running.run_folder import RunFolder
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.config import STACK_TRAINER
 from app.errors import InputError, refusals
-from app.run_folder import model_file
+from app.running.run_folder import model_file
 from app.session import Session
 
 

@@ -34,8 +34,8 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from app.failure import HINT
 from app.main import main as finescale
+from app.running.failure import HINT
 
 STAGES = ("train", "test", "metrics")
 FLAGS = (

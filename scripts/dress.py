@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import refusals
-from app.run_folder import model_file
+from app.running.run_folder import model_file
 from app.session import Session
 from app.stages import metrics
 

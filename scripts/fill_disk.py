@@ -172,8 +172,8 @@ def _become(folder: Path, disk: Disk, stage: str, log: Path) -> None:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(out, 2)
-        from app import failure, streams
         from app.main import main
+        from app.running import failure, streams
 
         streams.outlive()
         failure.hear_threads()

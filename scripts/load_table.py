@@ -51,10 +51,10 @@ class Meter:
 def times(n: int, folder: Path, meter: Meter) -> None:
     """Times of 16 × 16 cells: shards of them, and an epoch of batches in random order."""
     from app.data.description import DataDescription, Source, Splits, Variable
-    from app.data.prepare import prepare
-    from app.data.sampler import Sampler
-    from app.data.samples import FieldSamples
     from app.data.shards import Shards
+    from app.data.shards.prepare import prepare
+    from app.data.streaming.sampler import Sampler
+    from app.data.streaming.samples import FieldSamples
 
     write_fields(folder / "x.nc", n, 16)
     source = Source((str(folder / "x.nc"),), (Variable("x", "x"),))
@@ -105,7 +105,7 @@ def sweep(n: int, folder: Path, meter: Meter) -> None:
     from app import flags
     from app.config import build_sweep
     from app.main import main
-    from app.status import Status
+    from app.running.status import Status
     from app.sweep.collect import collect
     from app.sweep.members import plan_members, write_members
     from app.sweep.spec import read_spec
@@ -154,7 +154,7 @@ def ranks(n: int, folder: Path, meter: Meter) -> None:
 
 def history(n: int, folder: Path, meter: Meter) -> None:
     """history.csv of a month with an epoch a minute: kept epoch by epoch, and read by a sweep."""
-    from app.run_folder import RunFolder
+    from app.running.run_folder import RunFolder
     from app.sweep.members import Member
     from app.sweep.results import read_result
     from app.training.history import HistoryFile

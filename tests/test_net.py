@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import failure
-from app.locks import hold
 from app.main import main
+from app.running import failure
+from app.running.locks import hold
 from app.stages import prepare
 from tests.system.conftest import environment
 

@@ -10,7 +10,7 @@ import numpy as np
 from app.baselines.base import BLOCK_BYTES, clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation, blocks_of, find_twins, to_fine
 from app.data.quantile_mapping import LEVELS, mapped, quantiles
-from app.room import scratch
+from app.running.disk_space import scratch
 
 if TYPE_CHECKING:
     from app.data.shards import Shards

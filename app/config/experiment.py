@@ -18,7 +18,7 @@ from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
 from app.config.values import path
 from app.data.description import DataDescription
 from app.errors import InputError
-from app.run_files import PREDICTION
+from app.running.run_files import PREDICTION
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from app.config.values import path
 from app.data.description import DataDescription
 from app.data.reading.paths import BUILT_IN, LOCAL_ADDRESS, REMOTE, expand, local
 from app.errors import InputError
-from app.run_files import contents, is_prediction, other_run
+from app.running.run_files import contents, is_prediction, other_run
 
 Named = tuple[str, Path]  # the flag, or the part of the data, and where it leads
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.data.patches import Patches
+from app.data.streaming.patches import Patches
 from app.durations import NEVER, Interval
 from app.errors import InputError
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from app.config.values import joined, path
 from app.data.description import Source
 from app.errors import InputError
-from app.run_files import check_prediction_name
+from app.running.run_files import check_prediction_name
 
 
 @dataclass(frozen=True)

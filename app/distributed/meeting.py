@@ -11,10 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from app.atomic import read_json
 from app.errors import InputError
-from app.owners import ended, owner
 from app.ranks import Ranks, attempt
+from app.running.atomic import read_json
+from app.running.owners import ended, owner
 
 FOLDER = ".launch"
 

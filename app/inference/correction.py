@@ -16,7 +16,7 @@ from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
 from app.errors import InputError
 from app.inference.external import ExternalInput
 from app.integrity import trailer
-from app.netcdf_file import write_dataset
+from app.running.netcdf_file import write_dataset
 
 if TYPE_CHECKING:
     from app.data.shards import Shards

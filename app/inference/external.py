@@ -10,10 +10,10 @@ import numpy as np
 from absl import logging
 
 from app.data.description import Source, Variable, source_from_dict
-from app.data.plan import coarse_input
 from app.data.reading.alignment import align
 from app.data.reading.sentinels import log_values
 from app.data.reading.sources import Opened
+from app.data.shards.plan import coarse_input
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid

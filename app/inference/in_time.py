@@ -11,15 +11,15 @@ import numpy as np
 from absl import logging
 
 from app.data.description import TimeSteps, Variable, source_from_dict
-from app.data.fine_source import open_fine
 from app.data.known_frames import duration_text, known_frames
 from app.data.reading.alignment import align
 from app.data.shards import Shards
+from app.data.shards.fine_source import open_fine
+from app.data.shards.time_plan import all_summed
 from app.data.sky import sky
+from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
-from app.data.time_plan import all_summed
 from app.data.times import Stamps, time_features
-from app.data.triples import read_frames
 from app.distributed import Communicator
 from app.grids import Geometry, Grid
 from app.inference.external import warn_of_assumed_units

@@ -17,7 +17,7 @@ from app.inference.gaps import Gaps
 from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
-from app.progress import LINE_EVERY, shown
+from app.running.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
 Undo = Callable[[np.ndarray], np.ndarray]

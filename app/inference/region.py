@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.data.coordinate_channels import NAMES, coordinate_fields
-from app.data.plan import statics_on
 from app.data.reading.sources import open_source
+from app.data.shards.coordinate_channels import NAMES, coordinate_fields
+from app.data.shards.plan import statics_on
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.external import sources_of

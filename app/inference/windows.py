@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from absl import logging
 
-from app.data.windows import segment_bounds, window_starts
+from app.data.streaming.windows import segment_bounds, window_starts
 
 WINDOWS_A_FRAME = 4  # about how many windows a frame is predicted in, or all if there are fewer
 

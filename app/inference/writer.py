@@ -20,14 +20,14 @@ import netCDF4
 import numpy as np
 from absl import logging
 
-from app.atomic import sync
 from app.data.description import Variable
-from app.data.field_file import FieldWriter
+from app.data.shards.field_file import FieldWriter
 from app.data.times import Stamps
 from app.errors import Damage, RunError
 from app.grids import Grid
 from app.integrity import NEVER, OPEN, trailer
 from app.integrity.records import Damaged, read_record, write_record
+from app.running.atomic import sync
 
 IDENTITY = (
     "model_sha256",

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from typing_extensions import is_typeddict
 
-from app.atomic import write_text
 from app.errors import InputError, one_line
 from app.integrity.blocks import crc
+from app.running.atomic import write_text
 
 SEAL = "crc32c"  # key of the checksum
 T = TypeVar("T")

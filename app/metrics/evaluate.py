@@ -26,7 +26,7 @@ from app.metrics.metric import Band, Block, Example, Metric, Result, Subject, Tr
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
 from app.metrics.table import MODEL, Table
-from app.room import scratch
+from app.running.disk_space import scratch
 
 if TYPE_CHECKING:
     from app.data.shards import Shards

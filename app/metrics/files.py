@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from app.atomic import write_text
-from app.netcdf_file import write_dataset
+from app.running.atomic import write_text
+from app.running.netcdf_file import write_dataset
 
 if TYPE_CHECKING:
     from app.grids import Grid

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from app.atomic import write_text
 from app.baselines.base import BLOCK_BYTES
 from app.baselines.in_time import METHODS, baseline
 from app.data.description import TimeSteps, Variable
 from app.data.known_frames import duration_text
 from app.data.shards import Shards
+from app.data.shards.time_plan import WITHHELD, all_summed
+from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, TimeAxis, time_axis
-from app.data.time_plan import WITHHELD, all_summed
 from app.data.times import DAY
-from app.data.triples import read_frames
 from app.errors import InputError
 from app.grids import Grid
 from app.metrics.arithmetic import divide
@@ -27,7 +26,8 @@ from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
 from app.metrics.prediction import Prediction
 from app.metrics.series import SeriesScores
 from app.metrics.table import MODEL, Row, Table
-from app.room import scratch
+from app.running.atomic import write_text
+from app.running.disk_space import scratch
 
 CANDIDATES = (MODEL, *METHODS)
 REFERENCE = "linear"

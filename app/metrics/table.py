@@ -11,7 +11,7 @@ from textwrap import wrap
 
 import numpy as np
 
-from app.atomic import write_text
+from app.running.atomic import write_text
 
 MODEL = "model"  # the candidate that is the run's own, beside the baselines
 GAP = "  "

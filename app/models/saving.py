@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import RunError
-from app.room import writing
+from app.running.disk_space import writing
 
 if TYPE_CHECKING:
     import keras

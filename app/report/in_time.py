@@ -14,7 +14,7 @@ from app.metrics.drawing.maps import colour_bar, draw_field, frame, panel_figure
 from app.metrics.drawing.style import MODEL_COLOUR, open_frame, save_figure
 from app.metrics.in_time import CANDIDATES, TimeEvaluation, TimeResult, TimeScorer
 from app.metrics.table import MODEL
-from app.room import writing
+from app.running.disk_space import writing
 
 DPI = 110
 COLOURS = {

@@ -12,7 +12,7 @@ from app.config import Experiment
 from app.errors import InputError
 from app.inference.writer import attributes_of, written_with
 from app.integrity import NEVER, trailer
-from app.run_files import PREDICTION, is_prediction, refined_name
+from app.running.run_files import PREDICTION, is_prediction, refined_name
 
 DATA_DIGEST = "data_sha256"  # attribute
 OWN_NAMES = (PREDICTION, refined_name(PREDICTION))  # which may be damaged, and are made again

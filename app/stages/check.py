@@ -14,7 +14,7 @@ from app.session import Session
 if TYPE_CHECKING:
     from app.data.description import Source
     from app.data.shards import Shards
-    from app.data.survey import Comparison, Summary
+    from app.data.shards.survey import Comparison, Summary
 
 LABELS = {"hr": "predictand", "lr": "low resolution", "predictors": "predictor"}
 WITHHELD = "withheld"  # truth between the known frames of the test period
@@ -34,8 +34,8 @@ def run(session: Session) -> None:
     if not session.ranks.first:
         return
 
-    from app.data.advice import notes
-    from app.data.survey import Comparison, cycles, persistence, summaries
+    from app.data.shards.advice import notes
+    from app.data.shards.survey import Comparison, cycles, persistence, summaries
     from app.training.footprint import notes as against
 
     _print_grids(shards)
@@ -83,7 +83,7 @@ def _print_grids(shards: Shards) -> None:
 
 
 def _print_times(shards: Shards) -> None:
-    from app.data.advice import amounts, step_text
+    from app.data.shards.advice import amounts, step_text
 
     if not shards.has_times:
         _print_line("time", "none: arrays are counted, hour by hour")
@@ -103,7 +103,7 @@ def _print_split(
 
     `lasting`: autocorrelation of each predictand from one step to the next.
     """
-    from app.data.survey import independent_samples
+    from app.data.shards.survey import independent_samples
 
     stamps = shards.stamps(split)
     print()
@@ -125,7 +125,7 @@ def _print_split(
 
 def _gaps(shards: Shards, split: str) -> str:
     """How many gaps a split has and where the longest is, and likewise of too short steps."""
-    from app.data.advice import step_text
+    from app.data.shards.advice import step_text
 
     if split == WITHHELD:
         return ""
@@ -164,7 +164,7 @@ def _print_needs(session: Session) -> None:
 
 def _print_lags(comparison: Comparison, lagged: Collection[str]) -> None:
     """A table for each predictand; `lagged`: predictors that are meant to be of earlier times."""
-    from app.data.survey import LAGS
+    from app.data.shards.survey import LAGS
 
     shifted = comparison.shifted()
     for predictand, inputs in comparison.lag_correlations().items():

@@ -10,9 +10,9 @@ from absl import logging
 
 from app.config import Experiment, time_steps
 from app.data.description import TimeSteps
-from app.data.fingerprint import fingerprint_of_files
-from app.data.identity import identity_digest
 from app.data.known_frames import duration_text
+from app.data.shards.fingerprint import fingerprint_of_files
+from app.data.shards.identity import identity_digest
 from app.data.times import duration
 from app.errors import InputError
 from app.stages.already import DATA_DIGEST, settled

@@ -9,12 +9,12 @@ import numpy as np
 from absl import logging
 
 from app import flags
-from app.changed_data import refuse_changed_data
-from app.data.identity import identity_digest
+from app.data.shards.identity import identity_digest
 from app.errors import InputError
 from app.integrity import NEVER
 from app.integrity.records import Damaged, read_record
-from app.run_folder import RunFolder, model_file
+from app.running.changed_data import refuse_changed_data
+from app.running.run_folder import RunFolder, model_file
 from app.session import Session
 from app.stages.already import refuse_damaged, refuse_stale
 

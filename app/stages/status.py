@@ -7,10 +7,10 @@ from typing import Any
 
 from app.durations import clock
 from app.errors import InputError, one_line
-from app.locks import stale
-from app.run_folder import LOCK
+from app.running.locks import stale
+from app.running.run_folder import LOCK
+from app.running.status import FILE, RUNNING, read_status, seconds_since
 from app.session import Session
-from app.status import FILE, RUNNING, read_status, seconds_since
 
 
 def run(session: Session) -> None:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
-from app.changed_data import refuse_changed_data
-from app.data.fingerprint import fingerprint_of_files
-from app.data.identity import identity_digest
+from app.data.shards.fingerprint import fingerprint_of_files
+from app.data.shards.identity import identity_digest
 from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
 from app.inference.load import check_fits, distribution_levels, load_models
 from app.inference.writer import Layout, history_line
-from app.masking import command_line
 from app.model_archive import is_temporal
-from app.run_files import refined_name
-from app.run_folder import model_file
+from app.running.changed_data import refuse_changed_data
+from app.running.masking import command_line
+from app.running.run_files import refined_name
+from app.running.run_folder import model_file
 from app.session import Session
 from app.stages.already import DATA_DIGEST, hashes, settled
 from app.stages.in_time import known_rows, predict_in_time

@@ -12,8 +12,8 @@ from app.registry import REGISTRY
 from app.session import Session
 
 if TYPE_CHECKING:
-    from app.data.samples import Samples
     from app.data.shards import Shards
+    from app.data.streaming.samples import Samples
     from app.losses.dense import DenseWeights
     from app.models import PhysicalModel
 
@@ -28,7 +28,7 @@ def run(session: Session) -> None:
         return
     folder.check(experiment.flags, experiment.overwrite)
 
-    from app.changed_data import refuse_changed_data_of
+    from app.running.changed_data import refuse_changed_data_of
     from app.training.loop import Loop, already_trained, remake_small_files
 
     if not experiment.overwrite and already_trained(folder, experiment.training):
@@ -39,7 +39,7 @@ def run(session: Session) -> None:
         return
     communicator = session.communicator  # TensorFlow is started before anything imports it
 
-    from app.run_data import check_same_data
+    from app.running.run_data import check_same_data
     from app.training.begin import begin_run
     from app.training.density import write_dense_weights
     from app.training.folds import without_fold
@@ -90,7 +90,7 @@ def parts(session: Session, shards: Shards) -> tuple[Any, Samples]:
         )
         fit_course(temporal, triples)
         return temporal, triples
-    from app.data.samples import FieldSamples
+    from app.data.streaming.samples import FieldSamples
 
     sampling = experiment.sampling
     samples = FieldSamples(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.atomic import write_text
 from app.errors import InputError
 from app.metrics.paired import Difference, paired_differences
 from app.metrics.table import MODEL
+from app.running.atomic import write_text
 from app.sweep.members import matches, read_index, read_members
 from app.sweep.results import (
     Group,

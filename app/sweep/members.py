@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app import config, flags
-from app.atomic import write_json, write_text
 from app.config import SweepConfig
 from app.errors import InputError
-from app.run_folder import RunFolder
-from app.status import FILE
+from app.running.atomic import write_json, write_text
+from app.running.run_folder import RunFolder
+from app.running.status import FILE
 from app.sweep.spec import FLAGFILE, Changes, Spec, canonical
 
 INDEX = "sweep.json"

@@ -16,7 +16,7 @@ import numpy as np
 from app import flags
 from app.errors import InputError
 from app.metrics.table import MODEL
-from app.run_folder import RunFolder
+from app.running.run_folder import RunFolder
 from app.sweep.members import Member
 from app.sweep.spec import FLAGFILE, SEED, Changes
 

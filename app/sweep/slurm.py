@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.atomic import write_text
 from app.errors import InputError
 from app.exit_codes import INTERRUPTED
+from app.running.atomic import write_text
 from app.sweep.members import Member
 
 SCRIPT = "array.sbatch"

@@ -17,7 +17,7 @@ import numpy as np
 from absl import logging
 
 from app.errors import InputError
-from app.room import writing
+from app.running.disk_space import writing
 from app.synthetic.terrain import Array
 
 VERSION = 1  # of the generator; another number makes files anew

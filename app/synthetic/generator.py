@@ -15,7 +15,7 @@ import numpy as np
 from absl import logging
 
 from app.errors import InputError
-from app.room import writing
+from app.running.disk_space import writing
 from app.synthetic.terrain import Array, Plane
 from app.synthetic.weather import EPOCH, SECONDS_PER_HOUR, Weather
 

@@ -26,7 +26,7 @@ from app.models.diffusion.samplers import SamplingOptions
 from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.ranks import Ranks
-from app.run_folder import model_file
+from app.running.run_folder import model_file
 from app.training.folds import CrossFitted, Guess, WithoutFold, fold_bounds
 
 LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at least

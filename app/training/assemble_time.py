@@ -10,8 +10,8 @@ from absl import logging
 from app.config import Experiment
 from app.data.description import TimeSteps
 from app.data.shards import Shards
-from app.data.time_plan import all_summed
-from app.data.triples import TripleOptions, TripleSamples
+from app.data.shards.time_plan import all_summed
+from app.data.streaming.triples import TripleOptions, TripleSamples
 from app.models import Channel
 from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
 from app.training.known_inputs import known_inputs

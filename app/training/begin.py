@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.data.shards import Shards
 from app.inference.correction import CLIMATE, write_input_climate
-from app.run_data import facts_of_data
-from app.run_folder import MADE_BY, flags_digest
+from app.running.run_data import facts_of_data
+from app.running.run_folder import MADE_BY, flags_digest
 
 if TYPE_CHECKING:
     from app.session import Session

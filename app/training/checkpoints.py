@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import sync, write_text
 from app.errors import RunError, one_line
 from app.integrity.archives import UNREADABLE
 from app.integrity.blocks import crc_of, file_crc
 from app.integrity.records import checked, parsed, sealed
-from app.room import SLACK, full, no_room
-from app.run_files import IN_CHECKPOINT, STEPS, remove_checkpoint
+from app.running.atomic import sync, write_text
+from app.running.disk_space import SLACK, full, no_room
+from app.running.run_files import IN_CHECKPOINT, STEPS, remove_checkpoint
 
 ARRAYS, FACTS, POINTER = "arrays.npz", "facts.json", "last"
 SUM = "arrays"  # key of the arrays' checksum among the facts

@@ -14,12 +14,10 @@ import keras
 import numpy as np
 from absl import logging
 
-from app.atomic import read_json, write_json
 from app.baselines.interpolation import match_channels
-from app.changed_data import refuse_changed_data_of
 from app.config import JOIN, Experiment, TrainingConfig, stage_path
-from app.data.samples import FieldSamples
 from app.data.shards import Shards
+from app.data.streaming.samples import FieldSamples
 from app.data.transforms import forward
 from app.data.wet import summed_over
 from app.errors import InputError
@@ -31,9 +29,11 @@ from app.models.loading import load_model
 from app.models.saving import save_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
-from app.run_data import check_same_data, facts_of_data
-from app.run_files import remove_training
-from app.run_folder import MADE_BY, RunFolder, flags_digest
+from app.running.atomic import read_json, write_json
+from app.running.changed_data import refuse_changed_data_of
+from app.running.run_data import check_same_data, facts_of_data
+from app.running.run_files import remove_training
+from app.running.run_folder import MADE_BY, RunFolder, flags_digest
 from app.session import Session
 from app.training.assemble import build_model
 from app.training.base import NetworkTrainer

@@ -24,7 +24,7 @@ from app.losses.dense import (
     dense_weights,
     relative_density,
 )
-from app.netcdf_file import write_dataset
+from app.running.netcdf_file import write_dataset
 from app.training.trainable import dense_threshold
 
 Blocks = Callable[[], Iterator[np.ndarray]]

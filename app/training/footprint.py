@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.config import DIFFUSION, Experiment
 from app.data.shards import Shards
-from app.data.time_plan import WITHHELD
+from app.data.shards.time_plan import WITHHELD
 from app.errors import InputError
 
 MEBI, GIBI = 2**20, 2**30

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import logging
 
-from app.atomic import write_text
+from app.running.atomic import write_text
 
 Rows = list[dict[str, float]]
 

@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.atomic import write_bytes
 from app.config import SamplingConfig, TrainingConfig
-from app.data.sampler import Sampler
-from app.data.samples import Samples
+from app.data.streaming.sampler import Sampler
+from app.data.streaming.samples import Samples
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
-from app.guard import Guard
 from app.integrity.archives import archive_damage
 from app.integrity.blocks import file_crc
-from app.progress import log_epoch, shown
-from app.room import require
-from app.run_folder import RunFolder
-from app.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
+from app.running.atomic import write_bytes
+from app.running.disk_space import require
+from app.running.guard import Guard
+from app.running.pace import Notices, Pace
+from app.running.progress import log_epoch, shown
+from app.running.run_folder import RunFolder
+from app.running.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
 from app.training.history import HistoryFile, remake_history
-from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Trainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from app.room import writing
+from app.running.disk_space import writing
 
 
 class Summaries:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from app.data.triples import REACH
+from app.data.streaming.triples import REACH
 from app.losses import valid_fraction
 from app.losses.masked import masked_mean, split_missing
 from app.models.temporal import TemporalModel

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from app.baselines.interpolation import find_twins
 from app.config import AMOUNT_LOSS, DIFFUSION, STACK_TRAINER, Experiment
-from app.data.batches import patch_corners
 from app.data.description import Variable
 from app.data.shards import Shards
+from app.data.streaming.batches import patch_corners
+from app.data.streaming.triples import middle_frames
+from app.data.streaming.windows import samples
 from app.data.transforms import inverse
-from app.data.triples import middle_frames
 from app.data.units import same_unit
 from app.data.wet import summed_over, wet_limit
-from app.data.windows import samples
 from app.errors import InputError
-from app.run_folder import RunFolder, model_file
+from app.running.run_folder import RunFolder, model_file
 from app.training.checkpoints import load_facts
 
 TRAINED_ON = ("train", "validation")

@@ -16,7 +16,7 @@ from app.errors import InputError
 from app.models import PhysicalModel, load_physical_model
 from app.models.layers import LocalizedConvBlock
 from app.models.skeleton import backbone_layers
-from app.run_folder import model_file
+from app.running.run_folder import model_file
 
 KERAS_NUMBER = re.compile(r"_\d+$")
 OPTIONS = ("activation", "method", "scale")  # that no shape of a weight tells

@@ -15,9 +15,9 @@ from app.data.reading.paths import absolute, expand
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
 from app.main import _Plain, main
-from app.masking import command_line, is_secret_name, masked
-from app.run_folder import RunFolder
-from app.status import Status, read_status
+from app.running.masking import command_line, is_secret_name, masked
+from app.running.run_folder import RunFolder
+from app.running.status import Status, read_status
 
 SECRET = "s3cr3t"
 HOLDING = [

@@ -5,8 +5,8 @@ import pytest
 
 from app.baselines.catalogue import fit_baselines
 from app.data.description import DataDescription, Source, Splits, Variable
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 
 PREDICTORS = ("psl", "ta850", "hus850")
 ERA5 = "era5_t2m_uk_hourly_201903.nc"

@@ -8,7 +8,7 @@ from shard_helpers import field, source, write
 from app.data.amounts import is_precipitation, time_meaning
 from app.data.description import DataDescription, Splits, TimeSteps
 from app.data.reading.sources import open_source
-from app.data.time_plan import plan_in_time
+from app.data.shards.time_plan import plan_in_time
 
 ERA5_LONG = {"long_name": "Total precipitation", "standard_name": "unknown"}
 

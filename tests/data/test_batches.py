@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from shard_helpers import field, perfect_prog, source, write
 
-from app.data.batches import batches
-from app.data.prepare import prepare
-from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
+from app.data.streaming.batches import batches
+from app.data.streaming.sampler import Sampler
 from app.data.times import time_features
 from app.errors import InputError
 

@@ -11,12 +11,12 @@ from shard_helpers import field, perfect_prog, source, write
 
 from app.data.calendars import pieces, same_dates
 from app.data.description import Splits, TimeSteps
-from app.data.plan import plan_of
-from app.data.prepare import prepare
 from app.data.shards import Shards
-from app.data.time_plan import plan_in_time
+from app.data.shards.plan import plan_of
+from app.data.shards.prepare import prepare
+from app.data.shards.time_plan import plan_in_time
+from app.data.streaming.windows import samples
 from app.data.times import DAY, Stamps
-from app.data.windows import samples
 from app.errors import InputError
 
 HALVES = Splits(

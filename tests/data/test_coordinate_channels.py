@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from shard_helpers import field, perfect_prog, source, write
 
-from app.data.batches import batches
-from app.data.coordinate_channels import coordinate_fields, with_coordinates
-from app.data.prepare import prepare
-from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.shards.coordinate_channels import coordinate_fields, with_coordinates
+from app.data.shards.prepare import prepare
+from app.data.streaming.batches import batches
+from app.data.streaming.sampler import Sampler
 from app.grids import Grid
 
 

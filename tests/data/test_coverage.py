@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.data.description import Source, TimeSteps
-from app.data.plan import coarse_input, plan_of, statics_on
-from app.data.time_plan import plan_in_time
+from app.data.shards.plan import coarse_input, plan_of, statics_on
+from app.data.shards.time_plan import plan_in_time
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from tests.data.shard_helpers import field, perfect_prog, source, write

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from shard_helpers import field, perfect_prog, write
 
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 from app.errors import Damage, InputError
 from app.integrity import ALWAYS, NEVER, OPEN
 

@@ -5,8 +5,8 @@ import pytest
 
 from app.data.description import DataDescription
 from app.data.module import load_module
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 from app.errors import InputError
 
 BASE = """

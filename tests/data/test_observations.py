@@ -5,12 +5,12 @@ import pytest
 import xarray as xr
 from shard_helpers import field, perfect_prog, write
 
-from app.data.batches import batches
 from app.data.description import Variable
-from app.data.observations import Observations, nearest_cells, open_observations
-from app.data.prepare import prepare
-from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
+from app.data.streaming.batches import batches
+from app.data.streaming.observations import Observations, nearest_cells, open_observations
+from app.data.streaming.sampler import Sampler
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Grid

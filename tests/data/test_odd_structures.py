@@ -10,9 +10,9 @@ import xarray as xr
 from shard_helpers import LAT, LON, field, source, write
 
 from app.data.description import DataDescription, Source, Variable
-from app.data.prepare import prepare
 from app.data.reading.sources import open_source, open_static
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 from app.errors import InputError
 
 

@@ -10,17 +10,17 @@ import pytest
 import xarray as xr
 from shard_helpers import LAT, LON, field, perfect_prog, source, write
 
-from app import locks
-from app.atomic import create_once
-from app.data import prepare as prepare_module
-from app.data import shard_writing
 from app.data.description import DataDescription, Region, Source, Splits, Variable
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards import prepare as prepare_module
+from app.data.shards import writing as shard_writing
+from app.data.shards.prepare import prepare
 from app.errors import InputError
-from app.owners import owner
 from app.ranks import Ranks
-from app.room import NoRoom
+from app.running import locks
+from app.running.atomic import create_once
+from app.running.disk_space import NoRoom
+from app.running.owners import owner
 
 FORK = multiprocessing.get_context("fork")
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.data.description import DataDescription, Source, Splits, Variable
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 
 EXAMPLES = int(os.environ.get("FINESCALE_EXAMPLES", "50"))
 FLOAT = 6e-5  # K: float32 of 280 K, read and converted

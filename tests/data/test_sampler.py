@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from app.data.sampler import Sampler
+from app.data.streaming.sampler import Sampler
 
 AWKWARD = list(itertools.product([1, 2, 7, 31, 100], [1, 2, 3, 5], [1, 4, 32]))
 

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 from shard_helpers import field, perfect_prog, write
 
-from app.data import shard_writing, stored_field
 from app.data.description import Splits
-from app.data.prepare import prepare
-from app.data.shards import Shards
+from app.data.shards import Shards, stored_field
+from app.data.shards import writing as shard_writing
+from app.data.shards.prepare import prepare
 from app.errors import InputError, RunError
 
 

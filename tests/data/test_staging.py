@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from shard_helpers import field, perfect_prog, write
 
-from app.data import staging
-from app.data.manifest import finished
-from app.data.prepare import prepare
-from app.data.staging import staged
+from app.data.shards import staging
+from app.data.shards.manifest import finished
+from app.data.shards.prepare import prepare
+from app.data.shards.staging import staged
 from app.errors import InputError
-from app.room import NoRoom
+from app.running.disk_space import NoRoom
 
 
 @pytest.fixture(scope="module")

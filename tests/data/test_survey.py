@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from memory_shards import perfect_prog
 
-from app.data import survey
-from app.data.advice import step_text
-from app.data.survey import Comparison, independent_samples, persistence, without_cycles
+from app.data.shards import survey
+from app.data.shards.advice import step_text
+from app.data.shards.survey import Comparison, independent_samples, persistence, without_cycles
 
 HOUR, DAY = 3600, 86400
 

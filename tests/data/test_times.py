@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from app.data.description import Splits
-from app.data.splits import assign
+from app.data.shards.splits import assign
 from app.data.times import Stamps, duration, harmonics, modal_step, period, segments, time_features
 from app.errors import InputError
 

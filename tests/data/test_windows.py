@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from shard_helpers import field, perfect_prog, source, write
 
-from app.data.batches import batches
 from app.data.description import Splits
-from app.data.prepare import prepare
-from app.data.sampler import Sampler
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
+from app.data.streaming.batches import batches
+from app.data.streaming.sampler import Sampler
+from app.data.streaming.windows import samples, window_starts
 from app.data.times import DAY, segments
-from app.data.windows import samples, window_starts
 from app.errors import InputError
 
 HOUR = np.timedelta64(1, "h")

@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 
 from app.data.description import DataDescription, Source, Variable
-from app.data.prepare import prepare
 from app.data.reading.sources import open_source
 from app.data.reading.yaml_description import from_yaml
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 from app.errors import InputError
 
 

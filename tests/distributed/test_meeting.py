@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.distributed.meeting import FOLDER, Meeting
-from app.owners import owner
 from app.ranks import Ranks
+from app.running.owners import owner
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.data.description import Source, Variable
-from app.data.observations import open_observations
 from app.data.reading.sources import open_source
+from app.data.streaming.observations import open_observations
 from app.grids import Grid
 
 T = Variable("t", "t", units="K")

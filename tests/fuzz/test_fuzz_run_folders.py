@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import flags
-from app.run_folder import RunFolder
+from app.running.run_folder import RunFolder
 from app.session import Session
 
 _, DEFAULTS = flags.parse(["--data=a.nc", "--variable=t"])

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from app.data.description import Variable
-from app.data.field_file import FieldWriter
+from app.data.shards.field_file import FieldWriter
 from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid, detect_grid, same_grid

@@ -8,7 +8,7 @@ import xarray as xr
 
 from app.errors import InputError
 from app.inference.correction import CLIMATE, Climate
-from app.netcdf_file import write_dataset
+from app.running.netcdf_file import write_dataset
 
 
 def test_a_damaged_climate_is_refused(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from app.data.description import Variable
-from app.data.prepare import prepare
 from app.data.shards import Shards
+from app.data.shards.prepare import prepare
 from app.data.times import Stamps
 from app.distributed import Communicator
 from app.grids import Geometry, Grid

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from app.config import ModelConfig
-from app.data.coordinate_channels import NAMES, coordinate_fields
 from app.data.description import Source, Variable
+from app.data.shards.coordinate_channels import NAMES, coordinate_fields
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.region import moved, own_statics

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app import config, flags
-from app.data.sampler import Sampler
+from app.data.streaming.sampler import Sampler
 from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.session import Session

@@ -82,7 +82,7 @@ def eager() -> Iterator[None]:
 
 def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]:
     """A session, and the model's weights after some steps of coherence, triples' loss included."""
-    from app.data.sampler import Sampler
+    from app.data.streaming.sampler import Sampler
     from app.stages.train import parts
 
     experiment = config.build(*flags.parse(["train", *argv]))
@@ -121,8 +121,8 @@ def filled_in(folder: Path, *argv: str) -> xr.Dataset:
 def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     """Poisoned with NaN they change no weight, no scaling, no split and no baseline."""
     from app.baselines.in_time import METHODS, baseline
+    from app.data.streaming.triples import read_frames
     from app.data.time_axis import time_axis
-    from app.data.triples import read_frames
 
     clean = waves()
     poisoned = clean.copy(deep=True)

@@ -256,7 +256,7 @@ def test_status_of_several_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (tmp_path / name).mkdir()
         (tmp_path / name / "status.json").write_text(json.dumps({**facts, **change}))
     (tmp_path / "no run").mkdir()
-    from app.locks import RunLock
+    from app.running.locks import RunLock
 
     lock = RunLock(tmp_path / "alive" / ".lock")
     lock.take()

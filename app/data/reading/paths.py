@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.data.reading.containers import refuse_missing_metadata
 from app.errors import InputError, one_line
-from app.masking import has_secret, masked
+from app.running.masking import has_secret, masked
 
 SYNTHETIC = "synthetic"  # stands for the built-in generator's file
 ADVECTION = "synthetic_advection"  # and for that of moving patterns

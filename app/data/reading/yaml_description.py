@@ -22,7 +22,7 @@ from app.data.reading import yaml_values as values
 from app.data.reading.paths import REMOTE, absolute, local
 from app.data.reading.yaml_text import Refused, parse_yaml, read_yaml
 from app.errors import InputError
-from app.masking import is_secret_name
+from app.running.masking import is_secret_name
 
 if TYPE_CHECKING:
     from app.data.reading.yaml_keys import SourceKeys, SplitKeys, VariableKeys

@@ -9,8 +9,8 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.atomic import write_bytes
 from app.metrics.table import MODEL
+from app.running.atomic import write_bytes
 
 MODEL_COLOUR, LINEAR_COLOUR, OTHER_COLOUR = "#c1440e", "#1f4e79", "#9aa5b1"
 TITLES = {MODEL: "prediction", "linear": "linear regression", "bcsd": "BCSD"}

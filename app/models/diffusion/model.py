@@ -19,7 +19,7 @@ from app.models.diffusion.unet import TIME_CLASSES
 from app.models.layers.common import register
 from app.models.physical import Batch, PhysicalModel
 from app.models.spec import TIME_FEATURES, ModelArrays, ModelSpec
-from app.progress import LINE_EVERY
+from app.running.progress import LINE_EVERY
 
 LEAST_SPREAD = 1e-6  # encoded: a constant sample is not divided by less
 BOUNDED_ABOVE = 1.0  # σ; there more of x is noise than field, and z is kept within its range

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.status import FINISHED
+from app.running.status import FINISHED
 from tests.system.conftest import environment, fields
 from tests.system.faults import comparison, processes
 from tests.system.faults.kills import STOP, Kill

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.atomic import read_json
+from app.running.atomic import read_json
 
 CHECKPOINT_STEPS = 2
 EPOCHS = 2

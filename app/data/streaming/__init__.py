@@ -1,0 +1,1 @@
+"""From shards to batches: samples, windows, patches and what each rank sees."""
