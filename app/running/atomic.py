@@ -66,9 +66,10 @@ def create_once(path: Path, content: dict[str, Any]) -> bool:
     return True
 
 
-def read_json(path: Path) -> Any:
-    """Content of a file; None where there is none that can be read."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None where there is none, or anything else."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None

@@ -48,10 +48,13 @@ def described(content: dict[str, Any]) -> str:
 
 def ended(content: dict[str, Any]) -> bool | None:
     """Whether the process that wrote a lock or claim has ended; None where nothing here tells."""
+    pid, restart = content.get("pid"), content.get("restart", 0)
+    if not (isinstance(pid, int) and isinstance(restart, int)):  # damaged
+        return None
     if content.get("machine") == machine():
-        return not _alive(int(content["pid"]), content.get("born"))
+        return not _alive(pid, content.get("born"))
     own_job = content.get("slurm_job") and content["slurm_job"] == os.environ.get("SLURM_JOB_ID")
-    if own_job and int(os.environ.get("SLURM_RESTART_COUNT", "0")) > content.get("restart", 0):
+    if own_job and int(os.environ.get("SLURM_RESTART_COUNT", "0")) > restart:
         return True  # this job, before it was requeued
     return None
 

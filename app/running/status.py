@@ -122,8 +122,7 @@ def _write_in_place(path: Path, text: bytes) -> None:
 
 def read_status(folder: Path) -> dict[str, Any] | None:
     """What the status of a run says; None where there is none that can be read."""
-    found = read_json(folder / FILE)
-    return found if isinstance(found, dict) else None
+    return read_json(folder / FILE)
 
 
 def peak_memory_mib() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from absl import logging
 
 from app.errors import Interrupted
 from app.exit_codes import INTERRUPTED
+from app.running.atomic import write_bytes, write_text
 from app.sweep.members import Member
 
 STOPPED = -signal.SIGTERM
@@ -68,10 +68,10 @@ class _Runner:
         with self.lock:
             self.running.discard(process)
         if code == 0:
-            shutil.copyfile(member.flagfile, member.finished_flagfile)
+            write_bytes(member.finished_flagfile, member.flagfile.read_bytes())
         if code != INTERRUPTED and not (code and self.stopping):
             # one that was told to stop has not failed
-            member.exit_code.write_text(f"{code}\n", encoding="utf-8")
+            write_text(member.exit_code, f"{code}\n")
         return code, time.monotonic() - begun
 
     def _start(self, member: Member) -> subprocess.Popen[bytes] | None:

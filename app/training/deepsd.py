@@ -106,7 +106,7 @@ def _record(folder: RunFolder) -> Path:
 
 def _recorded(folder: RunFolder) -> list[str] | None:
     """Digests of the stages that were joined last."""
-    return read_json(_record(folder))
+    return (read_json(_record(folder)) or {}).get("stages")
 
 
 def _check_trained(folders: list[RunFolder], flags: dict[str, Any]) -> None:
@@ -192,7 +192,7 @@ class _Parts:
         self._communicator.barrier()  # all have looked before the first rank writes
         if self._ranks.first and fresh:
             remove_training(folder.path)
-            write_json(_record(folder), digests)
+            write_json(_record(folder), {"stages": digests})
         self._communicator.barrier()
         if epochs:
             self._finetune(folder, epochs)

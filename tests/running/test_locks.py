@@ -156,9 +156,22 @@ def test_silent_lock_of_another_host(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".now*"))
 
 
-def test_lock_left_empty_counts_by_its_age(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '"x"',
+        '{"pid": "x"}',
+        '{"pid": [], "machine": 3}',
+        '{"restart": {}}',
+    ],
+    ids=["empty", "list", "deep", "text", "pid", "types", "restart"],
+)
+def test_damaged_lock_counts_by_its_age(content: str, tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
-    lock.touch()
+    lock.write_text(content)
     with pytest.raises(InputError, match="works in this folder"):
         RunLock(lock).take()
     os.utime(lock, (1, 1))

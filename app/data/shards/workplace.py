@@ -63,7 +63,7 @@ class Workplace:
     def work_folder(self) -> Path | None:
         """Where the lock's owner works, if there is one."""
         content = read_json(self._lock)
-        return self._cache / content["folder"] if content else None
+        return self._cache / str(content["folder"]) if content and "folder" in content else None
 
     def sign_of_life(self) -> tuple[str, int] | None:
         """Changes while the lock's owner lives."""
