@@ -10,8 +10,8 @@ from typing import Any
 
 from absl import logging
 
-from app.config import MachineConfig
 from app.errors import InputError
+from app.options import MachineConfig
 from app.ranks import Ranks
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}

@@ -18,7 +18,7 @@ from importlib import import_module
 from absl import flags as absl_flags
 from absl import logging
 
-from app import config, flags
+from app import options
 from app.distributed import horovod_errors
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
@@ -49,19 +49,19 @@ JOINT_STAGES = {"train", "test"}  # whose ranks work together; the others run wi
 def main(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name); return its exit code."""
     if {"--help", "-h", "--helpfull", "-help"} & set(argv):
-        print(flags.help_text(USAGE))
+        print(options.help_text(USAGE))
         return _shown()
     ranks, session = Ranks(), None
     show_traceback = any(a.lstrip("-").startswith("debug_traceback") for a in argv)
     try:
         with failure.reading_flags():
             ranks = Ranks.from_environment()
-            words, values = flags.parse(argv)
+            words, values = options.parse(argv)
             show_traceback = show_traceback or values["debug_traceback"]
             if "sweep" in words:
-                sweep = config.build_sweep(words, values, argv)
+                sweep = options.build_sweep(words, values, argv)
             else:
-                experiment = config.build(words, values)
+                experiment = options.build(words, values)
         _set_up_logging(values["verbose"], ranks)
         if "sweep" in words:
             with failure.within("sweep"):
@@ -138,7 +138,7 @@ def _end_at_once(session: Session, reason: str) -> None:
         os._exit(INTERRUPTED)
 
 
-def _run_elastically(experiment: config.Experiment, ranks: Ranks) -> None:
+def _run_elastically(experiment: options.Experiment, ranks: Ranks) -> None:
     """The stages on ranks that come and go, from the start whenever they have changed."""
     from app import backend
     from app.distributed import elastic

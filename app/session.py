@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from app import backend, config, flags
-from app.config import Experiment
+from app import backend, options
 from app.data.description import DataDescription, Source
 from app.data.reading.paths import BUILT_IN, SYNTHETIC
 from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError
+from app.options import Experiment
 from app.ranks import Ranks
 from app.running.guard import Guard
 from app.running.run_folder import RunFolder
@@ -57,7 +57,7 @@ class Session:
 
         InputError where the run's flags name code, which runs only where a user names it.
         """
-        _, values = flags.parse([f"--flagfile={run / 'experiment.cfg'}"])
+        _, values = options.parse([f"--flagfile={run / 'experiment.cfg'}"])
         own = {"save_path": str(run), "output": None, "overwrite": False}
         asked = {**values, **own, **changes}
         if asked["data_module"] and "data_module" not in changes:
@@ -65,7 +65,7 @@ class Session:
                 f"{run}: made with --data_module={asked['data_module']}, which is code; a run "
                 "folder may be anybody's, so that nothing it names is run"
             )
-        return cls(config.build(stages, asked), Ranks())
+        return cls(options.build(stages, asked), Ranks())
 
     @cached_property
     def for_test(self) -> Session:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import islice, repeat
 from typing import Any
 
-from app import config, flags
+from app import options
 from app.data.streaming.batches import batches
 from app.data.streaming.sampler import Sampler
 from app.ranks import Ranks
@@ -46,7 +46,7 @@ def main() -> None:
     given, further = parser.parse_known_args()
     cache = tempfile.mkdtemp()
     argv = [*FLAGS, f"--cache_dir={cache}", f"--threads={given.threads}", *further]
-    session = Session(config.build(*flags.parse(argv)), Ranks())
+    session = Session(options.build(*options.parse(argv)), Ranks())
     shards, communicator = session.shards, session.communicator
 
     from app.training.assemble import build_model

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.config import STACK_TRAINER
 from app.errors import InputError, refusals
+from app.options import STACK_TRAINER
 from app.running.run_folder import model_file
 from app.session import Session
 

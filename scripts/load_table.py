@@ -102,9 +102,9 @@ def tiles(n: int, folder: Path, meter: Meter) -> None:
 
 def sweep(n: int, folder: Path, meter: Meter) -> None:
     """Members of a sweep: planned, written, their status, their table."""
-    from app import flags
-    from app.config import build_sweep
+    from app import options
     from app.main import main
+    from app.options import build_sweep
     from app.running.status import Status
     from app.sweep.collect import collect
     from app.sweep.members import plan_members, write_members
@@ -112,7 +112,7 @@ def sweep(n: int, folder: Path, meter: Meter) -> None:
 
     seeds = ",".join(map(str, range(n)))
     argv = ["sweep", "--data=x.nc", "--variable=x", "--scale=4", f"--save_path={folder / 'sweep'}"]
-    given = build_sweep(*flags.parse([*argv, f"--sweep=seed={seeds}"]), argv)
+    given = build_sweep(*options.parse([*argv, f"--sweep=seed={seeds}"]), argv)
     spec = read_spec(f"seed={seeds}")
     with meter.part("plan"):
         planned = plan_members(spec, given)
@@ -129,8 +129,8 @@ def sweep(n: int, folder: Path, meter: Meter) -> None:
 
 def ranks(n: int, folder: Path, meter: Meter) -> None:
     """Ranks that meet on one host and leave, each a thread with its own connection."""
-    from app.config import LaunchConfig
     from app.distributed.watch import Watch
+    from app.options import LaunchConfig
     from app.ranks import Ranks
 
     os.environ |= {"SLURM_JOB_ID": "1", "SLURM_STEP_ID": "0"}

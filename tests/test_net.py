@@ -90,7 +90,7 @@ def test_line_says_where_it_happened_and_how_to_see_more(
 
 
 def test_batch_is_named_where_training_needs_too_much_memory() -> None:
-    from app.config import SamplingConfig
+    from app.options import SamplingConfig
 
     class ResourceExhaustedError(Exception):
         """By name, as TensorFlow's."""
@@ -114,7 +114,7 @@ def test_what_nobody_foresaw_in_the_flags_is_refused(
     for argv in (["--save_path=a\0b"], ["--flagfile=a\0b"], ["--data_config=a\0b"]):
         assert main(["prepare", *DATA, *argv]) == 2
         assert len(capfd.readouterr().err.splitlines()) == 1
-    monkeypatch.setattr("app.flags.parse", lost_key)
+    monkeypatch.setattr("app.options.parse", lost_key)
     assert main(["prepare"]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("finescale: flags: KeyError: 't2n'")

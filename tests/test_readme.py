@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.data.reading.yaml_description import from_yaml
 from app.sweep.spec import read_spec
 
@@ -47,18 +47,18 @@ def test_yaml_example_of_a_sweep_has_fifteen_members(tmp_path: Path) -> None:
 def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     argv = shlex.split(command)
-    words, values = flags.parse(argv)
+    words, values = options.parse(argv)
     if "sweep" in words:
-        config.build_sweep(words, values, argv)
+        options.build_sweep(words, values, argv)
     else:
-        config.build(words, values)
+        options.build(words, values)
 
 
 def test_there_are_commands_and_every_flag_named_exists() -> None:
     assert len(COMMANDS) >= 4
     named = set(re.findall(r"`--(\w+)", TEXT)) - {"extra"}
     for name in named:
-        known = name in flags.FLAGS_BY_NAME or name.removeprefix("no") in flags.FLAGS_BY_NAME
+        known = name in options.FLAGS_BY_NAME or name.removeprefix("no") in options.FLAGS_BY_NAME
         assert known, name
 
 

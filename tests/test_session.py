@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import config, flags
+from app import options
 from app.ranks import Ranks
 from app.session import Session
 from tests.system.conftest import fields
@@ -33,7 +33,7 @@ def argv(tmp_path: Path) -> list[str]:
 
 
 def session(argv: list[str]) -> Session:
-    return Session(config.build(*flags.parse(["train", "test", *argv])), Ranks())
+    return Session(options.build(*options.parse(["train", "test", *argv])), Ranks())
 
 
 def test_perfect_prog_is_trained_on_coarse_truth_and_tested_on_the_driver(argv: list[str]) -> None:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from app.config import LaunchConfig
 from app.distributed.network import interface_towards
 from app.distributed.team import Member, Team
 from app.errors import InputError, Regroup, RunError, one_line
+from app.options import LaunchConfig
 from app.ranks import Ranks
 
 if TYPE_CHECKING:

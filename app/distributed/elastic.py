@@ -18,10 +18,10 @@ from typing import Any
 from horovod.common.elastic import ObjectState, run_fn
 from horovod.common.exceptions import HorovodInternalError, HostsUpdatedInterrupt
 
-from app.config import Experiment
 from app.distributed.communicator import HorovodCommunicator, is_horovods
 from app.distributed.team import Team
 from app.errors import InputError, Regroup
+from app.options import Experiment
 from app.ranks import Ranks
 
 STAGES = {"prepare", "train"}  # the others have no state to go on from

@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.config import LaunchConfig
 from app.distributed.meeting import Meeting
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
@@ -30,6 +29,7 @@ from app.distributed.session_folders import mark_and_tidy
 from app.distributed.team import Member, Team
 from app.errors import InputError, RunError, one_line
 from app.exit_codes import INTERRUPTED, OK
+from app.options import LaunchConfig
 from app.ranks import Ranks
 
 BEAT_S = 5.0

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.config import InferenceConfig
 from app.errors import InputError
 from app.grids import Geometry, same_grid
+from app.options import InferenceConfig
 
 if TYPE_CHECKING:
     from app.data.description import Variable

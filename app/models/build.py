@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import keras
 
-from app.config import ModelConfig
 from app.errors import InputError
 from app.models.layers import UnfoldFrames
 from app.models.layers.upsampling import upsampling_layer
 from app.models.skeleton import head
+from app.options import ModelConfig
 from app.registry import REGISTRY
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.config import ModelConfig
 from app.models.layers import ConvNextBlock
 from app.models.skeleton import block_options, trunk
+from app.options import ModelConfig
 
 STEM_KERNEL = 7
 

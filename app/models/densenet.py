@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.config import ModelConfig
 from app.models.layers import DenseBlock, TransitionBlock
 from app.models.skeleton import block_options, trunk
+from app.options import ModelConfig
 
 
 def backbone(x: Any, config: ModelConfig) -> Any:

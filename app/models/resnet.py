@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.config import ModelConfig
 from app.models.layers import ResidualBlock
 from app.models.skeleton import block_options, trunk
+from app.options import ModelConfig
 
 
 def backbone(x: Any, config: ModelConfig) -> Any:

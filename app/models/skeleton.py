@@ -8,7 +8,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.config import ModelConfig
 from app.models.layers import (
     ConvBlock,
     FoldFrames,
@@ -19,6 +18,7 @@ from app.models.layers import (
 from app.models.layers.common import register, run_chain
 from app.models.layers.dropout import dropout_layers
 from app.models.layers.frames import fold, unfold
+from app.options import ModelConfig
 
 # What `build_network` and `head` put behind a backbone, by layer names.
 BEHIND_BACKBONE = frozenset(

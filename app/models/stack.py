@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.config import ModelConfig, StackConfig
 from app.models.build import build_network
 from app.models.layers.common import Shape, register
 from app.models.layers.resize import Resize
 from app.models.skeleton import JoinStatic
+from app.options import ModelConfig, StackConfig
 
 
 @register

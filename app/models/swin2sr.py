@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from app.config import ModelConfig
 from app.models.layers.common import activation_layers, run_chain
 from app.models.layers.dropout import dropout_layers
 from app.models.layers.swin import SwinGroup, ValidConvolution
+from app.options import ModelConfig
 
 ADAPTER_KERNEL = 5  # cells a side
 

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.config import ModelConfig
 from app.models.layers import ConvBlock
 from app.models.layers.common import register
 from app.models.layers.upsampling import upsampling_layer
 from app.models.skeleton import block_options
+from app.options import ModelConfig
 
 MAX_FILTERS = 256
 MIN_BOTTLENECK_CELLS = 2

@@ -15,7 +15,7 @@ from app.errors import InputError, Interrupted, Regroup, RunError, one_line
 from app.running.disk_space import full
 
 if TYPE_CHECKING:
-    from app.config import SamplingConfig
+    from app.options import SamplingConfig
 
 FORESEEN = (InputError, RunError, Regroup, Interrupted)
 BATCHED = {"train", "test"}  # stages whose memory grows with the batch

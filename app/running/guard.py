@@ -9,8 +9,8 @@ from types import TracebackType
 
 from absl import logging
 
-from app.config import Experiment
 from app.errors import InputError, Interrupted, Regroup, RunError, one_line
+from app.options import Experiment
 from app.ranks import Ranks
 from app.running.disk_space import full, no_room
 from app.running.interruption import Interruption, deadline

@@ -21,8 +21,8 @@ from typing import Any
 from absl import logging
 
 from app.errors import InputError
-from app.flags import FREE_FLAGS, as_flagfile, as_text, parse
 from app.integrity.records import Damaged, read_record, write_record
+from app.options import FREE_FLAGS, as_flagfile, as_text, parse
 from app.running.atomic import write_text
 from app.running.disk_space import full, no_room
 from app.running.masking import command_line

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from absl import logging
 
-from app.config import Experiment
 from app.errors import InputError
 from app.inference.writer import attributes_of, written_with
 from app.integrity import NEVER, trailer
+from app.options import Experiment
 from app.running.run_files import PREDICTION, is_prediction, refined_name
 
 DATA_DIGEST = "data_sha256"  # attribute

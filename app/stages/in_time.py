@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
-from app.config import Experiment, time_steps
 from app.data.description import TimeSteps
 from app.data.known_frames import duration_text
 from app.data.shards.fingerprint import fingerprint_of_files
 from app.data.shards.identity import identity_digest
 from app.data.times import duration
 from app.errors import InputError
+from app.options import Experiment, time_steps
 from app.stages.already import DATA_DIGEST, settled
 
 if TYPE_CHECKING:

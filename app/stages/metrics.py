@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app import flags
+from app import options
 from app.data.shards.identity import identity_digest
 from app.errors import InputError
 from app.integrity import NEVER
@@ -134,7 +134,7 @@ def _of_run(run: Path, cache: Path, verify: str = NEVER) -> Shards:
     if facts is None or "data_fingerprint" not in facts:
         raise InputError(f"--model={run}: no run folder that tells its training data")
     name = str(facts["data_fingerprint"])
-    _, trained_with = flags.parse([f"--flagfile={RunFolder(folder).experiment}"])
+    _, trained_with = options.parse([f"--flagfile={RunFolder(folder).experiment}"])
     for place in (cache, Path(trained_with["cache_dir"])):
         if (place.expanduser() / name).is_dir():
             return Shards.open(place.expanduser() / name, verify)

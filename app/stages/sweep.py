@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from app.config import SweepConfig
 from app.errors import InputError, RunError
+from app.options import SweepConfig
 from app.ranks import Ranks
 from app.sweep.members import Member, plan_members, read_members, write_members
 from app.sweep.spec import read_spec

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from app.config import STACK_TRAINER
+from app.options import STACK_TRAINER
 from app.registry import REGISTRY
 from app.session import Session
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import config, flags
-from app.config import SweepConfig
+from app import options
 from app.errors import InputError
+from app.options import SweepConfig
 from app.running.atomic import write_json, write_text
 from app.running.run_folder import RunFolder
 from app.running.status import FILE
@@ -115,7 +115,7 @@ def matches(selection: Mapping[str, str], changes: Changes, values: dict[str, An
         if name == FLAGFILE:
             if canonical(changes).get(FLAGFILE) != text:
                 return False
-        elif flags.as_text(values[name]) != text:
+        elif options.as_text(values[name]) != text:
             return False
     return True
 
@@ -128,7 +128,7 @@ def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> Non
     """
     anew = [one for one in planned if sweep.overwrite and _made_differently(one)]
     for one in anew:  # before anything is removed
-        config.check_clearing(config.build(sweep.stages, one.values))
+        options.check_clearing(options.build(sweep.stages, one.values))
     for one in anew:
         folder = RunFolder(one.member.folder)
         folder.clear(one.values)
@@ -143,7 +143,7 @@ def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> Non
         for one in planned:
             one.member.folder.mkdir(exist_ok=True)
             stages = " ".join(sweep.stages)
-            text = f"# Member of a sweep; stages: {stages}\n{flags.as_flagfile(_portable(one))}"
+            text = f"# Member of a sweep; stages: {stages}\n{options.as_flagfile(_portable(one))}"
             write_text(one.member.flagfile, text)
     except OSError as error:
         raise InputError(f"--save_path={sweep.save_path}: cannot be written ({error})") from error
@@ -171,7 +171,7 @@ def read_members(folder: Path) -> list[Member]:
 def _values(changes: Changes, sweep: SweepConfig) -> dict[str, Any]:
     """Flags of one member: command line over its flagfile, swept values over both."""
     own = [f"--{name}={text}" for name, text in changes.items()]
-    _, values = flags.parse([*sweep.shared, *own])
+    _, values = options.parse([*sweep.shared, *own])
     return values
 
 
@@ -179,7 +179,7 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
     refused = 0
     for changes, values in wanted:
         try:
-            config.build(sweep.stages, {**values, "overwrite": False})
+            options.build(sweep.stages, {**values, "overwrite": False})
         except InputError as error:
             refused += 1
             print(f"finescale: member {_described(changes)}: {error}", file=sys.stderr)
@@ -193,7 +193,7 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
 def _refuse_twins(wanted: list[tuple[Changes, dict[str, Any]]]) -> None:
     seen: dict[str, Changes] = {}
     for changes, values in wanted:
-        key = flags.as_flagfile({**values, "save_path": ""})
+        key = options.as_flagfile({**values, "save_path": ""})
         if key in seen:
             twins = " and ".join(map(_described, (seen[key], changes)))
             raise InputError(f"the members {twins} of the sweep have the same flags")
@@ -239,7 +239,7 @@ def _made_differently(one: Planned) -> bool:
 
 def _portable(one: Planned) -> dict[str, Any]:
     """The member's flags without those of the sweep, which are no business of a run."""
-    own = {flag.name: flag.default for flag in flags.SECTIONS["SWEEP"]}
+    own = {flag.name: flag.default for flag in options.SECTIONS["SWEEP"]}
     return {**one.values, **own}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from app import flags
+from app import options
 from app.errors import InputError
 from app.metrics.table import MODEL
 from app.running.run_folder import RunFolder
@@ -25,7 +25,7 @@ SCORES = ("mae", "rmse", "bias", "crps", "pearson", "ssim", "psnr")
 LOSS_FLAGS = tuple(
     flag.name
     for section in ("DATA", "DOWNSCALING", "TRAINING")
-    for flag in flags.SECTIONS[section]
+    for flag in options.SECTIONS[section]
     if (section != "TRAINING" and flag.name not in ("cache_dir", "stage_to", "test_pairs"))
     or flag.name in ("loss", "huber_delta", "quantiles")
     or flag.name.startswith("dense_")
@@ -59,12 +59,12 @@ class Result:
     def loss_kind(self) -> tuple[str, ...]:
         """Values of the flags that define the validation loss."""
         values = self.values
-        return tuple(flags.as_text(values[name]) for name in LOSS_FLAGS)
+        return tuple(options.as_text(values[name]) for name in LOSS_FLAGS)
 
     @cached_property
     def values(self) -> dict[str, Any]:
         """All flags of the member."""
-        return flags.parse([f"--flagfile={self.member.flagfile}"])[1]
+        return options.parse([f"--flagfile={self.member.flagfile}"])[1]
 
 
 @dataclass(frozen=True, eq=False)

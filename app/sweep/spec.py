@@ -14,7 +14,7 @@ from app.data.reading.paths import local
 from app.data.reading.yaml_text import read_yaml
 from app.data.reading.yaml_values import shown
 from app.errors import InputError
-from app.flags import FLAGS_BY_NAME, SECTIONS, as_text, value_of
+from app.options import FLAGS_BY_NAME, SECTIONS, as_text, value_of
 from app.registry import unknown
 
 FLAGFILE, SEED = "flagfile", "seed"

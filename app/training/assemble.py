@@ -13,7 +13,6 @@ from absl import logging
 
 from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
-from app.config import DIFFUSION, Experiment
 from app.data.description import DataDescription, Source
 from app.data.shards import Shards
 from app.models import (
@@ -27,6 +26,7 @@ from app.models import (
     output_of,
     time_channels,
 )
+from app.options import DIFFUSION, Experiment
 from app.ranks import Ranks
 from app.training.known_inputs import known_inputs, known_targets
 from app.training.trainable import (

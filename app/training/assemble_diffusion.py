@@ -13,7 +13,6 @@ from absl import logging
 
 from app.baselines.base import Fields, coarse_inputs, fine_values, time_blocks
 from app.baselines.ridge import Encoded
-from app.config import Experiment
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
 from app.data.times import modal_step
@@ -25,6 +24,7 @@ from app.models.diffusion.regression import ModelGuess
 from app.models.diffusion.samplers import SamplingOptions
 from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.options import Experiment
 from app.ranks import Ranks
 from app.running.run_folder import model_file
 from app.training.folds import CrossFitted, Guess, WithoutFold, fold_bounds

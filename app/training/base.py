@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.losses import build_loss, valid_fraction
 from app.losses.dense import DenseWeights
 from app.models.layers.frames import fold
 from app.models.physical import PhysicalModel
 from app.models.saving import save_model
+from app.options import TrainingConfig
 from app.training.schedule import learning_rate
 from app.training.trainer import MEMORY, Batch
 

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from app.config import TrainingConfig
 from app.losses.adversarial import called_false, called_true
 from app.losses.masked import split_missing
 from app.models.discriminator import build_discriminator
 from app.models.physical import PhysicalModel
+from app.options import TrainingConfig
 from app.training.base import Learner, NetworkTrainer, build_optimizer
 from app.training.trainer import Batch
 

@@ -15,7 +15,6 @@ import numpy as np
 from absl import logging
 
 from app.baselines.interpolation import match_channels
-from app.config import JOIN, Experiment, TrainingConfig, stage_path
 from app.data.shards import Shards
 from app.data.streaming.samples import FieldSamples
 from app.data.transforms import forward
@@ -29,6 +28,7 @@ from app.models.loading import load_model
 from app.models.saving import save_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
+from app.options import JOIN, Experiment, TrainingConfig, stage_path
 from app.running.atomic import read_json, write_json
 from app.running.changed_data import refuse_changed_data_of
 from app.running.run_data import check_same_data, facts_of_data

@@ -10,7 +10,6 @@ import xarray as xr
 from absl import logging
 
 from app.baselines.base import fine_values, time_blocks
-from app.config import TrainingConfig
 from app.data.description import Variable
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
@@ -24,6 +23,7 @@ from app.losses.dense import (
     dense_weights,
     relative_density,
 )
+from app.options import TrainingConfig
 from app.running.netcdf_file import write_dataset
 from app.training.trainable import dense_threshold
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from app.config import DIFFUSION, Experiment
 from app.data.shards import Shards
 from app.data.shards.time_plan import WITHHELD
 from app.errors import InputError
+from app.options import DIFFUSION, Experiment
 
 MEBI, GIBI = 2**20, 2**30
 FLOAT = 4  # bytes

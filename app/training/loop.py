@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.config import SamplingConfig, TrainingConfig
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted, RunError
 from app.integrity.archives import archive_damage
 from app.integrity.blocks import file_crc
+from app.options import SamplingConfig, TrainingConfig
 from app.running.atomic import write_bytes
 from app.running.disk_space import require
 from app.running.guard import Guard

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.config import TrainingConfig
+from app.options import TrainingConfig
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):

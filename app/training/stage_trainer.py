@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from app.config import Experiment
 from app.distributed import Communicator
 from app.losses.dense import DenseWeights
 from app.losses.masked import valid_fraction
 from app.models.block_means import BlockMeans
 from app.models.physical import PhysicalModel
 from app.models.stack import layer_name
+from app.options import Experiment
 from app.training.base import Learner, NetworkTrainer, build_optimizer
 from app.training.trainer import Batch
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.baselines.interpolation import find_twins
-from app.config import AMOUNT_LOSS, DIFFUSION, STACK_TRAINER, Experiment
 from app.data.description import Variable
 from app.data.shards import Shards
 from app.data.streaming.batches import patch_corners
@@ -18,6 +17,7 @@ from app.data.transforms import inverse
 from app.data.units import same_unit
 from app.data.wet import summed_over, wet_limit
 from app.errors import InputError
+from app.options import AMOUNT_LOSS, DIFFUSION, STACK_TRAINER, Experiment
 from app.running.run_folder import RunFolder, model_file
 from app.training.checkpoints import load_facts
 

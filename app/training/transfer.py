@@ -11,11 +11,11 @@ from typing import Any
 import keras
 from absl import logging
 
-from app.config import TransferConfig
 from app.errors import InputError
 from app.models import PhysicalModel, load_physical_model
 from app.models.layers import LocalizedConvBlock
 from app.models.skeleton import backbone_layers
+from app.options import TransferConfig
 from app.running.run_folder import model_file
 
 KERAS_NUMBER = re.compile(r"_\d+$")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from app.config import ModelConfig
 from app.model_archive import CONFIG, WEIGHTS
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.options import ModelConfig
 
 
 def small_model() -> PhysicalModel:

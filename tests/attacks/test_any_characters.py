@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app import flags
+from app import options
 from app.errors import InputError
 from app.sweep import slurm
 from app.sweep.members import Member
 from app.sweep.spec import read_spec
 
-TEXT_FLAGS = sorted(name for name, flag in flags.FLAGS_BY_NAME.items() if flag.kind == "text")
+TEXT_FLAGS = sorted(name for name, flag in options.FLAGS_BY_NAME.items() if flag.kind == "text")
 SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where str.splitlines ends a line
 HOSTILE = [
     *(f"a{one}--overwrite=true" for one in SEPARATORS),
@@ -39,26 +39,26 @@ def in_one_line(refusal: InputError) -> bool:
 def test_flags_come_back_from_a_flagfile(flag: str, text: str) -> None:
     assert flag in TEXT_FLAGS
     try:
-        _, values = flags.parse([f"--{flag}={text}"])
+        _, values = options.parse([f"--{flag}={text}"])
     except InputError as refusal:
         if not in_one_line(refusal):
             raise
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "experiment.cfg"
-        path.write_text(flags.as_flagfile(values), encoding="utf-8")
-        assert flags.parse([f"--flagfile={path}"]) == ((), values)
+        path.write_text(options.as_flagfile(values), encoding="utf-8")
+        assert options.parse([f"--flagfile={path}"]) == ((), values)
 
 
 def test_separators_of_lines_hide_no_further_flag(tmp_path: Path) -> None:
     for separator in SEPARATORS:
         path = tmp_path / "experiment.cfg"
         try:
-            _, values = flags.parse([f"--units=K{separator}--overwrite=true"])
+            _, values = options.parse([f"--units=K{separator}--overwrite=true"])
         except InputError:
             continue
-        path.write_text(flags.as_flagfile(values), encoding="utf-8")
-        assert flags.parse([f"--flagfile={path}"])[1]["overwrite"] is False
+        path.write_text(options.as_flagfile(values), encoding="utf-8")
+        assert options.parse([f"--flagfile={path}"])[1]["overwrite"] is False
 
 
 @given(names=st.tuples(NAMES, NAMES, NAMES))

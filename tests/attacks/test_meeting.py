@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 
-from app.config import LaunchConfig
 from app.distributed import rendezvous
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Peer
 from app.distributed.team import Store
 from app.distributed.watch import Watch
 from app.errors import RunError
+from app.options import LaunchConfig
 from app.ranks import Ranks
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import flags
+from app import options
 from app.data.reading.paths import absolute, expand
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
@@ -39,7 +39,7 @@ def test_secrets_are_masked(text: str) -> None:
 
 
 def test_what_is_no_secret_stays() -> None:
-    for name in flags.FLAGS_BY_NAME:
+    for name in options.FLAGS_BY_NAME:
         assert masked(f"--{name}=value") == f"--{name}=value"
     for text in ["monkey=3", "a key: missing", "s3://bucket/a.zarr", "x@850 = 3", "a.nc?x=1&y=2"]:
         assert masked(text) == text

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from app.config import LaunchConfig
 from app.distributed.watch import Watch
 from app.errors import InputError, RunError
+from app.options import LaunchConfig
 from app.ranks import Ranks
 
 LIFE_S = 60

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.config import LaunchConfig
 from app.distributed import Communicator, communicator, connect, horovod_errors
 from app.distributed.communicator import gloo_variables
 from app.distributed.team import Team
 from app.errors import InputError, RunError
+from app.options import LaunchConfig
 from app.ranks import Ranks
 
 RANKS = Ranks(3, 4, 1, 2, "srun")

@@ -10,9 +10,9 @@ from fuzz_helpers import FUZZED, ODD_TEXTS, accepted_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import config, flags
+from app import options
 
-NAMES = sorted(flags.FLAGS_BY_NAME)
+NAMES = sorted(options.FLAGS_BY_NAME)
 LINES = st.sampled_from(
     ['""" MODEL """', '"""', "'''", "# note", "// note", "", "  ", "\ufeff", "train", "\t--scale=2",
      "--flagfile=self.cfg", "--flagfile=none.cfg", "--flagfile=", "--flagfile", "--", "-", "---",
@@ -23,8 +23,8 @@ LINES = st.sampled_from(
 @st.composite
 def values(draw: st.DrawFn, name: str) -> str:
     """A value of a flag, near to what it takes."""
-    flag = flags.FLAGS_BY_NAME[name]
-    good = flags.as_text(flag.default)
+    flag = options.FLAGS_BY_NAME[name]
+    good = options.as_text(flag.default)
     numbers = st.one_of(st.integers(), st.integers(0, 9), st.floats()).map(str)
     lists = st.lists(numbers, max_size=4).map(",".join)
     choices = st.sampled_from(flag.choices) if flag.choices else st.just(good)
@@ -54,14 +54,14 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def taken(argv: list[str]) -> None:
     """The values come back from a flagfile of them; the experiment is built or refused."""
-    parsed = accepted_or_refused(lambda: flags.parse(argv))
+    parsed = accepted_or_refused(lambda: options.parse(argv))
     if parsed is not None:
         words, values = parsed
         assert set(values) == set(NAMES)
-        Path("again.cfg").write_text(flags.as_flagfile(values), encoding="utf-8")
-        assert flags.parse(["--flagfile=again.cfg"])[1] == values
+        Path("again.cfg").write_text(options.as_flagfile(values), encoding="utf-8")
+        assert options.parse(["--flagfile=again.cfg"])[1] == values
         known: Any = tuple(word for word in words if word in ("train", "test", "metrics"))
-        accepted_or_refused(lambda: config.build(known or ("train",), values))
+        accepted_or_refused(lambda: options.build(known or ("train",), values))
 
 
 @FUZZED

@@ -8,12 +8,12 @@ from fuzz_helpers import FUZZED, ODD_TEXTS, accepted_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import flags
+from app import options
 from app.running.run_folder import RunFolder
 from app.session import Session
 
-_, DEFAULTS = flags.parse(["--data=a.nc", "--variable=t"])
-GOOD = flags.as_flagfile(DEFAULTS)
+_, DEFAULTS = options.parse(["--data=a.nc", "--variable=t"])
+GOOD = options.as_flagfile(DEFAULTS)
 
 
 def looked_at(content: bytes) -> None:
@@ -35,7 +35,7 @@ def test_bytes(content: bytes) -> None:
 @given(
     number=st.integers(0, GOOD.count("\n")),
     text=ODD_TEXTS | st.text(max_size=20),
-    name=st.sampled_from(sorted(flags.FLAGS_BY_NAME)),
+    name=st.sampled_from(sorted(options.FLAGS_BY_NAME)),
     cut=st.booleans(),
 )
 def test_lines(number: int, text: str, name: str, cut: bool) -> None:

@@ -32,8 +32,8 @@ def good() -> dict[str, bytes]:
     """The members of a small saved model."""
     import numpy as np
 
-    from app.config import ModelConfig
     from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+    from app.options import ModelConfig
 
     channel, one = Channel("t", "K"), np.ones(1)
     spec = ModelSpec((channel,), (channel,), 1, {"scale": 2, "pad": [0, 0, 0, 0]})

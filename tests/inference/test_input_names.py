@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from app.config.values import pairs
 from app.data.description import Source, Variable
 from app.errors import InputError
 from app.inference.input_names import as_called_in
+from app.options.values import pairs
 from tests.data.shard_helpers import field
 
 KELVIN = Variable("tas", "t2m", units="K", standard_name="air_temperature")

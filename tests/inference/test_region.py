@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig
 from app.data.description import Source, Variable
 from app.data.shards.coordinate_channels import NAMES, coordinate_fields
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.region import moved, own_statics
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.options import ModelConfig
 from tests.data.shard_helpers import field, write
 
 SCALE = 2

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from memory_shards import MemoryShards, fine_grid, perfect_prog
 
-from app.config import ModelConfig, StackConfig
 from app.grids import Geometry
 from app.inference.stages import score_stages
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel
 from app.models.layers.resize import interpolation_matrix
 from app.models.stack import build_stages, join_stages
+from app.options import ModelConfig, StackConfig
 
 ROWS, COLUMNS = 8, 12
 FACTORS = (2, 2)

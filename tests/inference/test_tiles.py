@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig
 from app.errors import InputError
 from app.inference.tiles import TiledModel
 from app.models import Channel, LinearGuess, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.options import ModelConfig
 
 SCALE = 2
 CELLS = (40, 31)  # coarse

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.config import TrainingConfig
 from app.distributed import Communicator
 from app.models import PhysicalModel, load_physical_model
 from app.models.build import precision
+from app.options import TrainingConfig
 from app.ranks import Ranks
 from app.training.supervised import SupervisedTrainer
 

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from contract import run_layer_test
 
-from app.config import ModelConfig
 from app.grids import Geometry, Grid
 from app.models import (
     BlockConstraint,
@@ -20,6 +19,7 @@ from app.models import (
     load_physical_model,
 )
 from app.models.constraint import KINDS
+from app.options import ModelConfig
 from app.registry import REGISTRY
 
 SCALE = 4

@@ -17,9 +17,9 @@ import pytest
 import tensorflow as tf
 from contract import run_training_contract
 
-from app.config import ModelConfig
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.models.layers import ChannelAttention
+from app.options import ModelConfig
 
 FINE = (13, 17)
 FRAMES = 3

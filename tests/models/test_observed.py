@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.config import ModelConfig, TrainingConfig
 from app.distributed import Communicator
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.options import ModelConfig, TrainingConfig
 from app.ranks import Ranks
 from app.training.supervised import SupervisedTrainer
 

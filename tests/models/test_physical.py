@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from app.config import ModelConfig
 from app.errors import InputError
 from app.models import (
     Channel,
@@ -24,6 +23,7 @@ from app.models import (
     load_physical_model,
 )
 from app.models.block_means import block_mean
+from app.options import ModelConfig
 
 SCALE, COARSE = 4, (5, 6)
 FINE = (20, 24)

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig
 from app.inference.tiles import TiledModel
 from app.models import (
     Channel,
@@ -19,6 +18,7 @@ from app.models import (
     load_physical_model,
 )
 from app.models.layers.frames import fold
+from app.options import ModelConfig
 
 SCALE, COARSE, T, B = 2, (5, 4), 3, 2
 FINE = (10, 8)

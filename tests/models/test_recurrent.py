@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from contract import POLICIES, random_inputs, run_layer_test
 
-from app.config import ModelConfig
 from app.models import build_network
 from app.models.layers import ConvLSTM, RecurrentBlock
 from app.models.layers.common import build_chain
 from app.models.layers.frames import fold, unfold
+from app.options import ModelConfig
 
 T, GRID = 4, (5, 6)
 TINY = {"n_filters": 4, "n_blocks": 1, "dropout_rate": 0.0, "activation": "elu"}

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig
 from app.errors import InputError
 from app.models import (
     Channel,
@@ -22,6 +21,7 @@ from app.models import (
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.samplers import SamplingOptions
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.options import ModelConfig
 from app.training.assemble_diffusion import trained_guess
 
 SCALE, CELLS = 2, (4, 3)

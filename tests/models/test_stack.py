@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig, StackConfig
 from app.models.layers.resize import interpolation_matrix
 from app.models.stack import LowerBound, TakeChannels, build_stages, join_stages
+from app.options import ModelConfig, StackConfig
 
 SMALL = {"filters": (6, 4), "kernels": (3, 1, 3)}
 

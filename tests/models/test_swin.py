@@ -5,9 +5,9 @@ import pytest
 from contract import random_inputs, run_layer_test
 from scipy.special import erf, expit, softmax
 
-from app.config import ModelConfig
 from app.models import build_network
 from app.models.layers.swin import SwinBlock, head_count, log_distances
+from app.options import ModelConfig
 
 
 def seen_by(block, shape, cell):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.errors import InputError, RunError
 from app.ranks import Ranks
 from app.running import status
@@ -20,8 +20,8 @@ DATA = ("--data=synthetic", "--variable=t2m", "--scale=2")
 
 
 def guard(folder: Path, *argv: str) -> Guard:
-    words, values = flags.parse(["test", *DATA, f"--save_path={folder}", *argv])
-    return Guard(config.build(words, values), Ranks())
+    words, values = options.parse(["test", *DATA, f"--save_path={folder}", *argv])
+    return Guard(options.build(words, values), Ranks())
 
 
 def state(folder: Path) -> str:

@@ -134,7 +134,7 @@ BUSY = {
 }
 PROGRAM = """
 import hashlib, sys, threading, weakref
-from app import config, flags, main
+from app import main, options
 from app.ranks import Ranks
 from app.session import Session
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app import config, flags
+from app import options
 from app.data.shards import Shards
 from app.data.shards.identity import identity_digest
 from app.errors import InputError
@@ -47,7 +47,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def session(*argv: str) -> Session:
     given = ["--data_config=data.yml", "--scale=4", "--cache_dir=cache", "--save_path=run", *argv]
-    return Session(config.build(*flags.parse(["test", *given])), Ranks())
+    return Session(options.build(*options.parse(["test", *given])), Ranks())
 
 
 def shards() -> Shards:

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from absl import logging
 
-from app import config, flags
+from app import options
 from app.errors import InputError
 from app.running.run_files import (
     OWN_FOLDER,
@@ -52,14 +52,14 @@ def files(folder: Path) -> set[str]:
 
 
 def values(*argv: str) -> dict:
-    return flags.parse([*argv])[1]
+    return options.parse([*argv])[1]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     put(folder, (*OWN, *PRESENT, *USERS))
-    (folder / "experiment.cfg").write_text(flags.as_flagfile(values("--scale=4")), "utf-8")
+    (folder / "experiment.cfg").write_text(options.as_flagfile(values("--scale=4")), "utf-8")
     return folder
 
 
@@ -151,7 +151,7 @@ def test_predicted_fields_are_told_by_their_attributes(tmp_path: Path) -> None:
 
 def test_a_name_given_to_the_earlier_prediction_is_known(run: Path) -> None:
     before = values("--inference_save_fname=mine.nc")
-    (run / "experiment.cfg").write_text(flags.as_flagfile(before), "utf-8")
+    (run / "experiment.cfg").write_text(options.as_flagfile(before), "utf-8")
     xr.Dataset(attrs={"source": "finescale 1.0"}).to_netcdf(run / "mine.nc")
     RunFolder(run).begin(values(), overwrite=True)
     assert not (run / "mine.nc").exists()
@@ -233,19 +233,19 @@ FULL = f"--save_path={HERE}/runs/full"
 def test_folders_that_are_more_than_a_runs(place: Path, argv: list[str], expected: str) -> None:
     before = files(place)
     with pytest.raises(InputError) as refusal:
-        config.build(*flags.parse(["train", "--scale=4", "--overwrite", *argv]))
+        options.build(*options.parse(["train", "--scale=4", "--overwrite", *argv]))
     line = str(refusal.value)
     assert line.startswith("--overwrite with --save_path=")
     assert expected in line
     assert "\n" not in line
     assert files(place) == before
-    config.build(*flags.parse(["train", "--scale=4", *argv]))  # nothing would be removed
+    options.build(*options.parse(["train", "--scale=4", *argv]))  # nothing would be removed
 
 
 @pytest.mark.parametrize("folder", ["runs/a", "runs/full", "work/here", "new"])
 def test_folders_of_one_run_are_taken(place: Path, folder: str) -> None:
     argv = ["train", "--scale=4", "--overwrite", f"--save_path={HERE}/{folder}", *DATA]
-    assert config.build(*flags.parse(argv)).overwrite
+    assert options.build(*options.parse(argv)).overwrite
 
 
 @pytest.mark.parametrize(
@@ -277,8 +277,8 @@ def test_names_of_predictions_that_are_taken(name: str) -> None:
     assert not OWN_FOLDER.fullmatch(name)
 
 
-def built(*argv: str) -> config.Experiment:
-    return config.build(*flags.parse(["--scale=4", *DATA, *argv]))
+def built(*argv: str) -> options.Experiment:
+    return options.build(*options.parse(["--scale=4", *DATA, *argv]))
 
 
 def test_where_predictions_lie(place: Path) -> None:
@@ -350,4 +350,4 @@ def test_output_of_another_model_stays_without_overwrite(place: Path) -> None:
 def test_members_of_a_sweep_have_no_output_in_common() -> None:
     argv = ["sweep", "--sweep=epochs=1,2", "--output=y.nc", *DATA]
     with pytest.raises(InputError, match="sweep with --output=y"):
-        config.build_sweep(*flags.parse(argv), argv)
+        options.build_sweep(*options.parse(argv), argv)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app import config, flags
-from app.config import SweepConfig
+from app import options
+from app.options import SweepConfig
 from app.sweep.members import Planned, plan_members, write_members
 from app.sweep.spec import read_spec
 
@@ -13,8 +13,8 @@ DATA = ("--data=synthetic", "--variable=t2m")
 
 
 def sweep_of(*argv: str) -> SweepConfig:
-    words, values = flags.parse(["sweep", *argv])
-    return config.build_sweep(words, values, ["sweep", *argv])
+    words, values = options.parse(["sweep", *argv])
+    return options.build_sweep(words, values, ["sweep", *argv])
 
 
 def planned(folder: Path, text: str, *argv: str, write: bool = True) -> list[Planned]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sweep_helpers import DATA, planned, sweep_of
 
-from app import flags
+from app import options
 from app.errors import InputError
 from app.sweep.members import read_members
 
@@ -48,7 +48,7 @@ def test_flags_come_from_flagfiles_command_line_and_sweep_in_that_order(tmp_path
     (one,) = planned(tmp_path / "s", text, f"--flagfile={base}", "--batch_size=5")
     wanted = ("epochs", "n_blocks", "batch_size", "n_filters")
     assert [one.values[name] for name in wanted] == [3, 4, 5, 6]
-    _, written = flags.parse([f"--flagfile={one.member.flagfile}"])
+    _, written = options.parse([f"--flagfile={one.member.flagfile}"])
     assert [written[name] for name in wanted] == [3, 4, 5, 6]
     assert written["save_path"] == str(one.member.folder)
     assert written["sweep"] is None

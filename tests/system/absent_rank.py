@@ -6,7 +6,7 @@ usage: absent_rank.py [flags of train]
 import sys
 import time
 
-from app import config, flags
+from app import options
 from app.ranks import Ranks
 from app.session import Session
 
@@ -14,7 +14,7 @@ SLEEP_S = 120
 
 if __name__ == "__main__":
     ranks = Ranks.from_environment()
-    session = Session(config.build(*flags.parse(["train", *sys.argv[1:]])), ranks)
+    session = Session(options.build(*options.parse(["train", *sys.argv[1:]])), ranks)
     session.communicator.barrier()
     if ranks.rank == 1:
         time.sleep(SLEEP_S)

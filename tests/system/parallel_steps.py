@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app import config, flags
+from app import options
 from app.data.streaming.sampler import Sampler
 from app.ranks import Ranks
 from app.registry import REGISTRY
@@ -18,7 +18,7 @@ from app.stages.train import parts
 
 
 def main(out: Path, steps: int, argv: list[str]) -> None:
-    experiment = config.build(*flags.parse(["train", *argv]))
+    experiment = options.build(*options.parse(["train", *argv]))
     session = Session(experiment, Ranks.from_environment())
     shards, communicator, ranks = session.shards, session.communicator, session.ranks
     model, samples = parts(session, shards)

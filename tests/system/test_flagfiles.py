@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.main import main
 
 FOLDER = Path(__file__).resolve().parents[2] / "flagfiles"
@@ -37,7 +37,7 @@ def test_flagfile_opens_with_what_time_score_and_command(
     heading = text.split('"""')[1]
     for part in ("What:", "Time:", "Expected:", "Command:", f"flagfiles/{name}"):
         assert part in heading
-    config.build(*flags.parse([f"--flagfile={FOLDER / name}"]))
+    options.build(*options.parse([f"--flagfile={FOLDER / name}"]))
 
 
 def test_benchmark_trains_its_eight_models_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_benchmark_trains_its_eight_models_alike(monkeypatch: pytest.MonkeyPatch
     }
     assert len(BENCHMARK) == 8
     shared = [
-        {k: v for k, v in flags.parse([f"--flagfile={FOLDER / n}"])[1].items() if k not in names}
+        {k: v for k, v in options.parse([f"--flagfile={FOLDER / n}"])[1].items() if k not in names}
         for n in BENCHMARK
     ]
     assert all(values == shared[0] for values in shared)

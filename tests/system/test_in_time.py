@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app import config, flags
+from app import options
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted
 from app.ranks import Ranks
@@ -85,7 +85,7 @@ def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]
     from app.data.streaming.sampler import Sampler
     from app.stages.train import parts
 
-    experiment = config.build(*flags.parse(["train", *argv]))
+    experiment = options.build(*options.parse(["train", *argv]))
     session = Session(experiment, Ranks())
     communicator = session.communicator
     model, samples = parts(session, session.shards)
@@ -112,7 +112,9 @@ def filled_in(folder: Path, *argv: str) -> xr.Dataset:
     from app.stages import test
 
     folder.mkdir(exist_ok=True)
-    test.run(Session(config.build(*flags.parse(["test", f"--save_path={folder}", *argv])), Ranks()))
+    test.run(
+        Session(options.build(*options.parse(["test", f"--save_path={folder}", *argv])), Ranks())
+    )
     with xr.open_dataset(folder / "y_hat.nc") as written:
         return written.load()
 
@@ -193,7 +195,7 @@ def untrained(argv: list[str]) -> "tuple[Session, TemporalModel, KnownRecord]":
     from app.inference.in_time import of_split
     from app.training.assemble_time import build_temporal_model
 
-    session = Session(config.build(*flags.parse(["test", *argv])), Ranks())
+    session = Session(options.build(*options.parse(["test", *argv])), Ranks())
     session.communicator.barrier()
     model = build_temporal_model(session.experiment, session.shards)
     steps = session.description.time_steps
@@ -281,7 +283,7 @@ def test_impossible_requests_are_refused(
     extra: list[str], message: str, wave_flags: list[str]
 ) -> None:
     with pytest.raises(InputError) as refused:
-        config.build(*flags.parse(["train", *wave_flags, *extra]))
+        options.build(*options.parse(["train", *wave_flags, *extra]))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 

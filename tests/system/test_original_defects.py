@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import config, flags
+from app import options
 from app.losses import build_loss
 from app.main import main
 from app.models import load_physical_model
@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def session_of(argv: list[str], ranks: Ranks) -> Session:
-    return Session(config.build(*flags.parse(["metrics", *argv])), ranks)
+    return Session(options.build(*options.parse(["metrics", *argv])), ranks)
 
 
 def history(session: Session) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.errors import InputError, Interrupted
 from app.main import main
 from app.ranks import Ranks
@@ -120,7 +120,7 @@ def test_two_ranks_agree_on_a_step_and_one_goes_on_with_the_samples_left(
 
 
 def sessions(argv: list[str]) -> Session:
-    return Session(config.build(*flags.parse(argv)), Ranks())
+    return Session(options.build(*options.parse(argv)), Ranks())
 
 
 def test_second_job_is_refused_and_leaves_the_first_alone(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app.flags import parse
+from app.options import parse
 
 # One line of Python that makes every import of TensorFlow, Keras and Horovod fail.
 NO_TENSORFLOW = """

@@ -8,10 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import Experiment, ModelConfig, TrainingConfig, build
 from app.distributed import Communicator
 from app.errors import InputError
-from app.flags import parse
 from app.models import (
     Channel,
     ModelArrays,
@@ -20,6 +18,7 @@ from app.models import (
     build_network,
     load_physical_model,
 )
+from app.options import Experiment, ModelConfig, TrainingConfig, build, parse
 from app.ranks import Ranks
 from app.training.cgan import CGANTrainer
 from app.training.state import capture, restore

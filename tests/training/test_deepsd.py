@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app.config import ModelConfig, StackConfig
 from app.grids import Geometry, Grid
 from app.main import main
 from app.models import load_physical_model
 from app.models.block_means import BlockMeans
 from app.models.stack import build_stages
+from app.options import ModelConfig, StackConfig
 from app.training.base import build_optimizer
 from app.training.stage_trainer import layer_rates
 from tests.system.conftest import fields
@@ -69,7 +69,7 @@ def test_means_over_patches_have_the_areas_of_their_place() -> None:
 
 
 def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
-    from app.config import TrainingConfig
+    from app.options import TrainingConfig
 
     stack = StackConfig(factors=(2,), filters=(3, 2), kernels=(3, 1, 3))
     (stage,) = build_stages(stack, ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, twins=(0,))

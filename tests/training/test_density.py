@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from app.config import TrainingConfig
 from app.data.description import Variable
 from app.distributed import Communicator
+from app.options import TrainingConfig
 from app.ranks import Ranks
 from app.training.density import fit_dense_weights, write_dense_weights
 

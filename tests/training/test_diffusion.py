@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from app.config import Experiment, TrainingConfig, build
 from app.distributed import Communicator
 from app.errors import InputError
-from app.flags import parse
 from app.models import Channel, DiffusionModel, InterpolationGuess, ModelArrays, ModelSpec
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.process import Process
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.options import Experiment, TrainingConfig, build, parse
 from app.ranks import Ranks
 from app.training.diffusion import DiffusionTrainer
 from app.training.folds import CrossFitted, WithoutFold, fold_bounds, without_fold

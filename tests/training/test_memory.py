@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import config, flags
+from app import options
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.training import footprint
@@ -13,9 +13,9 @@ from app.training import footprint
 GIBI = 2**30
 
 
-def experiment(*argv: str) -> config.Experiment:
+def experiment(*argv: str) -> options.Experiment:
     data = ["--data=synthetic", "--variable=t2m", "--scale=4"]
-    return config.build(*flags.parse(["train", *data, *argv]))
+    return options.build(*options.parse(["train", *data, *argv]))
 
 
 def shards(samples: int, side: int):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.config import TrainingConfig
+from app.options import TrainingConfig
 from app.training.schedule import learning_rate
 
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig, TrainingConfig
 from app.distributed import Communicator
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.options import ModelConfig, TrainingConfig
 from app.ranks import Ranks
 from app.training.state import capture, restore
 from app.training.supervised import SupervisedTrainer

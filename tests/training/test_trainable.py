@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import config, flags
+from app import options
 from app.data.description import Variable
 from app.training.trainable import amount_limits
 
@@ -18,5 +18,5 @@ def test_amounts_are_told_in_units_of_their_spread_or_of_the_threshold(
     scaling = SimpleNamespace(mean=np.array([mean]), std=np.array([std]))
     shards = SimpleNamespace(variables={"hr": (rain,)}, scaling={"hr": scaling})
     argv = ["train", "--data=synthetic", "--variable=pr", "--loss=bernoulli_gamma"]
-    experiment = config.build(*flags.parse(argv))
+    experiment = options.build(*options.parse(argv))
     assert amount_limits(experiment, shards) == ((unit, 0.3),)

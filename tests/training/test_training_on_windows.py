@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from app.config import ModelConfig, TrainingConfig, TransferConfig
 from app.distributed import Communicator
 from app.losses import build_loss
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.options import ModelConfig, TrainingConfig, TransferConfig
 from app.ranks import Ranks
 from app.training.cgan import CGANTrainer
 from app.training.supervised import SupervisedTrainer

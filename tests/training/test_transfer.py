@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import pytest
 
-from app.config import ModelConfig, TrainingConfig, TransferConfig
-from app.config.model import PLAIN_BLOCKS
 from app.distributed import Communicator
 from app.errors import InputError
 from app.models import (
@@ -21,6 +19,8 @@ from app.models import (
     build_network,
 )
 from app.models.skeleton import backbone_layers
+from app.options import ModelConfig, TrainingConfig, TransferConfig
+from app.options.model import PLAIN_BLOCKS
 from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.training.supervised import SupervisedTrainer

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from app.config import InferenceConfig
+from app.options import InferenceConfig
 
 Denoise = Callable[[np.ndarray, float], np.ndarray]
 Noise = Callable[[], np.ndarray]

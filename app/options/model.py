@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.config.values import at_least, joined, within
 from app.errors import InputError
+from app.options.values import at_least, joined, within
 
 SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
 MAX_MULTIPLIER, MAX_FILTERS, MAX_FACTOR, MAX_KERNEL = 1024, 2**16, 1000, 255

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.data.description import DataDescription, Region, Splits
 from app.errors import InputError
 
@@ -18,7 +18,7 @@ splits: {gap: 1D}
 
 
 def described(*argv: str) -> DataDescription:
-    data = config.build(*flags.parse(["train", *argv])).data
+    data = options.build(*options.parse(["train", *argv])).data
     assert data is not None
     assert data.predictand is not None
     return data
@@ -80,14 +80,14 @@ def test_splits_of_a_flag(text: str, splits: Splits) -> None:
 
 
 def test_all_times_may_belong_to_one_split() -> None:
-    data = config.build(*flags.parse(["test", *DATA, "--splits=test"])).data
+    data = options.build(*options.parse(["test", *DATA, "--splits=test"])).data
     assert data is not None
     assert data.splits == Splits(fractions=(0.0, 0.0, 1.0))
     assert data.splits.asked == ("test",)
 
 
 def test_a_shipped_flagfile_takes_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
     data = described("--flagfile=flagfiles/era5_uk_t2m.cfg", "--data=/mine.nc", "--variable=tas")
     assert data.predictand is not None
     assert data.predictand.files == ("/mine.nc",)
@@ -148,8 +148,8 @@ def test_input_files_may_have_commas_in_their_names(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.nc").touch()
-    inference = config.build(
-        *flags.parse(["test", "--input=a,b.nc,c.nc", "--model=run", "--input_reference=a,b.nc",
+    inference = options.build(
+        *options.parse(["test", "--input=a,b.nc,c.nc", "--model=run", "--input_reference=a,b.nc",
                       "--input_correction=quantile_mapping"])
     ).inference  # fmt: skip
     assert inference.input == ("a,b.nc", "c.nc")

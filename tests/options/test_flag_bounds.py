@@ -4,19 +4,19 @@ import math
 
 import pytest
 
-from app import flags
+from app import options
 from app.errors import InputError
-from app.flags.bounds import BOUNDS, Bounds
+from app.options.bounds import BOUNDS, Bounds
 
 KINDS = {"int": "whole", "ints": "whole", "float": "real", "floats": "real"}
-NUMERIC = {name: KINDS[f.kind] for name, f in flags.FLAGS_BY_NAME.items() if f.kind in KINDS}
+NUMERIC = {name: KINDS[f.kind] for name, f in options.FLAGS_BY_NAME.items() if f.kind in KINDS}
 NOT_FINITE = ("nan", "-nan", "inf", "-inf", "1e999")
 HUGE = 10**400
 
 
 def accepts(name: str, text: str) -> bool:
     try:
-        _, values = flags.parse([f"--{name}={text}"])
+        _, values = options.parse([f"--{name}={text}"])
     except InputError as refusal:
         line = str(refusal)
         assert line.startswith(f"command line: --{name}={text}: expected ")
@@ -33,8 +33,8 @@ def test_every_flag_that_takes_a_number_says_which() -> None:
 
 @pytest.mark.parametrize("name", NUMERIC)
 def test_default_is_accepted(name: str) -> None:
-    default = flags.FLAGS_BY_NAME[name].default
-    assert default is None or accepts(name, flags.as_text(default))
+    default = options.FLAGS_BY_NAME[name].default
+    assert default is None or accepts(name, options.as_text(default))
 
 
 @pytest.mark.parametrize("name", NUMERIC)
@@ -79,4 +79,4 @@ def test_ends_belong_to_an_interval_or_do_not(
 )
 def test_slips_are_refused(argument: str) -> None:
     with pytest.raises(InputError, match=r"expected .* <"):
-        flags.parse([argument])
+        options.parse([argument])

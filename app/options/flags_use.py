@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.flags.flag import Flag, registered
+from app.options.flag import Flag, registered
 
 INFERENCE = (
     Flag("model", "text", None, "Run folder or .keras file to test, other than --save_path."),

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.config.model import JOIN, DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
-from app.config.training import (
+from app.data.description import DataDescription
+from app.errors import InputError
+from app.options.model import JOIN, DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.options.training import (
     IN_TIME,
     STACK_TRAINER,
     SamplingConfig,
     TrainingConfig,
     TransferConfig,
 )
-from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.config.values import path
-from app.data.description import DataDescription
-from app.errors import InputError
+from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.options.values import path
 from app.running.run_files import PREDICTION
 
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app import flags
-from app.config.training import IN_TIME
 from app.data.description import DataDescription, Region, TimeSteps
 from app.data.overrides import overridden
 from app.data.reading import yaml_values
 from app.data.reading.plain_description import from_files, from_module
 from app.data.reading.yaml_description import from_yaml, region_of, splits_from_text
 from app.errors import InputError
+from app.options.table import DATA_WAYS
+from app.options.training import IN_TIME
 
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 # Flags of which each takes the place of the description's value of that name.
@@ -74,7 +74,7 @@ def _as_named(values: dict[str, Any]) -> DataDescription:
             "data: expected exactly one of --data_config=FILE.yml, --data=FILES with --variable, "
             f"or --data_module=FILE.py; received {received}"
         )
-    for way, companions in flags.DATA_WAYS.items():
+    for way, companions in DATA_WAYS.items():
         idle = [name for name in companions if values[name] and way != given[0]]
         if idle:
             raise InputError(

@@ -7,26 +7,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from app import flags
-from app.config.checks import check_pairs
-from app.config.data import check_splits, data_wanted, described, test_data_of, time_steps
-from app.config.experiment import Experiment, SweepConfig
-from app.config.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
-from app.config.overwriting import check_output, check_overwriting
-from app.config.training import (
+from app.data.description import Source
+from app.data.reading.paths import separate
+from app.data.reading.plain_description import statics
+from app.durations import Interval, seconds_of
+from app.errors import InputError
+from app.options.checks import check_pairs
+from app.options.data import check_splits, data_wanted, described, test_data_of, time_steps
+from app.options.experiment import Experiment, SweepConfig
+from app.options.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.options.overwriting import check_output, check_overwriting
+from app.options.reader import given_names, without
+from app.options.table import SECTIONS
+from app.options.training import (
     DEFAULT_SCALE,
     IN_TIME,
     SamplingConfig,
     TrainingConfig,
     TransferConfig,
 )
-from app.config.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.config.values import fold, folder, listed, pairs, part, path, truths, whole_numbers
-from app.data.description import Source
-from app.data.reading.paths import separate
-from app.data.reading.plain_description import statics
-from app.durations import Interval, seconds_of
-from app.errors import InputError
+from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.options.values import fold, folder, listed, pairs, part, path, truths, whole_numbers
 from app.registry import unknown
 
 STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
@@ -35,7 +36,7 @@ DEBUG_EPOCHS = 2
 DEBUG_STEPS = 6
 DEBUG_MEMBERS = 2
 DEBUG_SAMPLING_STEPS = 2
-SWEEP_FLAGS = frozenset(flag.name for flag in flags.SECTIONS["SWEEP"])
+SWEEP_FLAGS = frozenset(flag.name for flag in SECTIONS["SWEEP"])
 
 
 def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[str]) -> SweepConfig:
@@ -55,8 +56,8 @@ def build_sweep(words: tuple[str, ...], values: dict[str, Any], argv: Sequence[s
         save_path=folder(values, "save_path"),
         spec=values["sweep"],
         stages=stages,
-        shared=flags.without(argv, SWEEP_FLAGS),
-        given_flags=flags.given_names(argv) - SWEEP_FLAGS - {"flagfile"},
+        shared=without(argv, SWEEP_FLAGS),
+        given_flags=given_names(argv) - SWEEP_FLAGS - {"flagfile"},
         jobs=values["jobs"],
         threads=values["threads"],
         submit=values["submit"],

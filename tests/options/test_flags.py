@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app import flags
+from app import options
 from app.errors import InputError
 
 # Defaults of the original application, from its documentation.
@@ -32,7 +32,7 @@ def write(path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("name", ORIGINAL_DEFAULTS)
 def test_original_flags_keep_their_defaults(name: str) -> None:
-    _, values = flags.parse([])
+    _, values = options.parse([])
     assert values[name] == ORIGINAL_DEFAULTS[name]
 
 
@@ -42,7 +42,7 @@ def test_slide_flagfile_with_banners_comments_blank_lines_and_crlf(tmp_path: Pat
         '""" MODEL """\r\n--n_filters=16\r\n--localcon_layer\r\n--learning_rate=1e-3\r\n'
         "--learning_rate=1e-4\r\n--nometrics\r\n"
     )
-    words, values = flags.parse([write(tmp_path / "slide.cfg", text)])
+    words, values = options.parse([write(tmp_path / "slide.cfg", text)])
     assert words == ()
     assert values["data_module"] == "data.py"
     assert values["n_filters"] == 16
@@ -53,30 +53,30 @@ def test_slide_flagfile_with_banners_comments_blank_lines_and_crlf(tmp_path: Pat
 
 def test_heading_over_several_lines_is_skipped(tmp_path: Path) -> None:
     text = '"""What this trains.\n\n    python -m app --flagfile=x.cfg\n"""\n--scale=4\n'
-    _, values = flags.parse([write(tmp_path / "x.cfg", text)])
+    _, values = options.parse([write(tmp_path / "x.cfg", text)])
     assert values["scale"] == 4
 
 
 def test_command_line_beats_flagfile_in_any_order(tmp_path: Path) -> None:
     flagfile = write(tmp_path / "x.cfg", "--scale=4\n--learning_rate=1e-2\n")
     for argv in ([flagfile, "--scale=8"], ["--scale=8", flagfile], ["--scale", "8", flagfile]):
-        assert flags.parse(argv)[1]["scale"] == 8
+        assert options.parse(argv)[1]["scale"] == 8
 
 
 def test_later_source_replaces_a_list(tmp_path: Path) -> None:
     flagfile = write(tmp_path / "x.cfg", "--learning_rate=1e-2\n")
-    _, values = flags.parse(["--learning_rate=1e-4", flagfile])
+    _, values = options.parse(["--learning_rate=1e-4", flagfile])
     assert values["learning_rate"] == (1e-4,)
 
 
 def test_nested_flagfile_is_overridden_by_its_parent(tmp_path: Path) -> None:
     write(tmp_path / "base.cfg", "--scale=4\n--epochs=7\n")
-    _, values = flags.parse([write(tmp_path / "top.cfg", "--scale=6\n--flagfile=base.cfg\n")])
+    _, values = options.parse([write(tmp_path / "top.cfg", "--scale=6\n--flagfile=base.cfg\n")])
     assert (values["scale"], values["epochs"]) == (6, 7)
 
 
 def test_stages_and_none(tmp_path: Path) -> None:
-    words, values = flags.parse(["train", "--normalization=None", "metrics"])
+    words, values = options.parse(["train", "--normalization=None", "metrics"])
     assert words == ("train", "metrics")
     assert values["normalization"] is None
 
@@ -97,7 +97,7 @@ def test_stages_and_none(tmp_path: Path) -> None:
 )
 def test_refusals_name_flag_value_and_expectation(argv: list[str], expected: str) -> None:
     with pytest.raises(InputError) as refusal:
-        flags.parse(argv)
+        options.parse(argv)
     assert expected in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -113,7 +113,7 @@ def test_refusals_name_flag_value_and_expectation(argv: list[str], expected: str
 )
 def test_flagfile_refusals_name_the_line(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(InputError) as refusal:
-        flags.parse([write(tmp_path / "self.cfg", text)])
+        options.parse([write(tmp_path / "self.cfg", text)])
     assert expected in str(refusal.value)
 
 
@@ -122,44 +122,46 @@ def test_flagfile_refusals_name_the_line(tmp_path: Path, text: str, expected: st
     [("none", ()), ("season, hour", ("hour", "season")), ("hour,hour", ("hour",))],
 )
 def test_names_come_in_their_order(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
-    _, values = flags.parse([f"--time_features={text}"])
+    _, values = options.parse([f"--time_features={text}"])
     assert values["time_features"] == names
-    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    _, again = options.parse([write(tmp_path / "again.cfg", options.as_flagfile(values))])
     assert again == values
 
 
 def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:
-    _, values = flags.parse(["--scale=5", "--learning_rate=1e-3,2e-5", "--attention", "--ema=0.9"])
-    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    _, values = options.parse(
+        ["--scale=5", "--learning_rate=1e-3,2e-5", "--attention", "--ema=0.9"]
+    )
+    _, again = options.parse([write(tmp_path / "again.cfg", options.as_flagfile(values))])
     assert again == values
 
 
 def test_help_lists_every_flag_once() -> None:
-    text = flags.help_text("usage")
-    for name in flags.FLAGS_BY_NAME:
+    text = options.help_text("usage")
+    for name in options.FLAGS_BY_NAME:
         assert text.count(f"  --{name} ") == 1
 
 
 def test_a_command_line_without_some_flags_and_the_names_in_it() -> None:
     argv = ["sweep", "--flagfile", "x.cfg", "--epochs", "3", "-nosubmit", "--normalization=bn"]
-    assert flags.without(argv, {"submit", "epochs"}) == ("--flagfile=x.cfg", "--normalization=bn")
-    assert flags.given_names(argv) == {"flagfile", "epochs", "submit", "normalization"}
+    assert options.without(argv, {"submit", "epochs"}) == ("--flagfile=x.cfg", "--normalization=bn")
+    assert options.given_names(argv) == {"flagfile", "epochs", "submit", "normalization"}
 
 
 def test_data_on_the_command_line_take_the_place_of_a_flagfiles(tmp_path: Path) -> None:
     """And with them the flags that go with the flagfile's way of naming data alone."""
     configured = write(tmp_path / "a.cfg", "--data_config=a.yml\n--scale=4\n")
-    values = flags.parse([configured, "--data=mine.nc", "--variable=t2m"])[1]
+    values = options.parse([configured, "--data=mine.nc", "--variable=t2m"])[1]
     assert (values["data_config"], values["data"], values["scale"]) == (None, "mine.nc", 4)
     plain = write(tmp_path / "b.cfg", "--data=a.nc\n--variable=t\n--static=s.nc:z\n")
-    values = flags.parse([plain, "--data=b.nc"])[1]
+    values = options.parse([plain, "--data=b.nc"])[1]
     assert [values[n] for n in ("data", "variable", "static")] == ["b.nc", "t", "s.nc:z"]
-    values = flags.parse([plain, "--data_config=mine.yml"])[1]
+    values = options.parse([plain, "--data_config=mine.yml"])[1]
     assert [values[n] for n in ("data", "variable", "static")] == [None, None, None]
     assert values["data_config"] == "mine.yml"
     nested = write(tmp_path / "c.cfg", "--data=a.nc\n--flagfile=a.cfg\n")
-    assert flags.parse([nested])[1]["data_config"] is None
-    both = flags.parse(["--data=a.nc", "--data_config=a.yml"])[1]
+    assert options.parse([nested])[1]["data_config"] is None
+    both = options.parse(["--data=a.nc", "--data_config=a.yml"])[1]
     assert (both["data"], both["data_config"]) == ("a.nc", "a.yml")  # refused when it is built
 
 
@@ -170,7 +172,7 @@ def test_flagfiles_that_are_none(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "round.cfg").symlink_to("round.cfg")
     with pytest.raises(InputError, match="--flagfile="):
-        flags.parse([f"--flagfile={name}"])
+        options.parse([f"--flagfile={name}"])
 
 
 @pytest.mark.parametrize(
@@ -178,19 +180,19 @@ def test_flagfiles_that_are_none(
     [(["None", "None"], None), (["1", "None"], None), (["None", "1"], (1,)), (["1", "2"], (1, 2))],
 )
 def test_lists_that_are_unset_in_between(texts: list[str], value: object) -> None:
-    _, values = flags.parse([f"--disc_learning_rate={text}" for text in texts])
+    _, values = options.parse([f"--disc_learning_rate={text}" for text in texts])
     assert values["disc_learning_rate"] == value
 
 
 @pytest.mark.parametrize("odd", ["\n", "\r", "\0", "\udce9"])
 def test_values_that_no_flagfile_could_hold_are_refused(odd: str) -> None:
     with pytest.raises(InputError, match="--data: expected one line of UTF-8 text"):
-        flags.parse([f"--data=a{odd}b.nc"])
+        options.parse([f"--data=a{odd}b.nc"])
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x0b", "\x85", "=", "#", '"""', "  "])
 def test_odd_values_come_back_from_a_flagfile(odd: str, tmp_path: Path) -> None:
-    _, values = flags.parse([f"--data=a{odd}b.nc"])
+    _, values = options.parse([f"--data=a{odd}b.nc"])
     assert values["data"] == f"a{odd}b.nc"
-    _, again = flags.parse([write(tmp_path / "again.cfg", flags.as_flagfile(values))])
+    _, again = options.parse([write(tmp_path / "again.cfg", options.as_flagfile(values))])
     assert again == values

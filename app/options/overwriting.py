@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from app.config.experiment import Experiment
-from app.config.values import path
 from app.data.description import DataDescription
 from app.data.reading.paths import BUILT_IN, LOCAL_ADDRESS, REMOTE, expand, local
 from app.errors import InputError
+from app.options.experiment import Experiment
+from app.options.values import path
 from app.running.run_files import contents, is_prediction, other_run
 
 Named = tuple[str, Path]  # the flag, or the part of the data, and where it leads

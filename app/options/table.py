@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from app.flags import experiment, learning, use
-from app.flags.flag import Flag
+from app.options import flags_experiment, flags_learning, flags_use
+from app.options.flag import Flag
 
 SECTIONS: dict[str, tuple[Flag, ...]] = {
-    "EXPERIMENT": experiment.EXPERIMENT,
-    "DATA": experiment.DATA,
-    "DOWNSCALING": experiment.DOWNSCALING,
-    "MODEL": learning.MODEL,
-    "DIFFUSION": learning.DIFFUSION,
-    "TRAINING": learning.TRAINING,
-    "INFERENCE": use.INFERENCE,
-    "MACHINE": use.MACHINE,
-    "SWEEP": use.SWEEP,
+    "EXPERIMENT": flags_experiment.EXPERIMENT,
+    "DATA": flags_experiment.DATA,
+    "DOWNSCALING": flags_experiment.DOWNSCALING,
+    "MODEL": flags_learning.MODEL,
+    "DIFFUSION": flags_learning.DIFFUSION,
+    "TRAINING": flags_learning.TRAINING,
+    "INFERENCE": flags_use.INFERENCE,
+    "MACHINE": flags_use.MACHINE,
+    "SWEEP": flags_use.SWEEP,
 }
 
 FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
@@ -57,7 +57,7 @@ FREE_FLAGS = frozenset(
         ),
         *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
         "time_limit",
-        *(flag.name for flag in use.SWEEP),
+        *(flag.name for flag in flags_use.SWEEP),
         *("network_interface", "launch_timeout", "rank_timeout"),
     }
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from app import flags
-from app.config.experiment import Experiment
-from app.config.model import JOIN
-from app.config.training import AMOUNT_LOSS, DIFFUSION, IN_TIME, STACK_TRAINER, TRAINERS_OF_WINDOWS
-from app.config.values import joined, path
 from app.errors import InputError
+from app.options.experiment import Experiment
+from app.options.model import JOIN
+from app.options.table import FLAGS_BY_NAME
+from app.options.training import AMOUNT_LOSS, DIFFUSION, IN_TIME, STACK_TRAINER, TRAINERS_OF_WINDOWS
+from app.options.values import joined, path
 
 SPACE_ALONE = (
     *("patch_size", "constraint", "first_guess", "init_from", "halo", "input_noise"),
@@ -194,7 +194,7 @@ def _check_time(experiment: Experiment) -> None:
         raise InputError(
             f"--loss=quantile with --trainer={IN_TIME}: expected a loss of fields, such as mae"
         )
-    defaults = {name: flag.default for name, flag in flags.FLAGS_BY_NAME.items()}
+    defaults = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
     spatial = [name for name in SPACE_ALONE if values[name] != defaults[name]]
     if spatial:
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.flags.flag import Flag, registered
+from app.options.flag import Flag, registered
 from app.registry import REGISTRY
 
 MODEL = (

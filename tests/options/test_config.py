@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from app import config, flags
+from app import options
 from app.errors import InputError
 
 DATA = ["--data=synthetic", "--variable=t2m"]
 
 
-def build(*argv: str) -> config.Experiment:
-    return config.build(*flags.parse(argv))
+def build(*argv: str) -> options.Experiment:
+    return options.build(*options.parse(argv))
 
 
 def test_stages_come_in_their_order_and_override_the_booleans() -> None:
@@ -128,7 +128,7 @@ splits: {train: ["2000", "2001"], validation: ["2002", "2002"], test: ["2003", "
 """
 
 
-def described(tmp_path: Path, text: str, *argv: str) -> config.Experiment:
+def described(tmp_path: Path, text: str, *argv: str) -> options.Experiment:
     path = tmp_path / "data.yml"
     path.write_text(text, encoding="utf-8")
     return build("train", f"--data_config={path}", f"--data_root={tmp_path}", *argv)

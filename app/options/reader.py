@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InputError, one_line
-from app.flags.flag import LISTS, value_from_text
-from app.flags.table import DATA_WAYS, FLAGS_BY_NAME
+from app.options.flag import LISTS, value_from_text
+from app.options.table import DATA_WAYS, FLAGS_BY_NAME
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")

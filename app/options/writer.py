@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from app.flags.flag import Flag, as_text
-from app.flags.table import SECTIONS
+from app.options.flag import Flag, as_text
+from app.options.table import SECTIONS
 
 HELP_WIDTH = 100
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.data.description import GAP_POLICIES, KINDS, TRANSFORMS, UNCOVERED
-from app.flags.flag import Flag, registered
+from app.options.flag import Flag, registered
 
 EXPERIMENT = (
     Flag("train", "bool", True, "Run the stage train, where no stage is named."),

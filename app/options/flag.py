@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from app.errors import InputError
-from app.flags.bounds import BOUNDS
+from app.options.bounds import BOUNDS
 from app.registry import REGISTRY
 
 EXPECTED = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from app.config.values import joined, path
 from app.data.description import Source
 from app.errors import InputError
+from app.options.values import joined, path
 from app.running.run_files import check_prediction_name
 
 
