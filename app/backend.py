@@ -50,7 +50,7 @@ def _set_threads(tf: Any, threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:  # a second run within one process, as in a notebook
-        logging.warning("TensorFlow runs already; its threads stay as they are")
+        logging.info("TensorFlow runs already; its threads stay as they are")
 
 
 def _choose_device(tf: Any, gpus: list[Any], machine: MachineConfig, ranks: Ranks) -> None:

@@ -11,7 +11,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 
@@ -19,7 +18,6 @@ from absl import flags as absl_flags
 from absl import logging
 
 from app import options
-from app.distributed import horovod_errors
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
@@ -29,6 +27,7 @@ from app.running.locks import give_back_all
 from app.running.masking import masked
 from app.running.progress import leave_terminal
 from app.session import Session
+from app.stages.sequence import only_looks, run_stages
 
 USAGE = """\
 finescale: deep-learning downscaling of gridded Earth-science data.
@@ -41,9 +40,6 @@ Several stages run in that order; train and test prepare the data by themselves.
 line beats flagfiles. In flagfiles, blank lines, lines that begin with # and text between
 triple quotes are skipped.\
 """
-STAGE_MODULES = {"list": "listing"}
-LOOKING = {"check", "list", "status"}  # stages that write nothing to the run folder
-JOINT_STAGES = {"train", "test"}  # whose ranks work together; the others run without TensorFlow
 
 
 def main(argv: Sequence[str]) -> int:
@@ -82,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     except (Interrupted, KeyboardInterrupt) as request:
         _report_interruption(str(request) or "keyboard", ranks)
         return _left(session, INTERRUPTED)
-    return _left(session, _shown() if _only_looks(session) else OK)
+    return _left(session, _shown() if only_looks(session) else OK)
 
 
 def _shown() -> int:
@@ -103,27 +99,10 @@ def _left(session: Session | None, code: int, reason: str = "") -> int:
 
 
 def _run_stages(session: Session) -> None:
-    stages = session.experiment.stages
-    guarded = not _only_looks(session)
     session.guard.interruption.ending = partial(_end_at_once, session)
     if session.ranks.launcher == "mpirun" and session.ranks.local_rank == 0:
         remove_dead_sessions()
-    if JOINT_STAGES & set(stages):
-        _ = session.team  # before any work: a rank that is missing would be missed after it
-    with session.guard if guarded else nullcontext():
-        for stage in stages:
-            if guarded:
-                session.guard.begin(stage)
-            module = STAGE_MODULES.get(stage, stage)
-            with (
-                failure.within(stage, session.experiment.sampling),
-                horovod_errors(session.watch, session.ranks.elastic),
-            ):
-                import_module(f"app.stages.{module}").run(session)
-
-
-def _only_looks(session: Session) -> bool:
-    return set(session.experiment.stages) <= LOOKING
+    run_stages(session)
 
 
 def _end_at_once(session: Session, reason: str) -> None:

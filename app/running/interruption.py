@@ -52,6 +52,7 @@ class Interruption:
         self._deferred = False
         self._raised = False
         self._over = False
+        self._signals: tuple[signal.Signals, ...] = SIGNALS
         self._keys = 0  # Ctrl-C so far
         self._gate = threading.RLock()  # held while what is said here changes, and by an ending
         self._watcher = threading.Thread(target=self._watch, name="interruption", daemon=True)
@@ -76,12 +77,18 @@ class Interruption:
         """Stop before this moment, in seconds since the epoch."""
         self._deadline = deadline
 
+    def leave_signals(self) -> None:
+        """Signals, and the end of the process, are another program's; stages look themselves."""
+        self._signals = ()
+        self.ending = lambda _: None
+
     def __enter__(self) -> Interruption:
         self._ear, self._mouth = socket.socketpair()
         self._mouth.setblocking(False)
         self._ear.settimeout(POLL)
-        self._fd = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
-        for number in SIGNALS:
+        if self._signals:
+            self._fd = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+        for number in self._signals:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as shells do for `command &`
                 self._before[number] = signal.signal(number, lambda *_: None)
         self._watcher.start()
@@ -95,7 +102,8 @@ class Interruption:
         self._watcher.join()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(self._fd)
+        if self._signals:
+            signal.set_wakeup_fd(self._fd)
         self._ear.close()
         self._mouth.close()
 
