@@ -79,27 +79,27 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "SupervisedTrainer",
             "pixel, structural or mixed loss",
-            "app.training.supervised:SupervisedTrainer",
+            "app.methods.supervised.method:Supervised",
         ),
         (
             "CGANTrainer",
             "that loss and a discriminator's judgement",
-            "app.training.cgan:CGANTrainer",
+            "app.methods.cgan.method:Cgan",
         ),
         (
             "DiffusionTrainer",
             "takes noise off; members are drawn by a sampler",
-            "app.training.diffusion:DiffusionTrainer",
+            "app.methods.diffusion.method:Diffusion",
         ),
         (
             "DeepSDTrainer",
             "a stack of stages, each on its own, then joined",
-            "app.training.stage_trainer:StageTrainer",
+            "app.methods.deepsd.method:DeepSD",
         ),
         (
             "TemDeepTrainer",
             "in time: frames between known ones, learnt from known ones alone",
-            "app.training.temdeep:TemDeepTrainer",
+            "app.methods.temdeep.method:TemDeep",
         ),
     ),
     "backbone": (

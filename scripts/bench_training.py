@@ -49,8 +49,8 @@ def main() -> None:
     session = Session(options.build(*options.parse(argv)), Ranks())
     shards, communicator = session.shards, session.communicator
 
-    from app.training.assemble import build_model
-    from app.training.supervised import SupervisedTrainer
+    from app.methods.spatial.model import build_model
+    from app.methods.supervised.trainer import SupervisedTrainer
 
     trainer = SupervisedTrainer(
         build_model(session.experiment, shards, session.ranks),

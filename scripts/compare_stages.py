@@ -12,9 +12,10 @@ import argparse
 from pathlib import Path
 
 from app.errors import InputError, refusals
-from app.options import STACK_TRAINER
 from app.running.run_folder import model_file
 from app.session import Session
+
+STACK_TRAINER = "DeepSDTrainer"
 
 
 def main() -> None:

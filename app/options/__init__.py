@@ -1,7 +1,7 @@
 """Every option, once; the command line, flagfiles, --help, and the experiment they describe."""
 
 from app.options.data import time_steps
-from app.options.experiment import Experiment, SweepConfig, stage_path
+from app.options.experiment import Experiment, SweepConfig
 from app.options.flag import Flag, as_text
 from app.options.from_flags import build, build_sweep
 from app.options.model import JOIN, ModelConfig, StackConfig
@@ -10,8 +10,6 @@ from app.options.reader import given_names, parse, value_of, without
 from app.options.table import DATA_WAYS, FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
 from app.options.training import (
     AMOUNT_LOSS,
-    DIFFUSION,
-    STACK_TRAINER,
     SamplingConfig,
     TrainingConfig,
     TransferConfig,
@@ -22,12 +20,10 @@ from app.options.writer import as_flagfile, help_text
 __all__ = [
     "AMOUNT_LOSS",
     "DATA_WAYS",
-    "DIFFUSION",
     "FLAGS_BY_NAME",
     "FREE_FLAGS",
     "JOIN",
     "SECTIONS",
-    "STACK_TRAINER",
     "Experiment",
     "Flag",
     "InferenceConfig",
@@ -47,7 +43,6 @@ __all__ = [
     "given_names",
     "help_text",
     "parse",
-    "stage_path",
     "time_steps",
     "value_of",
     "without",

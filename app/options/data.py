@@ -14,8 +14,8 @@ from app.data.reading import yaml_values
 from app.data.reading.plain_description import from_files, from_module
 from app.data.reading.yaml_description import from_yaml, region_of, splits_from_text
 from app.errors import InputError
+from app.methods.method import able
 from app.options.table import DATA_WAYS
-from app.options.training import IN_TIME
 
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 # Flags of which each takes the place of the description's value of that name.
@@ -138,7 +138,9 @@ def time_steps(values: dict[str, Any]) -> TimeSteps:
     seconds = {}
     for name in ("input_step", "target_step"):
         if values[name] is None:
-            raise InputError(f"--trainer={IN_TIME}: expected --{name}, such as --{name}=1h")
+            raise InputError(
+                f"--trainer={' or '.join(able('in_time'))}: expected --{name}, such as --{name}=1h"
+            )
         seconds[name] = duration(values[name], f"--{name}")
     steps = TimeSteps(**seconds, gaps=values["gap_policy"])
     if steps.target_step < 1 or steps.input_step % steps.target_step or steps.parts < 2:

@@ -8,14 +8,9 @@ from typing import Any
 
 from app.data.description import DataDescription
 from app.errors import InputError
-from app.options.model import JOIN, DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
-from app.options.training import (
-    IN_TIME,
-    STACK_TRAINER,
-    SamplingConfig,
-    TrainingConfig,
-    TransferConfig,
-)
+from app.methods.method import Method, method_named
+from app.options.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
+from app.options.training import SamplingConfig, TrainingConfig, TransferConfig
 from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
 from app.options.values import path
 from app.running.run_files import PREDICTION
@@ -50,12 +45,14 @@ class Experiment:
     flags: dict[str, Any]
 
     @property
+    def method(self) -> Method:
+        """How the model is trained."""
+        return method_named(self.training.trainer)
+
+    @property
     def guarded_path(self) -> Path:
-        """The folder that this run alone may write to: stages of a stack may run side by side."""
-        stage = self.stack.sr_stage
-        if self.training.trainer == STACK_TRAINER and stage not in (None, JOIN):
-            return stage_path(self.save_path, int(stage or 0))
-        return self.save_path
+        """The folder that this run alone may write to."""
+        return self.method.guarded_path(self)
 
     @property
     def prediction(self) -> Path:
@@ -69,7 +66,7 @@ class Experiment:
     @property
     def in_time(self) -> bool:
         """Whether the run downscales in time instead of in space."""
-        return self.training.trainer == IN_TIME
+        return self.method.abilities.in_time
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,3 @@ class SweepConfig:
             )
         if self.sbatch_options and not self.submit:
             raise InputError("--sbatch_options without --submit: nothing is given to sbatch")
-
-
-def stage_path(run: Path, number: int) -> Path:
-    """Folder of one stage of a stack within that of the run."""
-    return run / "stages" / f"stage_{number}"

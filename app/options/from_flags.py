@@ -12,6 +12,7 @@ from app.data.reading.paths import separate
 from app.data.reading.plain_description import statics
 from app.durations import Interval, seconds_of
 from app.errors import InputError
+from app.methods.method import method_named
 from app.options.checks import check_pairs
 from app.options.data import check_splits, data_wanted, described, test_data_of, time_steps
 from app.options.experiment import Experiment, SweepConfig
@@ -19,13 +20,7 @@ from app.options.model import DiffusionConfig, ModelConfig, StackConfig, Tempora
 from app.options.overwriting import check_output, check_overwriting
 from app.options.reader import given_names, without
 from app.options.table import SECTIONS
-from app.options.training import (
-    DEFAULT_SCALE,
-    IN_TIME,
-    SamplingConfig,
-    TrainingConfig,
-    TransferConfig,
-)
+from app.options.training import SamplingConfig, TrainingConfig, TransferConfig
 from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
 from app.options.values import fold, folder, listed, pairs, part, path, truths, whole_numbers
 from app.registry import unknown
@@ -72,6 +67,7 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
     """The experiment of a command line, refused in one line where it cannot work."""
     runs = words[1:] if words[:1] == ("status",) else ()
     stages = _stages(words[:1] if runs else words, values)
+    resolved = _resolved(values)
     experiment = Experiment(
         stages=stages,
         save_path=folder(values, "save_path"),
@@ -79,13 +75,12 @@ def build(words: tuple[str, ...], values: dict[str, Any]) -> Experiment:
         stage_to=path(values["stage_to"]) if values["stage_to"] else None,
         data=None,
         test_data=None,
-        sampling=_sampling(values),
+        sampling=part(SamplingConfig, resolved, max_steps=DEBUG_STEPS if values["debug"] else None),
         model=part(ModelConfig, values),
         training=part(
             TrainingConfig,
-            values,
+            resolved,
             checkpoint_every=_checkpoint_every(values),
-            **_epochs(values),
             left_out_fold=fold(values),
         ),
         diffusion=part(
@@ -195,25 +190,10 @@ def _own_statics(values: dict[str, Any]) -> tuple[Source, ...]:
     return statics(values["static"])
 
 
-def _sampling(values: dict[str, Any]) -> SamplingConfig:
-    scale = values["scale"]
-    if values["trainer"] == IN_TIME and scale == DEFAULT_SCALE:
-        scale = 1
-    steps = DEBUG_STEPS if values["debug"] else None
-    return part(SamplingConfig, values, scale=scale, max_steps=steps)
-
-
-def _epochs(values: dict[str, Any]) -> dict[str, int]:
-    """What --epochs comes to in debug runs, and where it is the sum of two stages."""
-    if values["trainer"] == IN_TIME:
-        stages = [values["pretrain_epochs"], values["coherence_epochs"]]
-        if values["debug"]:
-            stages = [min(1, epochs) for epochs in stages]
-        if not sum(stages):
-            raise InputError("--pretrain_epochs=0 with --coherence_epochs=0: nothing to train")
-        names = ("pretrain_epochs", "coherence_epochs", "epochs")
-        return dict(zip(names, (*stages, sum(stages)), strict=True))
-    return {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
+def _resolved(values: dict[str, Any]) -> dict[str, Any]:
+    """The flags with what they come to in debug runs, and for the method of training."""
+    epochs = {"epochs": values["trained_epochs"] + DEBUG_EPOCHS} if values["debug"] else {}
+    return {**values, **epochs, **method_named(values["trainer"]).resolve(values)}
 
 
 def _debug_inference(values: dict[str, Any]) -> dict[str, int]:

@@ -10,13 +10,8 @@ from app.durations import NEVER, Interval
 from app.errors import InputError
 
 DEFAULT_SCALE = 2
-DIFFUSION = "DiffusionTrainer"
-STACK_TRAINER = "DeepSDTrainer"
-IN_TIME = "TemDeepTrainer"
-TRAINERS_OF_WINDOWS = ("SupervisedTrainer", "CGANTrainer")
 AMOUNT_LOSS = "bernoulli_gamma"
 DENSE_LOSSES = ("mse", "mae", "huber")
-DENSE_TRAINERS = ("SupervisedTrainer", "CGANTrainer", STACK_TRAINER)
 
 
 @dataclass(frozen=True)
@@ -123,11 +118,6 @@ class TrainingConfig:
         levels = ",".join(map(str, self.quantiles))
         if not all(a < b for a, b in pairwise(self.quantiles)):
             raise InputError(f"--quantiles={levels}: expected rising levels")
-        if self.loss == "quantile" and self.trainer != "SupervisedTrainer":
-            raise InputError(
-                f"--loss=quantile with --trainer={self.trainer}: expected SupervisedTrainer; "
-                "no other one trains several quantiles"
-            )
 
     def _check_dense(self) -> None:
         if not self.dense_alpha:
@@ -136,11 +126,6 @@ class TrainingConfig:
             raise InputError(
                 f"--dense_alpha={self.dense_alpha} with --loss={self.loss}: expected one of "
                 f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed"
-            )
-        if self.trainer not in DENSE_TRAINERS:
-            raise InputError(
-                f"--dense_alpha={self.dense_alpha} with --trainer={self.trainer}: expected one of "
-                f"{', '.join(DENSE_TRAINERS)}"
             )
 
     def _check_rates(self, name: str, values: tuple[float, ...]) -> None:

@@ -65,11 +65,11 @@ def run(session: Session) -> None:
 
 def _refuse_what_training_would(session: Session) -> None:
     from app.training.folds import without_fold
-    from app.training.trainable import check_trainable
 
     experiment, shards = session.experiment, session.shards
     if "train" in shards.splits:
-        check_trainable(experiment, without_fold(shards, experiment.training.left_out_fold))
+        learnt_from = without_fold(shards, experiment.training.left_out_fold)
+        experiment.method.check_data(experiment, learnt_from)
     session.observations(shards)
 
 

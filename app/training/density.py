@@ -25,7 +25,7 @@ from app.losses.dense import (
 )
 from app.options import TrainingConfig
 from app.running.netcdf_file import write_dataset
-from app.training.trainable import dense_threshold
+from app.training.dense_threshold import dense_threshold
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 

@@ -7,11 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.data.shards import Shards
-from app.data.shards.time_plan import WITHHELD
 from app.errors import InputError
-from app.options import DIFFUSION, Experiment
+from app.options import Experiment
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.options import Experiment, ModelConfig
 
 MEBI, GIBI = 2**20, 2**30
 FLOAT = 4  # bytes
@@ -47,7 +50,7 @@ def memory(experiment: Experiment, shards: Shards, with_network: bool = True) ->
     fields = coarse * (channels["lr"] + channels["predictors"])
     fields += fine * (channels["hr"] + channels["static"])
     samples = min(sampling.batch_size, shards.size("train")) * frames
-    kept = _kept(experiment, coarse, fine) if with_network else 0
+    kept = experiment.method.kept_values(experiment, coarse, fine) if with_network else 0
     return FRAMEWORK + samples * FLOAT * (BATCHES * fields + kept)
 
 
@@ -78,11 +81,7 @@ def notes(experiment: Experiment, shards: Shards) -> Iterator[str]:
             f"training may need {needed / GIBI:.1f} GiB a rank, and there are "
             f"{there / GIBI:.1f}; expected a smaller --batch_size, or --patch_size"
         )
-    if experiment.in_time and "test" in shards.splits and WITHHELD not in shards.splits:
-        yield (
-            "the record has no frames between the known ones of the test period: what is filled "
-            "in cannot be scored"
-        )
+    yield from experiment.method.notes(shards)
 
 
 def machine_memory() -> int:
@@ -98,14 +97,10 @@ def machine_memory() -> int:
     return min(known, default=0)
 
 
-def _kept(experiment: Experiment, coarse: int, fine: int) -> int:
-    """Values that the network keeps of one frame for its gradients."""
-    model = experiment.model
-    if experiment.training.trainer == DIFFUSION:
-        config = experiment.diffusion
-        shares = (m / 4**level for level, m in enumerate(config.channel_multipliers))
-        width = config.n_channels * sum(shares)
-        return int(fine * width * LAYERS_A_BLOCK * 2 * config.unet_blocks)
-    on_fine_grid = experiment.in_time or model.upsampling == "pin"
-    trunk = (fine if on_fine_grid else coarse) * model.n_filters
-    return trunk * LAYERS_A_BLOCK * model.n_blocks + fine * model.n_filters * LAYERS_BEHIND
+def network_values(model: ModelConfig, trunk: int, fine: int) -> int:
+    """Values that a network of the model flags keeps of one frame for its gradients.
+
+    trunk: cells of the grid that its blocks work on.
+    """
+    kept = trunk * model.n_filters
+    return kept * LAYERS_A_BLOCK * model.n_blocks + fine * model.n_filters * LAYERS_BEHIND

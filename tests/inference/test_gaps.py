@@ -17,9 +17,9 @@ from app.inference.gaps import Gaps, GuideGaps
 from app.inference.predict import predict
 from app.inference.windows import Windows
 from app.inference.writer import Layout
+from app.methods.known_inputs import known_inputs
 from app.models.known_inputs import KnownInputs
 from app.ranks import Ranks
-from app.training.known_inputs import known_inputs
 from tests.data.shard_helpers import field, perfect_prog, source, write
 
 GEOMETRY = Geometry.build(Grid(np.arange(6.0), np.arange(8.0)), 2)

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from app.distributed import Communicator
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import PhysicalModel, load_physical_model
 from app.models.build import precision
 from app.options import TrainingConfig
 from app.ranks import Ranks
-from app.training.supervised import SupervisedTrainer
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 TOLERANCE = {"float32": 0.0, "mixed_bfloat16": 0.1, "mixed_float16": 0.02}

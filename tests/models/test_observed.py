@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from app.distributed import Communicator
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import ModelConfig, TrainingConfig
 from app.ranks import Ranks
-from app.training.supervised import SupervisedTrainer
 
 SCALE, CELLS, FINE = 2, (3, 4), (6, 8)
 MEAN, SPREAD = 280.0, 5.0

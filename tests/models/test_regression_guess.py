@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
+from app.methods.diffusion.model import trained_guess
 from app.models import (
     Channel,
     DiffusionModel,
@@ -22,7 +23,6 @@ from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.samplers import SamplingOptions
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import ModelConfig
-from app.training.assemble_diffusion import trained_guess
 
 SCALE, CELLS = 2, (4, 3)
 FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)

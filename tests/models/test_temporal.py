@@ -11,6 +11,7 @@ from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.grids.sun import sun_response
+from app.methods.temdeep.model import fit_course
 from app.models import Channel
 from app.models.build import precision
 from app.models.temporal import (
@@ -21,7 +22,6 @@ from app.models.temporal import (
     load_temporal_model,
 )
 from app.models.temporal.network import interpolated
-from app.training.assemble_time import fit_course
 
 Y, X = 9, 13
 

@@ -12,23 +12,16 @@ import numpy as np
 from app import options
 from app.data.streaming.sampler import Sampler
 from app.ranks import Ranks
-from app.registry import REGISTRY
 from app.session import Session
-from app.stages.train import parts
 
 
 def main(out: Path, steps: int, argv: list[str]) -> None:
     experiment = options.build(*options.parse(["train", *argv]))
     session = Session(experiment, Ranks.from_environment())
-    shards, communicator, ranks = session.shards, session.communicator, session.ranks
-    model, samples = parts(session, shards)
-    trainer = REGISTRY.resolve("trainer", experiment.training.trainer)(
-        model,
-        experiment.training,
-        communicator,
-        steps_per_epoch=steps,
-        data_range=shards.scaling["hr"].data_range,
-    )
+    ranks = session.ranks
+    _ = session.communicator  # TensorFlow starts as the run wants it
+    parts = experiment.method.build(session, session.shards)
+    samples, trainer = parts.samples, parts.trainer
     sampler = Sampler(
         n=samples.size("train"),
         seed=experiment.training.seed,

@@ -13,7 +13,6 @@ from app import options
 from app.distributed import Communicator
 from app.errors import InputError, Interrupted
 from app.ranks import Ranks
-from app.registry import REGISTRY
 from app.session import Session
 from tests.system.conftest import Run
 from tests.system.test_ranks import steps as ranks_after_steps
@@ -83,19 +82,12 @@ def eager() -> Iterator[None]:
 def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]:
     """A session, and the model's weights after some steps of coherence, triples' loss included."""
     from app.data.streaming.sampler import Sampler
-    from app.stages.train import parts
 
     experiment = options.build(*options.parse(["train", *argv]))
     session = Session(experiment, Ranks())
-    communicator = session.communicator
-    model, samples = parts(session, session.shards)
-    trainer = REGISTRY.resolve("trainer", "TemDeepTrainer")(
-        model,
-        experiment.training,
-        communicator,
-        steps_per_epoch=steps,
-        data_range=session.shards.scaling["hr"].data_range,
-    )
+    _ = session.communicator  # TensorFlow starts as the run wants it
+    parts = experiment.method.build(session, session.shards)
+    model, samples, trainer = parts.model, parts.samples, parts.trainer
     epoch = experiment.training.pretrain_epochs
     sampler = Sampler(samples.size("train"), epoch=epoch, batch_size=4)
     with samples.batches("train", sampler) as stream:
@@ -193,7 +185,7 @@ def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path
 def untrained(argv: list[str]) -> "tuple[Session, TemporalModel, KnownRecord]":
     """A model of the data that these flags describe, and their test period."""
     from app.inference.in_time import of_split
-    from app.training.assemble_time import build_temporal_model
+    from app.methods.temdeep.model import build_temporal_model
 
     session = Session(options.build(*options.parse(["test", *argv])), Ranks())
     session.communicator.barrier()

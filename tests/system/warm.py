@@ -32,7 +32,7 @@ PEER = (socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
 MODULES = (
     *("tensorflow", "keras", "horovod.tensorflow", "matplotlib.pyplot", "app.main", "app.models"),
     *("app.stages.train", "app.stages.test", "app.stages.metrics", "app.stages.prepare"),
-    *("app.training.loop", "app.training.assemble", "app.training.assemble_diffusion"),
+    *("app.training.loop", "app.methods.spatial.model", "app.methods.diffusion.model"),
     *("app.inference.predict", "app.metrics.evaluate", "app.report.figures"),
     *("app.distributed.watch", "horovod.runner.http.http_server"),
 )

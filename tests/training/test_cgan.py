@@ -10,6 +10,7 @@ import pytest
 
 from app.distributed import Communicator
 from app.errors import InputError
+from app.methods.cgan.trainer import CGANTrainer
 from app.models import (
     Channel,
     ModelArrays,
@@ -20,7 +21,6 @@ from app.models import (
 )
 from app.options import Experiment, ModelConfig, TrainingConfig, build, parse
 from app.ranks import Ranks
-from app.training.cgan import CGANTrainer
 from app.training.state import capture, restore
 
 SCALE, CELLS = 2, (5, 3)

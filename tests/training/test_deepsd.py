@@ -9,12 +9,12 @@ import xarray as xr
 
 from app.grids import Geometry, Grid
 from app.main import main
+from app.methods.deepsd.trainer import layer_rates
 from app.models import load_physical_model
 from app.models.block_means import BlockMeans
 from app.models.stack import build_stages
 from app.options import ModelConfig, StackConfig
 from app.training.base import build_optimizer
-from app.training.stage_trainer import layer_rates
 from tests.system.conftest import fields
 
 

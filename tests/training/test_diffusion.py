@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from app.distributed import Communicator
 from app.errors import InputError
+from app.methods.diffusion.trainer import DiffusionTrainer
 from app.models import Channel, DiffusionModel, InterpolationGuess, ModelArrays, ModelSpec
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.process import Process
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import Experiment, TrainingConfig, build, parse
 from app.ranks import Ranks
-from app.training.diffusion import DiffusionTrainer
 from app.training.folds import CrossFitted, WithoutFold, fold_bounds, without_fold
 from app.training.state import capture, restore
 

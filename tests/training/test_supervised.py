@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from app.distributed import Communicator
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.options import ModelConfig, TrainingConfig
 from app.ranks import Ranks
 from app.training.state import capture, restore
-from app.training.supervised import SupervisedTrainer
 
 SCALE, CELLS = 2, (6, 4)
 FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)

@@ -7,7 +7,7 @@ import pytest
 
 from app import options
 from app.data.description import Variable
-from app.training.trainable import amount_limits
+from app.methods.spatial.checks import amount_limits
 
 
 @pytest.mark.parametrize(("mean", "std", "unit"), [(0.5, 1.5, 2.0), (0.0, 0.0, 0.3)])

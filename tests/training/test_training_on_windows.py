@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from app.distributed import Communicator
 from app.losses import build_loss
+from app.methods.cgan.trainer import CGANTrainer
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.options import ModelConfig, TrainingConfig, TransferConfig
 from app.ranks import Ranks
-from app.training.cgan import CGANTrainer
-from app.training.supervised import SupervisedTrainer
 from app.training.transfer import initialise
 
 SCALE, CELLS, T, B = 2, (6, 4), 3, 4

@@ -10,6 +10,7 @@ import pytest
 
 from app.distributed import Communicator
 from app.errors import InputError
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import (
     Channel,
     InterpolationGuess,
@@ -23,7 +24,6 @@ from app.options import ModelConfig, TrainingConfig, TransferConfig
 from app.options.model import PLAIN_BLOCKS
 from app.ranks import Ranks
 from app.registry import REGISTRY
-from app.training.supervised import SupervisedTrainer
 from app.training.transfer import freeze, initialise, weights
 
 SCALE, CELLS = 2, (8, 6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any
 
 import keras
@@ -15,6 +14,13 @@ from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
 from app.data.description import DataDescription, Source
 from app.data.shards import Shards
+from app.methods.known_inputs import known_inputs, known_targets
+from app.methods.spatial.checks import (
+    amount_limits,
+    constraint_twins,
+    guess_twins,
+    lower_bounds,
+)
 from app.models import (
     Channel,
     InterpolationGuess,
@@ -26,16 +32,8 @@ from app.models import (
     output_of,
     time_channels,
 )
-from app.options import DIFFUSION, Experiment
+from app.options import Experiment
 from app.ranks import Ranks
-from app.training.known_inputs import known_inputs, known_targets
-from app.training.trainable import (
-    amount_limits,
-    check_trainable,
-    constraint_twins,
-    guess_twins,
-    lower_bounds,
-)
 
 
 def build_model(
@@ -48,24 +46,11 @@ def build_model(
 
     `make_network` gives another network than that of the model flags; it enlarges by itself.
     """
-    sampling, config = experiment.sampling, experiment.model
-    check_trainable(experiment, shards)
-    if config.constraint != "none" and shards.explicit and ranks.first:
-        logging.warning(
-            "--constraint=%s with explicit pairs: block means become those of the low-resolution "
-            "source, its bias included",
-            config.constraint,
-        )
-    spec = _spec(experiment, shards)
-    if experiment.training.trainer == DIFFUSION:
-        from app.training.assemble_diffusion import build_diffusion, trained_guess
-
-        guess = trained_guess(experiment.diffusion.regression_from, spec, "--regression_from")
-        guess = guess or _first_guess(experiment, shards, ranks)
-        fit = partial(fitted_guess, experiment, shards)
-        return build_diffusion(experiment, shards, ranks, spec, _arrays(shards), guess, fit)
+    config = experiment.model
+    on_fine_grid = make_network is None and config.upsampling == "pin"
+    spec = model_spec(experiment, shards, on_fine_grid=on_fine_grid)
+    warn_of_bias(config.constraint, shards, ranks)
     if make_network is not None:
-        spec = replace(spec, interpolation=None)
         network = make_network(spec)
     else:
         output = output_of(spec.quantiles, spec.amounts)
@@ -74,18 +59,29 @@ def build_model(
             n_inputs=len(spec.inputs) + len(spec.time_channels),
             n_static=spec.n_static,
             n_outputs=len(spec.outputs) * output.n_parameters,
-            scale=sampling.scale,
+            scale=experiment.sampling.scale,
             coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
             zero_output=config.first_guess != "none",
         )
     logging.info("network: %d weights", network.count_params())
-    return PhysicalModel(spec, _arrays(shards), network, _first_guess(experiment, shards, ranks))
+    return PhysicalModel(
+        spec, model_arrays(shards), network, first_guess(experiment, shards, ranks)
+    )
 
 
-def _spec(experiment: Experiment, shards: Shards) -> ModelSpec:
+def warn_of_bias(constraint: str, shards: Shards, ranks: Ranks) -> None:
+    """Say that a constraint to a source of its own keeps that source's bias."""
+    if constraint != "none" and shards.explicit and ranks.first:
+        logging.warning(
+            "--constraint=%s with explicit pairs: block means become those of the low-resolution "
+            "source, its bias included",
+            constraint,
+        )
+
+
+def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) -> ModelSpec:
+    """What a model is made for; `on_fine_grid`: whether its inputs are interpolated first."""
     variables = shards.variables
-    diffusion = experiment.training.trainer == DIFFUSION
-    on_fine_grid = diffusion or experiment.model.upsampling == "pin"
     return ModelSpec(
         inputs=tuple(Channel.of(v) for v in (*variables["lr"], *variables["predictors"])),
         outputs=tuple(Channel.of(v) for v in variables["hr"]),
@@ -132,7 +128,8 @@ def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]
     return [as_read(s) for s in (data.low_resolution or data.predictand, *data.predictors)]
 
 
-def _arrays(shards: Shards) -> ModelArrays:
+def model_arrays(shards: Shards) -> ModelArrays:
+    """The scaling, mask and statics that a model holds."""
     geometry, scaling = shards.geometry, shards.scaling
     inputs = [scaling["lr"]]
     if shards.variables["predictors"]:
@@ -158,7 +155,8 @@ def _padded(values: np.ndarray, geometry: Any) -> np.ndarray:
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
 
 
-def _first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
+def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
+    """What the network corrects, fitted on the first rank; None where it corrects nothing."""
     kind, scale = experiment.model.first_guess, experiment.sampling.scale
     variables = shards.variables
     if kind == "none":

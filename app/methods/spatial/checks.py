@@ -1,4 +1,4 @@
-"""What training needs of the data: refused alike by the stages `train` and `check`.
+"""What fields need to be trained on: refused alike by the stages `train` and `check`.
 
 Nothing here imports TensorFlow.
 """
@@ -11,29 +11,24 @@ from app.baselines.interpolation import find_twins
 from app.data.description import Variable
 from app.data.shards import Shards
 from app.data.streaming.batches import patch_corners
-from app.data.streaming.triples import middle_frames
 from app.data.streaming.windows import samples
 from app.data.transforms import inverse
 from app.data.units import same_unit
 from app.data.wet import summed_over, wet_limit
 from app.errors import InputError
-from app.options import AMOUNT_LOSS, DIFFUSION, STACK_TRAINER, Experiment
+from app.options import AMOUNT_LOSS, Experiment
 from app.running.run_folder import RunFolder, model_file
 from app.training.checkpoints import load_facts
+from app.training.dense_threshold import dense_threshold
 
 TRAINED_ON = ("train", "validation")
 
 
-def check_trainable(experiment: Experiment, shards: Shards) -> None:
+def check_fields(experiment: Experiment, shards: Shards) -> None:
     """InputError for what can only be refused once grids, times and variables are known."""
-    if experiment.in_time:
-        _check_triples(experiment, shards)
-        return
     for split in TRAINED_ON:
         samples(shards, split, experiment.sampling.time_window)
     _check_patches(experiment, shards)
-    if experiment.training.trainer == STACK_TRAINER:
-        _refuse_pixel_scaling(shards)
     model = experiment.model
     constraint_twins(model.constraint, shards)
     lower_bounds(model.output_activation, shards.variables["hr"])
@@ -42,8 +37,6 @@ def check_trainable(experiment: Experiment, shards: Shards) -> None:
     if experiment.training.dense_alpha:
         for variable in shards.variables["hr"]:
             dense_threshold(experiment.training.dense_on, variable, accumulated(experiment))
-    if experiment.training.trainer == DIFFUSION:
-        _check_folds(experiment, shards)
     _check_starts(experiment)
 
 
@@ -51,13 +44,6 @@ def accumulated(experiment: Experiment) -> int | None:
     """Seconds over which the predictand's aggregation sums; None without."""
     source = experiment.data.predictand if experiment.data else None
     return summed_over(source.aggregate if source else None)
-
-
-def _check_triples(experiment: Experiment, shards: Shards) -> None:
-    steps = experiment.data.time_steps if experiment.data else None
-    if steps is not None:
-        for split in TRAINED_ON:
-            middle_frames(shards, split, steps.input_step)
 
 
 def _check_patches(experiment: Experiment, shards: Shards) -> None:
@@ -69,14 +55,6 @@ def _check_patches(experiment: Experiment, shards: Shards) -> None:
         raise InputError(
             f"--patch_size={patches.size} with scaling_axes: pixel: scaling that belongs to grid "
             "points needs the whole domain; use scaling_axes: domain"
-        )
-
-
-def _check_folds(experiment: Experiment, shards: Shards) -> None:
-    folds, size = experiment.diffusion.regression_folds, shards.size("train")
-    if folds and folds > size:
-        raise InputError(
-            f"--regression_folds={folds}: expected no more than the {size} training samples"
         )
 
 
@@ -183,25 +161,3 @@ def lower_bounds(activation: str | None, variables: tuple[Variable, ...]) -> tup
                 "lower bound; expected valid_min or kind ratio in the data description"
             )
     return tuple(float(variable.valid_min or 0.0) for variable in variables)
-
-
-def dense_threshold(on: str, variable: Variable, accumulation: int | None) -> float | None:
-    """The smallest wet value, where only wet values are to be weighed; None for all."""
-    if on == "all":
-        return None
-    limit = wet_limit(variable, accumulation)
-    if limit is None or not limit.value:
-        raise InputError(
-            f"--dense_on={on}: {variable.name} ({variable.units or 'no unit'}, kind "
-            f"{variable.kind}) has no wet threshold; expected kind ratio and wet_threshold, or an "
-            "accumulation, in the data description, or --dense_on=all"
-        )
-    return limit.value
-
-
-def _refuse_pixel_scaling(shards: Shards) -> None:
-    if any(scaling.offset.ndim > 1 for scaling in shards.scaling.values()):
-        raise InputError(
-            "--trainer=DeepSDTrainer with scaling_axes: pixel: scaling that belongs to grid points "
-            "does not fit the resolutions between; use scaling_axes: domain"
-        )

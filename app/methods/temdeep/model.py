@@ -11,10 +11,10 @@ from app.data.description import TimeSteps
 from app.data.shards import Shards
 from app.data.shards.time_plan import all_summed
 from app.data.streaming.triples import TripleOptions, TripleSamples
+from app.methods.known_inputs import known_inputs
 from app.models import Channel
 from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
 from app.options import Experiment
-from app.training.known_inputs import known_inputs
 
 SHRINKAGE = 0.03  # chosen by cross-validation over three-day blocks of ERA5's known frames
 TINY = 1e-12

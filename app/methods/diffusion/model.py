@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +10,20 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.baselines.base import Fields, coarse_inputs, fine_values, time_blocks
+from app.baselines.base import coarse_inputs, fine_values, time_blocks
 from app.baselines.ridge import Encoded
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
 from app.data.times import modal_step
 from app.errors import InputError
-from app.models import LinearGuess, ModelArrays, ModelSpec, load_physical_model, time_channels
+from app.methods.spatial.model import (
+    first_guess,
+    fitted_guess,
+    model_arrays,
+    model_spec,
+    warn_of_bias,
+)
+from app.models import LinearGuess, ModelSpec, load_physical_model, time_channels
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings, classes_of
 from app.models.diffusion.process import Process
 from app.models.diffusion.regression import ModelGuess
@@ -33,20 +39,13 @@ LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at 
 BLOCK = 32  # samples evaluated at once
 
 
-def build_diffusion(
-    experiment: Experiment,
-    shards: Shards,
-    ranks: Ranks,
-    spec: ModelSpec,
-    arrays: ModelArrays,
-    first_guess: Any | None,
-    fit: Callable[[Fields], LinearGuess],
-) -> DiffusionModel:
-    """The untrained model; the targets' scaling comes from the first rank.
-
-    `fit` gives the linear first guess of encoded fields, for cross-fitting.
-    """
+def build_diffusion(experiment: Experiment, shards: Shards, ranks: Ranks) -> DiffusionModel:
+    """The untrained model; the targets' scaling comes from the first rank."""
     config = experiment.diffusion
+    warn_of_bias(experiment.model.constraint, shards, ranks)
+    spec, arrays = model_spec(experiment, shards, on_fine_grid=True), model_arrays(shards)
+    guess = trained_guess(config.regression_from, spec, "--regression_from")
+    guess = guess or first_guess(experiment, shards, ranks)
     classes: tuple[str, ...] = ()
     if config.time_encoding == "classes":
         classes = classes_of(spec.time_features)
@@ -62,13 +61,13 @@ def build_diffusion(
             sigma_max=config.sigma_max,
             min_snr=config.min_snr,
         ),
-        residual=config.learn_residuals and first_guess is not None,
+        residual=config.learn_residuals and guess is not None,
         instance_norm=config.instance_norm,
         classes=classes,
         time_step=modal_step(shards.stamps("train").seconds) if shards.has_times else 0,
         sampling=SamplingOptions.of(experiment.inference),
     )
-    guessed = len(spec.outputs) if first_guess is not None else 0
+    guessed = len(spec.outputs) if guess is not None else 0
     network = build_denoiser(
         UNetOptions(
             channels=config.n_channels,
@@ -85,33 +84,32 @@ def build_diffusion(
     logging.info("denoising network: %d weights", network.count_params())
     pixel = config.target_scaling == "pixel"
     shape = arrays.mask.shape if pixel else arrays.mask.shape[-1:]
-    fits = _fold_fits(experiment, shards, fit) if config.regression_folds else []
+    fits = _fold_fits(experiment, shards) if config.regression_folds else []
     own: Guess | None = None
     if config.regression_draws:
-        assert isinstance(first_guess, LinearGuess)  # what else has folds is refused
-        first_guess = UncertainGuess.from_fits(first_guess, fits)
-    model = DiffusionModel(
-        spec, arrays, network, first_guess, settings=settings, target_shape=shape
-    )
+        assert isinstance(guess, LinearGuess)  # what else has folds is refused
+        guess = UncertainGuess.from_fits(guess, fits)
+    model = DiffusionModel(spec, arrays, network, guess, settings=settings, target_shape=shape)
     if config.fold_regressions:
         model.cross_fitted = _of_trained(config.fold_regressions, shards.size("train"), model)
     if fits:
         guesses = [partial(_encoded_guess, model, one) for one in fits]
-        if isinstance(first_guess, UncertainGuess):
-            own = partial(_encoded_guess, model, first_guess)
+        if isinstance(guess, UncertainGuess):
+            own = partial(_encoded_guess, model, guess)
         model.cross_fitted = CrossFitted(guesses, shards.size("train"), own)
     if ranks.first:
         _fit_target(model, shards, pixel)
     return model
 
 
-def _fold_fits(
-    experiment: Experiment, shards: Shards, fit: Callable[[Fields], LinearGuess]
-) -> list[LinearGuess]:
+def _fold_fits(experiment: Experiment, shards: Shards) -> list[LinearGuess]:
     """The linear first guess once for each fold, fitted on all the others."""
     folds, samples = experiment.diffusion.regression_folds, shards.size("train")
     fields = Encoded(shards, time_channels(experiment.model.time_features))
-    return [fit(WithoutFold(fields, fold)) for fold in fold_bounds(samples, folds)]
+    return [
+        fitted_guess(experiment, shards, WithoutFold(fields, fold))
+        for fold in fold_bounds(samples, folds)
+    ]
 
 
 def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
@@ -18,30 +17,32 @@ from app.baselines.interpolation import match_channels
 from app.data.shards import Shards
 from app.data.streaming.samples import FieldSamples
 from app.data.transforms import forward
-from app.data.wet import summed_over
 from app.errors import InputError
 from app.grids import Geometry
 from app.integrity.archives import archive_damage
 from app.losses.dense import DenseWeights
+from app.methods.deepsd.folders import stage_path
+from app.methods.deepsd.trainer import StageTrainer
+from app.methods.one_phase import steps_per_epoch
+from app.methods.spatial.checks import accumulated
+from app.methods.spatial.method import begin_fields
+from app.methods.spatial.model import build_model
+from app.methods.supervised.trainer import SupervisedTrainer
 from app.models.block_means import BlockMeans
 from app.models.loading import load_model
 from app.models.saving import save_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
-from app.options import JOIN, Experiment, TrainingConfig, stage_path
+from app.options import JOIN, Experiment, TrainingConfig
 from app.running.atomic import read_json, write_json
 from app.running.changed_data import refuse_changed_data_of
 from app.running.run_data import check_same_data, facts_of_data
 from app.running.run_files import remove_training
 from app.running.run_folder import MADE_BY, RunFolder, flags_digest
 from app.session import Session
-from app.training.assemble import build_model
 from app.training.base import NetworkTrainer
-from app.training.begin import begin_run
 from app.training.density import fit_dense_weights, write_dense_weights
 from app.training.loop import Loop, already_trained, remake_small_files
-from app.training.stage_trainer import StageTrainer
-from app.training.supervised import SupervisedTrainer
 
 FINETUNE_SHARE = 0.1  # of the learning rate, where --finetune_rate does not say otherwise
 
@@ -64,10 +65,11 @@ def train_stack(session: Session) -> None:
     if not experiment.overwrite:
         for each in (folder, *folders):
             check_same_data(each, session.shards, experiment.accept_changed_data)
+    experiment.method.check_data(experiment, session.shards)
     parts = _Parts(session)
     if ranks.first and stack.joins:  # stages that are trained side by side leave the run alone
         overwrite = whole and experiment.overwrite
-        begin_run(session, session.shards, parts.model, overwrite=overwrite)
+        begin_fields(session, session.shards, parts.model, overwrite=overwrite)
     session.communicator.barrier()
     for number in stack.numbers:
         parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
@@ -129,6 +131,9 @@ class _Parts:
         self._experiment, self._shards = experiment, session.shards
         self._communicator, self._ranks = session.communicator, session.ranks
         shards = self._shards
+        sampling = experiment.sampling
+        self._samples = FieldSamples(shards, sampling.patches, frames=None)
+        self._steps = steps_per_epoch(sampling, self._samples, session.ranks)
         self.stages: list[keras.Model] = []
         self.model = build_model(experiment, shards, session.ranks, self._network)
         data = experiment.data
@@ -175,7 +180,7 @@ class _Parts:
                 experiment,
                 self._communicator,
                 means=self._means,
-                steps_per_epoch=self._steps(),
+                steps_per_epoch=self._steps,
                 data_range=self._shards.scaling["hr"].data_range,
                 dense=dense,
             )
@@ -214,7 +219,7 @@ class _Parts:
             self.model,
             joint,
             self._communicator,
-            steps_per_epoch=self._steps(),
+            steps_per_epoch=self._steps,
             data_range=self._shards.scaling["hr"].data_range,
             dense=dense,
         )
@@ -222,10 +227,9 @@ class _Parts:
         self._loop(trainer, folder, joint)
 
     def _loop(self, trainer: NetworkTrainer, folder: RunFolder, training: TrainingConfig) -> None:
-        patches = self._experiment.sampling.patches
         Loop(
             trainer,
-            FieldSamples(self._shards, patches, frames=None),
+            self._samples,
             self._communicator,
             folder,
             training,
@@ -233,19 +237,13 @@ class _Parts:
             self._session.guard,
         ).run()
 
-    def _steps(self) -> int:
-        sampling = self._experiment.sampling
-        steps = math.ceil(self._shards.size("train") / (sampling.batch_size * self._ranks.size))
-        return min(steps, sampling.max_steps or steps)
-
     def _dense(self, number: int) -> DenseWeights | None:
         """The weights of a stage's own targets."""
-        source = self._session.description.predictand
         return fit_dense_weights(
             self._experiment.training,
             self._shards,
             self._communicator,
-            summed_over(source.aggregate if source else None),
+            accumulated(self._experiment),
             _coarsened(self._shards, prod(self._experiment.stack.factors[number:])),
         )
 

@@ -1,0 +1,29 @@
+"""Training methods: one room each, behind the contract of `app.methods.method`.
+
+A new method is a class and one call that registers it, in this package or in a file of a user's:
+
+    @register("MyTrainer", "what it does, in one line")
+    class MyMethod(FieldMethod):
+        abilities = Abilities(observations=True)
+
+        def trainer_class(self):
+            from my_trainer import MyTrainer  # imports TensorFlow, so only here
+            return MyTrainer
+
+`--trainer=MyTrainer` then chooses it. It must bring
+
+- its `Abilities`: flags that need another one are refused without any code of the method's own;
+- a way to train. There are three classes to begin with:
+  `FieldMethod` (`app.methods.spatial.method`) trains one network on coarse and fine fields. It
+  needs `trainer_class`, a `NetworkTrainer` that says what is lowered; `build_model` where the
+  network or the model around it is another one.
+  `OnePhase` (`app.methods.one_phase`) trains one model in one loop. It needs `build`, which gives
+  the model, its samples and its trainer.
+  `Method` needs `train`, whatever that may be.
+
+It may bring `refuse` (combinations of flags that it does not go with), `check_data` (what only
+data can tell), `resolve` (flags that it reads in its own way) and `kept_values` (the memory that
+training takes). Nothing outside this package compares the name of a method; what differs is
+asked of it. Modules named `method` never import TensorFlow at their top: `--help`, `list` and
+`check` import them.
+"""

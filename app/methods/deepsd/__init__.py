@@ -1,0 +1,1 @@
+"""A stack of super-resolution stages (DeepSD)."""

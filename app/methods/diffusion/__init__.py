@@ -1,0 +1,1 @@
+"""Diffusion: a network learns to take noise off; members are drawn by a sampler."""

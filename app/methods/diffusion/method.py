@@ -1,0 +1,83 @@
+"""Diffusion. Imports no TensorFlow until it trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.errors import InputError
+from app.methods.method import Abilities
+from app.methods.spatial.method import FieldMethod
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.methods.diffusion.trainer import DiffusionTrainer
+    from app.models import DiffusionModel
+    from app.options import Experiment
+    from app.ranks import Ranks
+
+
+class Diffusion(FieldMethod):
+    """A U-Net on the fine grid that learns to take noise off what a first guess leaves."""
+
+    abilities = Abilities(observations=True, members=True)
+
+    def trainer_class(self) -> type[DiffusionTrainer]:
+        from app.methods.diffusion.trainer import DiffusionTrainer
+
+        return DiffusionTrainer
+
+    def build_model(self, experiment: Experiment, shards: Shards, ranks: Ranks) -> DiffusionModel:
+        from app.methods.diffusion.model import build_diffusion
+
+        return build_diffusion(experiment, shards, ranks)
+
+    def refuse(self, experiment: Experiment) -> None:
+        super().refuse(experiment)
+        model, diffusion = experiment.model, experiment.diffusion
+        if model.output_activation is not None:
+            raise InputError(
+                f"--output_activation={model.output_activation} with --trainer={self.name}: "
+                "members are drawn with both signs in encoded space; leave it out"
+            )
+        regression, patch = diffusion.regression_from, experiment.sampling.patch_size
+        if regression is not None and model.first_guess != "none":
+            raise InputError(
+                f"--regression_from={regression} with --first_guess={model.first_guess}: expected "
+                "one of them"
+            )
+        if regression is not None and patch is not None:
+            raise InputError(
+                f"--regression_from={regression} with --patch_size={patch}: "
+                "the trained model sees the whole domain; leave one of them out"
+            )
+        if diffusion.instance_norm and model.first_guess == "none" and regression is None:
+            raise InputError(
+                "--instance_norm with --first_guess=none: there is no field to take the mean and "
+                "standard deviation of; expected --first_guess=bilinear, bicubic or linear"
+            )
+        if diffusion.regression_folds and model.first_guess != "linear":
+            raise InputError(
+                f"--regression_folds={diffusion.regression_folds} with --first_guess="
+                f"{model.first_guess}: nothing is fitted; expected --first_guess=linear"
+            )
+        if diffusion.target_scaling == "pixel" and patch is not None:
+            raise InputError(
+                f"--target_scaling=pixel with --patch_size={patch}: scaling "
+                "that belongs to grid points needs the whole domain; use domain"
+            )
+
+    def check_data(self, experiment: Experiment, shards: Shards) -> None:
+        super().check_data(experiment, shards)
+        folds, size = experiment.diffusion.regression_folds, shards.size("train")
+        if folds and folds > size:
+            raise InputError(
+                f"--regression_folds={folds}: expected no more than the {size} training samples"
+            )
+
+    def kept_values(self, experiment: Experiment, coarse: int, fine: int) -> int:
+        from app.training.footprint import LAYERS_A_BLOCK
+
+        config = experiment.diffusion
+        shares = (m / 4**level for level, m in enumerate(config.channel_multipliers))
+        width = config.n_channels * sum(shares)
+        return int(fine * width * LAYERS_A_BLOCK * 2 * config.unet_blocks)

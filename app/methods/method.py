@@ -1,0 +1,129 @@
+"""What the rest of the program asks of a training method. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from app.errors import InputError
+from app.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.options import Experiment
+    from app.session import Session
+
+KIND = "trainer"  # the flag that names a method, and its kind in the registry
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a method goes with; flags that ask for anything else are refused.
+
+    in_time: fills in times between known frames, instead of making fields finer.
+    members: its models draw members without dropout at inference.
+    """
+
+    time_windows: bool = False  # --time_window
+    observations: bool = False  # --observations
+    dense_weights: bool = False  # --dense_alpha
+    quantiles: bool = False  # --loss=quantile
+    amounts: bool = False  # --loss=bernoulli_gamma
+    members: bool = False
+    in_time: bool = False
+
+
+class Method(ABC):
+    """A way to train; `name` is what --trainer calls it, `summary` one line for lists."""
+
+    abilities: ClassVar[Abilities] = Abilities()
+
+    def __init__(self, name: str, summary: str = "") -> None:
+        self.name, self.summary = name, summary
+
+    @abstractmethod
+    def train(self, session: Session) -> None:
+        """Train, resume, or find that there is nothing left to do."""
+
+    def resolve(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The flags that this method reads in its own way, with what they come to.
+
+        Raises InputError where they come to nothing.
+        """
+        return {}
+
+    def refuse(self, experiment: Experiment) -> None:
+        """InputError for flags that this method cannot go with: those its abilities lack."""
+        abilities, training = self.abilities, experiment.training
+        frames = experiment.sampling.time_window
+        if training.predicted_quantiles and not abilities.quantiles:
+            raise InputError(
+                f"--loss=quantile with --trainer={self.name}: expected "
+                f"{' or '.join(able('quantiles'))}; no other one trains several quantiles"
+            )
+        if training.dense_alpha and not abilities.dense_weights:
+            raise InputError(
+                f"--dense_alpha={training.dense_alpha} with --trainer={self.name}: expected one of "
+                f"{', '.join(able('dense_weights'))}"
+            )
+        if frames is not None and not abilities.time_windows:
+            raise InputError(
+                f"--trainer={self.name} with --time_window={frames}: this trainer takes "
+                f"spatial samples only; expected one of {', '.join(able('time_windows'))}"
+            )
+        stations = experiment.model.observations is not None
+        if stations and (frames is not None or not abilities.observations):
+            other = f"--trainer={self.name}" if frames is None else f"--time_window={frames}"
+            *others, last = able("observations")
+            raise InputError(
+                f"--observations with {other}: not made for stations; expected spatial samples and "
+                f"{', '.join(others)} or {last}"
+            )
+
+    @abstractmethod
+    def check_data(self, experiment: Experiment, shards: Shards) -> None:
+        """InputError for what is known only with grids, times and variables; reads no fields."""
+
+    def notes(self, shards: Shards) -> Iterator[str]:
+        """What the stage `check` says of these data, a line each."""
+        yield from ()
+
+    def guarded_path(self, experiment: Experiment) -> Path:
+        """The folder that this run alone may write to."""
+        return experiment.save_path
+
+    def kept_values(self, experiment: Experiment, coarse: int, fine: int) -> int:
+        """Values that the network keeps of one frame for its gradients, roughly.
+
+        coarse, fine: cells of a frame on either grid.
+        """
+        return 0
+
+
+def method_named(name: str) -> Method:
+    """The method that --trainer=`name` chooses. Raises InputError where there is none."""
+    REGISTRY.check(KIND, name)
+    kind: type[Method] = REGISTRY.resolve(KIND, name)
+    return kind(name, REGISTRY.entry(KIND, name).summary)
+
+
+def able(ability: str) -> tuple[str, ...]:
+    """Names of the methods that have an ability, in the order in which they were registered."""
+    names = REGISTRY.names(KIND)
+    return tuple(n for n in names if getattr(REGISTRY.resolve(KIND, n).abilities, ability))
+
+
+Kind = TypeVar("Kind", bound=type[Method])
+
+
+def register(name: str, summary: str) -> Callable[[Kind], Kind]:
+    """Class decorator: makes a method known to --trainer."""
+
+    def add(kind: Kind) -> Kind:
+        REGISTRY.add(KIND, name, summary, f"{kind.__module__}:{kind.__qualname__}")
+        return kind
+
+    return add

@@ -1,0 +1,1 @@
+"""What methods that make fields finer have in common: checks, the model, and its building."""

@@ -1,0 +1,127 @@
+"""Methods that make fields finer. Imports no TensorFlow until one trains."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from app.errors import InputError
+from app.methods.method import Method, able
+from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.models import PhysicalModel
+    from app.options import Experiment
+    from app.ranks import Ranks
+    from app.session import Session
+    from app.training.base import NetworkTrainer
+
+
+class SpatialMethod(Method):
+    """A method whose samples are coarse fields and the fine ones of the same times."""
+
+    def refuse(self, experiment: Experiment) -> None:
+        super().refuse(experiment)
+        values, scale = experiment.flags, experiment.sampling.scale
+        in_time = " or ".join(able("in_time"))
+        if scale < 2:
+            raise InputError(f"--scale={scale}: expected 2 or more, or --trainer={in_time}")
+        if values["target_step"] and "train" in experiment.stages:
+            raise InputError(
+                f"--target_step={values['target_step']} with --trainer={values['trainer']}: it "
+                f"trains in space alone; expected --trainer={in_time}"
+            )
+        if experiment.inference.temporal_model and "metrics" in experiment.stages:
+            raise InputError(
+                "metrics with --temporal_model: the chain's new times have no scores; run the "
+                "stage test alone, and metrics for each of both models"
+            )
+
+    def check_data(self, experiment: Experiment, shards: Shards) -> None:
+        from app.methods.spatial.checks import check_fields
+
+        check_fields(experiment, shards)
+
+    def kept_values(self, experiment: Experiment, coarse: int, fine: int) -> int:
+        from app.training.footprint import network_values
+
+        model = experiment.model
+        return network_values(model, fine if model.upsampling == "pin" else coarse, fine)
+
+
+class FieldMethod(SpatialMethod, OnePhase):
+    """A method that trains one network on such samples."""
+
+    @abstractmethod
+    def trainer_class(self) -> type[NetworkTrainer]:
+        """What trains the model; imported only when it is asked for."""
+
+    def build_model(self, experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
+        """The untrained model: by default the network of the model flags."""
+        from app.methods.spatial.model import build_model
+
+        return build_model(experiment, shards, ranks)
+
+    def build(self, session: Session, shards: Shards) -> Parts:
+        from app.data.streaming.samples import FieldSamples
+        from app.methods.spatial.checks import accumulated
+        from app.training.density import fit_dense_weights
+
+        experiment, communicator = session.experiment, session.communicator
+        sampling = experiment.sampling
+        samples = FieldSamples(
+            shards, sampling.patches, sampling.time_window, session.observations(shards)
+        )
+        model = self._model_to_train(session, shards)
+        trainer = self.trainer_class()(
+            model,
+            experiment.training,
+            communicator,
+            steps_per_epoch=steps_per_epoch(sampling, samples, session.ranks),
+            data_range=shards.scaling["hr"].data_range,
+            dense=fit_dense_weights(
+                experiment.training, shards, communicator, accumulated(experiment)
+            ),
+        )
+        return Parts(model, samples, trainer)
+
+    def begin(self, session: Session, shards: Shards, parts: Parts) -> None:
+        from app.training.density import write_dense_weights
+
+        overwrite = session.experiment.overwrite
+        begin_fields(session, shards, parts.model, overwrite=overwrite)
+        if parts.trainer.dense:
+            write_dense_weights(
+                session.folder.dense_weights,
+                parts.trainer.dense,
+                shards.variables["hr"],
+                session.experiment.training,
+            )
+
+    def _model_to_train(self, session: Session, shards: Shards) -> PhysicalModel:
+        """The untrained model; a fresh run may begin with the weights of another one."""
+        from app.training.checkpoints import load_facts
+        from app.training.transfer import freeze, initialise
+
+        experiment, transfer = session.experiment, session.experiment.transfer
+        model = self.build_model(experiment, shards, session.ranks)
+        if transfer.init_from and (
+            experiment.overwrite or load_facts(session.folder.checkpoints) is None
+        ):
+            # Before the run folder is begun, so that a refusal leaves no trace in it.
+            initialise(model, transfer)
+        freeze(model, transfer.freeze)
+        return model
+
+
+def begin_fields(
+    session: Session, shards: Shards, model: PhysicalModel, *, overwrite: bool
+) -> None:
+    """What a run folder holds before its training starts, the climate of the inputs with it."""
+    from app.inference.correction import CLIMATE, write_input_climate
+    from app.training.begin import begin_run
+
+    begin_run(session, model, overwrite=overwrite)
+    if shards.has_times:
+        write_input_climate(session.folder.path / CLIMATE, shards)

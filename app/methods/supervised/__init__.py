@@ -1,0 +1,1 @@
+"""Supervised training: a loss between predicted and true fields."""

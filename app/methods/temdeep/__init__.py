@@ -1,0 +1,1 @@
+"""Downscaling in time, learnt from known frames alone (TemDeep)."""
