@@ -40,7 +40,7 @@ def main() -> None:
     data = experiment.data
     scores = score_stages(
         load_physical_model(path),
-        experiment.stack.factors,
+        experiment.stack.sr_factors,
         shards,
         split,
         data.min_valid_fraction if data else 0.5,

@@ -50,7 +50,7 @@ def load_models(
         names = inference.input_variables
         inputs = {name: other for name, other in names.items() if name not in spec.statics}
         geometry = own_geometry(spec, inference.input, inputs)
-        statics = own_statics(spec, geometry, inference.static, names, inference.uncovered)
+        statics = own_statics(spec, geometry, inference.statics, names, inference.uncovered)
         models = [moved(model, geometry, *statics) for model in models]
         spec = models[0].spec
     if inference.write_quantiles and inference.members * len(models) == 1 and not spec.amounts:

@@ -115,7 +115,7 @@ def build_stages(
     first stage's input channel that holds it, or None.
     """
     stages = []
-    for number, factor in enumerate(stack.factors, start=1):
+    for number, factor in enumerate(stack.sr_factors, start=1):
         channels, own = (n_inputs, twins) if number == 1 else (n_outputs, range(n_outputs))
         stage = Stage(number, factor, channels, n_static, n_outputs, tuple(own))
         if stack.sr_network == "srcnn":
@@ -172,8 +172,10 @@ def _srcnn(stage: Stage, stack: StackConfig) -> keras.Model:
     y = enlarged = resize(inputs["coarse"])
     if stage.n_static:
         y = JoinStatic(name="join_static")([enlarged, inputs["static"]])
-    *hidden, last = stack.kernels
-    for number, (filters, kernel) in enumerate(zip(stack.filters, hidden, strict=True), start=1):
+    *hidden, last = stack.srcnn_kernels
+    for number, (filters, kernel) in enumerate(
+        zip(stack.srcnn_filters, hidden, strict=True), start=1
+    ):
         y = keras.layers.Conv2D(
             filters, kernel, padding="same", activation="relu", name=layer_name(number)
         )(y)
@@ -184,7 +186,7 @@ def _srcnn(stage: Stage, stack: StackConfig) -> keras.Model:
         last,
         padding="same",
         kernel_initializer="zeros" if residual else "glorot_uniform",
-        name=layer_name(len(stack.kernels)),
+        name=layer_name(len(stack.srcnn_kernels)),
     )(y)
     if residual:
         own = TakeChannels(channels, name="own")(enlarged)

@@ -1,20 +1,31 @@
-"""Every option, once; the command line, flagfiles, --help, and the experiment they describe."""
+"""Every option, once; the command line, flagfiles, --help, and the experiment they describe.
 
-from app.options.data import time_steps
-from app.options.experiment import Experiment, SweepConfig
-from app.options.flag import Flag, as_text
-from app.options.from_flags import build, build_sweep
-from app.options.model import JOIN, ModelConfig, StackConfig
+An option is a field of a frozen dataclass (`app.options.table.GROUPS`) whose name is the flag's:
+
+    n_blocks: int = option(6, "Blocks of the backbone.", bounds=Bounds(1, 1000))
+
+The reader of command line and flagfiles, the writer of experiment.cfg, --help, sweeps and the
+`Experiment` come from these fields. A field whose value has another form than the flag's has a
+`read`. What cannot go together are `rules`: rows of a condition and a message.
+"""
+
+from app.options.building import build, build_sweep
+from app.options.data import DATA_WAYS
+from app.options.deepsd import JOIN, StackConfig
+from app.options.description import time_steps
+from app.options.diffusion import DiffusionConfig
+from app.options.experiment import Experiment
+from app.options.inference import InferenceConfig
+from app.options.machine import LaunchConfig, MachineConfig
+from app.options.network import ModelConfig
+from app.options.option import Values, as_text
 from app.options.overwriting import check_clearing
 from app.options.reader import given_names, parse, value_of, without
-from app.options.table import DATA_WAYS, FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
-from app.options.training import (
-    AMOUNT_LOSS,
-    SamplingConfig,
-    TrainingConfig,
-    TransferConfig,
-)
-from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
+from app.options.sampling import SamplingConfig
+from app.options.sweep import SweepConfig
+from app.options.table import FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
+from app.options.temdeep import TemporalConfig
+from app.options.training import AMOUNT_LOSS, TrainingConfig, TransferConfig
 from app.options.writer import as_flagfile, help_text
 
 __all__ = [
@@ -24,8 +35,8 @@ __all__ = [
     "FREE_FLAGS",
     "JOIN",
     "SECTIONS",
+    "DiffusionConfig",
     "Experiment",
-    "Flag",
     "InferenceConfig",
     "LaunchConfig",
     "MachineConfig",
@@ -33,8 +44,10 @@ __all__ = [
     "SamplingConfig",
     "StackConfig",
     "SweepConfig",
+    "TemporalConfig",
     "TrainingConfig",
     "TransferConfig",
+    "Values",
     "as_flagfile",
     "as_text",
     "build",

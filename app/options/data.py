@@ -1,151 +1,210 @@
-"""The description of the data that the flags name."""
+"""Which data: their description, or flags instead of one."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import replace
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from app.data.description import DataDescription, Region, TimeSteps
-from app.data.overrides import overridden
-from app.data.reading import yaml_values
-from app.data.reading.plain_description import from_files, from_module
-from app.data.reading.yaml_description import from_yaml, region_of, splits_from_text
-from app.errors import InputError
-from app.methods.method import able
-from app.options.table import DATA_WAYS
+from app.data.description import KINDS, TRANSFORMS, UNCOVERED, Region, Splits
+from app.options import readers
+from app.options.bounds import Bounds, above
+from app.options.option import Options, option
+from app.options.readers import duration, folder, path_or_none
+from app.options.rules import Rule
+from app.options.sampling import PairOptions
 
-DATA_ROOT_VARIABLE = "FINESCALE_DATA"
-# Flags of which each takes the place of the description's value of that name.
-OVERRIDES = (
-    *("transform", "transform_scale", "kind", "units", "valid_min", "valid_max"),
-    *("accumulation", "missing", "aggregate"),
-)
-DATA_ROOT_DEFAULT = Path("../shared/data")
-
-
-def data_wanted(stages: tuple[str, ...], values: dict[str, Any]) -> bool:
-    """Files under --input with a trained model need no description of training data."""
-    if set(stages) <= {"list", "status"}:
-        return False
-    return not (values["input"] and set(stages) == {"test"})
+# Flags that each say what the data are, so that a later one replaces an earlier one, and the flags
+# that mean something beside it alone.
+DATA_WAYS: dict[str, tuple[str, ...]] = {
+    "data_config": (),
+    "data": ("variable", "static"),
+    "data_module": (),
+}
 
 
-def described(values: dict[str, Any]) -> DataDescription:
-    """The description from whichever of the three ways was taken, as the flags change it."""
-    given = {name: values[name] for name in OVERRIDES}
-    if values["accumulation"] is not None:
-        _check(yaml_values.duration, "accumulation", values["accumulation"])
-    if values["aggregate"] is not None:
-        _check(yaml_values.aggregate, "aggregate", values["aggregate"])
-    given["region"] = _region(values["region"]) if values["region"] else None
-    given["splits"] = splits_from_text(values["splits"], "--splits") if values["splits"] else None
-    return replace(overridden(_as_named(values), given), uncovered=values["uncovered"])
+@dataclass(frozen=True)
+class SourceOptions(Options):
+    """Where the data are described, or which files they are."""
+
+    data_config: str | None = option(None, "YAML data description.", common=True)
+    data: str | None = option(
+        None, "NetCDF, Zarr or GRIB files of the predictand, without any YAML.", common=True
+    )
+    variable: str | None = option(
+        None, "Variable of --data to downscale; several with commas.", common=True
+    )
+    static: str | None = option(
+        None,
+        "Static fields FILE:VARIABLE, several with commas; with --input_grid=own those of "
+        "the region of --input.",
+    )
 
 
-def _check(read: Callable[[Any], Any], name: str, text: str) -> None:
-    try:
-        read(text)
-    except ValueError as error:
-        raise InputError(f"--{name}={text}: expected {error}") from error
+@dataclass(frozen=True)
+class TransformOptions(Options):
+    """What is done to the predictands before they are scaled."""
+
+    transform: str | None = option(
+        None,
+        "What is done to the predictands before they are scaled, other than the data "
+        "description's.",
+        choices=TRANSFORMS,
+    )
+    transform_scale: float | None = option(
+        None,
+        "x0 of log1p(x / x0) and sqrt(x / x0), in the predictand's unit.",
+        bounds=above(0, 1e12),
+    )
 
 
-def _region(text: str) -> Region:
-    """ "35:45,-10:5": south and north, west and east, in degrees."""
-    expected = "expected SOUTH:NORTH,WEST:EAST in degrees, such as 35:45,-10:5"
-    sides = [part.split(":") for part in text.split(",")]
-    if len(sides) != 2:
-        raise InputError(f"--region={text}: {expected}")
-    try:
-        lat = yaml_values.span("a latitude", -90, 90)(sides[0])
-        lon = yaml_values.span("a longitude", -360, 360)(sides[1])
-    except ValueError as error:
-        raise InputError(f"--region={text}: {expected}") from error
-    return region_of(lat, lon)
+@dataclass(frozen=True)
+class CoverageOptions(Options):
+    """What becomes of cells that an input does not cover."""
+
+    uncovered: str = option(
+        "refuse",
+        "Cells of the target that an input does not cover: refuse them, or mask (leave "
+        "them missing).",
+        choices=UNCOVERED,
+        free=True,
+    )
 
 
-def _as_named(values: dict[str, Any]) -> DataDescription:
-    given = [name for name in ("data_config", "data", "data_module") if values[name]]
-    if len(given) != 1:
-        received = " and ".join(f"--{name}" for name in given) or "none of them"
-        raise InputError(
+@dataclass(frozen=True)
+class PredictandOptions(Options):
+    """What the predictand is, where its file or the data description says otherwise."""
+
+    units: str | None = option(None, "Unit of the predictand, such as degC, instead of the file's.")
+    kind: str | None = option(
+        None,
+        "interval, or ratio for amounts such as precipitation, which allows relative scores.",
+        choices=KINDS,
+    )
+    valid_min: float | None = option(
+        None, "Lower bound of the predictand, in its unit.", bounds=Bounds(-1e30, 1e30)
+    )
+    valid_max: float | None = option(
+        None, "Upper bound of the predictand, in its unit.", bounds=Bounds(-1e30, 1e30)
+    )
+    accumulation: str | None = option(
+        None, "What amounts have gathered over, such as 1D (of mm).", read=duration
+    )
+    missing: tuple[float, ...] | None = option(
+        None,
+        'Values of the predictand, in the file\'s unit, that stand for "missing".',
+        bounds=Bounds(-sys.float_info.max, sys.float_info.max),
+    )
+    aggregate: str | None = option(
+        None,
+        "Gather steps of the predictand into longer ones, such as 1D:mean (mean, sum, max, min).",
+        read=readers.aggregate,
+    )
+
+
+@dataclass(frozen=True)
+class ExtentOptions(Options):
+    """Which part of the data is used for what, and data that are made by code."""
+
+    region: Region | None = option(
+        None,
+        "Part of the fine grid: SOUTH:NORTH,WEST:EAST in degrees, such as 35:45,-10:5.",
+        read=readers.region,
+    )
+    splits: Splits | None = option(
+        None,
+        "Keys of a YAML's splits, such as 'train: [2001, 2008], validation: [2009, 2009], "
+        "test: [2010, 2010]' or 'kind: blocks, block: 20D'; three shares in time order, "
+        "such as 0.6,0.2,0.2; or the name of the split that all times belong to.",
+        read=readers.splits,
+        common=True,
+    )
+    data_module: str | None = option(
+        None,
+        "Python file that holds the arrays; it is code that runs with your rights, also "
+        "where a flagfile names it.",
+        common=True,
+    )
+    data_root: str | None = option(
+        None, "Folder that ${DATA_ROOT} stands for in a YAML.", free=True
+    )
+
+
+@dataclass(frozen=True)
+class CacheOptions(Options):
+    """Where the prepared data lie, and how they are verified."""
+
+    cache_dir: Path = option(
+        "./finescale_cache", "Folder of the prepared shards.", read=folder, free=True, common=True
+    )
+    stage_to: Path | None = option(
+        None, "Copy the shards to this node-local folder first.", read=path_or_none, free=True
+    )
+    verify: str = option(
+        "open",
+        "When checksums of prepared data and predictions are compared: never, once when "
+        "they are opened, beside the work (open), or whenever a block is read (always, or "
+        "the bare flag, with which the stage check compares all before it goes on).",
+        choices=("never", "open", "always"),
+        truths=("always", "open"),
+        free=True,
+    )
+
+
+@dataclass(frozen=True)
+class ModuleOptions(Options):
+    """How the arrays of a data module are meant."""
+
+    inference_array_in_hr: bool = option(
+        False, "The data module's inference_data is on the fine grid."
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig(
+    SourceOptions,
+    TransformOptions,
+    CoverageOptions,
+    PredictandOptions,
+    ExtentOptions,
+    PairOptions,
+    ModuleOptions,
+):
+    """All that the flags say of the data."""
+
+    rules: ClassVar[tuple[Rule[DataConfig], ...]] = (
+        Rule(
+            lambda d: len(d.ways) != 1,
             "data: expected exactly one of --data_config=FILE.yml, --data=FILES with --variable, "
-            f"or --data_module=FILE.py; received {received}"
-        )
-    for way, companions in DATA_WAYS.items():
-        idle = [name for name in companions if values[name] and way != given[0]]
-        if idle:
-            raise InputError(
-                f"--{idle[0]}={values[idle[0]]} with --{given[0]}: it goes with --{way}; "
-                "leave it out"
-            )
-    explicit = values["paired_samples"] == "explicit"
-    if values["data_module"]:
-        return from_module(values["data_module"], explicit, values["inference_array_in_hr"])
-    if values["data"]:
-        if explicit:
-            raise InputError(
-                "--paired_samples=explicit with --data: explicit pairs need low-resolution data; "
-                "name it under low_resolution in a --data_config"
-            )
-        return from_files(values["data"], values["variable"], values["static"])
-    description = from_yaml(values["data_config"], data_root(values["data_root"]))
-    if explicit and description.low_resolution is None:
-        raise InputError(
-            f"--paired_samples=explicit: {values['data_config']} has no low_resolution source"
-        )
-    if explicit or description.low_resolution is None:
-        return description
-    return replace(description, low_resolution=None, idle=("low_resolution",))
+            "or --data_module=FILE.py; received {received}",
+        ),
+        Rule(
+            lambda d: d.variable and not d.data,
+            "--variable={variable} with {received}: it goes with --data; leave it out",
+        ),
+        Rule(
+            lambda d: d.static and not d.data,
+            "--static={static} with {received}: it goes with --data; leave it out",
+        ),
+        Rule(
+            lambda d: d.data and d.explicit,
+            "--paired_samples=explicit with --data: explicit pairs need low-resolution data; name "
+            "it under low_resolution in a --data_config",
+        ),
+    )
 
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to name data that are taken; one of them should be."""
+        return tuple(way for way in DATA_WAYS if getattr(self, way))
 
-def check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:
-    """Every stage has its period; a data module says so itself."""
-    if data.module is not None:
-        return
-    wanted = {
-        "train": ("train", "validation"),
-        "test": ("test",),
-        "metrics": ("test",),
-    }
-    for stage, names in wanted.items():
-        missing = [name for name in names if name not in data.splits.asked]
-        if stage in stages and missing:
-            raise InputError(
-                f"splits: the stage {stage} needs a {missing[0]} period; the data description "
-                f"has {', '.join(data.splits.asked) or 'none'}"
-            )
+    @property
+    def received(self) -> str:
+        """The flags that name data."""
+        return " and ".join(f"--{way}" for way in self.ways) or "none of them"
 
-
-def test_data_of(values: dict[str, Any]) -> DataDescription | None:
-    """The same sources in the other pairing; None where test and training agree."""
-    if values["test_pairs"] in (None, values["paired_samples"]):
-        return None
-    return described({**values, "paired_samples": values["test_pairs"]})
-
-
-def data_root(given: str | None) -> str:
-    """The folder of real data: flag, environment, or the usual place beside the checkout."""
-    return given or os.environ.get(DATA_ROOT_VARIABLE) or str(DATA_ROOT_DEFAULT)
-
-
-def time_steps(values: dict[str, Any]) -> TimeSteps:
-    """The steps asked for; InputError where one does not divide the other."""
-    from app.data.times import duration  # imports pandas
-
-    seconds = {}
-    for name in ("input_step", "target_step"):
-        if values[name] is None:
-            raise InputError(
-                f"--trainer={' or '.join(able('in_time'))}: expected --{name}, such as --{name}=1h"
-            )
-        seconds[name] = duration(values[name], f"--{name}")
-    steps = TimeSteps(**seconds, gaps=values["gap_policy"])
-    if steps.target_step < 1 or steps.input_step % steps.target_step or steps.parts < 2:
-        raise InputError(
-            f"--target_step={values['target_step']} with --input_step={values['input_step']}: "
-            "expected a part of the input step, such as a third"
-        )
-    return steps
+    @property
+    def explicit(self) -> bool:
+        """Whether the coarse fields have a source of their own."""
+        return self.paired_samples == "explicit"

@@ -1,32 +1,36 @@
-"""The experiment and the sweep as a whole."""
+"""The experiment as a whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.data.description import DataDescription
-from app.errors import InputError
 from app.methods.method import Method, method_named
-from app.options.model import DiffusionConfig, ModelConfig, StackConfig, TemporalConfig
-from app.options.training import SamplingConfig, TrainingConfig, TransferConfig
-from app.options.use import InferenceConfig, LaunchConfig, MachineConfig
-from app.options.values import path
+from app.options.data import CacheOptions
+from app.options.deepsd import StackConfig
+from app.options.diffusion import DiffusionConfig
+from app.options.inference import InferenceConfig
+from app.options.machine import LaunchConfig, MachineConfig
+from app.options.network import ModelConfig
+from app.options.option import Values, as_text
+from app.options.readers import path
+from app.options.run import FolderOptions
+from app.options.sampling import SamplingConfig
+from app.options.temdeep import TemporalConfig
+from app.options.training import TrainingConfig, TransferConfig
 from app.running.run_files import PREDICTION
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One experiment; `flags` are the resolved values, kept for the run folder.
+@dataclass(frozen=True, kw_only=True)
+class Experiment(FolderOptions, CacheOptions):
+    """One experiment; `flags` are the values of all flags, kept for the run folder.
 
     test_data: what is predicted and scored, where that is not `data`.
+    runs: folders whose status is wanted.
     """
 
     stages: tuple[str, ...]
-    save_path: Path
-    cache_dir: Path
-    stage_to: Path | None
     data: DataDescription | None
     test_data: DataDescription | None
     sampling: SamplingConfig
@@ -39,10 +43,8 @@ class Experiment:
     inference: InferenceConfig
     machine: MachineConfig
     launch: LaunchConfig
-    overwrite: bool
-    accept_changed_data: bool
-    verify: str
-    flags: dict[str, Any]
+    flags: Values
+    runs: tuple[Path, ...] = ()
 
     @property
     def method(self) -> Method:
@@ -61,40 +63,11 @@ class Experiment:
             return path(self.inference.output)
         return self.save_path / (self.inference.inference_save_fname or PREDICTION)
 
-    runs: tuple[Path, ...] = ()  # whose status is wanted
-
     @property
     def in_time(self) -> bool:
         """Whether the run downscales in time instead of in space."""
         return self.method.abilities.in_time
 
-
-@dataclass(frozen=True)
-class SweepConfig:
-    """A sweep: its folder, what its members share, and how they are run.
-
-    spec: text of --sweep. shared: the command line that all members have in common;
-    given_flags: the flags named in it.
-    """
-
-    save_path: Path
-    spec: str | None
-    stages: tuple[str, ...]
-    shared: tuple[str, ...]
-    given_flags: frozenset[str]
-    jobs: int
-    threads: int | None
-    submit: bool
-    sbatch_options: str
-    dry_run: bool
-    collect: bool
-    overwrite: bool
-
-    def __post_init__(self) -> None:
-        if self.collect == bool(self.spec):
-            raise InputError(
-                "sweep: expected --sweep='FLAG=VALUE,VALUE;…' or --sweep=FILE.yml to run one, or "
-                "--collect to read what has run"
-            )
-        if self.sbatch_options and not self.submit:
-            raise InputError("--sbatch_options without --submit: nothing is given to sbatch")
+    def text(self, name: str) -> str:
+        """The value of any flag as text."""
+        return as_text(getattr(self, name) if hasattr(self, name) else self.flags[name])

@@ -12,7 +12,7 @@ from app.data.description import DataDescription
 from app.data.reading.paths import BUILT_IN, LOCAL_ADDRESS, REMOTE, expand, local
 from app.errors import InputError
 from app.options.experiment import Experiment
-from app.options.values import path
+from app.options.readers import path
 from app.running.run_files import contents, is_prediction, other_run
 
 Named = tuple[str, Path]  # the flag, or the part of the data, and where it leads
@@ -120,7 +120,7 @@ def _read(experiment: Experiment) -> Iterator[Named]:
     for name, files in (
         ("--input", inference.input),
         ("--input_reference", inference.input_reference),
-        ("--static", tuple(file for source in inference.static for file in source.files)),
+        ("--static", tuple(file for source in inference.statics for file in source.files)),
         ("the data description", _files(experiment.data)),
         ("the data description", _files(experiment.test_data)),
     ):

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InputError, one_line
-from app.options.flag import LISTS, value_from_text
-from app.options.table import DATA_WAYS, FLAGS_BY_NAME
+from app.options.data import DATA_WAYS
+from app.options.option import LISTS, Values, value_from_text
+from app.options.table import FLAGS_BY_NAME
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")
 
 
-def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], Values]:
     """Stages and the values of all flags; the command line beats flagfiles in any order.
 
     InputError, in one line, for whatever is no flag, no value of it or no flagfile.
@@ -76,9 +77,7 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
         yield f"{dashed}={value}"
 
 
-def _read_flagfile(
-    values: dict[str, Any], name: str, base: Path, parents: tuple[Path, ...]
-) -> None:
+def _read_flagfile(values: Values, name: str, base: Path, parents: tuple[Path, ...]) -> None:
     """Assign a flagfile's flags; a nested flagfile comes before the lines of its parent."""
     try:
         path = (base / Path(name).expanduser()).resolve()
@@ -118,7 +117,7 @@ def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: a heading opened with {closing} is never closed")
 
 
-def _assign(values: dict[str, Any], arguments: list[tuple[str, str]]) -> None:
+def _assign(values: Values, arguments: list[tuple[str, str]]) -> None:
     """Assign `--name=value` arguments of one source, each with where it stands.
 
     Lists start anew with each source.
@@ -142,7 +141,7 @@ def _assign(values: dict[str, Any], arguments: list[tuple[str, str]]) -> None:
     _replace_data(values, begun)
 
 
-def _replace_data(values: dict[str, Any], begun: set[str]) -> None:
+def _replace_data(values: Values, begun: set[str]) -> None:
     """Data named by one source of flags take the place of those that earlier sources name."""
     named = [way for way in DATA_WAYS if way in begun and values[way] is not None]
     if not named:

@@ -1,63 +1,70 @@
-"""Every flag, once, by section."""
+"""Every option, once, by section: dataclasses whose fields are the flags."""
 
 from __future__ import annotations
 
-from app.options import flags_experiment, flags_learning, flags_use
-from app.options.flag import Flag
-
-SECTIONS: dict[str, tuple[Flag, ...]] = {
-    "EXPERIMENT": flags_experiment.EXPERIMENT,
-    "DATA": flags_experiment.DATA,
-    "DOWNSCALING": flags_experiment.DOWNSCALING,
-    "MODEL": flags_learning.MODEL,
-    "DIFFUSION": flags_learning.DIFFUSION,
-    "TRAINING": flags_learning.TRAINING,
-    "INFERENCE": flags_use.INFERENCE,
-    "MACHINE": flags_use.MACHINE,
-    "SWEEP": flags_use.SWEEP,
-}
-
-FLAGS_BY_NAME: dict[str, Flag] = {flag.name: flag for part in SECTIONS.values() for flag in part}
-
-# Flags that each say what the data are, so that a later one replaces an earlier one, and the flags
-# that mean something beside it alone.
-DATA_WAYS: dict[str, tuple[str, ...]] = {
-    "data_config": (),
-    "data": ("variable", "static"),
-    "data_module": (),
-}
-
-# Flags that may differ between two calls on one run folder: none changes what is learnt.
-FREE_FLAGS = frozenset(
-    {
-        *(
-            "train",
-            "test",
-            "metrics",
-            "epochs",
-            "save_path",
-            "overwrite",
-            "accept_changed_data",
-            "verbose",
-            "verify",
-        ),
-        *("debug_traceback", "cache_dir", "stage_to", "data_root", "model", "input", "ensemble"),
-        *("input_correction", "input_reference", "sr_stage", "finetune_joint"),
-        *("test_pairs", "members", "write_members", "write_quantiles"),
-        *("tile_size", "tile_overlap", "input_grid", "uncovered", "input_variables"),
-        *("sampler", "sampling_steps", "ddim_eta", "noise_correlation"),
-        *("temporal_model", "coherence_epochs", "target_times"),
-        *(
-            "inference_save_fname",
-            "output",
-            "tensorboard",
-            "device",
-            "threads",
-            "gpu_memory_growth",
-        ),
-        *("use_multiprocessing", "show_plot", "checkpoints_frequency", "checkpoint_every"),
-        "time_limit",
-        *(flag.name for flag in flags_use.SWEEP),
-        *("network_interface", "launch_timeout", "rank_timeout"),
-    }
+from app.options.data import (
+    CacheOptions,
+    CoverageOptions,
+    ExtentOptions,
+    ModuleOptions,
+    PredictandOptions,
+    SourceOptions,
+    TransformOptions,
 )
+from app.options.deepsd import StackNetworkOptions, StackTrainingOptions
+from app.options.diffusion import DiffusionConfig
+from app.options.inference import PredictionOptions
+from app.options.machine import IgnoredOptions, LaunchConfig, MachineConfig
+from app.options.network import NetworkOptions
+from app.options.option import Option, Options, options_of
+from app.options.run import FolderOptions, KeepingOptions, ReportingOptions, StageOptions
+from app.options.sampling import (
+    BatchOptions,
+    CuttingOptions,
+    FrameOptions,
+    MethodOptions,
+    PairOptions,
+    StepOptions,
+)
+from app.options.sweep import SweepOptions
+from app.options.temdeep import FlowOptions, TripleOptions
+from app.options.training import (
+    DescentOptions,
+    DiscriminatorOptions,
+    LossOptions,
+    TransferConfig,
+)
+
+# In the order of --help and of experiment.cfg.
+GROUPS: dict[str, tuple[type[Options], ...]] = {
+    "EXPERIMENT": (StageOptions, FolderOptions, KeepingOptions, ReportingOptions),
+    "DATA": (
+        SourceOptions,
+        TransformOptions,
+        CoverageOptions,
+        PredictandOptions,
+        ExtentOptions,
+        CacheOptions,
+    ),
+    "DOWNSCALING": (MethodOptions, PairOptions, CuttingOptions, FrameOptions, StepOptions),
+    "MODEL": (NetworkOptions, StackNetworkOptions, DiscriminatorOptions, FlowOptions),
+    "DIFFUSION": (DiffusionConfig,),
+    "TRAINING": (
+        LossOptions,
+        StackTrainingOptions,
+        TransferConfig,
+        BatchOptions,
+        DescentOptions,
+        TripleOptions,
+    ),
+    "INFERENCE": (PredictionOptions, ModuleOptions),
+    "MACHINE": (MachineConfig, LaunchConfig, IgnoredOptions),
+    "SWEEP": (SweepOptions,),
+}
+SECTIONS: dict[str, tuple[Option, ...]] = {
+    section: tuple(one for group in groups for one in options_of(group))
+    for section, groups in GROUPS.items()
+}
+FLAGS_BY_NAME: dict[str, Option] = {one.name: one for part in SECTIONS.values() for one in part}
+# Flags that may differ between two calls on one run folder: none changes what is learnt.
+FREE_FLAGS = frozenset(name for name, one in FLAGS_BY_NAME.items() if one.free)

@@ -1,152 +1,211 @@
-"""What is learnt from, and how."""
+"""What is learnt, and how."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import ClassVar
 
-from app.data.streaming.patches import Patches
-from app.durations import NEVER, Interval
-from app.errors import InputError
+from app.durations import Interval
+from app.options.bounds import BELOW_ONE, COUNT, RATE, WEIGHT, WIDTH, WITHIN_ONE, Bounds, above
+from app.options.option import Options, option, registered
+from app.options.readers import fold, interval
+from app.options.rules import Rule, rising
+from app.options.run import KeepingOptions
+from app.options.sampling import MethodOptions
+from app.options.temdeep import TripleOptions
 
-DEFAULT_SCALE = 2
 AMOUNT_LOSS = "bernoulli_gamma"
 DENSE_LOSSES = ("mse", "mae", "huber")
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
-    """How samples are cut from the fields; `max_steps` bounds every pass in debug runs."""
+class DiscriminatorOptions(Options):
+    """The discriminator."""
 
-    scale: int = DEFAULT_SCALE
-    halo: int = 0
-    patch_size: int | None = None
-    time_window: int | None = None
-    patch_stride: int | None = None
-    min_land_fraction: float = 0.0
-    land_static: str = "lsm"
-    batch_size: int = 32
-    max_steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.patch_size is not None and (
-            self.patch_size < self.scale or self.patch_size % self.scale
-        ):
-            raise InputError(
-                f"--patch_size={self.patch_size}: expected a multiple of --scale={self.scale}"
-            )
-        if self.patch_stride is not None and (
-            self.patch_stride < self.scale or self.patch_stride % self.scale
-        ):
-            raise InputError(
-                f"--patch_stride={self.patch_stride}: expected a multiple of --scale={self.scale}"
-            )
-        if self.patch_size is None and (self.patch_stride is not None or self.min_land_fraction):
-            raise InputError(
-                "--patch_stride and --min_land_fraction choose patches; expected --patch_size too"
-            )
-
-    @property
-    def patches(self) -> Patches | None:
-        """The patches that are trained on; None for whole fields."""
-        if self.patch_size is None:
-            return None
-        return Patches(self.patch_size, self.patch_stride, self.min_land_fraction, self.land_static)
+    n_disc_filters: int = option(
+        32, "Filters of the discriminator (CGANTrainer).", bounds=Bounds(1, WIDTH)
+    )
+    n_disc_blocks: int = option(
+        4, "Blocks in each branch of the discriminator (CGANTrainer).", bounds=Bounds(1, 1000)
+    )
+    disc_dropout_rate: float = option(
+        0.4, "Share dropped in the discriminator; 0 for none.", bounds=BELOW_ONE
+    )
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """How the network is trained: one field per training flag, with the flag's name."""
+class LossOptions(Options):
+    """The loss, and for how long it is minimised."""
 
-    trainer: str = "SupervisedTrainer"
-    loss: str = "mae"
-    huber_delta: float = 1.0
-    dense_alpha: float = 0.0
-    dense_epsilon: float = 1e-6
-    dense_on: str = "all"
-    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
-    input_noise: float = 0.0
-    epochs: int = 100
-    trained_epochs: int = 0
-    learning_rate: tuple[float, ...] = (1e-3,)
-    disc_learning_rate: tuple[float, ...] | None = None
-    pixel_loss_weight: float = 100.0
-    n_disc_filters: int = 32
-    n_disc_blocks: int = 4
-    disc_dropout_rate: float = 0.4
-    lr_decay_after: float = 1e5
-    lr_schedule: str = "piecewise"
-    lr_scaling: bool = True
-    warmup_steps: int = -1
-    weight_decay: float = 0.0
-    ema: float = 0.0
-    gradient_clip: float = 0.0
-    left_out_fold: tuple[int, int] | None = None
-    early_stopping: bool = False
-    patience: int = 6
-    min_delta: float = 0.0
-    checkpoints_frequency: int = 2
-    checkpoint_every: Interval = NEVER
-    save: bool = True
-    save_bestmodel: bool = True
-    tensorboard: bool = True
-    seed: int = 0
-    pretrain_epochs: int = 60
-    coherence_epochs: int = 20
-    coherence_weight: float = 1.0
-    smooth_space: float = 0.01
-    smooth_time: float = 0.01
+    loss: str = registered("mae", "Loss, over valid cells of the scaled fields.", common=True)
+    huber_delta: float = option(
+        1.0, "Encoded error beyond which the loss huber is linear.", bounds=above(0, WEIGHT)
+    )
+    dense_alpha: float = option(
+        0.0,
+        "How much more rare target values weigh in mse, mae and huber (DenseLoss); 0: not.",
+        bounds=Bounds(0, WEIGHT),
+    )
+    dense_epsilon: float = option(
+        1e-6, "Least weight of a target, before its mean is 1.", bounds=above(0, 1)
+    )
+    dense_on: str = option(
+        "all",
+        "Rare among all values, among wet ones, or among the logarithms of wet ones; with "
+        "the last two dry values weigh 1.",
+        choices=("all", "wet", "log"),
+    )
+    quantiles: tuple[float, ...] = option(
+        (0.1, 0.5, 0.9),
+        "Levels that the loss quantile predicts of every predictand (SupervisedTrainer).",
+        bounds=WITHIN_ONE,
+    )
+    input_noise: float = option(
+        0.0,
+        "Standard deviation of Gaussian noise on the scaled coarse inputs, in training only.",
+        bounds=Bounds(0, 1e6),
+    )
+    epochs: int = option(
+        100, "Passes over the training period.", bounds=Bounds(1, COUNT), free=True, common=True
+    )
+    trained_epochs: int = option(
+        0,
+        "Epochs trained before, counted off --epochs; the learning rate goes on from there.",
+        bounds=Bounds(0, COUNT),
+    )
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.trained_epochs < self.epochs:
-            raise InputError(
-                f"--trained_epochs={self.trained_epochs} with --epochs={self.epochs}: expected "
-                "0 <= trained_epochs < epochs, which counts them in"
-            )
-        self._check_quantiles()
-        self._check_dense()
-        self._check_rates("learning_rate", self.learning_rate)
-        if self.disc_learning_rate is not None:
-            self._check_rates("disc_learning_rate", self.disc_learning_rate)
+
+@dataclass(frozen=True)
+class TransferConfig(Options):
+    """Which weights a fresh run takes from a trained model, and which it never changes."""
+
+    init_from: str | None = option(
+        None, "Run folder or .keras file whose weights to start from.", common=True
+    )
+    init_parts: str = option(
+        "all",
+        "What --init_from gives: all weights, or those before the upsampling and the head.",
+        choices=("all", "backbone"),
+    )
+    freeze: str = option("none", "Layers that keep their weights.", choices=("none", "backbone"))
+
+    rules: ClassVar[tuple[Rule[TransferConfig], ...]] = (
+        Rule(
+            lambda t: t.freeze != "none" and t.init_from is None,
+            "--freeze={freeze} without --init_from: random weights would stay as they are; name a "
+            "trained model, or leave --freeze out",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class DescentOptions(Options):
+    """Learning rates, averages, early stopping and checkpoints."""
+
+    learning_rate: tuple[float, ...] = option(
+        (1e-3,),
+        "One rate, or two: the second after lr_decay_after.",
+        bounds=above(0, RATE),
+        common=True,
+    )
+    disc_learning_rate: tuple[float, ...] | None = option(
+        None,
+        "Rate or rates of the discriminator (CGANTrainer), if not those of learning_rate.",
+        bounds=above(0, RATE),
+    )
+    pixel_loss_weight: float = option(
+        100.0,
+        "Weight of the loss beside the adversarial one of weight 1 (CGANTrainer).",
+        bounds=Bounds(0, WEIGHT),
+    )
+    lr_decay_after: float = option(
+        1e5, "Steps after which the second rate applies.", bounds=Bounds(0, 1e18)
+    )
+    lr_schedule: str = option(
+        "piecewise", "piecewise, or cosine down to zero.", choices=("piecewise", "cosine")
+    )
+    lr_scaling: bool = option(True, "Multiply the learning rate by the number of ranks.")
+    warmup_steps: int = option(
+        -1,
+        "Steps of linear warm-up; -1: one epoch if the rate is multiplied.",
+        bounds=Bounds(-1, COUNT),
+    )
+    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW).", bounds=Bounds(0, 1e6))
+    ema: float = option(
+        0.0,
+        "Decay of the averaged weights that are validated and saved; 0: none.",
+        bounds=BELOW_ONE,
+    )
+    left_out_fold: tuple[int, int] | None = option(
+        None, "k/K: train without the k-th of K contiguous parts of the training period.", read=fold
+    )
+    gradient_clip: float = option(
+        0.0, "Largest norm of the gradient; 0: any.", bounds=Bounds(0, WEIGHT)
+    )
+    early_stopping: bool = option(
+        False, "Stop when the validation loss no longer falls.", common=True
+    )
+    patience: int = option(
+        6, "Epochs without improvement before stopping.", bounds=Bounds(1, COUNT)
+    )
+    min_delta: float = option(
+        0.0, "What counts as an improvement of the validation loss.", bounds=Bounds(0, WEIGHT)
+    )
+    checkpoints_frequency: int = option(
+        2, "Epochs between checkpoints; 0: none but the last.", bounds=Bounds(0, COUNT), free=True
+    )
+    checkpoint_every: Interval = option(
+        "10min",
+        "Steps or time (500, 90s, 10min, 1h) between checkpoints, besides those; 0: none.",
+        read=interval,
+        free=True,
+    )
+    tensorboard: bool = option(True, "Write TensorBoard summaries.", free=True)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(
+    MethodOptions,
+    KeepingOptions,
+    DiscriminatorOptions,
+    LossOptions,
+    DescentOptions,
+    TripleOptions,
+):
+    """How the network is trained."""
+
+    rules: ClassVar[tuple[Rule[TrainingConfig], ...]] = (
+        Rule(
+            lambda t: t.trained_epochs >= t.epochs,
+            "--trained_epochs={trained_epochs} with --epochs={epochs}: expected 0 <= "
+            "trained_epochs < epochs, which counts them in",
+        ),
+        Rule(lambda t: not rising(t.quantiles), "--quantiles={quantiles}: expected rising levels"),
+        Rule(
+            lambda t: t.dense_alpha and t.loss not in DENSE_LOSSES,
+            "--dense_alpha={dense_alpha} with --loss={loss}: expected one of "
+            f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed",
+        ),
+        Rule(
+            lambda t: len(t.learning_rate) not in (1, 2),
+            "--learning_rate={learning_rate}: expected one or two rates",
+        ),
+        Rule(
+            lambda t: t.lr_schedule == "cosine" and len(t.learning_rate) == 2,
+            "--lr_schedule=cosine with --learning_rate={learning_rate}: expected one rate",
+        ),
+        Rule(
+            lambda t: t.disc_learning_rate is not None and len(t.disc_learning_rate) not in (1, 2),
+            "--disc_learning_rate={disc_learning_rate}: expected one or two rates",
+        ),
+        Rule(
+            lambda t: t.lr_schedule == "cosine" and len(t.disc_learning_rate or ()) == 2,
+            "--lr_schedule=cosine with --disc_learning_rate={disc_learning_rate}: expected one "
+            "rate",
+        ),
+    )
 
     @property
     def predicted_quantiles(self) -> tuple[float, ...]:
         """The levels that are predicted; none of them with other losses."""
         return self.quantiles if self.loss == "quantile" else ()
-
-    def _check_quantiles(self) -> None:
-        levels = ",".join(map(str, self.quantiles))
-        if not all(a < b for a, b in pairwise(self.quantiles)):
-            raise InputError(f"--quantiles={levels}: expected rising levels")
-
-    def _check_dense(self) -> None:
-        if not self.dense_alpha:
-            return
-        if self.loss not in DENSE_LOSSES:
-            raise InputError(
-                f"--dense_alpha={self.dense_alpha} with --loss={self.loss}: expected one of "
-                f"{', '.join(DENSE_LOSSES)}, whose cells can be weighed"
-            )
-
-    def _check_rates(self, name: str, values: tuple[float, ...]) -> None:
-        rates = ",".join(map(str, values))
-        if len(values) not in (1, 2):
-            raise InputError(f"--{name}={rates}: expected one or two rates")
-        if self.lr_schedule == "cosine" and len(values) == 2:
-            raise InputError(f"--lr_schedule=cosine with --{name}={rates}: expected one rate")
-
-
-@dataclass(frozen=True)
-class TransferConfig:
-    """Which weights a fresh run takes from a trained model, and which it never changes."""
-
-    init_from: str | None = None
-    init_parts: str = "all"
-    freeze: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.freeze != "none" and self.init_from is None:
-            raise InputError(
-                f"--freeze={self.freeze} without --init_from: random weights would stay as they "
-                "are; name a trained model, or leave --freeze out"
-            )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
-from app.options.flag import Flag, as_text
+from app.options.option import Option, Values, as_text
 from app.options.table import SECTIONS
 
 HELP_WIDTH = 100
@@ -21,7 +20,7 @@ def help_text(usage: str) -> str:
     return "\n".join(lines)
 
 
-def as_flagfile(values: dict[str, Any]) -> str:
+def as_flagfile(values: Values) -> str:
     """The values as a flagfile that gives the same values again; None is left out."""
     lines = []
     for section, members in SECTIONS.items():
@@ -33,7 +32,7 @@ def as_flagfile(values: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _help_of(flag: Flag) -> list[str]:
+def _help_of(flag: Option) -> list[str]:
     default = "none" if flag.default is None else as_text(flag.default)
     choices = f" [{'|'.join(flag.choices)}]" if flag.choices else ""
     text = f"{flag.help}{choices} (default: {default})"

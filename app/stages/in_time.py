@@ -81,22 +81,22 @@ def _nothing_to_confirm() -> None:
 
 def _steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
     """The steps of the flags; without --input_step known frames are as far apart as in training."""
-    values = dict(experiment.flags)
-    values["input_step"] = values["input_step"] or duration_text(spec.step)
-    if experiment.inference.target_times:
-        step = duration(values["input_step"], "--input_step")
+    asked = experiment.inference
+    known = asked.input_step or duration_text(spec.step)
+    if asked.target_times:
+        step = duration(known, "--input_step")
         steps = TimeSteps(step, step)
-    elif values["target_step"] is None:
+    elif asked.target_step is None:
         raise InputError("--target_step: expected the wanted time step, such as --target_step=1h")
     else:
-        steps = time_steps(values)
+        steps = time_steps(replace(asked, input_step=known))
     if steps.input_step != spec.step:
         logging.warning(
             "--input_step=%s: the model was trained on known frames %s apart",
-            values["input_step"],
+            known,
             duration_text(spec.step),
         )
-    return replace(steps, gaps=values["gap_policy"])
+    return replace(steps, gaps=asked.gap_policy)
 
 
 def known_rows(session: Session, in_time: Path) -> np.ndarray:

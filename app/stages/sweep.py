@@ -20,12 +20,12 @@ def run(sweep: SweepConfig, ranks: Ranks) -> None:
             f"sweep under {ranks.launcher} with {ranks.size} processes: expected one process, "
             "which starts the members itself"
         )
-    if sweep.spec is None:
+    if sweep.sweep is None:
         if not read_members(sweep.save_path):
             raise InputError(f"--save_path={sweep.save_path}: no sweep has run here")
         _collect(sweep)
         return
-    spec = read_spec(sweep.spec)
+    spec = read_spec(sweep.sweep)
     planned = plan_members(spec, sweep)
     members = [one.member for one in planned]
     if sweep.dry_run:

@@ -143,7 +143,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
             grid=inference.input_grid,
             uncovered=inference.uncovered,
             names=dict(inference.input_variables),
-            static=fingerprint_of_files(*(source.files for source in inference.static)),
+            static=fingerprint_of_files(*(source.files for source in inference.statics)),
         )
     }
     if settled(session.experiment, path, attributes):

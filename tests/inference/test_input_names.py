@@ -8,7 +8,7 @@ import xarray as xr
 from app.data.description import Source, Variable
 from app.errors import InputError
 from app.inference.input_names import as_called_in
-from app.options.values import pairs
+from app.options.readers import pairs
 from tests.data.shard_helpers import field
 
 KELVIN = Variable("tas", "t2m", units="K", standard_name="air_temperature")
@@ -96,7 +96,7 @@ def test_choices_that_files_do_not_offer_are_left_out(tmp_path, caplog):
 
 @pytest.mark.parametrize("text", ["t2m", "t2m:", ":tas", "a:b,a:c"])
 def test_names_are_pairs(text):
-    assert pairs({"input_variables": "a:b, c:d"}, "input_variables") == {"a": "b", "c": "d"}
-    assert pairs({"input_variables": None}, "input_variables") == {}
+    assert pairs("a:b, c:d", "input_variables") == {"a": "b", "c": "d"}
+    assert pairs(None, "input_variables") == {}
     with pytest.raises(InputError, match="expected the model's name, a colon"):
-        pairs({"input_variables": text}, "input_variables")
+        pairs(text, "input_variables")

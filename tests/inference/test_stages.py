@@ -19,7 +19,11 @@ FACTORS = (2, 2)
 def interpolating_stack(shards: MemoryShards) -> PhysicalModel:
     """Residual SRCNNs begin with a correction of 0; fields are encoded as they are."""
     stack = StackConfig(
-        factors=FACTORS, filters=(2,), kernels=(1, 1), srcnn_rates=(1, 1), srcnn_residual=True
+        sr_factors=FACTORS,
+        srcnn_filters=(2,),
+        srcnn_kernels=(1, 1),
+        srcnn_rates=(1, 1),
+        srcnn_residual=True,
     )
     stages = build_stages(stack, ModelConfig(), n_inputs=1, n_static=1, n_outputs=1, twins=(0,))
     network = join_stages(stages, FACTORS, n_inputs=1, n_static=1, lower_bounds=[-np.inf])

@@ -11,7 +11,7 @@ from app.errors import InputError
 from app.models import build_network
 from app.models.unet import encoder_depth
 from app.options import ModelConfig
-from app.options.model import PLAIN_BLOCKS
+from app.options.network import PLAIN_BLOCKS
 
 TINY = {"n_filters": 4, "n_blocks": 2, "dropout_rate": 0.0}
 POST = [

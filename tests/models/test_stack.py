@@ -8,12 +8,12 @@ from app.models.layers.resize import interpolation_matrix
 from app.models.stack import LowerBound, TakeChannels, build_stages, join_stages
 from app.options import ModelConfig, StackConfig
 
-SMALL = {"filters": (6, 4), "kernels": (3, 1, 3)}
+SMALL = {"srcnn_filters": (6, 4), "srcnn_kernels": (3, 1, 3)}
 
 
 def stages_of(factors, n_inputs=3, n_static=2, n_outputs=1, twins=(0,), **options):
     keras.utils.set_random_seed(1)
-    stack = StackConfig(factors=factors, **{**SMALL, **options})
+    stack = StackConfig(sr_factors=factors, **{**SMALL, **options})
     return build_stages(
         stack,
         ModelConfig(n_filters=4, n_blocks=1, dropout_rate=0),
@@ -30,7 +30,7 @@ def enlarged(field, factor):
 
 
 def test_weights_of_an_srcnn_counted_by_hand():
-    first, second = stages_of((2, 2), filters=(64, 32), kernels=(9, 1, 5))
+    first, second = stages_of((2, 2), srcnn_filters=(64, 32), srcnn_kernels=(9, 1, 5))
     assert first.count_params() == (81 * 5 * 64 + 64) + (64 * 32 + 32) + (25 * 32 + 1)
     assert second.count_params() == (81 * 3 * 64 + 64) + (64 * 32 + 32) + (25 * 32 + 1)
 

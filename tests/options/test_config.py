@@ -20,9 +20,9 @@ def test_stages_come_in_their_order_and_override_the_booleans() -> None:
 
 
 def test_stages_of_a_stack_are_the_prime_factors_of_the_scale() -> None:
-    assert build("train", "--scale=12", *DATA).stack.factors == (2, 2, 3)
+    assert build("train", "--scale=12", *DATA).stack.sr_factors == (2, 2, 3)
     given = build("train", "--scale=12", "--sr_factors=3,4", *DATA).stack
-    assert (given.factors, given.numbers, given.joins) == ((3, 4), (1, 2), True)
+    assert (given.sr_factors, given.numbers, given.joins) == ((3, 4), (1, 2), True)
     second = build("train", "--scale=12", "--sr_factors=3,4", "--sr_stage=2", *DATA).stack
     assert (second.numbers, second.joins) == ((2,), False)
 

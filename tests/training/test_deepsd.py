@@ -71,7 +71,7 @@ def test_means_over_patches_have_the_areas_of_their_place() -> None:
 def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
     from app.options import TrainingConfig
 
-    stack = StackConfig(factors=(2,), filters=(3, 2), kernels=(3, 1, 3))
+    stack = StackConfig(sr_factors=(2,), srcnn_filters=(3, 2), srcnn_kernels=(3, 1, 3))
     (stage,) = build_stages(stack, ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, twins=(0,))
     config = TrainingConfig(learning_rate=(1e-2,))
     optimizer = build_optimizer(config, 10, 1, factors=layer_rates(stage, (1.0, 0.5, 0.1)))

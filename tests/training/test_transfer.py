@@ -21,7 +21,7 @@ from app.models import (
 )
 from app.models.skeleton import backbone_layers
 from app.options import ModelConfig, TrainingConfig, TransferConfig
-from app.options.model import PLAIN_BLOCKS
+from app.options.network import PLAIN_BLOCKS
 from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.training.transfer import freeze, initialise, weights

@@ -10,7 +10,7 @@ from app.errors import InputError
 from app.methods.deepsd.folders import stage_path
 from app.methods.method import Abilities
 from app.methods.spatial.method import SpatialMethod
-from app.options.values import joined
+from app.options import as_text
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -31,10 +31,11 @@ class DeepSD(SpatialMethod):
     def refuse(self, experiment: Experiment) -> None:
         super().refuse(experiment)
         stack, model = experiment.stack, experiment.model
-        product = math.prod(stack.factors)
+        product = math.prod(stack.sr_factors)
         if product != experiment.sampling.scale:
             raise InputError(
-                f"--sr_factors={joined(stack.factors)} with --scale={experiment.sampling.scale}: "
+                f"--sr_factors={as_text(stack.sr_factors)} with "
+                f"--scale={experiment.sampling.scale}: "
                 f"expected factors whose product is the scale, here it is {product}"
             )
         for name, used in (

@@ -52,7 +52,7 @@ def train_stack(session: Session) -> None:
     experiment, folder, ranks = session.experiment, session.folder, session.ranks
     stack = experiment.stack
     folder.check(experiment.flags, experiment.overwrite)
-    folders = [stage_folder(folder, n) for n in range(1, len(stack.factors) + 1)]
+    folders = [stage_folder(folder, n) for n in range(1, len(stack.sr_factors) + 1)]
     whole = stack.sr_stage is None
     if not experiment.overwrite and _nothing_to_do(experiment, folder, folders):
         for each in (folder, *folders) if ranks.first else ():
@@ -154,7 +154,7 @@ class _Parts:
             stack, self._experiment.model, **sizes, n_outputs=len(spec.outputs), twins=twins
         )
         bounds = _encoded_bounds(shards)
-        return join_stages(self.stages, stack.factors, **sizes, lower_bounds=bounds)
+        return join_stages(self.stages, stack.sr_factors, **sizes, lower_bounds=bounds)
 
     def train_stage(self, number: int, folder: RunFolder, overwrite: bool) -> None:
         """Train one stage in its folder, or find that it is trained."""
@@ -244,7 +244,7 @@ class _Parts:
             self._shards,
             self._communicator,
             accumulated(self._experiment),
-            _coarsened(self._shards, prod(self._experiment.stack.factors[number:])),
+            _coarsened(self._shards, prod(self._experiment.stack.sr_factors[number:])),
         )
 
 

@@ -42,7 +42,7 @@ class StageTrainer(NetworkTrainer):
         data_range: np.ndarray,
         dense: DenseWeights | None = None,
     ) -> None:
-        factors = experiment.stack.factors
+        factors = experiment.stack.sr_factors
         self.stage, self.first = stages[number - 1], number == 1
         self._means = means
         self._scale = prod(factors)

@@ -1,0 +1,98 @@
+"""Which network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.options.bounds import BELOW_ONE, WIDTH, Bounds
+from app.options.option import Options, option, registered
+from app.options.rules import Rule
+from app.options.sampling import FrameOptions
+
+SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
+PLAIN_BLOCKS = ("swin2sr", "conv_baseline")  # these have their own normalisation, or none
+
+
+@dataclass(frozen=True)
+class NetworkOptions(Options):
+    """The network."""
+
+    backbone: str = registered("resnet", "Backbone of the network.", common=True)
+    upsampling: str = registered("spc", "How and where the grid is refined.", common=True)
+    decoder_upsampling: str = registered(
+        "rc", "Upsampling in the decoder of unet.", kind="upsampling"
+    )
+    first_guess: str = registered("none", "Field that the network corrects.", common=True)
+    first_guess_radius: int = option(
+        1,
+        "Coarse cells around its own that the linear first guess sees; one less of predictors.",
+        bounds=Bounds(1, 16),
+    )
+    constraint: str = registered(
+        "none", "How block means of the output are brought to the coarse field."
+    )
+    time_features: tuple[str, ...] = registered(
+        (), "What the network and a linear first guess know of the time; several with commas."
+    )
+    coordinate_channels: bool = option(
+        False, "Latitude and longitude of the cells as static fields."
+    )
+    observations: str | None = option(
+        None, "NetCDF file of stations whose values the network is told, each in its nearest cell."
+    )
+    n_filters: int = option(8, "Filters of the first block.", bounds=Bounds(1, WIDTH), common=True)
+    n_blocks: int = option(6, "Blocks of the backbone.", bounds=Bounds(1, 1000), common=True)
+    bidirectional: bool = option(
+        True, "With --time_window: recurrent layers run both ways, so that frames see later ones."
+    )
+    normalization: str | None = registered(None, "Normalisation within blocks.")
+    activation: str = registered("relu", "Activation within blocks.")
+    output_activation: str | None = registered(
+        None, "Activation of the last layer.", kind="activation"
+    )
+    attention: bool = option(False, "Channel attention at the end of each block.")
+    localcon_layer: bool = option(False, "Localized convolutional block; ties the net to its grid.")
+    dropout_variant: str = registered("vanilla", "What dropout drops.")
+    dropout_rate: float = option(0.2, "Share dropped; 0 for none.", bounds=BELOW_ONE, common=True)
+    rc_interpolation: str = registered(
+        "bilinear", "Interpolation of resize convolution.", kind="interpolation"
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig(NetworkOptions, FrameOptions):
+    """The network, and what it is given."""
+
+    rules: ClassVar[tuple[Rule[ModelConfig], ...]] = (
+        Rule(
+            lambda m: m.time_window is not None and m.backbone in SPATIAL_ONLY,
+            "--backbone={backbone} with --time_window={time_window}: this backbone takes spatial "
+            "samples only; expected convnet, resnet or densenet",
+        ),
+        Rule(
+            lambda m: m.backbone == "unet" and m.upsampling != "pin",
+            "--backbone=unet with --upsampling={upsampling}: unet works on the fine grid and needs "
+            "--upsampling=pin",
+        ),
+        Rule(
+            lambda m: m.backbone in PLAIN_BLOCKS and m.attention,
+            "--backbone={backbone} with --attention: the blocks of this backbone are fixed; leave "
+            "it out",
+        ),
+        Rule(
+            lambda m: m.backbone in PLAIN_BLOCKS and m.normalization,
+            "--backbone={backbone} with --normalization={normalization}: the blocks of this "
+            "backbone are fixed; leave it out",
+        ),
+        Rule(
+            lambda m: m.output_activation == "crelu",
+            "--output_activation=crelu doubles the output channels; expected one of elu, relu, "
+            "gelu, leaky_relu, selu, softplus or none",
+        ),
+        Rule(
+            lambda m: m.output_activation is not None and m.first_guess != "none",
+            "--output_activation={output_activation} with --first_guess={first_guess}: the "
+            "network's output is a correction, of either sign; leave one of them out",
+        ),
+    )
