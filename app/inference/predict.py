@@ -17,6 +17,7 @@ from app.inference.gaps import Gaps
 from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
+from app.methods.method import able
 from app.running.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -146,7 +147,7 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
     if members > 1 and np.array_equal(fields[0], fields[1], equal_nan=True):
         raise InputError(
             f"--members={members}: the model draws nothing at inference, all members are equal; "
-            "expected one trained with --trainer=DiffusionTrainer, or with "
+            f"expected one trained with --trainer={' or '.join(able('members'))}, or with "
             "--dropout_variant=mcdrop, mcgaussiandrop or mcspatialdrop"
         )
 

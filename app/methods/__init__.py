@@ -6,17 +6,18 @@ A new method is a class and one call that registers it, in this package or in a 
     class MyMethod(FieldMethod):
         abilities = Abilities(observations=True)
 
-        def trainer_class(self):
-            from my_trainer import MyTrainer  # imports TensorFlow, so only here
-            return MyTrainer
+        def model_and_trainer(self, experiment, shards, ranks):
+            from app.methods.spatial.model import build_model  # imports TensorFlow, so only here
+            from my_trainer import MyTrainer
+
+            return build_model(experiment, shards, ranks), MyTrainer
 
 `--trainer=MyTrainer` then chooses it. It must bring
 
 - its `Abilities`: flags that need another one are refused without any code of the method's own;
 - a way to train. There are three classes to begin with:
   `FieldMethod` (`app.methods.spatial.method`) trains one network on coarse and fine fields. It
-  needs `trainer_class`, a `NetworkTrainer` that says what is lowered; `build_model` where the
-  network or the model around it is another one.
+  needs `model_and_trainer`: a physical model, and a `NetworkTrainer` that says what is lowered.
   `OnePhase` (`app.methods.one_phase`) trains one model in one loop. It needs `build`, which gives
   the model, its samples and its trainer.
   `Method` needs `train`, whatever that may be.

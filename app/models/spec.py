@@ -102,6 +102,16 @@ class ModelSpec:
         return len(self.statics) + (2 * len(self.outputs) if self.observed else 0)
 
     @property
+    def n_coarse(self) -> int:
+        """Channels that the network sees on the coarse grid: inputs and features of the time."""
+        return len(self.inputs) + len(self.time_channels)
+
+    @property
+    def n_condition(self) -> int:
+        """Channels that the network is told in all."""
+        return self.n_coarse + self.n_static
+
+    @property
     def pad(self) -> tuple[int, int, int, int]:
         top, bottom, left, right = (int(cells) for cells in self.geometry["pad"])
         return top, bottom, left, right

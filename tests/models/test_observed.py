@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.distributed import Communicator
+from app.methods.cgan.trainer import CGANTrainer
 from app.methods.supervised.trainer import SupervisedTrainer
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings
@@ -92,6 +93,20 @@ def test_a_network_learns_to_trust_the_stations():
         trainer.start_epoch()
         trainer.train_step(batch)
     assert trainer.epoch_losses()["loss"] < 0.25 * np.var((level - MEAN) / SPREAD)
+
+
+def test_a_discriminator_is_told_of_the_stations():
+    model = supervised(upsampling="spc")
+    config = TrainingConfig(loss="mse", n_disc_filters=4, n_disc_blocks=1)
+    trainer = CGANTrainer(
+        model, config, Communicator(Ranks()), steps_per_epoch=1, data_range=np.array([6.0])
+    )
+    batch = observed_batch()
+    batch |= {"hr": np.full((2, *FINE, 1), MEAN, "float32"), "weight": np.ones(2, "float32")}
+    trainer.train_step(batch)
+    condition = trainer.discriminator.input["condition"]
+    assert condition.shape[-1] == 4  # an input, a static, and the stations' value and mask
+    assert np.isfinite(list(trainer.epoch_losses().values())).all()
 
 
 def test_the_denoiser_is_told_them_on_the_fine_grid():

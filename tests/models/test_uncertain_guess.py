@@ -3,9 +3,9 @@
 import numpy as np
 from contract import random_inputs
 
+from app.methods.diffusion.cross_fitting import CrossFitted
 from app.models.diffusion.uncertain import UncertainGuess
 from app.models.first_guess import LinearGuess
-from app.training.folds import CrossFitted
 
 H, W, SCALE, K = 3, 4, 2, 5
 RNG = np.random.default_rng(0)

@@ -8,7 +8,11 @@ from app.methods.method import Abilities
 from app.methods.spatial.method import FieldMethod
 
 if TYPE_CHECKING:
-    from app.methods.cgan.trainer import CGANTrainer
+    from app.data.shards import Shards
+    from app.methods.spatial.method import MakeTrainer
+    from app.models import PhysicalModel
+    from app.options import Experiment
+    from app.ranks import Ranks
 
 
 class Cgan(FieldMethod):
@@ -16,7 +20,10 @@ class Cgan(FieldMethod):
 
     abilities = Abilities(time_windows=True, observations=True, dense_weights=True)
 
-    def trainer_class(self) -> type[CGANTrainer]:
+    def model_and_trainer(
+        self, experiment: Experiment, shards: Shards, ranks: Ranks
+    ) -> tuple[PhysicalModel, MakeTrainer]:
         from app.methods.cgan.trainer import CGANTrainer
+        from app.methods.spatial.model import build_model
 
-        return CGANTrainer
+        return build_model(experiment, shards, ranks), CGANTrainer

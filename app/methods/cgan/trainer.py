@@ -73,7 +73,7 @@ class CGANTrainer(NetworkTrainer):
 def _discriminator(model: PhysicalModel, config: TrainingConfig) -> keras.Model:
     spec = model.spec
     return build_discriminator(
-        n_condition=len(spec.inputs) + len(spec.time_channels) + len(spec.statics),
+        n_condition=spec.n_condition,
         n_fields=len(spec.outputs),
         scale=spec.scale,
         n_filters=config.n_disc_filters,

@@ -144,8 +144,8 @@ class _Parts:
     def _network(self, spec: ModelSpec) -> keras.Model:
         stack, shards = self._experiment.stack, self._shards
         sizes = {
-            "n_inputs": len(spec.inputs) + len(spec.time_channels),
-            "n_static": len(spec.statics),
+            "n_inputs": spec.n_coarse,
+            "n_static": spec.n_static,
         }
         twins = match_channels(
             shards.variables["hr"], shards.variables["lr"], units_known=shards.has_times

@@ -79,7 +79,7 @@ class StageTrainer(NetworkTrainer):
         whole = self.model.encode_inputs(
             batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
         )
-        n_static = len(self.model.spec.statics)
+        n_static = self.model.spec.n_static
         if self.first:
             coarse = whole["coarse"]
             inputs = {"coarse": coarse[..., : coarse.shape[-1] - n_static]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
@@ -10,8 +11,8 @@ from app.methods.spatial.method import FieldMethod
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
-    from app.methods.diffusion.trainer import DiffusionTrainer
-    from app.models import DiffusionModel
+    from app.methods.spatial.method import MakeTrainer
+    from app.models import PhysicalModel
     from app.options import Experiment
     from app.ranks import Ranks
 
@@ -21,15 +22,14 @@ class Diffusion(FieldMethod):
 
     abilities = Abilities(observations=True, members=True)
 
-    def trainer_class(self) -> type[DiffusionTrainer]:
+    def model_and_trainer(
+        self, experiment: Experiment, shards: Shards, ranks: Ranks
+    ) -> tuple[PhysicalModel, MakeTrainer]:
+        from app.methods.diffusion.model import build_diffusion
         from app.methods.diffusion.trainer import DiffusionTrainer
 
-        return DiffusionTrainer
-
-    def build_model(self, experiment: Experiment, shards: Shards, ranks: Ranks) -> DiffusionModel:
-        from app.methods.diffusion.model import build_diffusion
-
-        return build_diffusion(experiment, shards, ranks)
+        model, cross_fitted = build_diffusion(experiment, shards, ranks)
+        return model, partial(DiffusionTrainer, cross_fitted=cross_fitted)
 
     def refuse(self, experiment: Experiment) -> None:
         super().refuse(experiment)

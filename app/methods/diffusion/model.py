@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from absl import logging
 
@@ -16,6 +17,7 @@ from app.data.moments import RunningMoments
 from app.data.shards import Shards
 from app.data.times import modal_step
 from app.errors import InputError
+from app.methods.diffusion.cross_fitting import CrossFitted
 from app.methods.spatial.model import (
     first_guess,
     fitted_guess,
@@ -33,14 +35,19 @@ from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import Experiment
 from app.ranks import Ranks
 from app.running.run_folder import model_file
-from app.training.folds import CrossFitted, Guess, WithoutFold, fold_bounds
+from app.training.folds import WithoutFold, fold_bounds
 
 LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at least
 BLOCK = 32  # samples evaluated at once
 
 
-def build_diffusion(experiment: Experiment, shards: Shards, ranks: Ranks) -> DiffusionModel:
-    """The untrained model; the targets' scaling comes from the first rank."""
+def build_diffusion(
+    experiment: Experiment, shards: Shards, ranks: Ranks
+) -> tuple[DiffusionModel, CrossFitted | None]:
+    """The untrained model, and the first guesses of training samples where not its own.
+
+    The targets' scaling comes from the first rank.
+    """
     config = experiment.diffusion
     warn_of_bias(experiment.model.constraint, shards, ranks)
     spec, arrays = model_spec(experiment, shards, on_fine_grid=True), model_arrays(shards)
@@ -51,7 +58,38 @@ def build_diffusion(experiment: Experiment, shards: Shards, ranks: Ranks) -> Dif
         classes = classes_of(spec.time_features)
         others = tuple(name for name in spec.time_features if name not in classes)
         spec = replace(spec, time_features=others)
-    settings = DiffusionSettings(
+    network = _network(experiment, spec, classes, guessed=guess is not None)
+    pixel = config.target_scaling == "pixel"
+    fits = _fold_fits(experiment, shards) if config.regression_folds else []
+    uncertain: UncertainGuess | None = None
+    if config.regression_draws:
+        assert isinstance(guess, LinearGuess)  # what else has folds is refused
+        guess = uncertain = UncertainGuess.from_fits(guess, fits)
+    model = DiffusionModel(
+        spec,
+        arrays,
+        network,
+        guess,
+        settings=_settings(experiment, shards, classes, guessed=guess is not None),
+        target_shape=arrays.mask.shape if pixel else arrays.mask.shape[-1:],
+    )
+    cross_fitted: CrossFitted | None = None
+    if config.fold_regressions:
+        cross_fitted = _of_trained(config.fold_regressions, shards.size("train"), model)
+    if fits:
+        guesses = [partial(_encoded_guess, model, one) for one in fits]
+        own = partial(_encoded_guess, model, uncertain) if uncertain else None
+        cross_fitted = CrossFitted(guesses, shards.size("train"), own)
+    if ranks.first:
+        _fit_target(model, shards, pixel, cross_fitted)
+    return model, cross_fitted
+
+
+def _settings(
+    experiment: Experiment, shards: Shards, classes: tuple[str, ...], guessed: bool
+) -> DiffusionSettings:
+    config = experiment.diffusion
+    return DiffusionSettings(
         process=Process(
             formulation=config.formulation,
             schedule=config.noise_schedule,
@@ -61,13 +99,18 @@ def build_diffusion(experiment: Experiment, shards: Shards, ranks: Ranks) -> Dif
             sigma_max=config.sigma_max,
             min_snr=config.min_snr,
         ),
-        residual=config.learn_residuals and guess is not None,
+        residual=config.learn_residuals and guessed,
         instance_norm=config.instance_norm,
         classes=classes,
         time_step=modal_step(shards.stamps("train").seconds) if shards.has_times else 0,
         sampling=SamplingOptions.of(experiment.inference),
     )
-    guessed = len(spec.outputs) if guess is not None else 0
+
+
+def _network(
+    experiment: Experiment, spec: ModelSpec, classes: tuple[str, ...], guessed: bool
+) -> keras.Model:
+    config = experiment.diffusion
     network = build_denoiser(
         UNetOptions(
             channels=config.n_channels,
@@ -78,28 +121,11 @@ def build_diffusion(experiment: Experiment, shards: Shards, ranks: Ranks) -> Dif
             embedding=config.noise_embedding,
         ),
         n_fields=len(spec.outputs),
-        n_condition=len(spec.inputs) + len(spec.time_channels) + spec.n_static + guessed,
+        n_condition=spec.n_condition + (len(spec.outputs) if guessed else 0),
         classes=classes,
     )
     logging.info("denoising network: %d weights", network.count_params())
-    pixel = config.target_scaling == "pixel"
-    shape = arrays.mask.shape if pixel else arrays.mask.shape[-1:]
-    fits = _fold_fits(experiment, shards) if config.regression_folds else []
-    own: Guess | None = None
-    if config.regression_draws:
-        assert isinstance(guess, LinearGuess)  # what else has folds is refused
-        guess = UncertainGuess.from_fits(guess, fits)
-    model = DiffusionModel(spec, arrays, network, guess, settings=settings, target_shape=shape)
-    if config.fold_regressions:
-        model.cross_fitted = _of_trained(config.fold_regressions, shards.size("train"), model)
-    if fits:
-        guesses = [partial(_encoded_guess, model, one) for one in fits]
-        if isinstance(guess, UncertainGuess):
-            own = partial(_encoded_guess, model, guess)
-        model.cross_fitted = CrossFitted(guesses, shards.size("train"), own)
-    if ranks.first:
-        _fit_target(model, shards, pixel)
-    return model
+    return network
 
 
 def _fold_fits(experiment: Experiment, shards: Shards) -> list[LinearGuess]:
@@ -144,7 +170,9 @@ def _encoded_guess(model: DiffusionModel, guess: LinearGuess, batch: dict[str, A
     return guess({"coarse": encoded, "time": batch["time"]})
 
 
-def _fit_target(model: DiffusionModel, shards: Shards, pixel: bool) -> None:
+def _fit_target(
+    model: DiffusionModel, shards: Shards, pixel: bool, cross_fitted: CrossFitted | None
+) -> None:
     """Mean, standard deviation and range of the targets over the training period."""
     moments = RunningMoments()
     for indices in time_blocks(shards.size("train"), fine_values(shards) * BLOCK):
@@ -153,8 +181,8 @@ def _fit_target(model: DiffusionModel, shards: Shards, pixel: bool) -> None:
             "time": shards.time_features("train", indices),
             "index": indices,
         }
-        if model.cross_fitted is not None:
-            batch["guess"] = model.cross_fitted.guess(batch)
+        if cross_fitted is not None:
+            batch["guess"] = cross_fitted.guess(batch)
         fine = shards.geometry.pad_field(
             shards.read("hr", "train", indices), fill=np.nan, axes=(1, 2)
         )

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from app.losses.masked import masked_mean, split_missing, valid_fraction
+from app.methods.diffusion.cross_fitting import CrossFitted
 from app.models.diffusion.model import DiffusionModel
 from app.models.diffusion.noise import keyed_generator
 from app.training.base import NetworkTrainer
@@ -26,10 +27,15 @@ class DiffusionTrainer(NetworkTrainer):
 
     model: DiffusionModel
 
+    def __init__(self, *args: Any, cross_fitted: CrossFitted | None = None, **kwargs: Any) -> None:
+        """`cross_fitted`: the first guesses of training samples, where not the model's own."""
+        super().__init__(*args, **kwargs)
+        self.cross_fitted = cross_fitted
+
     def train_step(self, batch: Batch) -> None:
         step = int(np.asarray(self._inner_optimizer().iterations))
-        if self.model.cross_fitted is not None:
-            batch = {**batch, "guess": self.model.cross_fitted.guess(batch)}
+        if self.cross_fitted is not None:
+            batch = {**batch, "guess": self.cross_fitted.guess(batch)}
         super().train_step(self._with_noise(batch, TRAINING, step))
 
     def validate(self, batches: Iterator[Batch]) -> float:

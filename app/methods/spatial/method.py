@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from app.ranks import Ranks
     from app.session import Session
     from app.training.base import NetworkTrainer
+
+    MakeTrainer = Callable[..., NetworkTrainer]
 
 
 class SpatialMethod(Method):
@@ -54,14 +57,14 @@ class FieldMethod(SpatialMethod, OnePhase):
     """A method that trains one network on such samples."""
 
     @abstractmethod
-    def trainer_class(self) -> type[NetworkTrainer]:
-        """What trains the model; imported only when it is asked for."""
+    def model_and_trainer(
+        self, experiment: Experiment, shards: Shards, ranks: Ranks
+    ) -> tuple[PhysicalModel, MakeTrainer]:
+        """The untrained model, and what makes its trainer.
 
-    def build_model(self, experiment: Experiment, shards: Shards, ranks: Ranks) -> PhysicalModel:
-        """The untrained model: by default the network of the model flags."""
-        from app.methods.spatial.model import build_model
-
-        return build_model(experiment, shards, ranks)
+        The latter is called as `NetworkTrainer` is. `build_model` in `app.methods.spatial.model`
+        gives the model of the model flags.
+        """
 
     def build(self, session: Session, shards: Shards) -> Parts:
         from app.data.streaming.samples import FieldSamples
@@ -73,8 +76,9 @@ class FieldMethod(SpatialMethod, OnePhase):
         samples = FieldSamples(
             shards, sampling.patches, sampling.time_window, session.observations(shards)
         )
-        model = self._model_to_train(session, shards)
-        trainer = self.trainer_class()(
+        model, make_trainer = self.model_and_trainer(experiment, shards, session.ranks)
+        _transfer(model, session)
+        trainer = make_trainer(
             model,
             experiment.training,
             communicator,
@@ -99,20 +103,19 @@ class FieldMethod(SpatialMethod, OnePhase):
                 session.experiment.training,
             )
 
-    def _model_to_train(self, session: Session, shards: Shards) -> PhysicalModel:
-        """The untrained model; a fresh run may begin with the weights of another one."""
-        from app.training.checkpoints import load_facts
-        from app.training.transfer import freeze, initialise
 
-        experiment, transfer = session.experiment, session.experiment.transfer
-        model = self.build_model(experiment, shards, session.ranks)
-        if transfer.init_from and (
-            experiment.overwrite or load_facts(session.folder.checkpoints) is None
-        ):
-            # Before the run folder is begun, so that a refusal leaves no trace in it.
-            initialise(model, transfer)
-        freeze(model, transfer.freeze)
-        return model
+def _transfer(model: PhysicalModel, session: Session) -> None:
+    """Give the model of a fresh run the weights of --init_from, and freeze those of --freeze."""
+    from app.training.checkpoints import load_facts
+    from app.training.transfer import freeze, initialise
+
+    experiment, transfer = session.experiment, session.experiment.transfer
+    if transfer.init_from and (
+        experiment.overwrite or load_facts(session.folder.checkpoints) is None
+    ):
+        # Before the run folder is begun, so that a refusal leaves no trace in it.
+        initialise(model, transfer)
+    freeze(model, transfer.freeze)
 
 
 def begin_fields(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -12,8 +11,9 @@ from absl import logging
 
 from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
-from app.data.description import DataDescription, Source
+from app.data.description import DataDescription
 from app.data.shards import Shards
+from app.methods.input_sources import as_read
 from app.methods.known_inputs import known_inputs, known_targets
 from app.methods.spatial.checks import (
     amount_limits,
@@ -56,7 +56,7 @@ def build_model(
         output = output_of(spec.quantiles, spec.amounts)
         network = build_network(
             config,
-            n_inputs=len(spec.inputs) + len(spec.time_channels),
+            n_inputs=spec.n_coarse,
             n_static=spec.n_static,
             n_outputs=len(spec.outputs) * output.n_parameters,
             scale=experiment.sampling.scale,
@@ -100,7 +100,7 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
         observed=experiment.model.observations is not None,
         bidirectional=experiment.model.bidirectional,
         domain={
-            "sources": [asdict(source) for source in _input_sources(experiment.data, shards)],
+            "sources": _sources(experiment.data, shards),
             "fingerprint": shards.fingerprint,
             "step": shards.step("train"),
             "inputs": known_inputs(shards).to_dict(),
@@ -109,23 +109,13 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
     )
 
 
-def _input_sources(data: DataDescription | None, shards: Shards) -> list[Source]:
-    """How the coarse inputs are read from files, with units and standard names, for other files."""
+def _sources(data: DataDescription | None, shards: Shards) -> list[dict[str, Any]]:
+    """How the coarse inputs are read from files."""
     if data is None or data.predictand is None:
         return []
-    known = {v.name: v for role in ("lr", "predictors") for v in shards.variables[role]}
-
-    def as_read(source: Source) -> Source:
-        lagged = f"_lag{source.lags[0]}" if 0 not in source.lags else ""
-        found = [(v, known[v.name + lagged]) for v in source.variables]
-        return replace(
-            source,
-            variables=tuple(
-                replace(v, units=one.units, standard_name=one.standard_name) for v, one in found
-            ),
-        )
-
-    return [as_read(s) for s in (data.low_resolution or data.predictand, *data.predictors)]
+    variables = (*shards.variables["lr"], *shards.variables["predictors"])
+    sources = (data.low_resolution or data.predictand, *data.predictors)
+    return as_read(sources, variables, "units", "standard_name")
 
 
 def model_arrays(shards: Shards) -> ModelArrays:

@@ -8,7 +8,11 @@ from app.methods.method import Abilities
 from app.methods.spatial.method import FieldMethod
 
 if TYPE_CHECKING:
-    from app.methods.supervised.trainer import SupervisedTrainer
+    from app.data.shards import Shards
+    from app.methods.spatial.method import MakeTrainer
+    from app.models import PhysicalModel
+    from app.options import Experiment
+    from app.ranks import Ranks
 
 
 class Supervised(FieldMethod):
@@ -18,7 +22,10 @@ class Supervised(FieldMethod):
         time_windows=True, observations=True, dense_weights=True, quantiles=True, amounts=True
     )
 
-    def trainer_class(self) -> type[SupervisedTrainer]:
+    def model_and_trainer(
+        self, experiment: Experiment, shards: Shards, ranks: Ranks
+    ) -> tuple[PhysicalModel, MakeTrainer]:
+        from app.methods.spatial.model import build_model
         from app.methods.supervised.trainer import SupervisedTrainer
 
-        return SupervisedTrainer
+        return build_model(experiment, shards, ranks), SupervisedTrainer

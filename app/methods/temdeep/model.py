@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -11,6 +11,7 @@ from app.data.description import TimeSteps
 from app.data.shards import Shards
 from app.data.shards.time_plan import all_summed
 from app.data.streaming.triples import TripleOptions, TripleSamples
+from app.methods.input_sources import as_read
 from app.methods.known_inputs import known_inputs
 from app.models import Channel
 from app.models.temporal import TemporalArrays, TemporalModel, TemporalNetwork, TemporalSpec
@@ -111,26 +112,11 @@ def _arrays(shards: Shards) -> TemporalArrays:
     )
 
 
-def _sources(experiment: Experiment, shards: Shards) -> list[dict]:
-    """How known frames are read from files, with units, so that other files can follow."""
+def _sources(experiment: Experiment, shards: Shards) -> list[dict[str, Any]]:
+    """How known frames are read from files."""
     data = experiment.data
     if data is None or data.predictand is None:
         return []
-    known = {v.name: v for role in ("hr", "predictors") for v in shards.variables[role]}
-    return [
-        asdict(
-            replace(
-                source,
-                variables=tuple(
-                    replace(
-                        v,
-                        units=known[v.name].units,
-                        time_method=known[v.name].time_method,
-                        standard_name=known[v.name].standard_name,
-                    )
-                    for v in source.variables
-                ),
-            )
-        )
-        for source in (data.predictand, *data.predictors)
-    ]
+    variables = (*shards.variables["hr"], *shards.variables["predictors"])
+    sources = (data.predictand, *data.predictors)
+    return as_read(sources, variables, "units", "time_method", "standard_name")

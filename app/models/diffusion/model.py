@@ -96,7 +96,6 @@ class DiffusionModel(PhysicalModel):
         self.settings = settings
         self.sampling = settings.sampling
         self.check: Callable[[], None] = lambda: None  # before each evaluation while drawing
-        self.cross_fitted: Any | None = None  # first guesses of training samples, not saved
         self.target_shape = tuple(target_shape)
         self.target_offset = self._constant("target_offset", np.zeros(self.target_shape))
         self.target_scale = self._constant("target_scale", np.ones(self.target_shape))

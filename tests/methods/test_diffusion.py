@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from app.distributed import Communicator
 from app.errors import InputError
+from app.methods.diffusion.cross_fitting import CrossFitted
 from app.methods.diffusion.trainer import DiffusionTrainer
 from app.models import Channel, DiffusionModel, InterpolationGuess, ModelArrays, ModelSpec
 from app.models.diffusion.model import DiffusionSettings
@@ -17,7 +18,7 @@ from app.models.diffusion.process import Process
 from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import Experiment, TrainingConfig, build, parse
 from app.ranks import Ranks
-from app.training.folds import CrossFitted, WithoutFold, fold_bounds, without_fold
+from app.training.folds import WithoutFold, fold_bounds, without_fold
 from app.training.state import capture, restore
 
 SCALE, CELLS = 2, (4, 3)
@@ -254,7 +255,7 @@ def test_training_sees_cross_fitted_guesses_and_validation_does_not() -> None:
     guess = np.asarray(trained.model.guess(data["coarse"], data["time"]))
     trained.train_step(data)
     before = trained.epoch_losses()["loss"]
-    trained.model.cross_fitted = CrossFitted([lambda data: guess + shift], samples=4)
+    trained.cross_fitted = CrossFitted([lambda data: guess + shift], samples=4)
     trained.start_epoch()
     trained.train_step(data)
     assert trained.epoch_losses()["loss"] > 3 * before

@@ -1,0 +1,77 @@
+"""What methods can do, what they refuse, and one of a user's own."""
+
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from app.errors import InputError
+from app.methods.method import KIND, Abilities, Method, able, method_named, register
+from app.options import Experiment, build, parse
+from app.registry import REGISTRY
+
+ABILITIES = {
+    "SupervisedTrainer": "time_windows observations dense_weights quantiles amounts",
+    "CGANTrainer": "time_windows observations dense_weights",
+    "DiffusionTrainer": "observations members",
+    "DeepSDTrainer": "dense_weights",
+    "TemDeepTrainer": "in_time",
+}
+DATA = ("train", "--data=synthetic", "--variable=t2m")
+
+
+@pytest.fixture
+def own_method(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A method of a user's own, registered for this test alone."""
+    known = {kind: dict(entries) for kind, entries in REGISTRY._entries.items()}
+    monkeypatch.setattr(REGISTRY, "_entries", known)
+    register("OwnTrainer", "remembers what it was asked")(Own)
+    return "OwnTrainer"
+
+
+class Own(Method):
+    abilities = Abilities(dense_weights=True)
+
+    def train(self, session: object) -> None:
+        raise NotImplementedError
+
+    def check_data(self, experiment: object, shards: object) -> None:
+        raise NotImplementedError
+
+    def guarded_path(self, experiment: Experiment) -> Path:
+        return experiment.save_path / "own"
+
+
+@pytest.mark.parametrize("name", REGISTRY.names(KIND))
+def test_each_can_do_what_its_users_were_told(name: str) -> None:
+    able_to = {ability for ability, able in asdict(method_named(name).abilities).items() if able}
+    assert able_to == set(ABILITIES[name].split())
+
+
+def experiment(trainer: str, *flags: str) -> Experiment:
+    words, values = parse([*DATA, *flags])
+    return build(words, {**values, "trainer": trainer})
+
+
+def test_a_method_of_ones_own_needs_one_call(own_method: str) -> None:
+    found = experiment(own_method)
+    assert found.method.summary == "remembers what it was asked"
+    assert found.guarded_path == found.save_path / "own"
+    assert able("dense_weights")[-1] == own_method
+
+
+def test_what_a_method_cannot_do_is_refused_without_its_help(own_method: str) -> None:
+    with pytest.raises(InputError, match=r"OwnTrainer with --time_window=3: .* spatial samples"):
+        experiment(own_method, "--time_window=3")
+    with pytest.raises(InputError, match=r"expected one of .*, OwnTrainer$"):
+        experiment("DiffusionTrainer", "--loss=mae", "--dense_alpha=1")
+
+
+def test_asking_a_method_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from app.methods.method import KIND, able; able('members');"
+        "sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'xarray', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
