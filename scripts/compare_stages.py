@@ -34,7 +34,7 @@ def main() -> None:
         path = model_file(run, str(run))
         shards = session.shards
 
-    from app.inference.stages import score_stages
+    from app.methods.deepsd.scores import score_stages
     from app.models import load_physical_model
 
     data = experiment.data

@@ -14,19 +14,21 @@ from app.methods.method import Method
 if TYPE_CHECKING:
     from app.data.shards import Shards
     from app.data.streaming.samples import Samples
+    from app.losses.dense import DenseWeights
     from app.options import SamplingConfig
     from app.ranks import Ranks
     from app.session import Session
-    from app.training.base import NetworkTrainer
+    from app.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What is trained, on what, and by what."""
+    """What is trained, on what, and by what; `dense`: weights of the targets' cells, if any."""
 
     model: Any
     samples: Samples
-    trainer: NetworkTrainer
+    trainer: Trainer
+    dense: DenseWeights | None = None
 
 
 class OnePhase(Method):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from app.options import Experiment
     from app.ranks import Ranks
     from app.session import Session
-    from app.training.base import NetworkTrainer
+    from app.training.trainer import Trainer
 
-    MakeTrainer = Callable[..., NetworkTrainer]
+    MakeTrainer = Callable[..., Trainer]
 
 
 class SpatialMethod(Method):
@@ -78,27 +78,28 @@ class FieldMethod(SpatialMethod, OnePhase):
         )
         model, make_trainer = self.model_and_trainer(experiment, shards, session.ranks)
         _transfer(model, session)
+        dense = fit_dense_weights(
+            experiment.training, shards, communicator, accumulated(experiment)
+        )
         trainer = make_trainer(
             model,
             experiment.training,
             communicator,
             steps_per_epoch=steps_per_epoch(sampling, samples, session.ranks),
             data_range=shards.scaling["hr"].data_range,
-            dense=fit_dense_weights(
-                experiment.training, shards, communicator, accumulated(experiment)
-            ),
+            dense=dense,
         )
-        return Parts(model, samples, trainer)
+        return Parts(model, samples, trainer, dense)
 
     def begin(self, session: Session, shards: Shards, parts: Parts) -> None:
         from app.training.density import write_dense_weights
 
         overwrite = session.experiment.overwrite
         begin_fields(session, shards, parts.model, overwrite=overwrite)
-        if parts.trainer.dense:
+        if parts.dense:
             write_dense_weights(
                 session.folder.dense_weights,
-                parts.trainer.dense,
+                parts.dense,
                 shards.variables["hr"],
                 session.experiment.training,
             )

@@ -88,7 +88,7 @@ class _Feed:
         """Of each stage: cells, the truth, its field of a true one, and its field when joined."""
         model, scale = self._model, prod(self._factors)
         whole = model.encode_inputs(batch["coarse"], None, batch["time"])
-        n_static = len(model.spec.statics)
+        n_static = model.spec.n_static
         first = whole["coarse"][..., : whole["coarse"].shape[-1] - n_static]
         true = joined = first
         for number, stage in enumerate(self._stages, start=1):

@@ -6,7 +6,7 @@ import numpy as np
 from memory_shards import MemoryShards, fine_grid, perfect_prog
 
 from app.grids import Geometry
-from app.inference.stages import score_stages
+from app.methods.deepsd.scores import score_stages
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel
 from app.models.layers.resize import interpolation_matrix
 from app.models.stack import build_stages, join_stages
