@@ -22,7 +22,7 @@ A new method is a class and one call that registers it, in this package or in a 
   the model, its samples and its trainer.
   `Method` needs `train`, whatever that may be.
 
-It may bring `refuse` (combinations of flags that it does not go with), `check_data` (what only
+It may bring `rules` (combinations of flags that it does not go with), `check_data` (what only
 data can tell), `resolve` (flags that it reads in its own way) and `kept_values` (the memory that
 training takes). Nothing outside this package compares the name of a method; what differs is
 asked of it. Modules named `method` never import TensorFlow at their top: `--help`, `list` and

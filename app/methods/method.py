@@ -14,6 +14,7 @@ from app.registry import REGISTRY
 if TYPE_CHECKING:
     from app.data.shards import Shards
     from app.options import Experiment
+    from app.options.rules import Rule
     from app.session import Session
 
 KIND = "trainer"  # the flag that names a method, and its kind in the registry
@@ -40,6 +41,7 @@ class Method(ABC):
     """A way to train; `name` is what --trainer calls it, `summary` one line for lists."""
 
     abilities: ClassVar[Abilities] = Abilities()
+    rules: ClassVar[tuple[Rule[Any], ...]] = ()
 
     def __init__(self, name: str, summary: str = "") -> None:
         self.name, self.summary = name, summary
@@ -56,7 +58,12 @@ class Method(ABC):
         return {}
 
     def refuse(self, experiment: Experiment) -> None:
-        """InputError for flags that this method cannot go with: those its abilities lack."""
+        """InputError for flags that this method cannot go with.
+
+        Those are flags that ask for an ability it lacks, and those of its `rules`.
+        """
+        from app.options.rules import refuse  # whose package imports this module
+
         abilities, training = self.abilities, experiment.training
         frames = experiment.sampling.time_window
         if training.predicted_quantiles and not abilities.quantiles:
@@ -82,6 +89,7 @@ class Method(ABC):
                 f"--observations with {other}: not made for stations; expected spatial samples and "
                 f"{', '.join(others)} or {last}"
             )
+        refuse(self.rules, experiment)
 
     @abstractmethod
     def check_data(self, experiment: Experiment, shards: Shards) -> None:

@@ -11,7 +11,6 @@ The reader of command line and flagfiles, the writer of experiment.cfg, --help, 
 
 from app.options.building import build, build_sweep
 from app.options.data import DATA_WAYS
-from app.options.deepsd import JOIN, StackConfig
 from app.options.description import time_steps
 from app.options.diffusion import DiffusionConfig
 from app.options.experiment import Experiment
@@ -22,9 +21,10 @@ from app.options.option import Values, as_text
 from app.options.overwriting import check_clearing
 from app.options.reader import given_names, parse, value_of, without
 from app.options.sampling import SamplingConfig
+from app.options.stack import JOIN, StackConfig
 from app.options.sweep import SweepConfig
 from app.options.table import FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
-from app.options.temdeep import TemporalConfig
+from app.options.temporal import TemporalConfig
 from app.options.training import AMOUNT_LOSS, TrainingConfig, TransferConfig
 from app.options.writer import as_flagfile, help_text
 

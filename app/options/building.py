@@ -12,7 +12,6 @@ from app.errors import InputError
 from app.methods.method import method_named
 from app.options.combinations import COMBINATIONS
 from app.options.data import DataConfig
-from app.options.deepsd import StackConfig
 from app.options.description import check_splits, data_wanted, described, test_data_of, time_steps
 from app.options.diffusion import DiffusionConfig
 from app.options.experiment import Experiment
@@ -26,8 +25,9 @@ from app.options.readers import folder, listed, path
 from app.options.rules import refuse
 from app.options.run import StageOptions
 from app.options.sampling import SamplingConfig
+from app.options.stack import StackConfig
 from app.options.sweep import SweepConfig, SweepOptions
-from app.options.temdeep import TemporalConfig
+from app.options.temporal import TemporalConfig
 from app.options.training import TrainingConfig, TransferConfig
 from app.registry import unknown
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from app.data.description import DataDescription
 from app.methods.method import Method, method_named
 from app.options.data import CacheOptions
-from app.options.deepsd import StackConfig
 from app.options.diffusion import DiffusionConfig
 from app.options.inference import InferenceConfig
 from app.options.machine import LaunchConfig, MachineConfig
@@ -17,7 +16,8 @@ from app.options.option import Values, as_text
 from app.options.readers import path
 from app.options.run import FolderOptions
 from app.options.sampling import SamplingConfig
-from app.options.temdeep import TemporalConfig
+from app.options.stack import StackConfig
+from app.options.temporal import TemporalConfig
 from app.options.training import TrainingConfig, TransferConfig
 from app.running.run_files import PREDICTION
 

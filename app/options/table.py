@@ -11,7 +11,6 @@ from app.options.data import (
     SourceOptions,
     TransformOptions,
 )
-from app.options.deepsd import StackNetworkOptions, StackTrainingOptions
 from app.options.diffusion import DiffusionConfig
 from app.options.inference import PredictionOptions
 from app.options.machine import IgnoredOptions, LaunchConfig, MachineConfig
@@ -26,8 +25,9 @@ from app.options.sampling import (
     PairOptions,
     StepOptions,
 )
+from app.options.stack import StackNetworkOptions, StackTrainingOptions
 from app.options.sweep import SweepOptions
-from app.options.temdeep import FlowOptions, TripleOptions
+from app.options.temporal import FlowOptions, TripleOptions
 from app.options.training import (
     DescentOptions,
     DiscriminatorOptions,

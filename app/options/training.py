@@ -12,7 +12,7 @@ from app.options.readers import fold, interval
 from app.options.rules import Rule, rising
 from app.options.run import KeepingOptions
 from app.options.sampling import MethodOptions
-from app.options.temdeep import TripleOptions
+from app.options.temporal import TripleOptions
 
 AMOUNT_LOSS = "bernoulli_gamma"
 DENSE_LOSSES = ("mse", "mae", "huber")

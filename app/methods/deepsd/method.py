@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from app.methods.deepsd.folders import stage_path
 from app.methods.method import Abilities
 from app.methods.spatial.method import SpatialMethod
 from app.options import as_text
+from app.options.rules import Rule
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -18,10 +20,40 @@ if TYPE_CHECKING:
     from app.session import Session
 
 
+def _kept(name: str, broken: Callable[[Experiment], object]) -> Rule[Experiment]:
+    """A flag that would change the stages as they are joined."""
+    return Rule(
+        broken,
+        f"{name} with --trainer={{trainer}}: the stages are trained on their own and joined; "
+        "leave it out",
+    )
+
+
+def _alone(stage: str) -> Rule[Experiment]:
+    """Single stages are trained in a command of their own."""
+    return Rule(
+        lambda e: not e.stack.joins and {"train", stage} <= set(e.stages),
+        f"--sr_stage={{sr_stage}} with the stage {stage}: one stage of a stack predicts nothing "
+        "yet; expected the stage train alone",
+    )
+
+
 class DeepSD(SpatialMethod):
     """Stages of --sr_factors, each trained on its own on true fields, then joined."""
 
     abilities = Abilities(dense_weights=True)
+    rules = (
+        _kept("--first_guess={first_guess}", lambda e: e.model.first_guess != "none"),
+        _kept(
+            "--output_activation={output_activation}",
+            lambda e: e.model.output_activation is not None,
+        ),
+        _kept("--localcon_layer", lambda e: e.model.localcon_layer),
+        _kept("--init_from={init_from}", lambda e: e.transfer.init_from is not None),
+        _kept("--nosave", lambda e: not e.training.save),
+        _alone("test"),
+        _alone("metrics"),
+    )
 
     def train(self, session: Session) -> None:
         from app.methods.deepsd.stages import train_stack
@@ -30,34 +62,13 @@ class DeepSD(SpatialMethod):
 
     def refuse(self, experiment: Experiment) -> None:
         super().refuse(experiment)
-        stack, model = experiment.stack, experiment.model
+        stack = experiment.stack
         product = math.prod(stack.sr_factors)
         if product != experiment.sampling.scale:
             raise InputError(
                 f"--sr_factors={as_text(stack.sr_factors)} with "
                 f"--scale={experiment.sampling.scale}: "
                 f"expected factors whose product is the scale, here it is {product}"
-            )
-        for name, used in (
-            (f"--first_guess={model.first_guess}", model.first_guess != "none"),
-            (f"--output_activation={model.output_activation}", model.output_activation is not None),
-            ("--localcon_layer", model.localcon_layer),
-            (
-                f"--init_from={experiment.transfer.init_from}",
-                experiment.transfer.init_from is not None,
-            ),
-            ("--nosave", not experiment.training.save),
-        ):
-            if used:
-                raise InputError(
-                    f"{name} with --trainer={self.name}: the stages are trained on their own and "
-                    "joined; leave it out"
-                )
-        others = [stage for stage in experiment.stages if stage in ("test", "metrics")]
-        if not stack.joins and "train" in experiment.stages and others:
-            raise InputError(
-                f"--sr_stage={stack.sr_stage} with the stage {others[0]}: one stage of a stack "
-                "predicts nothing yet; expected the stage train alone"
             )
 
     def check_data(self, experiment: Experiment, shards: Shards) -> None:

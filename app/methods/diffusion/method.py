@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.errors import InputError
 from app.methods.method import Abilities
 from app.methods.spatial.method import FieldMethod
+from app.options.rules import Rule
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -21,6 +22,42 @@ class Diffusion(FieldMethod):
     """A U-Net on the fine grid that learns to take noise off what a first guess leaves."""
 
     abilities = Abilities(observations=True, members=True)
+    rules = (
+        Rule(
+            lambda e: e.model.output_activation is not None,
+            "--output_activation={output_activation} with --trainer={trainer}: members are drawn "
+            "with both signs in encoded space; leave it out",
+        ),
+        Rule(
+            lambda e: e.diffusion.regression_from is not None and e.model.first_guess != "none",
+            "--regression_from={regression_from} with --first_guess={first_guess}: expected one "
+            "of them",
+        ),
+        Rule(
+            lambda e: e.diffusion.regression_from is not None and e.sampling.patch_size is not None,
+            "--regression_from={regression_from} with --patch_size={patch_size}: the trained model "
+            "sees the whole domain; leave one of them out",
+        ),
+        Rule(
+            lambda e: (
+                e.diffusion.instance_norm
+                and e.model.first_guess == "none"
+                and e.diffusion.regression_from is None
+            ),
+            "--instance_norm with --first_guess=none: there is no field to take the mean and "
+            "standard deviation of; expected --first_guess=bilinear, bicubic or linear",
+        ),
+        Rule(
+            lambda e: e.diffusion.regression_folds and e.model.first_guess != "linear",
+            "--regression_folds={regression_folds} with --first_guess={first_guess}: nothing is "
+            "fitted; expected --first_guess=linear",
+        ),
+        Rule(
+            lambda e: e.diffusion.target_scaling == "pixel" and e.sampling.patch_size is not None,
+            "--target_scaling=pixel with --patch_size={patch_size}: scaling that belongs to grid "
+            "points needs the whole domain; use domain",
+        ),
+    )
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks
@@ -30,41 +67,6 @@ class Diffusion(FieldMethod):
 
         model, cross_fitted = build_diffusion(experiment, shards, ranks)
         return model, partial(DiffusionTrainer, cross_fitted=cross_fitted)
-
-    def refuse(self, experiment: Experiment) -> None:
-        super().refuse(experiment)
-        model, diffusion = experiment.model, experiment.diffusion
-        if model.output_activation is not None:
-            raise InputError(
-                f"--output_activation={model.output_activation} with --trainer={self.name}: "
-                "members are drawn with both signs in encoded space; leave it out"
-            )
-        regression, patch = diffusion.regression_from, experiment.sampling.patch_size
-        if regression is not None and model.first_guess != "none":
-            raise InputError(
-                f"--regression_from={regression} with --first_guess={model.first_guess}: expected "
-                "one of them"
-            )
-        if regression is not None and patch is not None:
-            raise InputError(
-                f"--regression_from={regression} with --patch_size={patch}: "
-                "the trained model sees the whole domain; leave one of them out"
-            )
-        if diffusion.instance_norm and model.first_guess == "none" and regression is None:
-            raise InputError(
-                "--instance_norm with --first_guess=none: there is no field to take the mean and "
-                "standard deviation of; expected --first_guess=bilinear, bicubic or linear"
-            )
-        if diffusion.regression_folds and model.first_guess != "linear":
-            raise InputError(
-                f"--regression_folds={diffusion.regression_folds} with --first_guess="
-                f"{model.first_guess}: nothing is fitted; expected --first_guess=linear"
-            )
-        if diffusion.target_scaling == "pixel" and patch is not None:
-            raise InputError(
-                f"--target_scaling=pixel with --patch_size={patch}: scaling "
-                "that belongs to grid points needs the whole domain; use domain"
-            )
 
     def check_data(self, experiment: Experiment, shards: Shards) -> None:
         super().check_data(experiment, shards)

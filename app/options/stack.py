@@ -69,7 +69,7 @@ class StackTrainingOptions(Options):
 
 @dataclass(frozen=True)
 class StackConfig(StackNetworkOptions, StackTrainingOptions):
-    """A stack of super-resolution stages (DeepSDTrainer)."""
+    """A stack of super-resolution stages."""
 
     rules: ClassVar[tuple[Rule[StackConfig], ...]] = (
         Rule(
