@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
 
 from absl import flags as absl_flags
 from absl import logging
@@ -44,12 +44,12 @@ triple quotes are skipped.\
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name); return its exit code."""
-    if {"--help", "-h", "--helpfull", "-help"} & set(argv):
-        print(options.help_text(USAGE))
-        return _shown()
     ranks, session = Ranks(), None
     show_traceback = any(a.lstrip("-").startswith("debug_traceback") for a in argv)
     try:
+        if (text := _told_instead(argv)) is not None:
+            print(text)
+            return _shown()
         with failure.reading_flags():
             ranks = Ranks.from_environment()
             words, values = options.parse(argv)
@@ -79,6 +79,17 @@ def main(argv: Sequence[str]) -> int:
         _report_interruption(str(request) or "keyboard", ranks)
         return _left(session, INTERRUPTED)
     return _left(session, _shown() if only_looks(session) else OK)
+
+
+def _told_instead(argv: Sequence[str]) -> str | None:
+    """What --help, --help=SECTION or --version asks for; nothing is run then."""
+    for argument in argv:
+        name, _, section = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name in ("help", "h", "helpfull"):
+            return options.help_text(USAGE, options.ALL if name == "helpfull" else section.lower())
+        if argument == "--version":
+            return f"finescale {metadata.version('finescale')}"
+    return None
 
 
 def _shown() -> int:

@@ -26,9 +26,10 @@ from app.options.sweep import SweepConfig
 from app.options.table import FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
 from app.options.temporal import TemporalConfig
 from app.options.training import AMOUNT_LOSS, TrainingConfig, TransferConfig
-from app.options.writer import as_flagfile, help_text
+from app.options.writer import ALL, as_flagfile, help_text
 
 __all__ = [
+    "ALL",
     "AMOUNT_LOSS",
     "DATA_WAYS",
     "FLAGS_BY_NAME",

@@ -124,7 +124,6 @@ class ExtentOptions(Options):
         None,
         "Python file that holds the arrays; it is code that runs with your rights, also "
         "where a flagfile names it.",
-        common=True,
     )
     data_root: str | None = option(
         None, "Folder that ${DATA_ROOT} stands for in a YAML.", free=True
@@ -136,10 +135,10 @@ class CacheOptions(Options):
     """Where the prepared data lie, and how they are verified."""
 
     cache_dir: Path = option(
-        "./finescale_cache", "Folder of the prepared shards.", read=folder, free=True, common=True
+        "./finescale_cache", "Folder of the prepared shards.", read=folder, common=True
     )
     stage_to: Path | None = option(
-        None, "Copy the shards to this node-local folder first.", read=path_or_none, free=True
+        None, "Copy the shards to this node-local folder first.", read=path_or_none
     )
     verify: str = option(
         "open",
@@ -148,7 +147,6 @@ class CacheOptions(Options):
         "the bare flag, with which the stage check compares all before it goes on).",
         choices=("never", "open", "always"),
         truths=("always", "open"),
-        free=True,
     )
 
 

@@ -20,19 +20,18 @@ class PredictionOptions(Options):
     """What is predicted, by which model and to which file."""
 
     model: str | None = option(
-        None, "Run folder or .keras file to test, other than --save_path.", free=True, common=True
+        None, "Run folder or .keras file to test, other than --save_path.", common=True
     )
     ensemble: tuple[str, ...] = option(
-        None, "Run folders, with commas, whose models form an ensemble.", read=files, free=True
+        None, "Run folders, with commas, whose models form an ensemble.", read=files
     )
     members: int = option(
         1,
         "Members drawn of each model (diffusion, Monte Carlo dropout, Bernoulli-gamma).",
         bounds=Bounds(1, 100_000),
-        free=True,
         common=True,
     )
-    write_members: bool = option(True, "Write the members beside their mean and spread.", free=True)
+    write_members: bool = option(True, "Write the members beside their mean and spread.")
     write_quantiles: tuple[float, ...] = option(
         None,
         "Quantiles of the members to write, or with one member those of the distribution "
@@ -40,73 +39,54 @@ class PredictionOptions(Options):
         bounds=WITHIN_ONE,
         read=or_empty,
         kind="floats",
-        free=True,
     )
-    sampler: str = registered("heun", "How a diffusion model draws members.", free=True)
-    sampling_steps: int = option(
-        18, "Noise levels it passes.", bounds=Bounds(1, 100_000), free=True
-    )
-    ddim_eta: float = option(
-        0.0, "Share of fresh noise in the sampler ddim.", bounds=SHARE, free=True
-    )
+    sampler: str = registered("heun", "How a diffusion model draws members.")
+    sampling_steps: int = option(18, "Noise levels it passes.", bounds=Bounds(1, 100_000))
+    ddim_eta: float = option(0.0, "Share of fresh noise in the sampler ddim.", bounds=SHARE)
     noise_correlation: float = option(
-        0.0, "Correlation of its noise from one time step to the next.", bounds=BELOW_ONE, free=True
+        0.0, "Correlation of its noise from one time step to the next.", bounds=BELOW_ONE
     )
     tile_size: int | None = option(
-        None, "Predict in tiles of this many fine cells a side.", bounds=Bounds(1, COUNT), free=True
+        None, "Predict in tiles of this many fine cells a side.", bounds=Bounds(1, COUNT)
     )
     tile_overlap: int = option(
-        32,
-        "Fine cells by which a tile reaches into its neighbours.",
-        bounds=Bounds(0, COUNT),
-        free=True,
+        32, "Fine cells by which a tile reaches into its neighbours.", bounds=Bounds(0, COUNT)
     )
     input: tuple[str, ...] = option(
-        None,
-        "Low-resolution files to downscale, without truth.",
-        read=files,
-        free=True,
-        common=True,
+        None, "Low-resolution files to downscale, without truth.", read=files, common=True
     )
     input_variables: Mapping[str, str] = option(
         None,
         "Names in --input of the model's inputs, MODEL:FILE with commas (t2m:tas,pr:rr), "
         "where they are others than in training.",
         read=pairs,
-        free=True,
     )
     input_grid: str = option(
         "trained",
         "Predict --input on the trained grid, or on the files' own, each cell cut by scale.",
         choices=("trained", "own"),
-        free=True,
     )
     input_correction: str = option(
         "none",
         "Bring --input to the training climate, cell by cell: by quantiles, or so that "
         "the change of each quantile is kept.",
         choices=("none", "quantile_mapping", "trend_preserving"),
-        free=True,
     )
     input_reference: tuple[str, ...] = option(
-        None, "Past of the source of --input, to correct it by.", read=files, free=True
+        None, "Past of the source of --input, to correct it by.", read=files
     )
     temporal_model: str | None = option(
-        None,
-        "Run folder or .keras file of a model in time that follows --model: space, then time.",
-        free=True,
+        None, "Run folder or .keras file of a model in time that follows --model: space, then time."
     )
     inference_save_fname: str | None = option(
         None,
         "Name of the prediction's file in the run folder, other than y_hat.nc.",
         read=prediction_name,
-        free=True,
     )
     output: str | None = option(
         None,
         "File of the prediction elsewhere, in a folder that is there; one that is there "
         "already is replaced with --overwrite alone.",
-        free=True,
     )
 
 

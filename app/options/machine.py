@@ -36,22 +36,15 @@ class MachineConfig(Options):
 class LaunchConfig(Options):
     """How ranks find each other, and how long they wait."""
 
-    network_interface: str | None = option(
-        None, "Interface between ranks, where several lead out.", free=True
-    )
+    network_interface: str | None = option(None, "Interface between ranks, where several lead out.")
     launch_timeout: int = option(
-        300,
-        "Seconds in which all ranks must have started.",
-        bounds=Bounds(1, YEAR_S),
-        unit="s",
-        free=True,
+        300, "Seconds in which all ranks must have started.", bounds=Bounds(1, YEAR_S), unit="s"
     )
     rank_timeout: int = option(
         600,
         "Seconds after which a rank that is silent, or that the others wait for, ends the job.",
         bounds=Bounds(1, YEAR_S),
         unit="s",
-        free=True,
     )
 
 
@@ -60,8 +53,6 @@ class IgnoredOptions(Options):
     """Flags of the original application that are read and have no effect."""
 
     use_multiprocessing: bool = option(
-        True, "Accepted for old flagfiles; batches come from a thread.", free=True
+        True, "Accepted for old flagfiles; batches come from a thread."
     )
-    show_plot: bool = option(
-        False, "Accepted for old flagfiles; figures are written as PNG.", free=True
-    )
+    show_plot: bool = option(False, "Accepted for old flagfiles; figures are written as PNG.")

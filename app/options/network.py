@@ -21,7 +21,7 @@ class NetworkOptions(Options):
     backbone: str = registered("resnet", "Backbone of the network.", common=True)
     upsampling: str = registered("spc", "How and where the grid is refined.", common=True)
     decoder_upsampling: str = registered(
-        "rc", "Upsampling in the decoder of unet.", kind="upsampling"
+        "rc", "Upsampling in the decoder of unet.", registry="upsampling"
     )
     first_guess: str = registered("none", "Field that the network corrects.", common=True)
     first_guess_radius: int = option(
@@ -49,14 +49,14 @@ class NetworkOptions(Options):
     normalization: str | None = registered(None, "Normalisation within blocks.")
     activation: str = registered("relu", "Activation within blocks.")
     output_activation: str | None = registered(
-        None, "Activation of the last layer.", kind="activation"
+        None, "Activation of the last layer.", registry="activation"
     )
     attention: bool = option(False, "Channel attention at the end of each block.")
     localcon_layer: bool = option(False, "Localized convolutional block; ties the net to its grid.")
     dropout_variant: str = registered("vanilla", "What dropout drops.")
-    dropout_rate: float = option(0.2, "Share dropped; 0 for none.", bounds=BELOW_ONE, common=True)
+    dropout_rate: float = option(0.2, "Share dropped; 0 for none.", bounds=BELOW_ONE)
     rc_interpolation: str = registered(
-        "bilinear", "Interpolation of resize convolution.", kind="interpolation"
+        "bilinear", "Interpolation of resize convolution.", registry="interpolation"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypedDict, TypeVar, Unpack, overload
 
 from absl import flags as absl_flags
 
@@ -57,7 +57,7 @@ class Option:
     name: str = ""
     kind: str = ""
     listed: tuple[str, ...] = ()
-    registered_as: str = ""
+    registry: str = ""
     truths: tuple[str, str] | None = None  # choices that true, or the bare flag, and false mean
     bounds: Bounds | None = None
     unit: str = ""
@@ -69,7 +69,7 @@ class Option:
     @property
     def choices(self) -> tuple[str, ...]:
         """The values there are; what is registered later is among them."""
-        return REGISTRY.names(self.registered_as) if self.registered_as else self.listed
+        return REGISTRY.names(self.registry) if self.registry else self.listed
 
     @property
     def bare(self) -> bool:
@@ -82,50 +82,35 @@ class Option:
         return value if self.read is None else self.read(value, self.name)
 
 
-@overload
-def option(
-    default: object,
-    help: str,
-    *,
-    read: Reader[T],
-    kind: str = ...,
-    bounds: Bounds | None = ...,
-    unit: str = ...,
-    free: bool = ...,
-    common: bool = ...,
-    aliases: tuple[str, ...] = ...,
-) -> T: ...
+class _Said(TypedDict, total=False):
+    kind: str
+    choices: tuple[str, ...]
+    registry: str
+    truths: tuple[str, str]
+    bounds: Bounds
+    unit: str
+    free: bool
+    common: bool
+    aliases: tuple[str, ...]
 
 
 @overload
-def option(
-    default: T,
-    help: str,
-    *,
-    choices: tuple[str, ...] = ...,
-    truths: tuple[str, str] | None = ...,
-    bounds: Bounds | None = ...,
-    unit: str = ...,
-    free: bool = ...,
-    common: bool = ...,
-    aliases: tuple[str, ...] = ...,
-) -> T: ...
-
-
-def option(
-    default: Any, help: str, *, choices: tuple[str, ...] = (), read: Any = None, **said: Any
-) -> Any:
+def option(default: object, help: str, *, read: Reader[T], **said: Unpack[_Said]) -> T: ...
+@overload
+def option(default: T, help: str, **said: Unpack[_Said]) -> T: ...
+def option(default: Any, help: str, *, read: Any = None, **said: Any) -> Any:
     """A field of `Options` that is a flag; see `Option` for what may be said of it."""
-    metadata = {OPTION: Option(default, help, listed=choices, read=read, **said)}
+    listed = said.pop("choices", ())
+    metadata = {OPTION: Option(default, help, listed=listed, read=read, **said)}
     if read is None:
         return field(default=default, metadata=metadata)
     return field(default_factory=lambda: read(default, ""), metadata=metadata)
 
 
-def registered(default: T, help: str, kind: str = OWN_NAME, **said: Any) -> T:
+def registered(default: T, help: str, **said: Unpack[_Said]) -> T:
     """An option whose choices are the names that the registry knows of its kind."""
-    made: Any = option(default, help, registered_as=kind, **said)  # type: ignore[call-overload]
-    return made
+    said.setdefault("registry", OWN_NAME)
+    return option(default, help, **said)
 
 
 def options_of(group: type[Options]) -> tuple[Option, ...]:
@@ -137,12 +122,12 @@ def _named(one: Field[Any]) -> Option:
     """What a field says of its flag, with its name and the kind that its type tells."""
     said: Option = one.metadata[OPTION]
     annotation = str(one.type).removesuffix(" | None")
-    if said.listed or said.registered_as:
+    if said.listed or said.registry:
         kind = "names" if annotation.startswith("tuple") else "enum"
     else:
         kind = said.kind or ("text" if said.read else KINDS[annotation])
-    registry = one.name if said.registered_as == OWN_NAME else said.registered_as
-    return replace(said, name=one.name, kind=kind, registered_as=registry)
+    known_as = one.name if said.registry == OWN_NAME else said.registry
+    return replace(said, name=one.name, kind=kind, registry=known_as)
 
 
 @dataclass(frozen=True)

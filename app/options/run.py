@@ -14,15 +14,9 @@ from app.options.readers import folder
 class StageOptions(Options):
     """The stages that run where none is named."""
 
-    train: bool = option(
-        True, "Run the stage train, where no stage is named.", free=True, common=True
-    )
-    test: bool = option(
-        True, "Run the stage test, where no stage is named.", free=True, common=True
-    )
-    metrics: bool = option(
-        True, "Run the stage metrics, where no stage is named.", free=True, common=True
-    )
+    train: bool = option(True, "Run the stage train, where no stage is named.")
+    test: bool = option(True, "Run the stage test, where no stage is named.")
+    metrics: bool = option(True, "Run the stage metrics, where no stage is named.")
 
 
 @dataclass(frozen=True)
@@ -30,21 +24,16 @@ class FolderOptions(Options):
     """The run folder, and what may be done to it."""
 
     save_path: Path = option(
-        "./dl4ds_results/",
-        "Run folder: all that the run writes.",
-        read=folder,
-        free=True,
-        common=True,
+        "./dl4ds_results/", "Run folder: all that the run writes.", read=folder, common=True
     )
     overwrite: bool = option(
         False,
         "Start anew in a run folder made with other flags: the run's own files are "
         "removed, others stay.",
-        free=True,
         common=True,
     )
     accept_changed_data: bool = option(
-        False, "Go on in a run folder with data that are not those it was trained on.", free=True
+        False, "Go on in a run folder with data that are not those it was trained on."
     )
 
 

@@ -14,16 +14,10 @@ from app.options.rules import Rule
 
 
 @dataclass(frozen=True)
-class MethodOptions(Options):
-    """The method of training."""
+class PairOptions(Options):
+    """The method of training, and where its pairs of coarse and fine fields come from."""
 
     trainer: str = registered("SupervisedTrainer", "Training method.", common=True)
-
-
-@dataclass(frozen=True)
-class PairOptions(Options):
-    """Where the pairs of coarse and fine fields come from."""
-
     paired_samples: str = option(
         "implicit",
         "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
@@ -77,7 +71,6 @@ class FrameOptions(Options):
         None,
         "Consecutive frames of a sample, all of which are predicted (spatio-temporal samples).",
         bounds=Bounds(2, 10_000),
-        common=True,
     )
     interpolation: str = registered("inter_area", "Interpolation before the network (pin).")
 

@@ -30,7 +30,7 @@ class StackNetworkOptions(Options):
         choices=("srcnn", "backbone"),
     )
     sr_interpolation: str = registered(
-        "bilinear", "Interpolation before a stage's network.", kind="interpolation"
+        "bilinear", "Interpolation before a stage's network.", registry="interpolation"
     )
     srcnn_filters: tuple[int, ...] = option(
         "64,32", "Filters of an SRCNN's layers but the last.", read=whole_numbers(1, MAX_FILTERS)

@@ -20,23 +20,20 @@ class SweepOptions(Options):
         None,
         "Stage sweep: FLAG=VALUE,VALUE;FLAG=VALUE… (brackets around a value with commas), "
         "or a YAML file.",
-        free=True,
         common=True,
     )
     sweep_stages: tuple[str, ...] = option(
-        "train,test,metrics", "Stages that each member runs.", read=listed, free=True
+        "train,test,metrics", "Stages that each member runs.", read=listed
     )
-    jobs: int = option(1, "Members that run at a time.", bounds=Bounds(1, 4096), free=True)
-    submit: bool = option(False, "Submit the members as one Slurm array.", free=True)
+    jobs: int = option(1, "Members that run at a time.", bounds=Bounds(1, 4096))
+    submit: bool = option(False, "Submit the members as one Slurm array.")
     sbatch_options: str = option(
-        None, "Options of that array, as sbatch takes them.", read=or_blank, free=True
+        None, "Options of that array, as sbatch takes them.", read=or_blank
     )
     dry_run: bool = option(
-        False,
-        "Show the members of a sweep, with --submit their script, and write and run nothing.",
-        free=True,
+        False, "Show the members of a sweep, with --submit their script, and write and run nothing."
     )
-    collect: bool = option(False, "Only collect the scores of a sweep that has run.", free=True)
+    collect: bool = option(False, "Only collect the scores of a sweep that has run.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
-from app.options.data import (
-    CacheOptions,
-    CoverageOptions,
-    ExtentOptions,
-    ModuleOptions,
-    PredictandOptions,
-    SourceOptions,
-    TransformOptions,
+from dataclasses import replace
+
+from app.options import (
+    data,
+    diffusion,
+    inference,
+    machine,
+    network,
+    run,
+    sampling,
+    stack,
+    sweep,
+    temporal,
+    training,
 )
-from app.options.diffusion import DiffusionConfig
-from app.options.inference import PredictionOptions
-from app.options.machine import IgnoredOptions, LaunchConfig, MachineConfig
-from app.options.network import NetworkOptions
 from app.options.option import Option, Options, options_of
-from app.options.run import FolderOptions, KeepingOptions, ReportingOptions, StageOptions
-from app.options.sampling import (
-    BatchOptions,
-    CuttingOptions,
-    FrameOptions,
-    MethodOptions,
-    PairOptions,
-    StepOptions,
-)
-from app.options.stack import StackNetworkOptions, StackTrainingOptions
-from app.options.sweep import SweepOptions
-from app.options.temporal import FlowOptions, TripleOptions
-from app.options.training import (
-    DescentOptions,
-    DiscriminatorOptions,
-    LossOptions,
-    TransferConfig,
-)
 
 # In the order of --help and of experiment.cfg.
 GROUPS: dict[str, tuple[type[Options], ...]] = {
-    "EXPERIMENT": (StageOptions, FolderOptions, KeepingOptions, ReportingOptions),
+    "EXPERIMENT": (
+        *(run.StageOptions, run.FolderOptions, run.KeepingOptions, run.ReportingOptions),
+    ),
     "DATA": (
-        SourceOptions,
-        TransformOptions,
-        CoverageOptions,
-        PredictandOptions,
-        ExtentOptions,
-        CacheOptions,
+        *(data.SourceOptions, data.TransformOptions, data.CoverageOptions),
+        *(data.PredictandOptions, data.ExtentOptions, data.CacheOptions),
     ),
-    "DOWNSCALING": (MethodOptions, PairOptions, CuttingOptions, FrameOptions, StepOptions),
-    "MODEL": (NetworkOptions, StackNetworkOptions, DiscriminatorOptions, FlowOptions),
-    "DIFFUSION": (DiffusionConfig,),
+    "DOWNSCALING": (
+        *(sampling.PairOptions, sampling.CuttingOptions),
+        *(sampling.FrameOptions, sampling.StepOptions),
+    ),
+    "MODEL": (
+        *(network.NetworkOptions, stack.StackNetworkOptions),
+        *(training.DiscriminatorOptions, temporal.FlowOptions),
+    ),
+    "DIFFUSION": (diffusion.DiffusionConfig,),
     "TRAINING": (
-        LossOptions,
-        StackTrainingOptions,
-        TransferConfig,
-        BatchOptions,
-        DescentOptions,
-        TripleOptions,
+        *(training.LossOptions, stack.StackTrainingOptions, training.TransferConfig),
+        *(sampling.BatchOptions, training.DescentOptions, temporal.TripleOptions),
     ),
-    "INFERENCE": (PredictionOptions, ModuleOptions),
-    "MACHINE": (MachineConfig, LaunchConfig, IgnoredOptions),
-    "SWEEP": (SweepOptions,),
+    "INFERENCE": (inference.PredictionOptions, data.ModuleOptions),
+    "MACHINE": (machine.MachineConfig, machine.LaunchConfig, machine.IgnoredOptions),
+    "SWEEP": (sweep.SweepOptions,),
+}
+# None of their options changes what is learnt.
+FREE_GROUPS = {
+    *(run.StageOptions, run.FolderOptions, data.CacheOptions, inference.PredictionOptions),
+    *(machine.LaunchConfig, machine.IgnoredOptions, sweep.SweepOptions),
 }
 SECTIONS: dict[str, tuple[Option, ...]] = {
-    section: tuple(one for group in groups for one in options_of(group))
+    section: tuple(
+        replace(one, free=one.free or group in FREE_GROUPS)
+        for group in groups
+        for one in options_of(group)
+    )
     for section, groups in GROUPS.items()
 }
 FLAGS_BY_NAME: dict[str, Option] = {one.name: one for part in SECTIONS.values() for one in part}
-# Flags that may differ between two calls on one run folder: none changes what is learnt.
+# Flags that may differ between two calls on one run folder.
 FREE_FLAGS = frozenset(name for name, one in FLAGS_BY_NAME.items() if one.free)

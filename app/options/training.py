@@ -11,7 +11,7 @@ from app.options.option import Options, option, registered
 from app.options.readers import fold, interval
 from app.options.rules import Rule, rising
 from app.options.run import KeepingOptions
-from app.options.sampling import MethodOptions
+from app.options.sampling import PairOptions
 from app.options.temporal import TripleOptions
 
 AMOUNT_LOSS = "bernoulli_gamma"
@@ -165,7 +165,7 @@ class DescentOptions(Options):
 
 @dataclass(frozen=True)
 class TrainingConfig(
-    MethodOptions,
+    PairOptions,
     KeepingOptions,
     DiscriminatorOptions,
     LossOptions,

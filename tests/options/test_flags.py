@@ -6,6 +6,7 @@ import pytest
 
 from app import options
 from app.errors import InputError
+from app.main import main
 
 # Defaults of the original application, from its documentation.
 ORIGINAL_DEFAULTS = {
@@ -136,10 +137,43 @@ def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:
     assert again == values
 
 
-def test_help_lists_every_flag_once() -> None:
-    text = options.help_text("usage")
+def test_help_of_all_lists_every_flag_once() -> None:
+    text = options.help_text("usage", "all")
     for name in options.FLAGS_BY_NAME:
         assert text.count(f"  --{name} ") == 1
+
+
+def test_help_names_about_thirty_flags_and_says_where_the_others_are() -> None:
+    text = options.help_text("usage")
+    named = [line.split()[0][2:] for line in text.split("\n") if line.startswith("  --")]
+    assert 25 <= len(named) <= 35
+    assert {"save_path", "data", "scale", "epochs", "backbone", "model"} <= set(named)
+    assert "--help=all" in text
+
+
+def test_help_of_a_section_lists_its_flags_alone() -> None:
+    text = options.help_text("usage", "sweep")
+    named = {line.split()[0][2:] for line in text.split("\n") if line.startswith("  --")}
+    assert named == {flag.name for flag in options.SECTIONS["SWEEP"]}
+    with pytest.raises(InputError, match=r"--help=swep: .* \(did you mean 'sweep'\?\)"):
+        options.help_text("usage", "swep")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "begin"),
+    [
+        (["--version"], 0, "finescale 0."),
+        (["train", "--help"], 0, "finescale: deep-learning"),
+        (["--help=Sweep"], 0, "finescale: deep-learning"),
+        (["-helpfull"], 0, "finescale: deep-learning"),
+        (["--help=nothing"], 2, ""),
+    ],
+)
+def test_what_is_told_instead_of_running(
+    argv: list[str], code: int, begin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == code
+    assert capsys.readouterr().out.startswith(begin)
 
 
 def test_a_command_line_without_some_flags_and_the_names_in_it() -> None:
