@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from app.door.model import Model, load
     from app.door.score import score
     from app.errors import InputError, RunError
+    from app.registry import register
 
-__all__ = ["InputError", "Model", "Run", "RunError", "fit", "load", "score"]
+__all__ = ["InputError", "Model", "Run", "RunError", "fit", "load", "register", "score"]
 _PLACES = {
     "InputError": "app.errors",
     "Model": "app.door.model",
@@ -33,6 +34,7 @@ _PLACES = {
     "RunError": "app.errors",
     "fit": "app.door.fit",
     "load": "app.door.model",
+    "register": "app.registry",
     "score": "app.door.score",
 }
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app import plugins
 from app.errors import InputError, one_line
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -54,6 +55,18 @@ def read_config(path: Path) -> dict[str, Any]:
     if any(depth > DEEPEST for depth, _, _ in parts(config)):
         raise InputError(f"model {path}: {CONFIG}: nested more than {DEEPEST} deep")
     return config
+
+
+def refuse_without_plugins(config: dict[str, Any], path: Path) -> None:
+    """InputError where a model holds classes of plugins that are not in use."""
+    for _, key, module in parts(config):
+        if key != "module" or not isinstance(module, str) or plugins.in_use(module):
+            continue
+        if (file := plugins.file_of(module)) is not None:
+            raise InputError(
+                f"model {path}: needs the plugin {file} that it was trained with; expected "
+                f"--plugins={file}, wherever that file is"
+            )
 
 
 def is_temporal(path: Path) -> bool:

@@ -6,9 +6,10 @@ Names are listed without importing what they name, so that `--help` and `list` s
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from app.errors import InputError
 
@@ -35,6 +36,12 @@ class Registry:
             raise ValueError(f"{kind} {name!r} is registered twice")
         entries[name] = Entry(name, summary, path)
 
+    def remove_module(self, module: str) -> None:
+        """Forget the names whose builders a module holds."""
+        for entries in self._entries.values():
+            for name in [n for n, e in entries.items() if e.path.partition(":")[0] == module]:
+                del entries[name]
+
     def kinds(self) -> tuple[str, ...]:
         return tuple(self._entries)
 
@@ -57,6 +64,33 @@ class Registry:
         self.check(kind, name)
         module, _, attribute = self._entries[kind][name].path.partition(":")
         return getattr(import_module(module), attribute)
+
+
+EXTENSIBLE = ("backbone", "loss", "metric", "baseline", "source", "trainer")
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+
+
+def register(kind: str, name: str, summary: str) -> Callable[[Builder], Builder]:
+    """Decorator of a function or class at the top of a file: makes it known under a name.
+
+    Example: `@register("loss", "log_cosh", "squared near 0, absolute far off")`
+
+    kind: one of backbone, loss, metric, baseline, source, trainer. summary: one line for lists.
+    Raises InputError for another kind, and for a name that is taken.
+    """
+    if kind not in EXTENSIBLE:
+        raise InputError(f"register: {unknown('kind', kind, EXTENSIBLE)}")
+
+    def add(builder: Builder) -> Builder:
+        path = f"{builder.__module__}:{builder.__qualname__}"
+        known = name in REGISTRY.names(kind)
+        if known and REGISTRY.entry(kind, name).path != path:  # a cell may run twice
+            raise InputError(f"register: there is a {kind} {name!r} already")
+        if not known:
+            REGISTRY.add(kind, name, summary, path)
+        return builder
+
+    return add
 
 
 def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
@@ -262,6 +296,10 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("skill", "1 - rmse / rmse of bicubic and linear", "app.metrics.skill:Skill"),
         ("bins", "errors by the size of the true value", "app.metrics.bins:ValueBins"),
+    ),
+    "source": (
+        ("synthetic", "weather over fractal terrain", "app.synthetic:weather"),
+        ("synthetic_advection", "patterns in a rotating flow", "app.synthetic:moving_patterns"),
     ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),

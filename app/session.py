@@ -11,7 +11,7 @@ from absl import logging
 
 from app import backend, options
 from app.data.description import DataDescription, Source
-from app.data.reading.paths import BUILT_IN, SYNTHETIC
+from app.data.reading.paths import is_source
 from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError
@@ -57,14 +57,15 @@ class Session:
 
         InputError where the run's flags name code, which runs only where a user names it.
         """
-        _, values = options.parse([f"--flagfile={run / 'experiment.cfg'}"])
+        values = options.kept_values(run / "experiment.cfg")
         own = {"save_path": str(run), "output": None, "overwrite": False}
         asked = {**values, **own, **changes}
-        if asked["data_module"] and "data_module" not in changes:
-            raise InputError(
-                f"{run}: made with --data_module={asked['data_module']}, which is code; a run "
-                "folder may be anybody's, so that nothing it names is run"
-            )
+        for code in ("data_module", "plugins"):
+            if asked[code] and code not in changes:
+                raise InputError(
+                    f"{run}: made with --{code}={asked[code]}, which is code; a run folder may be "
+                    "anybody's, so that nothing it names is run"
+                )
         return cls(options.build(stages, asked), Ranks())
 
     @cached_property
@@ -191,13 +192,16 @@ class Session:
 
 def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
     sources = [s for s in (data.predictand, data.low_resolution) if s is not None]
-    named_files = {f for s in (*sources, *data.predictors, *data.static) for f in s.files}
-    if not named_files & set(BUILT_IN):
+    files = {f for s in (*sources, *data.predictors, *data.static) for f in s.files}
+    named_sources = sorted(filter(is_source, files))
+    if not named_sources:
         return data
-    made: dict[str, str] = {}
+    from app.data.reading.generated import generated
+
+    made = {file: generated(file, cache_dir) for file in named_sources}
 
     def named(source: Source) -> Source:
-        return replace(source, files=tuple(_generated(f, cache_dir, made) for f in source.files))
+        return replace(source, files=tuple(made.get(file, file) for file in source.files))
 
     return replace(
         data,
@@ -206,18 +210,3 @@ def _with_generated(data: DataDescription, cache_dir: Path) -> DataDescription:
         predictors=tuple(named(source) for source in data.predictors),
         static=tuple(named(source) for source in data.static),
     )
-
-
-def _generated(file: str, cache_dir: Path, made: dict[str, str]) -> str:
-    """A file's name, or where the built-in data of that name were written."""
-    if file not in BUILT_IN:
-        return file
-    if file not in made:
-        import app.synthetic as synthetic
-
-        target = cache_dir / f"{file}.nc"
-        if file == SYNTHETIC:
-            made[file] = str(synthetic.generate(synthetic.SyntheticConfig(), target))
-        else:
-            made[file] = str(synthetic.generate_advection(synthetic.AdvectionConfig(), target))
-    return made[file]

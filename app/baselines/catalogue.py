@@ -12,7 +12,6 @@ from app.registry import REGISTRY
 if TYPE_CHECKING:
     from app.data.shards import Shards
 
-BASELINES = REGISTRY.names("baseline")
 UNFITTED = ("nearest", "bilinear", "bicubic")  # these need no training period
 FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
@@ -22,13 +21,14 @@ def baselines_for(shards: Shards) -> tuple[str, ...]:
 
     Data without a training period have those alone that are not fitted.
     """
+    names = REGISTRY.names("baseline")
     kinds = {variable.kind for variable in shards.variables["hr"]}
     unsuited: set[str] = set() if "ratio" in kinds else set(FOR_RATIOS)
     if "interval" not in kinds or height_field(shards) is None:
         unsuited.add(OrographyCorrected.name)
     if "train" not in shards.splits:
-        unsuited.update(name for name in BASELINES if name not in UNFITTED)
-    return tuple(name for name in BASELINES if name not in unsuited)
+        unsuited.update(name for name in names if name not in UNFITTED)
+    return tuple(name for name in names if name not in unsuited)
 
 
 def fit_baselines(shards: Shards, names: Iterable[str] | None = None) -> list[Baseline]:

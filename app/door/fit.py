@@ -50,14 +50,14 @@ def fit(
 class Run:
     """A run folder: its model, its history, its prediction and its scores."""
 
-    def __init__(self, folder: str | Path, plugins: Sequence[str] = ()) -> None:
+    def __init__(self, folder: str | Path, plugins: str | None = None) -> None:
         self.folder = Path(folder)
         self._plugins = plugins
 
     @classmethod
     def of(cls, session: Session) -> Run:
         """The run of a session."""
-        return cls(session.experiment.save_path)
+        return cls(session.experiment.save_path, session.experiment.flags["plugins"])
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -65,7 +65,7 @@ class Run:
     @cached_property
     def model(self) -> Model:
         """The trained model. Raises InputError where there is none."""
-        return load(self.folder)
+        return load(self.folder, self._plugins)
 
     @property
     def history(self) -> pd.DataFrame:

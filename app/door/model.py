@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from app.door.datasets import Data, as_files
+from app.door.datasets import Data, as_files, names_of
 from app.door.guest import run_as_guest
 from app.errors import InputError
 from app.inference.writer import history_line
-from app.model_archive import read_config
+from app.model_archive import read_config, refuse_without_plugins
+from app.plugins import use
 from app.running.run_folder import model_file
 
 GIVEN = "the data given"  # what messages call a dataset that has no file
@@ -27,18 +28,21 @@ def load(path: str | Path, plugins: str | Sequence[str] | None = None) -> Model:
     """A trained model, or a stack of several in one file, for prediction.
 
     `path`: a run folder or a .keras file. `plugins`: Python files whose classes the model needs;
-    they are run. Raises InputError where there is no trained model.
+    these are run. Raises InputError where there is no trained model.
     """
     file = model_file(Path(path).expanduser(), str(path))
-    read_config(file)
-    return Model(file)
+    names = tuple(map(str, names_of(plugins))) if plugins else ()
+    use(names)
+    refuse_without_plugins(read_config(file), file)
+    return Model(file, names)
 
 
 class Model:
     """A trained model; it is read when it is used."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, plugins: tuple[str, ...] = ()) -> None:
         self.path = path
+        self._plugins = plugins
 
     def __repr__(self) -> str:
         return f"Model({str(self.path)!r})"
@@ -75,6 +79,7 @@ class Model:
         for name in OWN & options.keys():
             raise InputError(f"predict({name}=…): not a choice here; the model and data are given")
         given = {"members": members, "seed": seed, **options}
+        given |= {"plugins": self._plugins} if self._plugins else {}
         given |= {} if tile_size is None else {"tile_size": tile_size}
         given |= {} if target_step is None else {"target_step": target_step}
         given |= {} if times is None else {"target_times": [_iso(time) for time in times]}

@@ -12,9 +12,10 @@ from typing import Any
 import h5py
 import keras
 
+from app import plugins
 from app.errors import InputError, one_line
 from app.integrity.archives import archive_damage
-from app.model_archive import CONFIG, WEIGHTS, parts, read_config
+from app.model_archive import CONFIG, WEIGHTS, parts, read_config, refuse_without_plugins
 from app.models.layers.common import PACKAGE
 
 # Keras's own classes in configurations of networks of this package, besides those registered.
@@ -52,6 +53,8 @@ def load_model(path: Path) -> keras.Model:
     if damage is not None:
         raise InputError(f"model {path}: {damage}; the stage train of its run makes it again")
     try:
+        refuse_without_plugins(config, path)
+        plugins.define_layers()
         count = _count_weights(path)
         _check_classes(config, path)
         _check_sizes(config, count, path)
@@ -76,6 +79,8 @@ def _check_classes(config: dict[str, Any], path: Path) -> None:
         own = isinstance(registered, str) and registered == f"{PACKAGE}>{name}"
         if own and keras.saving.get_registered_object(registered) is not None:
             continue
+        if _of_plugin(registered):
+            continue
         if not isinstance(name, str) or not isinstance(module, str | None):
             raise InputError(f"model {path}: {CONFIG}: a class without a name")
         if name not in KERAS_CLASSES.get(module, ()) or registered not in (None, name):
@@ -84,6 +89,12 @@ def _check_classes(config: dict[str, Any], path: Path) -> None:
                 f"model {path}: holds a {where}{name}, which no model of {PACKAGE} consists of; "
                 "nothing of it was loaded"
             )
+
+
+def _of_plugin(registered: Any) -> bool:
+    """Whether a class is registered by a plugin in use."""
+    found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+    return found is not None and plugins.in_use(found.__module__)
 
 
 def _check_sizes(config: dict[str, Any], count: int, path: Path) -> None:

@@ -19,7 +19,7 @@ from app.options.machine import LaunchConfig, MachineConfig
 from app.options.network import ModelConfig
 from app.options.option import Values, as_text
 from app.options.overwriting import check_clearing
-from app.options.reader import given_names, parse, value_of, without
+from app.options.reader import given_names, kept_values, parse, value_of, without
 from app.options.sampling import SamplingConfig
 from app.options.stack import JOIN, StackConfig
 from app.options.sweep import SweepConfig
@@ -56,6 +56,7 @@ __all__ = [
     "check_clearing",
     "given_names",
     "help_text",
+    "kept_values",
     "parse",
     "time_steps",
     "value_of",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.data.description import DataDescription
-from app.data.reading.paths import BUILT_IN, LOCAL_ADDRESS, REMOTE, expand, local
+from app.data.reading.paths import LOCAL_ADDRESS, REMOTE, expand, is_source, local
 from app.errors import InputError
 from app.options.experiment import Experiment
 from app.options.readers import path
@@ -137,7 +137,7 @@ def _files(data: DataDescription | None) -> tuple[str, ...]:
 def _found(pattern: str) -> Iterator[Path]:
     """A local file as it is named, and what it leads to if it is a glob."""
     pattern = pattern.removeprefix(LOCAL_ADDRESS)
-    if pattern in BUILT_IN or REMOTE in pattern:
+    if is_source(pattern) or REMOTE in pattern:
         return
     yield local(pattern)
     with suppress(InputError):  # what leads to nothing is refused where it is opened

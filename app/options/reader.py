@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from app import plugins
+from app.data.reading.paths import separate
 from app.errors import InputError, one_line
 from app.options.data import DATA_WAYS
 from app.options.option import LISTS, Values, value_from_text
@@ -13,23 +16,49 @@ from app.options.table import FLAGS_BY_NAME
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")
+PLUGINS = "plugins"  # the flag that names them
+Assignments: TypeAlias = list[tuple[str, str]]  # `--name=value` and where it stands
 
 
 def parse(argv: Sequence[str]) -> tuple[tuple[str, ...], Values]:
     """Stages and the values of all flags; the command line beats flagfiles in any order.
 
-    InputError, in one line, for whatever is no flag, no value of it or no flagfile.
+    The plugins that are named are run. InputError, in one line, for whatever is no flag, no value
+    of it or no flagfile.
     """
-    values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
     words: list[str] = []
     options: list[str] = []
     for argument in _joined(argv):
         (options if argument.startswith("-") else words).append(argument)
     from_files = [a for a in options if a.startswith("--flagfile=")]
-    for argument in from_files:
-        _read_flagfile(values, argument.partition("=")[2], Path.cwd(), ())
-    _assign(values, [(a, "command line") for a in options if a not in from_files])
-    return tuple(words), values
+    sources = [part for a in from_files for part in _flagfile(a.partition("=")[2], Path.cwd(), ())]
+    sources.append([(a, "command line") for a in options if a not in from_files])
+    named = _last(sources, PLUGINS)
+    plugins.use(separate(named) if named and named != "None" else ())
+    return tuple(words), _values(sources)
+
+
+def kept_values(flagfile: Path) -> Values:
+    """The values that a run has kept of all flags; no plugin that they name is run.
+
+    Names that its plugins registered are taken as they are. InputError as that of `parse`.
+    """
+    sources = _flagfile(str(flagfile), Path.cwd(), ())
+    return _values(sources, any_name=_last(sources, PLUGINS) is not None)
+
+
+def _values(sources: Iterable[Assignments], any_name: bool = False) -> Values:
+    """The values of all flags after these sources, of which a later one beats an earlier one."""
+    values = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
+    for source in sources:
+        _assign(values, source, any_name)
+    return values
+
+
+def _last(sources: Iterable[Assignments], name: str) -> str | None:
+    """The text that a flag is given at last."""
+    found = [a for source in sources for a, _ in source if a.startswith(f"--{name}=")]
+    return found[-1].partition("=")[2].strip() if found else None
 
 
 def given_names(argv: Sequence[str]) -> frozenset[str]:
@@ -77,8 +106,8 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
         yield f"{dashed}={value}"
 
 
-def _read_flagfile(values: Values, name: str, base: Path, parents: tuple[Path, ...]) -> None:
-    """Assign a flagfile's flags; a nested flagfile comes before the lines of its parent."""
+def _flagfile(name: str, base: Path, parents: tuple[Path, ...]) -> list[Assignments]:
+    """The flags of a flagfile; those of a nested one come before the lines of its parent."""
     try:
         path = (base / Path(name).expanduser()).resolve()
         if path.exists() and not path.is_file():
@@ -88,17 +117,18 @@ def _read_flagfile(values: Values, name: str, base: Path, parents: tuple[Path, .
         raise InputError(f"--flagfile={name}: cannot read it ({one_line(error)})") from error
     if path in parents:
         raise InputError(f"flagfile {path} includes itself")
-    own: list[tuple[str, str]] = []
+    sources: list[Assignments] = []
+    own: Assignments = []
     for number, line in _flag_lines(text, path):
         if not line.startswith("-"):
             raise InputError(f"{path}, line {number}: expected --flag=value, received {line!r}")
         argument = "--" + line.lstrip("-")
         if argument.startswith(("--flagfile=", "--flagfile ")):
             nested = argument[len("--flagfile") + 1 :].strip()
-            _read_flagfile(values, nested, path.parent, (*parents, path))
+            sources += _flagfile(nested, path.parent, (*parents, path))
         else:
             own.append((argument, f"{path}, line {number}"))
-    _assign(values, own)
+    return [*sources, own]
 
 
 def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
@@ -117,10 +147,10 @@ def _flag_lines(text: str, path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: a heading opened with {closing} is never closed")
 
 
-def _assign(values: Values, arguments: list[tuple[str, str]]) -> None:
+def _assign(values: Values, arguments: Assignments, any_name: bool) -> None:
     """Assign `--name=value` arguments of one source, each with where it stands.
 
-    Lists start anew with each source.
+    Lists start anew with each source. any_name: registered names may be unknown ones.
     """
     begun: set[str] = set()
     for argument, where in arguments:
@@ -133,6 +163,8 @@ def _assign(values: Values, arguments: list[tuple[str, str]]) -> None:
             raise InputError(f"{where}: {_unknown_flag(argument)}")
         if not equals and not flag.bare:
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
+        if any_name and flag.registered_as and equals:
+            flag = replace(flag, kind="text")
         value = value_from_text(flag, text.strip() if equals else "true", where)
         if flag.kind in LISTS and name in begun and None not in (value, values[name]):
             value = (*values[name], *value)

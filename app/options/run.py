@@ -59,4 +59,10 @@ class ReportingOptions(Options):
         False, "Two epochs of six steps, six steps of test, two members.", common=True
     )
     debug_traceback: bool = option(False, "Show Python's traceback of an error.", free=True)
+    plugins: str | None = option(
+        None,
+        "Python files, with commas, that register further backbones, losses, metrics, baselines, "
+        "sources or trainers; they are code that runs with your rights, also where a flagfile "
+        "names them.",
+    )
     verbose: bool = option(True, "Log what the run does.", free=True)

@@ -19,6 +19,8 @@ def refuse_changed_data(session: Session, stage: str) -> None:
     others = inference.model or inference.ensemble or inference.input
     if others or experiment.data is None:
         return
+    for name in session.folder.changed_plugins():
+        logging.warning("--plugins: %s has changed since %s was trained", name, session.folder.path)
     other_pairs = session.for_test is not session
     check = check_same_truth if other_pairs else check_same_data
     shards = session.for_test.shards

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app import plugins
 from app.errors import InputError, Interrupted, Regroup, RunError, one_line
 from app.running.disk_space import full
 
@@ -27,13 +28,17 @@ HINT = "--debug_traceback shows where from"
 def within(stage: str, sampling: SamplingConfig | None = None) -> Iterator[None]:
     """Turns an error that is not foreseen into a RunError that names the stage.
 
-    Raises RunError from whatever a library raises; what is foreseen passes.
+    Raises RunError from whatever a library raises, and InputError, with its line, from what fails
+    in a plugin; what is foreseen passes.
     """
     try:
         yield
     except FORESEEN:
         raise
     except (Exception, SystemExit) as error:
+        if (place := plugins.place(error)) is not None:
+            what = f"{plugins.described(error)} (stage {stage}; {HINT})"
+            raise InputError(f"--plugins: {place}: {what}") from error
         raise RunError(f"stage {stage}: {told(error, stage, sampling)}") from error
 
 

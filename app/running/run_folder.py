@@ -20,16 +20,17 @@ from typing import Any
 
 from absl import logging
 
+from app import plugins
 from app.errors import InputError
 from app.integrity.records import Damaged, read_record, write_record
-from app.options import FREE_FLAGS, as_flagfile, as_text, parse
+from app.options import FREE_FLAGS, as_flagfile, as_text, kept_values
 from app.running.atomic import write_text
 from app.running.disk_space import full, no_room
 from app.running.masking import command_line
 from app.running.run_files import FLAGFILE, contents, remove_own
 
 LOCK = ".lock"
-MADE_BY = "flags_sha256"  # key of provenance.json
+MADE_BY, PLUGINS = "flags_sha256", "plugins"  # keys of provenance.json
 NAMED = 5  # files of the user's that are told by name
 PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
 
@@ -105,6 +106,11 @@ class RunFolder:
                 "missing, so that its flags are not known; put that file back, choose another "
                 "folder, or --overwrite to start anew"
             )
+        if not overwrite and (other := self.changed_plugins()):
+            raise InputError(
+                f"--save_path={self.path}: {', '.join(other)} of --plugins has changed since "
+                "the training; choose another folder, or --overwrite to start anew"
+            )
         changed = [] if overwrite else self.changed_flags(flags)
         if changed:
             raise InputError(
@@ -149,12 +155,20 @@ class RunFolder:
         """What differs from the flags that made this folder: "name: before → now"."""
         if not self.experiment.exists():
             return []
-        _, before = parse([f"--flagfile={self.experiment}"])
+        before = kept_values(self.experiment)
         return [
             f"{name}: {before[name]} → {value}"
             for name, value in flags.items()
             if name not in FREE_FLAGS and before[name] != value
         ]
+
+    def changed_plugins(self) -> list[str]:
+        """Names of the plugins in use that are not as they were when this folder was made."""
+        try:
+            known = read_record(self.provenance, dict) or {}
+        except Damaged:
+            return []
+        return plugins.changed(known.get(PLUGINS, {}))
 
     def write_provenance(self, facts: dict[str, Any]) -> None:
         """Versions, commit and host of this run, with the facts given."""
@@ -165,6 +179,7 @@ class RunFolder:
             "python": platform.python_version(),
             "versions": {name: _version(name) for name in PACKAGES},
             "git_commit": _git_commit(),
+            **({PLUGINS: plugins.digests()} if plugins.digests() else {}),
             **facts,
         }
         write_record(self.provenance, content)
@@ -193,7 +208,7 @@ class RunFolder:
         """
         names = {flags["inference_save_fname"]}
         with contextlib.suppress(InputError):  # of a flagfile that cannot be read
-            names.add(parse([f"--flagfile={self.experiment}"])[1]["inference_save_fname"])
+            names.add(kept_values(self.experiment)["inference_save_fname"])
         found = contents(self.path, names - {None})
         remove_own(self.path, found)
         left = [*found.foreign, *found.links]

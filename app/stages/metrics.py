@@ -134,7 +134,7 @@ def _of_run(run: Path, cache: Path, verify: str = NEVER) -> Shards:
     if facts is None or "data_fingerprint" not in facts:
         raise InputError(f"--model={run}: no run folder that tells its training data")
     name = str(facts["data_fingerprint"])
-    _, trained_with = options.parse([f"--flagfile={RunFolder(folder).experiment}"])
+    trained_with = options.kept_values(RunFolder(folder).experiment)
     for place in (cache, Path(trained_with["cache_dir"])):
         if (place.expanduser() / name).is_dir():
             return Shards.open(place.expanduser() / name, verify)

@@ -64,7 +64,7 @@ class Result:
     @cached_property
     def values(self) -> dict[str, Any]:
         """All flags of the member."""
-        return options.parse([f"--flagfile={self.member.flagfile}"])[1]
+        return options.kept_values(self.member.flagfile)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from app.data.reading.containers import refuse_missing_metadata
 from app.errors import InputError, one_line
+from app.registry import REGISTRY
 from app.running.masking import has_secret, masked
 
-SYNTHETIC = "synthetic"  # stands for the built-in generator's file
-ADVECTION = "synthetic_advection"  # and for that of moving patterns
-BUILT_IN = (SYNTHETIC, ADVECTION)
+SYNTHETIC = "synthetic"  # the built-in generator of weather
 REMOTE = "://"
 QUOTES = ('"', "'")
 MOST_COMMAS = 8  # looked for in the name of a file
@@ -26,8 +25,8 @@ WEB = {"http": "aiohttp", "https": "aiohttp"}
 
 
 def absolute(text: str, base: Path) -> str:
-    """A path below `base`, `~` filled in; addresses and built-in data stay what they are."""
-    if text.strip() in BUILT_IN:
+    """A path below `base`, `~` filled in; addresses and registered sources stay what they are."""
+    if is_source(text):
         return text.strip()
     if text.startswith(LOCAL_ADDRESS):
         text = text.removeprefix(LOCAL_ADDRESS)
@@ -35,6 +34,12 @@ def absolute(text: str, base: Path) -> str:
         _refuse_secret(text)
         return text
     return str(base / local(text))
+
+
+def is_source(text: str) -> bool:
+    """Whether a text names a registered source, NAME or NAME:ARGUMENT, instead of a file."""
+    name, _, argument = text.strip().partition(":")
+    return name in REGISTRY.names("source") and not argument.startswith("//")
 
 
 def local(text: str) -> Path:
