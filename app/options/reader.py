@@ -163,7 +163,7 @@ def _assign(values: Values, arguments: Assignments, any_name: bool) -> None:
             raise InputError(f"{where}: {_unknown_flag(argument)}")
         if not equals and not flag.bare:
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
-        if any_name and flag.registered_as and equals:
+        if any_name and flag.registry and equals:
             flag = replace(flag, kind="text")
         value = value_from_text(flag, text.strip() if equals else "true", where)
         if flag.kind in LISTS and name in begun and None not in (value, values[name]):
