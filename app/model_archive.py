@@ -24,7 +24,11 @@ MOST_EXPANDED = 100  # bytes unpacked for each in the archive; Keras itself does
 LONGEST_CONFIG = 1 << 30  # bytes; the coordinates of a curvilinear grid of 4096² cells take 0.6e9
 MOST_PARTS = 1_000_000  # lists and mappings of a configuration
 DEEPEST = 100  # lists and mappings within each other; a stack of models has about 40
-TEMPORAL_CLASS = "TemporalModel"  # as a saved model names its class
+TASKS_UNTOLD = {  # by class, of models from before they told their task
+    "TemporalModel": "time",
+    "PhysicalModel": "space",
+    "DiffusionModel": "space",
+}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -69,12 +73,15 @@ def refuse_without_plugins(config: dict[str, Any], path: Path) -> None:
             )
 
 
-def is_temporal(path: Path) -> bool:
-    """Whether a saved model fills in times; False for everything that is no model at all."""
+def saved_task(path: Path) -> str | None:
+    """The task that a saved model was trained for; None for everything that is no model of ours."""
     try:
-        return read_config(path).get("class_name") == TEMPORAL_CLASS
+        config = read_config(path)
     except InputError:
-        return False
+        return None
+    own = config.get("config")
+    told = own.get("task") if isinstance(own, dict) else None
+    return told if isinstance(told, str) else TASKS_UNTOLD.get(str(config.get("class_name")))
 
 
 def parts(config: Any) -> Iterator[tuple[int, str, Any]]:

@@ -35,11 +35,11 @@ def main() -> None:
         shards = session.shards
 
     from app.methods.deepsd.scores import score_stages
-    from app.models import load_physical_model
+    from app.models import PhysicalModel
 
     data = experiment.data
     scores = score_stages(
-        load_physical_model(path),
+        PhysicalModel.load(path),
         experiment.stack.sr_factors,
         shards,
         split,

@@ -27,9 +27,9 @@ def dress(members: int, run: Path, out: Path) -> None:
     from app.inference.dressed import DressedModel, error_deviation
     from app.inference.predict import predict
     from app.inference.writer import Layout
-    from app.models import load_physical_model
+    from app.models import PhysicalModel
 
-    model = load_physical_model(model_file(run, str(run)))
+    model = PhysicalModel.load(model_file(run, str(run)))
 
     session.folder.check(experiment.flags, overwrite=False)
     session.folder.begin(experiment.flags, overwrite=False)

@@ -11,6 +11,7 @@ from app.models.diffusion.noise import white
 
 if TYPE_CHECKING:
     from app.inference.predict import Predicts
+    from app.models import Drawing
 
 
 class DressedModel:
@@ -19,9 +20,11 @@ class DressedModel:
     def __init__(self, model: Predicts, deviation: np.ndarray) -> None:
         self.model, self.deviation = model, deviation
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         """Fields (members, n, y, x, C); the noise is keyed by seed, "seconds" and member."""
-        fields = self.model.predict_fields(batch, seed, 1)[0]
+        fields = self.model.predict_fields(batch, seed, 1, how)[0]
         noise = [
             [white(fields.shape[1:], seed, int(second), member) for second in batch["seconds"]]
             for member in range(members)

@@ -10,7 +10,7 @@ from app.errors import InputError
 
 if TYPE_CHECKING:
     from app.inference.predict import Predicts
-    from app.models import ModelSpec
+    from app.models import Drawing, ModelSpec
 
 
 MODELS_APART = 1_000_003  # between the seeds of models
@@ -22,11 +22,13 @@ class DeepEnsemble:
     def __init__(self, models: list[Predicts]) -> None:
         self.models = models
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         """Fields (len(models) · members, n, …); no two models draw the same noise."""
         return np.concatenate(
             [
-                m.predict_fields(batch, seed + MODELS_APART * number, members)
+                m.predict_fields(batch, seed + MODELS_APART * number, members, how)
                 for number, m in enumerate(self.models)
             ]
         )

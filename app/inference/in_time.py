@@ -28,6 +28,7 @@ from app.inference.input_names import as_called_in
 from app.inference.load import check_channels, check_geometry
 from app.inference.parts import write_parts
 from app.inference.plausibility import compare_with_training
+from app.inference.predict import whole_batch
 from app.inference.writer import GrowingFile, Layout
 from app.models.known_inputs import KnownInputs
 
@@ -224,9 +225,7 @@ def _predicted(
         "time": time_features(axis.centres),
         "sky": _sky(axis),
     }
-    n = len(axis)
-    rows = np.minimum(np.arange(batch_size), n - 1)
-    return model.predict_frames({name: values[rows] for name, values in batch.items()})[:n]
+    return whole_batch(model, batch, batch_size)[0]
 
 
 def _sky(axis: TimeAxis) -> np.ndarray:

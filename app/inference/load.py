@@ -14,28 +14,19 @@ if TYPE_CHECKING:
     from app.data.description import Variable
     from app.data.shards import Shards
     from app.inference.predict import Predicts
-    from app.models import Channel, ModelSpec
+    from app.models import Channel, Drawing, ModelSpec
 
 
-def load_models(
-    paths: list[Path], inference: InferenceConfig, check: Callable[[], None]
-) -> tuple[Predicts, ModelSpec]:
+def load_models(paths: list[Path], inference: InferenceConfig) -> tuple[Predicts, ModelSpec]:
     """One model, or the ensemble of several that were trained on the same data; in tiles.
-
-    `check` is called wherever a model works for long within a batch, and may raise.
 
     Errors: InputError where the models do not go together, or not with what is asked of them.
     """
     from app.inference.ensemble import DeepEnsemble, check_alike
     from app.inference.tiles import TiledModel
-    from app.models import DiffusionModel, load_physical_model
-    from app.models.diffusion.samplers import SamplingOptions
+    from app.models import PhysicalModel
 
-    models = [load_physical_model(path) for path in paths]
-    for model in models:
-        if isinstance(model, DiffusionModel):
-            model.sampling = SamplingOptions.of(inference)
-            model.check = check
+    models = [PhysicalModel.load(path) for path in paths]
     check_alike([model.spec for model in models], [str(path) for path in paths])
     spec = models[0].spec
     if spec.quantiles and (len(models) > 1 or inference.members > 1):
@@ -58,7 +49,6 @@ def load_models(
             f"--write_quantiles: one field of {paths[0]} has no quantiles; expected several "
             "--members, or a model trained with --loss=bernoulli_gamma"
         )
-    models[0].predicted_levels = distribution_levels(spec, inference)
     if spec.amounts and inference.members > 1 and inference.tile_size is not None:
         raise InputError(
             f"--members={inference.members} with --tile_size={inference.tile_size}: tiles would "
@@ -68,6 +58,14 @@ def load_models(
     if inference.tile_size is not None:
         parts = [TiledModel(m, inference.tile_size, inference.tile_overlap) for m in models]
     return (parts[0] if len(parts) == 1 else DeepEnsemble(parts)), spec
+
+
+def drawing_of(spec: ModelSpec, inference: InferenceConfig, check: Callable[[], None]) -> Drawing:
+    """How the flags want fields drawn; `check` is called while a model works, and may raise."""
+    from app.models import Drawing
+    from app.models.diffusion.samplers import SamplingOptions
+
+    return Drawing(distribution_levels(spec, inference), SamplingOptions.of(inference), check)
 
 
 def distribution_levels(spec: ModelSpec, inference: InferenceConfig) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
 from app.methods.method import able
+from app.models.fitted import PLAIN, Drawing
 from app.running.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -27,7 +28,9 @@ Undo = Callable[[np.ndarray], np.ndarray]
 class Predicts(Protocol):
     """A model that gives physical fields (members, n, y, x, C), of windows (members, n, T, …)."""
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray: ...
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray: ...
 
 
 def predict(
@@ -41,6 +44,7 @@ def predict(
     batch_size: int,
     seed: int,
     members: int = 1,
+    how: Drawing = PLAIN,
     has_times: bool = True,
     undo: Undo | None = None,
     check: Callable[[], None] = lambda: None,
@@ -55,7 +59,8 @@ def predict(
     end. What is written stays, and the next call on as many ranks goes on from there. `confirm`
     is called before anything is kept, and raises Damage where the inputs are damaged.
 
-    `members` are drawn of each model; `layout.members` tells how many there are in all.
+    `members` are drawn of each model, as `how` says; `layout.members` tells how many there are in
+    all.
     `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
     the units of the truth. `windows` over all stamps are for models of windows. `observed(seconds)`
     gives point observations (n, H, W, C) on the padded fine grid. `gaps` tells which inputs are
@@ -85,7 +90,7 @@ def predict(
         }
         if observed is not None:
             batch["observed"] = observed(batch["seconds"])
-        fields = _whole_batch(model, batch, batch_size, seed, members)
+        fields = whole_batch(model, batch, batch_size, seed, members, how)
         _refuse_copies(fields, members)
         if gaps is not None and missing is not None:
             fields = gaps.left_missing(fields, missing[frame])
@@ -152,11 +157,16 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
         )
 
 
-def _whole_batch(
-    model: Predicts, batch: dict[str, np.ndarray], batch_size: int, seed: int, members: int
+def whole_batch(
+    model: Predicts,
+    batch: dict[str, np.ndarray],
+    batch_size: int,
+    seed: int = 0,
+    members: int = 1,
+    how: Drawing = PLAIN,
 ) -> np.ndarray:
     """Fields (member, n, …); a short batch is filled up: a new size compiles anew."""
-    n = len(batch["coarse"])
+    n = len(next(iter(batch.values())))
     rows = np.minimum(np.arange(batch_size), n - 1)
     whole = {name: array[rows] for name, array in batch.items()}
-    return model.predict_fields(whole, seed, members)[:, :n]
+    return model.predict_fields(whole, seed, members, how)[:, :n]

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.errors import InputError
 from app.models import PhysicalModel
+from app.models.fitted import PLAIN, Drawing
 
 
 class TiledModel:
@@ -37,7 +38,9 @@ class TiledModel:
         self.model, self.scale = model, scale
         self.size, self.overlap = size // scale, overlap // scale
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing = PLAIN
+    ) -> np.ndarray:
         """Fields (members, n, …) as the model's own predict_fields gives them."""
         coarse = batch["coarse"]
         shape = coarse.shape[-3:-1]
@@ -52,7 +55,7 @@ class TiledModel:
                 part["static"] = np.repeat(static[fine][None], len(coarse), axis=0)
                 if "observed" in batch:
                     part["observed"] = batch["observed"][:, *fine]
-                fields = self.model.draw(part, seed, members)
+                fields = self.model.draw(part, seed, members, how)
                 weight = np.outer(self._ramp(rows, shape[0]), self._ramp(columns, shape[1]))
                 if total is None:
                     total = np.zeros((*fields.shape[:-3], *weights.shape[:2], fields.shape[-1]))

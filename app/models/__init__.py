@@ -8,15 +8,18 @@ from app.models.constraint import BlockConstraint
 from app.models.diffusion.model import DiffusionModel
 from app.models.diffusion.regression import ModelGuess
 from app.models.first_guess import InterpolationGuess, LinearGuess
+from app.models.fitted import Drawing, FittedModel
 from app.models.output import FieldOutput, QuantileOutput, output_of
-from app.models.physical import PhysicalModel, load_physical_model
+from app.models.physical import PhysicalModel
 from app.models.spec import Channel, ModelArrays, ModelSpec, time_channels
 
 __all__ = [
     "BlockConstraint",
     "Channel",
     "DiffusionModel",
+    "Drawing",
     "FieldOutput",
+    "FittedModel",
     "InterpolationGuess",
     "LinearGuess",
     "ModelArrays",
@@ -25,7 +28,6 @@ __all__ = [
     "PhysicalModel",
     "QuantileOutput",
     "build_network",
-    "load_physical_model",
     "output_of",
     "time_channels",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,26 +11,20 @@ from keras import ops
 from app.errors import InputError
 from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.block_means import block_mean
-from app.models.codec import Codec
 from app.models.constraint import BlockConstraint
 from app.models.draws import from_distribution, from_network, network_draws, sample_seeds
 from app.models.first_guess import LinearGuess
+from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
 from app.models.layers.frames import fold, unfold
 from app.models.layers.resize import Resize
-from app.models.loading import load_model
 from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
 
-Batch = dict[str, Any]
-
 
 @register
-class PhysicalModel(keras.Model):
+class PhysicalModel(FittedModel):
     """A network in encoded space, wrapped so that it maps physical fields to physical fields.
-
-    Everything but the network stays float32, whatever the precision policy, because bfloat16
-    knows 280 K only to the nearest 2 K.
 
     Arguments:
         spec: channels, geometry and names.
@@ -42,8 +35,11 @@ class PhysicalModel(keras.Model):
     Input {"coarse": `(B, h, w, Cin)`, "time": `(B, 8)`}, output `(B, H, W, C)`, both physical
     and on the padded grids; with the spec's quantiles `(B, Q, H, W, C)`. Where the spec has a time
     window of T frames, all of them carry a time axis, `(B, T, …)`, and every frame is predicted.
-    `network` alone holds what is trained.
     """
+
+    task = "space"
+    spec_type = ModelSpec
+    arrays_type = ModelArrays
 
     def __init__(
         self,
@@ -53,57 +49,30 @@ class PhysicalModel(keras.Model):
         first_guess: keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["dtype"] = "float32"
-        super().__init__(**kwargs)
-        self.spec = spec
-        self.network = network
+        super().__init__(spec, arrays, network, **kwargs)
         self.output_kind = output_of(spec.quantiles, spec.amounts)
-        self.predicted_levels: tuple[float, ...] = ()
         self.first_guess = first_guess
-        self.shapes = arrays.shapes
-        self.input_codec = Codec(spec.inputs, arrays.input_offset.shape, name="input_codec")
-        self.input_codec.fit(arrays.input_offset, arrays.input_scale)
-        self.output_codec = Codec(spec.outputs, arrays.output_offset.shape, name="output_codec")
-        self.output_codec.fit(arrays.output_offset, arrays.output_scale)
-        for name in ("static", "static_offset", "static_scale", "mask"):
-            setattr(self, name, self._constant(name, getattr(arrays, name)))
+        scaling = arrays.input_offset, arrays.input_scale
+        self.input_codec = self._codec("input_codec", spec.inputs, *scaling)
+        scaling = arrays.output_offset, arrays.output_scale
+        self.output_codec = self._codec("output_codec", spec.outputs, *scaling)
+        self._constants(arrays, "static", "static_offset", "static_scale", "mask")
         self.resize = None
         if spec.interpolation:
             self.resize = Resize(spec.interpolation, scale=spec.scale, dtype="float32")
         self.constraint = _constraint(spec, arrays)
         self.noise = keras.random.SeedGenerator(name="input_noise") if spec.input_noise else None
-        self.jit_compile = False  # XLA makes CPUs slower
-        self.built = True
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to be built: all shapes are known from the start."""
 
     def get_config(self) -> dict[str, Any]:
         guess = self.first_guess
-        return {
-            "name": self.name,
-            "spec": self.spec.to_dict(),
-            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
-            "network": keras.saving.serialize_keras_object(self.network),
-            "first_guess": guess and keras.saving.serialize_keras_object(guess),
-        }
+        told = guess and keras.saving.serialize_keras_object(guess)
+        return {**super().get_config(), "first_guess": told}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> PhysicalModel:
+    def _own_arguments(cls, config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
         guess = config["first_guess"]
-        return cls(
-            ModelSpec.from_dict(config["spec"]),
-            ModelArrays.blank(config["shapes"]),
-            keras.saving.deserialize_keras_object(config["network"], custom_objects),
-            guess and keras.saving.deserialize_keras_object(guess, custom_objects),
-            name=config["name"],
-            **cls._own_arguments(config),
-        )
-
-    @classmethod
-    def _own_arguments(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """What a kind of its own is made with besides, from its configuration."""
-        return {}
+        found = guess and keras.saving.deserialize_keras_object(guess, custom_objects)
+        return {"first_guess": found}
 
     @property
     def tied_to_grid(self) -> bool:
@@ -180,7 +149,7 @@ class PhysicalModel(keras.Model):
         fine = self._encode_fine(static, observed, ops.shape(coarse)[0])
         if self.spec.time_window is None:  # windows know the statics by the auxiliary branch alone
             encoded = self._with_static(encoded, fine, self.resize is not None)
-        return {"coarse": encoded, "static": _zero_missing(fine)}
+        return {"coarse": encoded, "static": zero_missing(fine)}
 
     def condition(self, batch: Batch) -> Any:
         """What the network is told, on the coarse grid whatever its upsampling: `(B, h, w, …)`.
@@ -199,7 +168,7 @@ class PhysicalModel(keras.Model):
     def _encode_coarse(
         self, coarse: Any, time: Any | None, resize: Resize | None, noisy: bool
     ) -> Any:
-        encoded = _zero_missing(self.input_codec.encode(coarse))
+        encoded = zero_missing(self.input_codec.encode(coarse))
         if noisy and self.noise is not None:
             deviation = self.spec.input_noise
             encoded += keras.random.normal(ops.shape(encoded), 0.0, deviation, seed=self.noise)
@@ -230,13 +199,15 @@ class PhysicalModel(keras.Model):
         if self.first_guess.encoded:
             return self.first_guess({"coarse": self.input_codec.encode(coarse), "time": time})
         physical = self.first_guess({"coarse": coarse, "time": time})
-        return _zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
+        return zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
 
     def on_grid(self, spec: ModelSpec, arrays: ModelArrays) -> PhysicalModel:
         """The same network and first guess on another grid."""
         return PhysicalModel(spec, arrays, self.network, self.first_guess)
 
-    def predict_fields(self, batch: Batch, seed: int = 0, members: int = 1) -> np.ndarray:
+    def predict_fields(
+        self, batch: Batch, seed: int = 0, members: int = 1, how: Drawing = PLAIN
+    ) -> np.ndarray:
         """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
 
         The spec's quantiles, where there are any, stand in the place of the members. NaN where no
@@ -245,9 +216,9 @@ class PhysicalModel(keras.Model):
         `(B,)` whatever stands beside it in the batch. The network's own random state is left as it
         was.
         """
-        return self.finished(self.draw(whole_fields(batch), seed, members))
+        return self.finished(self.draw(whole_fields(batch), seed, members, how))
 
-    def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
+    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
         The batch is as `encoded` takes it: with "static" and "origin" where it is a part; and with
@@ -259,11 +230,11 @@ class PhysicalModel(keras.Model):
             raise InputError(
                 f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
             )
-        inputs = {n: np.asarray(v, "float32") for n, v in batch.items() if n != "seconds"}
+        inputs = as_numbers(batch)
         output, seeds = self.output_kind, sample_seeds(batch, seed)
-        if isinstance(output, BernoulliGammaOutput) and (members > 1 or self.predicted_levels):
+        if isinstance(output, BernoulliGammaOutput) and (members > 1 or how.levels):
             parameters = ops.convert_to_numpy(self.encoded(inputs))
-            drawn = from_distribution(output, parameters, seeds, members, self.predicted_levels)
+            drawn = from_distribution(output, parameters, seeds, members, how.levels)
             return ops.convert_to_numpy(self.output_codec.clip(drawn))
         if not self.draws:
             fields = [self.predict_on_batch(inputs)] * members
@@ -273,7 +244,6 @@ class PhysicalModel(keras.Model):
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """Wet thresholds of the outputs, encoded; none of them unless amounts are predicted."""
         return getattr(self.output_kind, "scaled_thresholds", ())
 
     @property
@@ -299,7 +269,7 @@ class PhysicalModel(keras.Model):
 
     def _with_static(self, encoded: Any, fine: Any, on_fine_grid: bool) -> Any:
         """Encoded statics `(B or 1, H, W, S)` as further channels, the same in every frame."""
-        beside = _zero_missing(fine if on_fine_grid else block_mean(fine, self.spec.scale))
+        beside = zero_missing(fine if on_fine_grid else block_mean(fine, self.spec.scale))
         if self.spec.time_window is not None:
             beside = beside[:, None]
         shape = (*ops.shape(encoded)[:-1], self.spec.n_static)
@@ -308,7 +278,7 @@ class PhysicalModel(keras.Model):
     def _encode_fine(self, static: Any | None, observed: Any | None, count: Any) -> Any:
         """What is told on the fine grid, `(count or 1, H, W, n_static)`, NaN where unknown."""
         static = self.static[None] if static is None else ops.cast(static, "float32")
-        static = (static - self.static_offset) / self.static_scale
+        static = self._standardised(static)
         if not self.spec.observed:
             return static
         if observed is None:
@@ -318,13 +288,6 @@ class PhysicalModel(keras.Model):
             static = ops.broadcast_to(static, (count, *ops.shape(static)[1:]))
         known = ops.cast(ops.logical_not(ops.isnan(values)), "float32")
         return ops.concatenate([static, values, known], axis=-1)
-
-    def _constant(self, name: str, values: np.ndarray) -> Any:
-        weight = self.add_weight(
-            shape=values.shape, initializer="zeros", trainable=False, name=name
-        )
-        weight.assign(values.astype("float32"))
-        return weight
 
 
 def _constraint(spec: ModelSpec, arrays: ModelArrays) -> BlockConstraint | None:
@@ -340,18 +303,3 @@ def whole_fields(batch: Batch) -> Batch:
     """The parts of a batch of whole fields that a prediction is made from."""
     names = ("coarse", "time", "seconds", "observed")
     return {name: batch[name] for name in names if name in batch}
-
-
-def load_physical_model(path: str | Path) -> PhysicalModel:
-    """A saved physical model. Raises InputError, in one line, where there is none to be read."""
-    path = Path(path)
-    model = load_model(path)
-    if not isinstance(model, PhysicalModel):
-        raise InputError(
-            f"model {path}: holds a {type(model).__name__}, expected a finescale PhysicalModel"
-        )
-    return model
-
-
-def _zero_missing(x: Any) -> Any:
-    return ops.where(ops.isnan(x), 0.0, x)

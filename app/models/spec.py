@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -47,8 +47,60 @@ def time_channels(features: Sequence[str]) -> tuple[int, ...]:
     return tuple(channel for name in features for channel in TIME_FEATURES[name])
 
 
+class Spec:
+    """Base of dataclasses that hold everything about a model that is no array; JSON-able.
+
+    `channel_fields` names the fields that are tuples of `Channel`.
+    """
+
+    channel_fields: ClassVar[tuple[str, ...]]
+    geometry: dict[str, Any]
+    domain: dict[str, Any]
+    time_features: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
+            object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
+
+    @property
+    def time_channels(self) -> tuple[int, ...]:
+        """Which channels of "time" the network sees."""
+        return time_channels(self.time_features)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain containers."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`, also of what JSON made of it."""
+        values = {name: _tuples(value) for name, value in stored.items()}
+        for role in cls.channel_fields:
+            values[role] = tuple(Channel(**channel) for channel in values[role])
+        return cls(**values)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, which is what JSON makes of tuples, as tuples; mappings as they are."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+class Arrays:
+    """Base of dataclasses that hold the fitted arrays of a model."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every array, which is what a saved file needs to make room for them."""
+        return {one.name: getattr(self, one.name).shape for one in fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def blank(cls, shapes: Mapping[str, Sequence[int]]) -> Self:
+        """Placeholders of the given shapes, to be read into."""
+        return cls(**{name: np.ones(tuple(shape)) for name, shape in shapes.items()})
+
+
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(Spec):
     """Everything about a physical model that is no array; JSON-able by `to_dict`.
 
     inputs: low-resolution channels, then predictors. n_lr: how many are low-resolution ones.
@@ -65,6 +117,7 @@ class ModelSpec:
     point observations of the outputs are told, as further channels beside the statics.
     """
 
+    channel_fields: ClassVar = ("inputs", "outputs")
     inputs: tuple[Channel, ...]
     outputs: tuple[Channel, ...]
     n_lr: int
@@ -83,18 +136,9 @@ class ModelSpec:
     amounts: tuple[tuple[float, float], ...] = ()
     observed: bool = False
 
-    def __post_init__(self) -> None:
-        for name in ("geometry", "domain"):  # as a file will give them back: lists, no tuples
-            object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
-
     @property
     def scale(self) -> int:
         return int(self.geometry["scale"])
-
-    @property
-    def time_channels(self) -> tuple[int, ...]:
-        """Which channels of "time" the network sees."""
-        return time_channels(self.time_features)
 
     @property
     def n_static(self) -> int:
@@ -116,23 +160,9 @@ class ModelSpec:
         top, bottom, left, right = (int(cells) for cells in self.geometry["pad"])
         return top, bottom, left, right
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> ModelSpec:
-        """The inverse of `to_dict`, also of what JSON made of it."""
-        plain = dict(stored)
-        for role in ("inputs", "outputs"):
-            plain[role] = tuple(Channel(**channel) for channel in plain[role])
-        for name in ("statics", "time_features", "twins", "lower_bounds", "quantiles"):
-            plain[name] = tuple(plain.get(name, ()))
-        plain["amounts"] = tuple((unit, least) for unit, least in plain.get("amounts", ()))
-        return cls(**plain)
-
 
 @dataclass(frozen=True, eq=False)
-class ModelArrays:
+class ModelArrays(Arrays):
     """Arrays fitted on the training period; encoded = (transformed - offset) / scale.
 
     input_offset, input_scale: (Cin,) or (h, w, Cin). output_offset, output_scale: (C,) or
@@ -168,16 +198,6 @@ class ModelArrays:
             filled[name] = np.asarray(getattr(self, name), "float32")
         for name, array in filled.items():
             object.__setattr__(self, name, _sound(name, array))
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every array, which is what a saved file needs to make room for them."""
-        return {name: getattr(self, name).shape for name in self.__dataclass_fields__}
-
-    @classmethod
-    def blank(cls, shapes: Mapping[str, Sequence[int]]) -> ModelArrays:
-        """Placeholders of the given shapes, to be read into."""
-        return cls(**{name: np.ones(tuple(shape)) for name, shape in shapes.items()})
 
 
 def _or(array: np.ndarray | None, default: np.ndarray) -> np.ndarray:

@@ -37,9 +37,9 @@ def predict_in_time(
     communicator = session.communicator
 
     from app.inference import in_time
-    from app.models.temporal import load_temporal_model
+    from app.models.temporal import TemporalModel
 
-    model = load_temporal_model(model_path)
+    model = TemporalModel.load(model_path)
     steps = _steps_of(session.experiment, model.spec)
     times = session.experiment.inference.target_times
     inference = session.experiment.inference
@@ -104,9 +104,9 @@ def known_rows(session: Session, in_time: Path) -> np.ndarray:
     session.communicator.barrier()  # TensorFlow starts as the run wants it
 
     from app.data.known_frames import known_frames
-    from app.models.temporal import load_temporal_model
+    from app.models.temporal import TemporalModel
 
-    spec = load_temporal_model(in_time).spec
+    spec = TemporalModel.load(in_time).spec
     if spec.summed:
         raise InputError(
             f"--temporal_model={in_time}: parts amounts over time, which are no frames to be "

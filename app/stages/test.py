@@ -15,9 +15,9 @@ from app.data.shards.identity import identity_digest
 from app.data.times import Stamps, modal_step, segments
 from app.errors import InputError
 from app.grids import Geometry
-from app.inference.load import check_fits, distribution_levels, load_models
+from app.inference.load import check_fits, distribution_levels, drawing_of, load_models
 from app.inference.writer import Layout, history_line
-from app.model_archive import is_temporal
+from app.model_archive import saved_task
 from app.running.changed_data import refuse_changed_data
 from app.running.masking import command_line
 from app.running.run_files import refined_name
@@ -44,7 +44,7 @@ def run(session: Session) -> None:
     inference = session.experiment.inference
     paths = trained_models(session)
     path = session.experiment.prediction
-    in_time = session.experiment.in_time or is_temporal(paths[0])
+    in_time = session.experiment.in_time or saved_task(paths[0]) == "time"
     for name in ("target_step", "target_times"):
         given = session.experiment.flags[name]
         if given and not (in_time or inference.temporal_model):
@@ -105,7 +105,7 @@ def _predict_test_period(
     from app.inference.gaps import Gaps
     from app.inference.predict import predict
 
-    model, spec = load_models(paths, session.experiment.inference, session.guard.look)
+    model, spec = load_models(paths, session.experiment.inference)
     check_fits(spec, shards, paths[0])
     rows = np.arange(shards.size(SPLIT)) if known is None else known
     predict(
@@ -115,7 +115,7 @@ def _predict_test_period(
         _layout(session, spec, shards.geometry.fine, shards.variables["hr"], attributes),
         path,
         communicator=communicator,
-        **_options(session),
+        **_options(session, spec),
         confirm=shards.confirm,
         has_times=shards.has_times,
         undo=module.undo if module else None,
@@ -148,7 +148,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
     }
     if settled(session.experiment, path, attributes):
         return
-    model, spec = load_models(paths, inference, session.guard.look)
+    model, spec = load_models(paths, inference)
     names = {n: v for n, v in inference.input_variables.items() if n not in spec.statics}
     data = open_input(spec, inference.input, inference.uncovered, names)
     if spec.time_window is not None:
@@ -174,7 +174,7 @@ def _predict_input(session: Session, paths: list[Path], path: Path) -> None:
         _layout(session, spec, data.fine, data.variables, attributes),
         path,
         communicator=communicator,
-        **_options(session),
+        **_options(session, spec),
         windows=_windows(session, spec, segments(data.stamps.seconds)),
         observed=_observed(session, spec, data.stamps, data.variables),
         gaps=gaps,
@@ -245,13 +245,14 @@ def _layout(
     )
 
 
-def _options(session: Session) -> dict[str, Any]:
+def _options(session: Session, spec: ModelSpec) -> dict[str, Any]:
     """How `predict` draws, the same for every kind of input."""
     experiment = session.experiment
     return {
         "batch_size": experiment.sampling.batch_size,
         "seed": experiment.training.seed,
         "members": experiment.inference.members,
+        "how": drawing_of(spec, experiment.inference, session.guard.look),
         "check": session.guard.look,
     }
 

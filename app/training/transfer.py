@@ -12,7 +12,7 @@ import keras
 from absl import logging
 
 from app.errors import InputError
-from app.models import PhysicalModel, load_physical_model
+from app.models import PhysicalModel
 from app.models.layers import LocalizedConvBlock
 from app.models.skeleton import backbone_layers
 from app.options import TransferConfig
@@ -47,7 +47,7 @@ def initialise(model: PhysicalModel, config: TransferConfig) -> None:
     network, or where a layer that is to be frozen would get nothing.
     """
     flag = f"--init_from={config.init_from}"
-    source = load_physical_model(model_file(Path(config.init_from or "").expanduser(), flag))
+    source = PhysicalModel.load(model_file(Path(config.init_from or "").expanduser(), flag))
     theirs, ours = weights(source.network), weights(model.network)
     local = tied_layers(model, source)
     backbone = {layer.name for layer in backbone_layers(model.network)}

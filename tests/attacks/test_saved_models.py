@@ -12,8 +12,8 @@ import pytest
 from saved_models import archive_of, layers, members, small_model, with_config, with_weights
 
 from app.errors import InputError
-from app.model_archive import CONFIG, WEIGHTS, is_temporal
-from app.models import load_physical_model
+from app.model_archive import CONFIG, WEIGHTS, saved_task
+from app.models import PhysicalModel
 from app.models.loading import load_model
 
 MOST_MEMORY = 64 << 20  # bytes; the model itself has a few thousand
@@ -59,7 +59,7 @@ def replace_layer(kind: str, package: str, registered: str | None = None, /, **o
 
 def test_the_unchanged_model_is_read(good: dict[str, bytes], tmp_path: Path) -> None:
     path = archive_of(tmp_path / "again.keras", good, zipfile.ZIP_DEFLATED)
-    model = load_physical_model(path)
+    model = PhysicalModel.load(path)
     fields = {"coarse": np.full((1, 4, 4, 1), 281.0), "time": np.zeros((1, 4))}
     assert model.predict_fields(fields).shape == (1, 1, 8, 8, 1)
 
@@ -130,7 +130,7 @@ def test_deep_and_crowded_configurations_are_refused(
     ]:
         path = archive_of(tmp_path / "deep.keras", {**good, CONFIG: text})
         assert words in refusal(path)
-        assert is_temporal(path) is False
+        assert saved_task(path) is None
 
 
 def test_archives_that_unpack_to_far_more_are_refused(
@@ -140,7 +140,7 @@ def test_archives_that_unpack_to_far_more_are_refused(
         bomb = {**good, name: b" " * (32 << 20)}
         path = archive_of(tmp_path / "bomb.keras", bomb, zipfile.ZIP_DEFLATED)
         assert "would unpack from" in refusal(path)
-        assert is_temporal(path) is False
+        assert saved_task(path) is None
 
 
 @pytest.mark.parametrize(

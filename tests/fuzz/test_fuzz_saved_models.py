@@ -14,7 +14,7 @@ from fuzz_helpers import EXAMPLES, FUZZED, ODD_TEXTS, accepted_or_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.model_archive import CONFIG, WEIGHTS, is_temporal, parts
+from app.model_archive import CONFIG, WEIGHTS, parts, saved_task
 
 BUILDS = settings(FUZZED, max_examples=EXAMPLES if EXAMPLES >= 1000 else EXAMPLES // 20)
 ODD_VALUES = st.one_of(
@@ -54,10 +54,10 @@ def path() -> Iterator[Path]:
 
 
 def load(path: Path) -> None:
-    from app.models import load_physical_model
+    from app.models import PhysicalModel
 
-    is_temporal(path)
-    accepted_or_refused(lambda: load_physical_model(path))
+    saved_task(path)
+    accepted_or_refused(lambda: PhysicalModel.load(path))
 
 
 def archived(path: Path, members: dict[str, bytes]) -> None:

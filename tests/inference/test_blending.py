@@ -10,6 +10,7 @@ from app.data.times import Stamps
 from app.distributed import Communicator
 from app.inference.predict import predict
 from app.inference.windows import Windows, blended
+from app.models import Drawing
 from app.ranks import Ranks
 
 PIECES = np.repeat([0, 1, 2, 3, 4], [9, 2, 14, 1, 5])  # gapless stretches of a record
@@ -148,7 +149,9 @@ class Recorder:
         self.blocks[self.written] = fields[0]
         self.written += len(fields[0])
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         assert batch["coarse"].shape[:2] == (6, T)
         np.testing.assert_allclose(batch["time"].shape, (6, T, 8))
         return np.repeat(np.repeat(batch["coarse"], 2, axis=2), 2, axis=3)[None]

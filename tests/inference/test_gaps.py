@@ -18,6 +18,7 @@ from app.inference.predict import predict
 from app.inference.windows import Windows
 from app.inference.writer import Layout
 from app.methods.known_inputs import known_inputs
+from app.models import Drawing
 from app.models.known_inputs import KnownInputs
 from app.ranks import Ranks
 from tests.data.shard_helpers import field, perfect_prog, source, write
@@ -29,7 +30,9 @@ N = 10
 class Repeats:
     """A model that repeats the first input in all fine cells, missing as -1 (its training mean)."""
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         fine = GEOMETRY.fine_cells(np.nan_to_num(batch["coarse"][..., 0], nan=-1.0))
         return np.stack([fine[..., None] + number for number in range(members)])
 

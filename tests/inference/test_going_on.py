@@ -20,6 +20,7 @@ from app.inference import writer
 from app.inference.predict import predict
 from app.inference.windows import Windows
 from app.inference.writer import Layout, unfinished
+from app.models import Drawing
 from app.ranks import Ranks
 
 FORK = multiprocessing.get_context("fork")
@@ -37,7 +38,9 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         rows = batch["coarse"][..., 0, 0, 0]
         self.asked += sorted({int(row) for row in rows.ravel()})
         layers = rows[None, ..., None, None, None] + 100 * np.arange(members).reshape(
@@ -181,10 +184,12 @@ class Broken(Counting):
         super().__init__()
         self.row = row
 
-    def predict_fields(self, batch: dict[str, Any], seed: int, members: int) -> np.ndarray:
+    def predict_fields(
+        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
+    ) -> np.ndarray:
         if self.row in batch["coarse"][..., 0, 0, 0]:
             raise OSError("the disk is full")
-        return super().predict_fields(batch, seed, members)
+        return super().predict_fields(batch, seed, members, how)
 
 
 def test_what_was_there_before_an_error_stays(tmp_path: Path) -> None:

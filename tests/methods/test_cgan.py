@@ -17,7 +17,6 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
-    load_physical_model,
 )
 from app.options import Experiment, ModelConfig, TrainingConfig, build, parse
 from app.ranks import Ranks
@@ -277,7 +276,7 @@ def test_saved_model_is_the_generator_alone(tmp_path: Path) -> None:
     trained, data = trainer(statics=("height",)), batch()
     trained.train_step(data)
     trained.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     assert loaded.network.count_params() == trained.model.network.count_params()
     assert not [w.path for w in loaded.weights if "condition" in w.path]
     np.testing.assert_array_equal(

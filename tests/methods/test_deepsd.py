@@ -10,7 +10,7 @@ import xarray as xr
 from app.grids import Geometry, Grid
 from app.main import main
 from app.methods.deepsd.trainer import layer_rates
-from app.models import load_physical_model
+from app.models import PhysicalModel
 from app.models.block_means import BlockMeans
 from app.models.stack import build_stages
 from app.options import ModelConfig, StackConfig
@@ -39,7 +39,7 @@ def flags(tmp_path: Path) -> list[str]:
 
 
 def weights(path: Path) -> list[np.ndarray]:
-    return load_physical_model(path).network.get_weights()
+    return PhysicalModel.load(path).network.get_weights()
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.4])

@@ -42,12 +42,12 @@ def tracer_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.long
 def test_motion_of_a_translation_is_found_within_a_tenth_of_a_cell(tracer_run: Path) -> None:
     from app.data.times import time_features
-    from app.models.temporal import load_temporal_model
+    from app.models.temporal import TemporalModel
     from app.synthetic.advection import Pattern
 
     # A pattern that training has not seen, and that moves by 4.4 cells without turning.
     config = replace(PATTERNS, shape=(32, 32), turn=0.0, swing=0.0, drift=1.1, seed=1)
-    pattern, model = Pattern.draw(config), load_temporal_model(tracer_run / "model.keras")
+    pattern, model = Pattern.draw(config), TemporalModel.load(tracer_run / "model.keras")
     frames = np.stack([pattern.at(config, 400.0 + 4 * k) for k in (-1, 0, 1, 2)])[None, ..., None]
     told = {"theta": np.float32([0.5]), "length": np.float32([1.0])}
     told["time"] = time_features(np.array(["2020-01-01"], "datetime64[s]"))

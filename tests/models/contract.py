@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from app.distributed import Communicator
 from app.methods.supervised.trainer import SupervisedTrainer
-from app.models import PhysicalModel, load_physical_model
+from app.models import PhysicalModel
 from app.models.build import precision
 from app.options import TrainingConfig
 from app.ranks import Ranks
@@ -103,7 +103,7 @@ def run_training_contract(
     inputs = model.encode_inputs(batch["coarse"], time=batch["time"])
     _check_gradients(model.network, inputs)
     model.save(path)
-    loaded = load_physical_model(path)
+    loaded = PhysicalModel.load(path)
     predicted = model.predict_fields(batch)
     assert predicted.shape == (1, len(batch["coarse"]), *expected_shape)
     assert np.isfinite(predicted).all()

@@ -16,7 +16,6 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
-    load_physical_model,
 )
 from app.models.constraint import KINDS
 from app.options import ModelConfig
@@ -272,7 +271,7 @@ def test_saved_model_carries_its_constraint(kind, tmp_path):
     coarse = coarsened(grid, truth(channels))
     model = make_model(kind, channels, grid)
     model.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     assert loaded.spec == model.spec
     assert loaded.spec.constraint == kind
     np.testing.assert_array_equal(

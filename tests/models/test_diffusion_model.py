@@ -12,11 +12,12 @@ from app.inference.tiles import TiledModel
 from app.models import (
     Channel,
     DiffusionModel,
+    Drawing,
     InterpolationGuess,
     LinearGuess,
     ModelArrays,
     ModelSpec,
-    load_physical_model,
+    PhysicalModel,
 )
 from app.models.diffusion.model import DiffusionSettings, classes_of, time_classes
 from app.models.diffusion.noise import keyed_generator
@@ -181,19 +182,19 @@ def test_requests_are_looked_for_before_every_evaluation() -> None:
         if len(looks) == 7:
             raise Interrupted("SIGTERM")
 
-    model.check = look
-    model.predict_fields(batch(), seed=0, members=1)
+    how = Drawing(check=look)
+    model.predict_fields(batch(), seed=0, members=1, how=how)
     assert len(looks) == 5
     with pytest.raises(Interrupted):
-        model.predict_fields(batch(), seed=0, members=3)
+        model.predict_fields(batch(), seed=0, members=3, how=how)
     assert len(looks) == 7
 
 
 def test_sampler_may_be_changed_after_training() -> None:
     model, data = make(), part(batch(), ALL)
     heun = model.predict_fields(data)
-    model.sampling = SamplingOptions("dpmpp_2m", steps=3)
-    assert np.nanmax(np.abs(model.predict_fields(data) - heun)) > 1e-3
+    other = Drawing(sampling=SamplingOptions("dpmpp_2m", steps=3))
+    assert np.nanmax(np.abs(model.predict_fields(data, how=other) - heun)) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_sampler_may_be_changed_after_training() -> None:
 def test_a_saved_model_draws_the_same_members(options: dict[str, Any], tmp_path: Path) -> None:
     model, data = make(**options), part(batch(), ALL)
     model.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     assert isinstance(loaded, DiffusionModel)
     assert loaded.settings == model.settings
     np.testing.assert_array_equal(

@@ -20,7 +20,6 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
-    load_physical_model,
 )
 from app.models.block_means import block_mean
 from app.options import ModelConfig
@@ -302,7 +301,7 @@ def test_saved_model_predicts_the_same_bits(options, tmp_path):
     guess = options.pop("guess", None)
     model = make_model(**options, guess=guess and guesses[guess]())
     model.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     batch = make_batch()
     members = 1 if options.get("quantiles") else 2
     np.testing.assert_array_equal(
@@ -365,7 +364,7 @@ def test_unreadable_models_are_refused_in_one_line(tmp_path):
         (other, "expected a finescale PhysicalModel"),
     ]:
         with pytest.raises(InputError, match=words) as caught:
-            load_physical_model(path)
+            PhysicalModel.load(path)
         assert "\n" not in str(caught.value)
         assert str(path) in str(caught.value)
 

@@ -15,7 +15,6 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
-    load_physical_model,
 )
 from app.models.layers.frames import fold
 from app.options import ModelConfig
@@ -175,7 +174,7 @@ def test_saved_model_predicts_the_same_bits_of_windows(options, tmp_path: Path) 
     rate = 0.3 if options.get("dropout_variant") else 0.0
     model, batch = make_model(**options, dropout_rate=rate), make_batch()
     model.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     assert loaded.spec == model.spec
     fields = model.predict_fields(batch, 3, 2)
     assert fields.shape == (2, B, T, FINE[0] - 1, FINE[1] - 1, 2)

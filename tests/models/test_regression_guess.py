@@ -17,7 +17,6 @@ from app.models import (
     ModelSpec,
     PhysicalModel,
     build_network,
-    load_physical_model,
 )
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.samplers import SamplingOptions
@@ -71,7 +70,7 @@ def test_members_lie_about_the_trained_model_and_it_travels_with_them(tmp_path: 
     np.testing.assert_allclose(members[0], expected[0], atol=2e-3)
     assert (members[0] != members[1]).any()
     model.save(tmp_path / "model.keras")
-    loaded = load_physical_model(tmp_path / "model.keras")
+    loaded = PhysicalModel.load(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict_fields(batch(), 0, 2), members)
 
 

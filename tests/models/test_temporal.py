@@ -19,7 +19,6 @@ from app.models.temporal import (
     TemporalModel,
     TemporalNetwork,
     TemporalSpec,
-    load_temporal_model,
 )
 from app.models.temporal.network import interpolated
 
@@ -74,7 +73,7 @@ def batch(n: int = 4, channels: int = 3, theta: float | np.ndarray = 0.3) -> dic
 
 
 def answer(made: TemporalModel, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """Physical fields, without the graph that `predict_frames` would build first."""
+    """Physical fields, without the graph that `predict_fields` would build first."""
     return np.asarray(made({name: np.float32(values) for name, values in inputs.items()}))
 
 
@@ -109,7 +108,7 @@ def test_answer_depends_on_every_input() -> None:
 def test_saved_model_gives_the_same_fields(tmp_path: Path) -> None:
     made = model(transform="log1p")
     made.save(tmp_path / "m.keras")
-    again = load_temporal_model(tmp_path / "m.keras")
+    again = TemporalModel.load(tmp_path / "m.keras")
     assert again.spec == made.spec
     np.testing.assert_array_equal(answer(again, batch()), answer(made, batch()))
 
@@ -117,7 +116,7 @@ def test_saved_model_gives_the_same_fields(tmp_path: Path) -> None:
 def test_other_files_are_no_models_in_time(tmp_path: Path) -> None:
     (tmp_path / "m.keras").write_text("nothing")
     with pytest.raises(InputError, match="expected a model in time"):
-        load_temporal_model(tmp_path / "m.keras")
+        TemporalModel.load(tmp_path / "m.keras")
 
 
 def test_missing_cells_stay_missing_and_touch_no_far_ones() -> None:
@@ -210,7 +209,7 @@ def test_course_of_the_sun_is_told_from_the_weather_and_restored(tmp_path: Path)
     # Of one curve, ridge regression gives the share over 1 + its shrinkage, in units of 3 K.
     np.testing.assert_allclose(np.asarray(made.sunny)[..., 0, 0], share / 3 / 1.03, rtol=2e-3)
     made.save(tmp_path / "m.keras")
-    again = load_temporal_model(tmp_path / "m.keras")
+    again = TemporalModel.load(tmp_path / "m.keras")
     for theta in (1 / 3, 0.9):
         asked = batch_at(50.0, theta, 1)
         left = np.abs(answer(again, asked) - asked["target"])

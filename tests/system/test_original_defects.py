@@ -13,7 +13,7 @@ import pytest
 from app import options
 from app.losses import build_loss
 from app.main import main
-from app.models import load_physical_model
+from app.models import PhysicalModel
 from app.ranks import Ranks
 from app.session import Session
 from app.stages import metrics
@@ -57,7 +57,7 @@ def test_best_model_is_the_best_and_not_the_last(trained: list[str]) -> None:
     session = session_of(trained, Ranks())
     losses = [float(row["val_loss"]) for row in history(session)]
     assert losses[-1] > 2 * min(losses)
-    model, shards = load_physical_model(session.folder.model), session.shards
+    model, shards = PhysicalModel.load(session.folder.model), session.shards
     rows = np.arange(shards.size("validation"))
     truth = model.encode_targets(shards.read("hr", "validation", rows))
     batch = {

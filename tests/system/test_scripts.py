@@ -11,7 +11,7 @@ import xarray as xr
 
 from app.baselines.base import coarse_inputs
 from app.main import main
-from app.models import load_physical_model
+from app.models import PhysicalModel
 from app.session import Session
 from tests.system.conftest import REPOSITORY, flags_for_waves, scores
 
@@ -67,7 +67,7 @@ def validation_errors(run: Path) -> np.ndarray:
         "coarse": coarse_inputs(shards, rows, "validation"),
         "time": shards.time_features("validation", rows),
     }
-    predicted = load_physical_model(run / "model.keras").predict_fields(batch)[0]
+    predicted = PhysicalModel.load(run / "model.keras").predict_fields(batch)[0]
     return (predicted - shards.read("hr", "validation", rows))[..., 0]
 
 

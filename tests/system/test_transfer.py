@@ -30,10 +30,10 @@ def regions(tmp_path: Path) -> dict[str, list[str]]:
 
 
 def backbone(path: Path) -> dict[str, np.ndarray]:
-    from app.models import load_physical_model
+    from app.models import PhysicalModel
     from app.training.transfer import weights
 
-    network = load_physical_model(path).network
+    network = PhysicalModel.load(path).network
     return {
         name: np.array(weight.value.value)
         for name, weight in weights(network).items()

@@ -25,7 +25,7 @@ from app.methods.spatial.model import (
     model_spec,
     warn_of_bias,
 )
-from app.models import LinearGuess, ModelSpec, load_physical_model, time_channels
+from app.models import LinearGuess, ModelSpec, PhysicalModel, time_channels
 from app.models.diffusion.model import DiffusionModel, DiffusionSettings, classes_of
 from app.models.diffusion.process import Process
 from app.models.diffusion.regression import ModelGuess
@@ -145,7 +145,7 @@ def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | N
     """
     if run is None:
         return None
-    model = load_physical_model(model_file(Path(run).expanduser(), f"{flag}={run}"))
+    model = PhysicalModel.load(model_file(Path(run).expanduser(), f"{flag}={run}"))
     for part in ("inputs", "outputs", "geometry"):
         if getattr(model.spec, part) != getattr(spec, part):
             raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
 from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import TIME_CLASSES
+from app.models.fitted import PLAIN, Batch, Drawing
 from app.models.layers.common import register
-from app.models.physical import Batch, PhysicalModel
+from app.models.physical import PhysicalModel
 from app.models.spec import TIME_FEATURES, ModelArrays, ModelSpec
 from app.running.progress import LINE_EVERY
 
@@ -94,8 +95,6 @@ class DiffusionModel(PhysicalModel):
     ) -> None:
         super().__init__(spec, arrays, network, first_guess, **kwargs)
         self.settings = settings
-        self.sampling = settings.sampling
-        self.check: Callable[[], None] = lambda: None  # before each evaluation while drawing
         self.target_shape = tuple(target_shape)
         self.target_offset = self._constant("target_offset", np.zeros(self.target_shape))
         self.target_scale = self._constant("target_scale", np.ones(self.target_shape))
@@ -108,8 +107,9 @@ class DiffusionModel(PhysicalModel):
         return {**super().get_config(), **own}
 
     @classmethod
-    def _own_arguments(cls, config: dict[str, Any]) -> dict[str, Any]:
+    def _own_arguments(cls, config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
         return {
+            **super()._own_arguments(config, custom_objects),
             "settings": DiffusionSettings.from_dict(config["settings"]),
             "target_shape": tuple(config["target_shape"]),
         }
@@ -138,7 +138,6 @@ class DiffusionModel(PhysicalModel):
         )
         fitted = (self.target_offset, self.target_scale, self.target_range)
         model.fit_target(*(ops.convert_to_numpy(variable) for variable in fitted))
-        model.sampling, model.check = self.sampling, self.check
         return model
 
     def frame(self, batch: Batch) -> tuple[Any, Any, Any]:
@@ -198,7 +197,7 @@ class DiffusionModel(PhysicalModel):
         z = ops.clip(float(largest.out[0]) * answer, low, high)
         return told.base + told.size * z
 
-    def draw(self, batch: Batch, seed: int, members: int) -> np.ndarray:
+    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> np.ndarray:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
         "seconds" `(B,)` in the batch are the time stamps that key the noise; without them the
@@ -216,7 +215,7 @@ class DiffusionModel(PhysicalModel):
             if isinstance(self.first_guess, UncertainGuess):
                 told = self.told({**fields, "guess": self._drawn_guess(fields, seed, member)})
             inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
-            z = self._member(inputs, Window.of(self, batch), seconds, seed, member)
+            z = self._member(inputs, Window.of(self, batch), seconds, seed, member, how)
             field = self.constrain(fields, told.base + told.size * z)
             drawn.append(ops.convert_to_numpy(field).astype(np.float32))
             logging.log_every_n_seconds(
@@ -241,9 +240,10 @@ class DiffusionModel(PhysicalModel):
         seconds: np.ndarray,
         seed: int,
         member: int,
+        how: Drawing,
     ) -> np.ndarray:
         """z `(B, H, W, C)` of one member."""
-        process, options = self.settings.process, self.sampling
+        process, options = self.settings.process, how.sampling or self.settings.sampling
         sigmas = process.grid(options.steps)
         noise = MemberNoise(
             self.shapes["mask"],
@@ -258,13 +258,13 @@ class DiffusionModel(PhysicalModel):
             return window.cut(noise())
 
         def denoise(x: np.ndarray, sigma: float) -> np.ndarray:
+            how.check()
             return self._denoise(inputs, x, sigma) * window.mask
 
         return sample(options, denoise, sigmas[0] * fresh(), sigmas, fresh)
 
     def _denoise(self, inputs: dict[str, np.ndarray], x: np.ndarray, sigma: float) -> np.ndarray:
         """The estimate of z from x = z + σn."""
-        self.check()
         levels = np.full(len(x), sigma)
         c = self.settings.process.coefficients(levels)
         noisy = (x * c.scale[0]).astype(np.float32)

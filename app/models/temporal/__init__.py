@@ -1,6 +1,6 @@
 """Networks that fill in the times between known frames."""
 
-from app.models.temporal.model import TemporalModel, load_temporal_model
+from app.models.temporal.model import TemporalModel
 from app.models.temporal.network import TemporalNetwork
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
 
@@ -9,5 +9,4 @@ __all__ = [
     "TemporalModel",
     "TemporalNetwork",
     "TemporalSpec",
-    "load_temporal_model",
 ]

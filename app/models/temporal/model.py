@@ -5,25 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
-from app.model_archive import is_temporal
-from app.models.codec import Codec
+from app.model_archive import saved_task
+from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
-from app.models.loading import load_model
 from app.models.temporal.network import TemporalNetwork, interpolated
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
 
-Batch = dict[str, Any]
-
 
 @register
-class TemporalModel(keras.Model):
+class TemporalModel(FittedModel):
     """A network in encoded space, wrapped so that it maps physical frames to physical fields.
 
     Arguments: spec and arrays, see there; network, a `TemporalNetwork`.
@@ -36,25 +32,22 @@ class TemporalModel(keras.Model):
     where one of the two is missing.
     """
 
+    task = "time"
+    spec_type = TemporalSpec
+    arrays_type = TemporalArrays
+
     def __init__(
         self, spec: TemporalSpec, arrays: TemporalArrays, network: TemporalNetwork, **kwargs: Any
     ) -> None:
-        kwargs["dtype"] = "float32"
-        super().__init__(**kwargs)
-        self.spec = spec
-        self.network = network
-        self.shapes = arrays.shapes
-        self.codec = Codec((*spec.outputs, *spec.guidance), arrays.offset.shape, name="codec")
-        self.codec.fit(arrays.offset, arrays.scale)
+        super().__init__(spec, arrays, network, **kwargs)
         n = self.n_outputs = len(spec.outputs)
-        self.output_codec = Codec(spec.outputs, arrays.offset[..., :n].shape, name="output_codec")
-        self.output_codec.fit(arrays.offset[..., :n], arrays.scale[..., :n])
-        for name in ("static", "static_offset", "static_scale"):
-            setattr(self, name, self._constant(name, getattr(arrays, name)))
+        offset, scale = arrays.offset, arrays.scale
+        self.codec = self._codec("codec", (*spec.outputs, *spec.guidance), offset, scale)
+        own = (offset[..., :n], scale[..., :n])
+        self.output_codec = self._codec("output_codec", spec.outputs, *own)
+        self._constants(arrays, "static", "static_offset", "static_scale")
         if spec.sun_response:
             self._meet_the_sun()
-        self.jit_compile = False  # XLA makes CPUs slower
-        self.built = True
 
     def _meet_the_sun(self) -> None:
         """Where each cell is, and how far its fields follow the sun: nothing until it is fitted."""
@@ -63,30 +56,14 @@ class TemporalModel(keras.Model):
         shape = (*grid.shape, len(self.spec.sun_response), self.n_outputs)
         self.sunny = self._constant("sunny", np.zeros(shape))
 
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """Wet thresholds of predicted distributions: here there are none."""
-        return ()
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to be built: all shapes are known from the start."""
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "spec": self.spec.to_dict(),
-            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
-            "network": keras.saving.serialize_keras_object(self.network),
-        }
-
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TemporalModel:
-        return cls(
-            TemporalSpec.from_dict(config["spec"]),
-            TemporalArrays.blank(config["shapes"]),
-            keras.saving.deserialize_keras_object(config["network"], custom_objects),
-            name=config["name"],
-        )
+    def load(cls, path: str | Path) -> TemporalModel:
+        """A saved model in time. Raises InputError, in one line, where there is none."""
+        if saved_task(Path(path)) != cls.task:
+            raise InputError(
+                f"model {path}: expected a model in time (--trainer=TemDeepTrainer), found none"
+            )
+        return super().load(path)
 
     def call(self, inputs: Batch, training: bool = False) -> Any:
         n = self.n_outputs
@@ -116,8 +93,7 @@ class TemporalModel(keras.Model):
         if self.spec.time_channels:
             inputs["time"] = ops.take(batch["time"], np.array(self.spec.time_channels), axis=-1)
         if self.spec.statics:
-            static = (self.static - self.static_offset) / self.static_scale
-            inputs["static"] = _zero_missing(static)[None]
+            inputs["static"] = zero_missing(self._standardised(self.static))[None]
         if self.spec.sun_response:
             inputs["sun"] = self._missed_sun(frames, batch)
             inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
@@ -148,18 +124,11 @@ class TemporalModel(keras.Model):
         guess = interpolated(inputs["frames"][..., : self.n_outputs], theta, self.spec.context)
         return inputs["sun"], self.output_codec.encode(batch["target"]) - guess
 
-    def predict_frames(self, batch: Batch) -> np.ndarray:
-        """Physical fields `(B, H, W, C)` float32."""
-        return self.predict_on_batch(
-            {name: np.asarray(values, "float32") for name, values in batch.items()}
-        )
-
-    def _constant(self, name: str, values: np.ndarray) -> Any:
-        weight = self.add_weight(
-            shape=values.shape, initializer="zeros", trainable=False, name=name
-        )
-        weight.assign(values.astype("float32"))
-        return weight
+    def predict_fields(
+        self, batch: Batch, seed: int = 0, members: int = 1, how: Drawing = PLAIN
+    ) -> np.ndarray:
+        """Physical fields `(1, B, H, W, C)` float32; nothing is drawn."""
+        return self.predict_on_batch(as_numbers(batch))[None]
 
 
 def _continued(frames: Any) -> Any:
@@ -169,23 +138,9 @@ def _continued(frames: Any) -> Any:
     the cubic interpolation falls back to the quadratic, or to the linear one.
     """
     before, first, second, after = (frames[:, k] for k in range(4))
-    first, second = _zero_missing(first), _zero_missing(second)
+    first, second = zero_missing(first), zero_missing(second)
     straight = ops.where(ops.isnan(after), 2 * first - second, 3 * first - 3 * second + after)
     onward = ops.where(ops.isnan(before), 2 * second - first, 3 * second - 3 * first + before)
     before = ops.where(ops.isnan(before), straight, before)
     after = ops.where(ops.isnan(after), onward, after)
     return ops.stack([before, first, second, after], axis=1)
-
-
-def load_temporal_model(path: Path) -> TemporalModel:
-    """A saved model in time. Raises InputError, in one line, where there is none to be read."""
-    if not is_temporal(path):
-        raise InputError(
-            f"model {path}: expected a model in time (--trainer=TemDeepTrainer), found none"
-        )
-    model: TemporalModel = load_model(path)
-    return model
-
-
-def _zero_missing(x: Any) -> Any:
-    return ops.where(ops.isnan(x), 0.0, x)
