@@ -136,6 +136,10 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "app.methods.temdeep.method:TemDeep",
         ),
     ),
+    "task": (
+        ("space", "fields finer than those that are given", "app.tasks.space:SpaceTask"),
+        ("time", "frames between those that are given", "app.tasks.time:TimeTask"),
+    ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),
         ("resnet", "residual blocks", "app.models.backbones:resnet"),

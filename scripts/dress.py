@@ -25,7 +25,7 @@ def dress(members: int, run: Path, out: Path) -> None:
 
     from app.baselines.base import coarse_inputs
     from app.inference.dressed import DressedModel, error_deviation
-    from app.inference.predict import predict
+    from app.inference.predict import CoarseRecord, write_record
     from app.inference.writer import Layout
     from app.models import PhysicalModel
 
@@ -45,18 +45,17 @@ def dress(members: int, run: Path, out: Path) -> None:
             yield model.predict_fields(batch)[0], shards.read("hr", "validation", rows)
 
     layout = Layout(shards.geometry.fine, shards.variables["hr"], {}, members=members)
-    predict(
+    record = CoarseRecord(
         DressedModel(model, error_deviation(errors())),
         lambda indices: coarse_inputs(shards, indices, "test"),
         shards.stamps("test"),
-        replace(layout, attributes={"title": f"{run} dressed with normal errors"}),
-        session.experiment.prediction,
-        communicator=communicator,
         batch_size=experiment.sampling.batch_size,
         seed=experiment.training.seed,
         members=members,
         has_times=shards.has_times,
     )
+    titled = replace(layout, attributes={"title": f"{run} dressed with normal errors"})
+    write_record(record, titled, experiment.prediction, communicator=communicator)
     metrics.run(session)
 
 

@@ -218,6 +218,11 @@ class DataDescription:
     uncovered: str = "refuse"
     idle: tuple[str, ...] = ()
 
+    @property
+    def task(self) -> str:
+        """Name of what the data are prepared for."""
+        return "space" if self.time_steps is None else "time"
+
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS, "data description")
         check_choice("scaling_axes", self.scaling_axes, SCALING_AXES, "data description")

@@ -8,16 +8,28 @@ from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.grids import Geometry, same_grid
-from app.options import InferenceConfig
+from app.options import Experiment, InferenceConfig
+from app.running.run_folder import RunFolder, model_file
 
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.data.shards import Shards
     from app.inference.predict import Predicts
     from app.models import Channel, Drawing, ModelSpec
+    from app.models.spec import Spec
 
 
-def load_models(paths: list[Path], inference: InferenceConfig) -> tuple[Predicts, ModelSpec]:
+def trained_models(experiment: Experiment) -> list[Path]:
+    """The models of --ensemble, that of --model (run folders or files), or this run's own."""
+    inference, own = experiment.inference, experiment.save_path
+    if inference.ensemble:
+        return [model_file(Path(n).expanduser(), f"--ensemble={n}") for n in inference.ensemble]
+    if inference.model is not None:
+        return [model_file(Path(inference.model).expanduser(), f"--model={inference.model}")]
+    return [model_file(RunFolder(own).model, f"--save_path={own}")]
+
+
+def load_models(paths: Sequence[Path], inference: InferenceConfig) -> tuple[Predicts, ModelSpec]:
     """One model, or the ensemble of several that were trained on the same data; in tiles.
 
     Errors: InputError where the models do not go together, or not with what is asked of them.
@@ -74,18 +86,15 @@ def distribution_levels(spec: ModelSpec, inference: InferenceConfig) -> tuple[fl
     return inference.write_quantiles if spec.amounts and alone else ()
 
 
-def check_fits(spec: ModelSpec, shards: Shards, path: Path) -> None:
-    """InputError where data are not of a model's grids, inputs and units."""
-    for channels, roles, what in (
-        (spec.inputs, ("lr", "predictors"), "inputs"),
-        (spec.outputs, ("hr",), "predictands"),
-    ):
+def check_fits(spec: Spec, shards: Shards, path: Path) -> None:
+    """InputError where data are not of a model's grids, channels and units."""
+    for channels, roles, what in spec.fields_by_role():
         received = [v for role in roles for v in shards.variables[role]]
-        check_channels(channels, received, what, path)
-    check_geometry(Geometry.from_dict(spec.geometry), shards.geometry, path)
+        _check_channels(channels, received, what, path)
+    _check_geometry(Geometry.from_dict(spec.geometry), shards.geometry, path)
 
 
-def check_channels(
+def _check_channels(
     channels: Sequence[Channel], received: Sequence[Variable], what: str, path: Path
 ) -> None:
     """InputError where variables have other names or units than a model's channels."""
@@ -107,7 +116,7 @@ def check_channels(
             )
 
 
-def check_geometry(trained: Geometry, received: Geometry, path: Path) -> None:
+def _check_geometry(trained: Geometry, received: Geometry, path: Path) -> None:
     """InputError where data are on another grid than the one that a model was trained on."""
     if (trained.scale, trained.halo) != (received.scale, received.halo):
         raise InputError(

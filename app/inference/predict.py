@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic as time_now
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
 from app.methods.method import able
 from app.models.fitted import PLAIN, Drawing
+from app.ranks import Ranks
 from app.running.progress import LINE_EVERY, shown
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -33,103 +35,140 @@ class Predicts(Protocol):
     ) -> np.ndarray: ...
 
 
-def predict(
-    model: Predicts,
-    read: Read,
-    stamps: Stamps,
+class Record(Protocol):
+    """Times, and the fields that are predicted at them, block by block.
+
+    members: how many fields of each time are predicted at once.
+    """
+
+    stamps: Stamps
+    members: int
+
+    def share(self, ranks: Ranks) -> np.ndarray:
+        """Rows that a rank predicts, in their order."""
+
+    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+        """Fields (members, n, y, x, C) of rows of a rank's share, and in how many blocks."""
+
+    def report(self, communicator: Communicator) -> None:
+        """Say what is to be said once all is predicted."""
+
+
+def write_record(
+    record: Record,
     layout: Layout,
     path: Path,
     *,
     communicator: Communicator,
-    batch_size: int,
-    seed: int,
-    members: int = 1,
-    how: Drawing = PLAIN,
-    has_times: bool = True,
-    undo: Undo | None = None,
     check: Callable[[], None] = lambda: None,
-    confirm: Callable[[], None] = lambda: None,
-    windows: Windows | None = None,
-    observed: Read | None = None,
-    gaps: Gaps | None = None,
+    confirm: Callable[[], None] | None = None,
 ) -> None:
-    """Write the model's fields for all stamps to `path`.
+    """Write the fields of all times to `path`.
 
-    `check` is called after every batch and raises Interrupted to end the work; then all ranks
+    `check` is called after every block and raises Interrupted to end the work; then all ranks
     end. What is written stays, and the next call on as many ranks goes on from there. `confirm`
     is called before anything is kept, and raises Damage where the inputs are damaged.
-
-    `members` are drawn of each model, as `how` says; `layout.members` tells how many there are in
-    all.
-    `read(indices)` gives coarse inputs (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to
-    the units of the truth. `windows` over all stamps are for models of windows. `observed(seconds)`
-    gives point observations (n, H, W, C) on the padded fine grid. `gaps` tells which inputs are
-    missing, and leaves the fine cells missing that stand on them. Memory is bounded by a batch on
-    every rank.
     """
     ranks = communicator.ranks
-    share = ranks.share(len(stamps))
-    time = time_features(stamps)
-    time = time if has_times else np.zeros_like(time)
-
-    counted = np.zeros(len(stamps), bool)
-
-    def predicted(rows: np.ndarray) -> np.ndarray:
-        """Fields of rows (n,), or of windows (n, T); frames that windows share are read once."""
-        unique, where = np.unique(rows, return_inverse=True)
-        coarse, frame = read(unique), where.reshape(rows.shape)
-        missing = None
-        if gaps is not None:
-            coarse, missing = gaps.closed(coarse)
-            gaps.counted(missing[~counted[unique]])
-            counted[unique] = True
-        batch = {
-            "coarse": coarse[frame],
-            "time": time[rows],
-            "seconds": stamps.seconds[rows if rows.ndim == 1 else rows[:, 0]],
-        }
-        if observed is not None:
-            batch["observed"] = observed(batch["seconds"])
-        fields = whole_batch(model, batch, batch_size, seed, members, how)
-        _refuse_copies(fields, members)
-        if gaps is not None and missing is not None:
-            fields = gaps.left_missing(fields, missing[frame])
-        return fields
-
-    def blocks(rest: range) -> tuple[Iterator[np.ndarray], int]:
-        """Fields of these times in their order, and in how many steps they come."""
-        if windows is None:
-            fields = (predicted(rows) for rows in _batches(rest, batch_size))
-            return fields, -(-len(rest) // batch_size)
-        own = windows.of(rest)
-        return blended(own, batch_size, predicted), -(-len(own.rows) // batch_size)
+    share = record.share(ranks)
 
     def fill(file: GrowingFile) -> None:
         begun, before = time_now(), file.written
         if before:
             logging.info("going on after %d of %d times", before, len(share))
-        parts, steps = blocks(share[before:])
-        for fields in shown(parts, steps, "predicting", ranks.first):
-            if undo:
-                fields = np.stack([undo(member) for member in fields])
+        blocks, steps = record.blocks(share[before:])
+        for fields in shown(blocks, steps, "predicting", ranks.first):
             file.append(layout.fields_of(fields))
-            rate = (file.written - before) * members / (time_now() - begun)
-            _log_progress(file.written, len(share), members, rate)
+            rate = (file.written - before) * record.members / (time_now() - begun)
+            _log_progress(file.written, len(share), record.members, rate)
             check()
 
     write_parts(
         layout,
         path,
-        stamps,
-        np.asarray(share),
+        record.stamps,
+        share,
         fill,
         communicator=communicator,
         check=check,
-        confirm=confirm,
+        confirm=confirm or (lambda: None),
     )
-    if gaps is not None:
-        gaps.report(communicator)
-    logging.info("%d times predicted: %s", len(stamps), path)
+    record.report(communicator)
+    logging.info("%d times predicted: %s", len(record.stamps), path)
+
+
+@dataclass(eq=False)
+class CoarseRecord:
+    """Coarse fields, and what a model in space makes of them.
+
+    `members` are drawn of each model, as `how` says. `read(rows)` gives coarse inputs
+    (n, h, w, Cin); `undo` takes fields (n, y, x, C) back to the units of the truth. `windows` over
+    all stamps are for models of windows. `observed(seconds)` gives point observations
+    (n, H, W, C) on the padded fine grid. `gaps` tells which inputs are missing, and leaves the
+    fine cells missing that stand on them. Memory is bounded by a batch on every rank.
+    """
+
+    model: Predicts
+    read: Read
+    stamps: Stamps
+    batch_size: int
+    seed: int
+    members: int = 1
+    how: Drawing = PLAIN
+    has_times: bool = True
+    undo: Undo | None = None
+    windows: Windows | None = None
+    observed: Read | None = None
+    gaps: Gaps | None = None
+
+    def __post_init__(self) -> None:
+        time = time_features(self.stamps)
+        self._time = time if self.has_times else np.zeros_like(time)
+        self._counted = np.zeros(len(self.stamps), bool)
+
+    def share(self, ranks: Ranks) -> np.ndarray:
+        return np.asarray(ranks.share(len(self.stamps)))
+
+    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+        size = self.batch_size
+        fields: Iterator[np.ndarray]
+        if self.windows is None:
+            batches = [rows[first : first + size] for first in range(0, len(rows), size)]
+            fields, steps = map(self._predicted, batches), len(batches)
+        else:
+            own = self.windows.of(rows)
+            fields, steps = blended(own, size, self._predicted), -(-len(own.rows) // size)
+        return map(self._undone, fields) if self.undo else fields, steps
+
+    def report(self, communicator: Communicator) -> None:
+        if self.gaps is not None:
+            self.gaps.report(communicator)
+
+    def _undone(self, fields: np.ndarray) -> np.ndarray:
+        assert self.undo is not None
+        return np.stack([self.undo(member) for member in fields])
+
+    def _predicted(self, rows: np.ndarray) -> np.ndarray:
+        """Fields of rows (n,), or of windows (n, T); frames that windows share are read once."""
+        unique, where = np.unique(rows, return_inverse=True)
+        coarse, frame = self.read(unique), where.reshape(rows.shape)
+        missing = None
+        if self.gaps is not None:
+            coarse, missing = self.gaps.closed(coarse)
+            self.gaps.counted(missing[~self._counted[unique]])
+            self._counted[unique] = True
+        batch = {
+            "coarse": coarse[frame],
+            "time": self._time[rows],
+            "seconds": self.stamps.seconds[rows if rows.ndim == 1 else rows[:, 0]],
+        }
+        if self.observed is not None:
+            batch["observed"] = self.observed(batch["seconds"])
+        fields = whole_batch(self.model, batch, self.batch_size, self.seed, self.members, self.how)
+        _refuse_copies(fields, self.members)
+        if self.gaps is not None and missing is not None:
+            fields = self.gaps.left_missing(fields, missing[frame])
+        return fields
 
 
 def _log_progress(done: int, times: int, members: int, rate: float) -> None:
@@ -140,11 +179,6 @@ def _log_progress(done: int, times: int, members: int, rate: float) -> None:
         LINE_EVERY,
         *(done, times, rate, (times - done) * members / rate),
     )
-
-
-def _batches(share: range, batch_size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(share), batch_size):
-        yield np.asarray(share[start : start + batch_size])
 
 
 def _refuse_copies(fields: np.ndarray, members: int) -> None:

@@ -48,9 +48,9 @@ class Windows:
         weights = _shares(rows, weights) if blend else _choices(rows, weights)
         return cls(rows, weights)
 
-    def of(self, share: range) -> Windows:
+    def of(self, share: np.ndarray) -> Windows:
         """Those windows that count for any row of a rank's share, the other rows left out."""
-        mine = self.weights * ((self.rows >= share.start) & (self.rows < share.stop))
+        mine = self.weights * np.isin(self.rows, share)
         used = mine.any(axis=1)
         return Windows(self.rows[used], mine[used])
 

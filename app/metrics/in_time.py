@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from app.baselines.base import BLOCK_BYTES
-from app.baselines.in_time import METHODS, baseline
+from app.baselines.time import METHODS, baseline
 from app.data.description import TimeSteps, Variable
 from app.data.known_frames import duration_text
 from app.data.shards import Shards

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -66,6 +66,10 @@ class Spec:
     def time_channels(self) -> tuple[int, ...]:
         """Which channels of "time" the network sees."""
         return time_channels(self.time_features)
+
+    def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
+        """Channels, the roles of prepared data that hold them, and what messages call them."""
+        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain containers."""
@@ -135,6 +139,10 @@ class ModelSpec(Spec):
     bidirectional: bool = True
     amounts: tuple[tuple[float, float], ...] = ()
     observed: bool = False
+
+    def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
+        yield self.inputs, ("lr", "predictors"), "inputs"
+        yield self.outputs, ("hr",), "predictands"
 
     @property
     def scale(self) -> int:

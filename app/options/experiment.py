@@ -64,6 +64,11 @@ class Experiment(FolderOptions, CacheOptions):
         return self.save_path / (self.inference.inference_save_fname or PREDICTION)
 
     @property
+    def task(self) -> str:
+        """Name of what the run downscales, as --trainer tells."""
+        return "time" if self.in_time else "space"
+
+    @property
     def in_time(self) -> bool:
         """Whether the run downscales in time instead of in space."""
         return self.method.abilities.in_time

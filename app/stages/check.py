@@ -10,6 +10,7 @@ import numpy as np
 
 from app.integrity import ALWAYS
 from app.session import Session
+from app.tasks import task_named
 
 if TYPE_CHECKING:
     from app.data.description import Source
@@ -92,7 +93,7 @@ def _print_times(shards: Shards) -> None:
     step = shards.step(first)
     text = f"a step of {step_text(step)}" if step else "a single time"
     _print_line("time", f"calendar {shards.stamps(first).calendar}, {text}")
-    for line in amounts(shards):
+    for line in amounts(shards, task_named(shards.task).takes_instants):
         _print_line("amount", line)
 
 

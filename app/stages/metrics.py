@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 from absl import logging
 
-from app import options
 from app.data.shards.identity import identity_digest
 from app.errors import InputError
-from app.integrity import NEVER
-from app.integrity.records import Damaged, read_record
+from app.inference.already import refuse_damaged, refuse_stale
+from app.inference.load import trained_models
 from app.running.changed_data import refuse_changed_data
-from app.running.run_folder import RunFolder, model_file
+from app.running.run_folder import model_file
 from app.session import Session
-from app.stages.already import refuse_damaged, refuse_stale
-
-if TYPE_CHECKING:
-    from app.data.description import TimeSteps
-    from app.data.shards import Shards
+from app.tasks import task_named
 
 
 def run(session: Session) -> None:
@@ -33,122 +26,22 @@ def run(session: Session) -> None:
         raise InputError(
             f"--save_path={folder.path}: no prediction at {path}; run the stage test first"
         )
-    shards, module = session.shards, session.module
+    shards = session.shards
     if not session.ranks.first:
         return
     refuse_damaged(path, session.experiment.verify)
     refuse_stale(path, _models(session), identity_digest(shards))
-    if session.description.time_steps is not None:
-        _score_in_time(session, shards, path, session.description.time_steps)
-        return
-
-    _warn_of_trained_times(session, shards)
-    shards = _with_training(session, shards)
-
-    from app.data.wet import summed_over
-    from app.metrics.evaluate import evaluate
-    from app.report.figures import draw_figures
-
-    source = session.description.predictand
-    with folder.whole_files(folder.metrics, shards.confirm) as out:
-        evaluation = evaluate(
-            shards,
-            path,
-            out,
-            undo=module.undo if module else None,
-            accumulation=summed_over(source.aggregate if source else None),
-        )
-        draw_figures(evaluation, out)
-    print(evaluation)
+    print(task_named(shards.task).score(session, shards, path))
     logging.info("tables and figures: %s", folder.metrics)
 
 
 def _models(session: Session) -> list[Path]:
     """The models that the prediction should come from; none where they are not known."""
-    from app.stages.test import trained_models
-
     in_time = session.experiment.inference.temporal_model
     try:
-        paths = trained_models(session)
+        paths = trained_models(session.experiment)
         if in_time is not None:
             paths.append(model_file(Path(in_time).expanduser(), f"--temporal_model={in_time}"))
     except InputError:
         return []
     return paths
-
-
-def _with_training(session: Session, shards: Shards) -> Shards:
-    """Data of a test period alone, with the training period of the model's run if it is there.
-
-    Without it the baselines that are fitted are left out, and a line says so.
-    """
-    if "train" in shards.splits or shards.splits != ("test",):
-        return shards
-    reason = "the data have no training period, and no --model=RUN to take it from"
-    inference = session.experiment.inference
-    model = inference.model or next(iter(inference.ensemble), None)
-    if model is not None:
-        try:
-            experiment = session.experiment
-            trained = _of_run(Path(model).expanduser(), experiment.cache_dir, experiment.verify)
-            whole = shards.with_training(trained)
-            logging.info("baselines are fitted to the training period of %s", model)
-            return whole
-        except Damaged:
-            raise
-        except InputError as error:
-            reason = str(error)
-    logging.warning("baselines that are fitted to a training period are left out: %s", reason)
-    return shards
-
-
-def _warn_of_trained_times(session: Session, shards: Shards) -> None:
-    """Say how many times of the test period another run's model was trained on."""
-    inference = session.experiment.inference
-    for model in inference.ensemble or filter(None, [inference.model]):
-        try:
-            trained = _of_run(Path(model).expanduser(), session.experiment.cache_dir)
-        except InputError:
-            continue  # its training data are gone, or were never known
-        if not (shards.has_times and trained.has_times and "train" in trained.splits):
-            continue
-        known, tested = trained.stamps("train"), shards.stamps("test")
-        shared = np.flatnonzero(np.isin(tested.seconds, known.seconds))
-        if len(shared) and known.calendar == tested.calendar:
-            logging.warning(
-                "%d of the %d times scored, the first %s, are in the training period of %s: "
-                "scores of a new record would be worse",
-                len(shared),
-                len(tested),
-                tested.text(int(shared[0])),
-                model,
-            )
-
-
-def _of_run(run: Path, cache: Path, verify: str = NEVER) -> Shards:
-    """The prepared data that a run was trained on; InputError where they are gone."""
-    from app.data.shards import Shards
-
-    folder = run if run.is_dir() else run.parent
-    facts = read_record(RunFolder(folder).provenance, dict)
-    if facts is None or "data_fingerprint" not in facts:
-        raise InputError(f"--model={run}: no run folder that tells its training data")
-    name = str(facts["data_fingerprint"])
-    trained_with = options.kept_values(RunFolder(folder).experiment)
-    for place in (cache, Path(trained_with["cache_dir"])):
-        if (place.expanduser() / name).is_dir():
-            return Shards.open(place.expanduser() / name, verify)
-    raise InputError(f"--cache_dir={cache}: the training data of {run} are no longer there")
-
-
-def _score_in_time(session: Session, shards: Shards, path: Path, steps: TimeSteps) -> None:
-    """Score the times between known frames against what was withheld."""
-    from app.metrics.in_time import evaluate_in_time
-    from app.report.in_time import draw_time_figures
-
-    folder = session.folder.metrics
-    with session.folder.whole_files(folder, shards.confirm) as out:
-        evaluation = evaluate_in_time(shards, path, out, steps)
-        draw_time_figures(evaluation, out)
-    print(evaluation)
-    logging.info("tables and figures: %s", folder)

@@ -8,7 +8,7 @@ import pytest
 
 from app.data.times import Stamps
 from app.distributed import Communicator
-from app.inference.predict import predict
+from app.inference.predict import CoarseRecord, write_record
 from app.inference.windows import Windows, blended
 from app.models import Drawing
 from app.ranks import Ranks
@@ -162,17 +162,12 @@ def test_predict_reads_each_frame_and_writes_the_record_in_order(tmp_path: Path)
     record = np.random.default_rng(0).normal(size=(N, 2, 3, 1)).astype("float32")
     seconds = 3600 * (np.arange(N) + 10 * PIECES)
     recorder: Any = Recorder()
-    predict(
-        recorder,
-        lambda rows: record[rows],
-        Stamps(seconds),
-        recorder,
-        tmp_path / "record.nc",
-        communicator=Communicator(Ranks()),
-        batch_size=6,
-        seed=0,
-        windows=Windows.over(PIECES, T, bidirectional=True),
+    windows = Windows.over(PIECES, T, bidirectional=True)
+    coarse = CoarseRecord(
+        recorder, lambda rows: record[rows], Stamps(seconds), batch_size=6, seed=0, windows=windows
     )
+    path = tmp_path / "record.nc"
+    write_record(coarse, recorder, path, communicator=Communicator(Ranks()))
     starts = sorted(recorder.blocks)
     written = np.concatenate([recorder.blocks[start] for start in starts])
     lengths = [len(recorder.blocks[start]) for start in starts]

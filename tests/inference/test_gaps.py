@@ -14,7 +14,7 @@ from app.data.times import Stamps
 from app.distributed import Communicator
 from app.grids import Geometry, Grid
 from app.inference.gaps import Gaps, GuideGaps
-from app.inference.predict import predict
+from app.inference.predict import CoarseRecord, write_record
 from app.inference.windows import Windows
 from app.inference.writer import Layout
 from app.methods.known_inputs import known_inputs
@@ -56,18 +56,12 @@ def inputs() -> np.ndarray:
 def served(path: Path, coarse: np.ndarray, found: Gaps, **options: Any) -> np.ndarray:
     """Fields (n, y, x) of the first member."""
     members = options.get("members", 1)
-    predict(
-        Repeats(),
-        lambda rows: coarse[rows],
-        Stamps(3600 * np.arange(N)),
-        Layout(GEOMETRY.fine, (Variable("t", "t", units="K"),), {}, members=members),
-        path,
-        communicator=Communicator(Ranks()),
-        batch_size=4,
-        seed=0,
-        gaps=found,
-        **options,
+    stamps = Stamps(3600 * np.arange(N))
+    layout = Layout(GEOMETRY.fine, (Variable("t", "t", units="K"),), {}, members=members)
+    record = CoarseRecord(
+        Repeats(), lambda rows: coarse[rows], stamps, batch_size=4, seed=0, gaps=found, **options
     )
+    write_record(record, layout, path, communicator=Communicator(Ranks()))
     with xr.open_dataset(path) as written:
         fields = written["t"].transpose(..., "time", "lat", "lon").values
     return fields[0] if fields.ndim == 4 else fields

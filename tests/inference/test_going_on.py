@@ -17,7 +17,7 @@ from app.distributed import Communicator
 from app.errors import Interrupted, RunError
 from app.grids import Grid
 from app.inference import writer
-from app.inference.predict import predict
+from app.inference.predict import CoarseRecord, write_record
 from app.inference.windows import Windows
 from app.inference.writer import Layout, unfinished
 from app.models import Drawing
@@ -63,19 +63,18 @@ def work(
     """Predict; the rows that the model was asked for."""
     model = model or Counting()
     known = {n: v for n, v in {**ATTRIBUTES, **attributes}.items() if v is not None}
-    predict(
+    record = CoarseRecord(
         model,
         lambda rows: rows[:, None, None, None].astype("float32"),
         Stamps(SECONDS),
-        Layout(GRID, VARIABLES, known, members=members),
-        path,
-        communicator=Communicator(Ranks(rank, size)),
         batch_size=BATCH,
         seed=0,
         members=members,
-        check=check,
         windows=windows,
     )
+    layout = Layout(GRID, VARIABLES, known, members=members)
+    everyone = Communicator(Ranks(rank, size))
+    write_record(record, layout, path, communicator=everyone, check=check)
     return model.asked
 
 

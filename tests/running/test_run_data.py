@@ -14,12 +14,12 @@ from app import options
 from app.data.shards import Shards
 from app.data.shards.identity import identity_digest
 from app.errors import InputError
+from app.inference.already import refuse_stale
 from app.ranks import Ranks
 from app.running.changed_data import refuse_changed_data, refuse_changed_data_of
 from app.running.run_data import check_same_data, facts_of_data
 from app.running.run_folder import RunFolder
 from app.session import Session
-from app.stages.already import refuse_stale
 from tests.system.conftest import fields
 
 YAML = """

@@ -10,6 +10,7 @@ from absl import logging
 
 from app import options
 from app.errors import InputError
+from app.inference.already import settled
 from app.running.run_files import (
     OWN_FOLDER,
     check_prediction_name,
@@ -18,7 +19,6 @@ from app.running.run_files import (
     remove_training,
 )
 from app.running.run_folder import RunFolder
-from app.stages.already import settled
 from app.training import checkpoints
 
 OWN = (

@@ -48,20 +48,19 @@ def meaning_of(shards: Shards, name: str) -> TimeMeaning:
     return shards.meanings.get("hr", {}).get(name, TimeMeaning())
 
 
-def amounts(shards: Shards) -> list[str]:
+def amounts(shards: Shards, instants: bool) -> list[str]:
     """A line for each variable that was taken as an amount over time, or as none against its file.
 
-    In time also for means: they are filled in as if they were of the instant of their stamp.
+    With `instants` also for means: they are then taken as of the instant of their stamp.
     """
-    in_time = shards.geometry.scale == 1
     lines = []
     for members in shards.meanings.values():
         for name, meaning in members.items():
             line = meaning.describe(name)
-            if meaning.method == MEAN and in_time:
+            if meaning.method == MEAN and instants:
                 line += ", taken as of the instant of its stamp"
             told = meaning.method == SUM or meaning.contradicted
-            if (told or (meaning.method == MEAN and in_time)) and line not in lines:
+            if (told or (meaning.method == MEAN and instants)) and line not in lines:
                 lines.append(line)
     return lines
 

@@ -46,6 +46,7 @@ class Manifest(TypedDict):
     fingerprint: str
     explicit: bool
     has_times: bool
+    task: NotRequired[str]
     calendar: str
     geometry: dict[str, Any]
     source_grid: dict[str, Any] | None
@@ -71,6 +72,12 @@ def read_manifest(folder: Path) -> Manifest:
     found = read_record(path, Manifest, AGAIN)
     assert found is not None
     return found
+
+
+def task_of(manifest: Manifest) -> str:
+    """What the data were prepared for; the scale tells in folders from before it was kept."""
+    in_time = manifest["geometry"]["scale"] == 1
+    return manifest.get("task", "time" if in_time else "space")
 
 
 def check_sizes(folder: Path, files: dict[str, FileEntry]) -> None:

@@ -29,9 +29,9 @@ from app.data.shards.manifest import (
     set_aside_damaged,
 )
 from app.data.shards.module_plan import plan_of_module
-from app.data.shards.plan import Plan, plan_of
+from app.data.shards.plan import Plan
 from app.data.shards.scaling_file import write_scaling
-from app.data.shards.time_plan import WITHHELD, plan_in_time
+from app.data.shards.time_plan import WITHHELD
 from app.data.shards.workplace import POLL, Workplace
 from app.data.shards.writing import (
     DATA,
@@ -46,6 +46,7 @@ from app.data.transforms import Scaling, ScalingFit, forward_all
 from app.errors import InputError, one_line
 from app.integrity.records import sealed
 from app.ranks import Ranks
+from app.registry import REGISTRY
 from app.running.atomic import create_once, read_json, sync, write_json, write_text
 from app.running.disk_space import NoRoom, full, no_room, require
 from app.running.locks import Heartbeat, Watch
@@ -86,10 +87,8 @@ def prepare(
         return cache / name
     if module is not None:
         plan = plan_of_module(module, description, scale, halo)
-    elif description.time_steps is not None:
-        plan = plan_in_time(description, description.time_steps)
     else:
-        plan = plan_of(description, scale, halo)
+        plan = REGISTRY.resolve("task", description.task)().plan(description, scale, halo)
     job = Job(plan, tasks_of(plan), description, name, ranks)
     with Heartbeat() as beat:
         return _cooperate(job, Workplace(cache, name), beat)
@@ -329,6 +328,7 @@ def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dic
         "fingerprint": job.fingerprint,
         "explicit": plan.explicit,
         "has_times": plan.has_times,
+        "task": job.description.task,
         "calendar": next(iter(plan.splits.values())).stamps.calendar,
         "geometry": plan.geometry.to_dict(),
         "source_grid": source.to_dict() if source else None,

@@ -29,6 +29,7 @@ from app.data.shards.manifest import (
     check_sizes,
     set_aside,
     sums_of,
+    task_of,
 )
 from app.data.shards.scaling_file import read_scaling
 from app.data.shards.stored_field import ShardFile, StoredField
@@ -66,6 +67,7 @@ class Shards:
     source_grid: Grid | None
     explicit: bool
     has_times: bool
+    task: str  # that they were prepared for
     variables: dict[str, tuple[Variable, ...]]
     meanings: dict[str, dict[str, TimeMeaning]]  # role → variable
     origins: tuple[str, ...]  # calendars that times were in before they were in the common one
@@ -120,6 +122,7 @@ class Shards:
             source_grid=Grid.from_dict(source) if source else None,
             explicit=manifest["explicit"],
             has_times=manifest["has_times"],
+            task=task_of(manifest),
             variables=variables,
             origins=tuple(manifest["origins"]),
             meanings={

@@ -51,6 +51,11 @@ class TemDeep(OnePhase):
                 "model in space too and join them by test --model=SPACE_RUN "
                 "--temporal_model=TIME_RUN"
             )
+        if values["test_pairs"] not in (None, values["paired_samples"]):
+            raise InputError(
+                f"--test_pairs={values['test_pairs']} with --trainer={self.name}: known frames are "
+                "no pairs; leave it out"
+            )
         defaults = {name: flag.default for name, flag in FLAGS_BY_NAME.items()}
         spatial = [name for name in SPACE_ALONE if values[name] != defaults[name]]
         if spatial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -33,6 +34,9 @@ class TemporalSpec(Spec):
     time_features: tuple[str, ...] = ()
     sun_response: tuple[float, ...] = ()
     domain: dict[str, Any] = field(default_factory=dict)
+
+    def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
+        yield (*self.outputs, *self.guidance), ("hr", "predictors"), "fields"
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from tests.system.test_ranks import steps as ranks_after_steps
 from tests.system.test_resume import kill_during_training, weights
 
 if TYPE_CHECKING:
-    from app.inference.in_time import KnownRecord
+    from app.inference.known_frames import KnownRecord
     from app.models.temporal import TemporalModel
 
 Y, X, HOURS = 12, 16, 241
@@ -114,7 +114,7 @@ def filled_in(folder: Path, *argv: str) -> xr.Dataset:
 @pytest.mark.usefixtures("eager")
 def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     """Poisoned with NaN they change no weight, no scaling, no split and no baseline."""
-    from app.baselines.in_time import METHODS, baseline
+    from app.baselines.time import METHODS, baseline
     from app.data.streaming.triples import read_frames
     from app.data.time_axis import time_axis
 
@@ -184,7 +184,7 @@ def test_whole_path_and_another_record(run: Run, wave_flags: list[str], tmp_path
 
 def untrained(argv: list[str]) -> "tuple[Session, TemporalModel, KnownRecord]":
     """A model of the data that these flags describe, and their test period."""
-    from app.inference.in_time import of_split
+    from app.inference.known_frames import of_split
     from app.methods.temdeep.model import build_temporal_model
 
     session = Session(options.build(*options.parse(["test", *argv])), Ranks())
@@ -196,7 +196,9 @@ def untrained(argv: list[str]) -> "tuple[Session, TemporalModel, KnownRecord]":
 
 
 def test_filling_in_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
-    from app.inference.in_time import fill_in
+    from app.inference.known_frames import FilledIn
+    from app.inference.predict import write_record
+    from app.inference.writer import Layout
 
     _, model, record = untrained(described(tmp_path, waves()))
     asked = [0]
@@ -209,15 +211,9 @@ def test_filling_in_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     def fill(name: str, check: Callable[[], None] = lambda: None, batch_size: int = 4) -> None:
         known = {"data_fingerprint": "known"}
         everyone = Communicator(Ranks())
-        fill_in(
-            model,
-            record,
-            tmp_path / name,
-            known,
-            communicator=everyone,
-            batch_size=batch_size,
-            check=check,
-        )
+        layout = Layout(record.grid, record.variables, known)
+        filled = FilledIn(model, record, batch_size)
+        write_record(filled, layout, tmp_path / name, communicator=everyone, check=check)
 
     fill("whole.nc")
     with pytest.raises(Interrupted):
@@ -237,12 +233,12 @@ def test_filling_in_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
     """Totals of 3 h come back to 1e-6 of themselves, and dry ones stay dry."""
-    from app.inference.in_time import filled
+    from app.inference.known_frames import FilledIn
 
     data = waves("sum")
     data["x"].values[-30:, 0] = 0.0
     session, model, record = untrained(described(tmp_path, data))
-    fields = filled(model, record, np.arange(len(record.axis)), 4)
+    fields = FilledIn(model, record, 4).fields(np.arange(len(record.axis)))
     totals = session.shards.read("hr", "test", np.arange(session.shards.size("test")))
     hours = record.axis.stamps.seconds // 3600 - waves()["time"].values[0].astype(
         "datetime64[h]"
@@ -261,6 +257,7 @@ def test_parts_of_sums_add_up_to_them(tmp_path: Path) -> None:
         (["--input_step=2h", "--target_step=2h"], "expected a part of the input step"),
         (["--target_step=2h"], "--target_step=2h with --input_step=3h"),
         (["--scale=4"], "trains in time alone"),
+        (["--test_pairs=explicit"], "--test_pairs=explicit with --trainer=TemDeepTrainer: known"),
         (["--scale=4", "--trainer=SupervisedTrainer"], "it trains in space alone"),
         (["--patch_size=4"], "--patch_size=4 with --trainer=TemDeepTrainer"),
         (["--context_frames=2"], "--context_frames=2: expected 0 <= context_frames <= 1"),

@@ -1,10 +1,9 @@
-"""From known frames and a saved model in time to the whole record on the new time axis."""
+"""Known frames of prepared data or of files, and what a model in time makes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,20 +19,18 @@ from app.data.sky import sky
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
 from app.data.times import Stamps, time_features
-from app.distributed import Communicator
 from app.grids import Geometry, Grid
 from app.inference.external import warn_of_assumed_units
 from app.inference.gaps import GuideGaps
 from app.inference.input_names import as_called_in
-from app.inference.load import check_channels, check_geometry
-from app.inference.parts import write_parts
 from app.inference.plausibility import compare_with_training
 from app.inference.predict import whole_batch
-from app.inference.writer import GrowingFile, Layout
 from app.models.known_inputs import KnownInputs
 
 if TYPE_CHECKING:
+    from app.distributed import Communicator
     from app.models.temporal import TemporalModel, TemporalSpec
+    from app.ranks import Ranks
 
 Read = Callable[[np.ndarray], np.ndarray]  # rows (B, k) → (B, k, y, x, C + G), NaN for NONE
 
@@ -130,102 +127,66 @@ def _role(number: int) -> str:
     return "--input" if number == 0 else f"predictors[{number - 1}]"
 
 
-def check_fits(spec: TemporalSpec, shards: Shards, path: Path) -> None:
-    """A model in time serves the grid, the channels and the units that it was trained on."""
-    received = [v for role in ("hr", "predictors") for v in shards.variables[role]]
-    check_channels((*spec.outputs, *spec.guidance), received, "fields", path)
-    check_geometry(Geometry.from_dict(spec.geometry), shards.geometry, path)
+class FilledIn:
+    """The new time axis of known frames: these as they are, a model's fields between.
 
-
-def fill_in(
-    model: TemporalModel,
-    record: KnownRecord,
-    path: Path,
-    attributes: dict[str, str],
-    *,
-    communicator: Communicator,
-    batch_size: int,
-    check: Callable[[], None] = lambda: None,
-    confirm: Callable[[], None] = lambda: None,
-) -> None:
-    """Write the record on its new time axis to `path`: known frames as they are, fields between.
-
-    Sums are parted so that the parts add up to them. The ranks share the intervals. `check` is
-    called after every batch and may raise Interrupted; the next call goes on from there. `confirm`
-    is called before anything is kept, and raises Damage where the known frames are damaged.
+    Sums are parted so that the parts add up to them. The ranks share the intervals.
     """
-    ranks, axis = communicator.ranks, record.axis
-    units = ranks.share(int(axis.unit[-1]) + 1)
-    share = np.flatnonzero((axis.unit >= units.start) & (axis.unit < units.stop))
-    layout = Layout(record.grid, record.variables, attributes)
 
-    gaps = GuideGaps.of(model.spec)
+    members = 1
 
-    def fill(file: GrowingFile) -> None:
-        rest = share[file.written :]
-        for rows in _whole_units(axis.unit[rest], batch_size):
-            fields = filled(model, record, rest[rows], batch_size, gaps)
-            file.append(list(np.moveaxis(fields, -1, 0)))
-            check()
+    def __init__(self, model: TemporalModel, record: KnownRecord, batch_size: int) -> None:
+        self.stamps = record.axis.stamps
+        self._model, self._record, self._batch_size = model, record, batch_size
+        self._gaps = GuideGaps.of(model.spec)
 
-    write_parts(
-        layout,
-        path,
-        axis.stamps,
-        share,
-        fill,
-        communicator=communicator,
-        check=check,
-        confirm=confirm,
-    )
-    if gaps is not None:
-        gaps.report(communicator)
-    logging.info("%d times, %d of them new: %s", len(axis), (axis.known == NONE).sum(), path)
+    def share(self, ranks: Ranks) -> np.ndarray:
+        """Rows of the axis that a rank writes, whole units of it."""
+        unit = self._record.axis.unit
+        units = ranks.share(int(unit[-1]) + 1)
+        return np.flatnonzero((unit >= units.start) & (unit < units.stop))
 
+    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+        """Fields (1, n, y, x, C) of rows of a rank's share, and in how many blocks they come."""
+        parts = list(_whole_units(self._record.axis.unit[rows], self._batch_size))
+        return (self.fields(rows[part])[None] for part in parts), len(parts)
 
-def filled(
-    model: TemporalModel,
-    record: KnownRecord,
-    rows: np.ndarray,
-    batch_size: int,
-    gaps: GuideGaps | None = None,
-) -> np.ndarray:
-    """Fields (n, y, x, C) of some rows of the axis, whole units of it."""
-    axis = record.axis.take(rows)
-    fields = np.concatenate(
-        [
-            _predicted(model, record, axis.take(slice(first, first + batch_size)), batch_size, gaps)
-            for first in range(0, len(axis), batch_size)
+    def report(self, communicator: Communicator) -> None:
+        """Say what was left missing, and how much is new."""
+        if self._gaps is not None:
+            self._gaps.report(communicator)
+        known = self._record.axis.known
+        logging.info("%d of %d times are new", (known == NONE).sum(), len(known))
+
+    def fields(self, rows: np.ndarray) -> np.ndarray:
+        """Fields (n, y, x, C) of some rows of the axis, whole units of it."""
+        axis, read = self._record.axis.take(rows), self._record.read
+        size = self._batch_size
+        batches = [
+            self._predicted(axis.take(slice(i, i + size))) for i in range(0, len(axis), size)
         ]
-    )
-    known = axis.known != NONE
-    channels = fields.shape[-1]
-    if known.any():
-        fields[known] = record.read(axis.known[known][:, None])[:, 0, ..., :channels]
-    if (axis.total != NONE).any():
-        totals = record.read(np.unique(axis.total)[:, None])[:, 0, ..., :channels]
-        parts = fields.reshape(len(totals), -1, *fields.shape[1:])
-        fields = conserved(parts, totals).reshape(fields.shape).astype(np.float32)
-    return fields
+        fields = np.concatenate(batches)
+        known = axis.known != NONE
+        channels = fields.shape[-1]
+        if known.any():
+            fields[known] = read(axis.known[known][:, None])[:, 0, ..., :channels]
+        if (axis.total != NONE).any():
+            totals = read(np.unique(axis.total)[:, None])[:, 0, ..., :channels]
+            parts = fields.reshape(len(totals), -1, *fields.shape[1:])
+            fields = conserved(parts, totals).reshape(fields.shape).astype(np.float32)
+        return fields
 
-
-def _predicted(
-    model: TemporalModel,
-    record: KnownRecord,
-    axis: TimeAxis,
-    batch_size: int,
-    gaps: GuideGaps | None,
-) -> np.ndarray:
-    """What the model makes of a batch; a short one is filled up: a new size compiles anew."""
-    frames = record.read(axis.frames)
-    batch = {
-        "frames": frames if gaps is None else gaps.closed(frames),
-        "theta": axis.theta,
-        "length": axis.interval / model.spec.step,
-        "time": time_features(axis.centres),
-        "sky": _sky(axis),
-    }
-    return whole_batch(model, batch, batch_size)[0]
+    def _predicted(self, axis: TimeAxis) -> np.ndarray:
+        """What the model makes of a batch (n, y, x, C)."""
+        frames = self._record.read(axis.frames)
+        batch = {
+            "frames": frames if self._gaps is None else self._gaps.closed(frames),
+            "theta": axis.theta,
+            "length": axis.interval / self._model.spec.step,
+            "time": time_features(axis.centres),
+            "sky": _sky(axis),
+        }
+        return whole_batch(self._model, batch, self._batch_size)[0]
 
 
 def _sky(axis: TimeAxis) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter
 
-from app.baselines.in_time import baseline
 from app.baselines.optical_flow import between
+from app.baselines.time import baseline
 from app.data.description import TimeSteps
 from app.data.time_axis import NONE, time_axis
 from app.data.times import Stamps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import logging
@@ -74,7 +74,7 @@ def refuse_stale(path: Path, models: list[Path], data: str) -> None:
         )
 
 
-def hashes(models: list[Path]) -> str:
+def hashes(models: Sequence[Path]) -> str:
     """sha256 of each model."""
     return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in models)
 

@@ -1,0 +1,101 @@
+"""What the rest of the program asks of a task. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from app.inference.already import hashes
+from app.inference.writer import history_line
+from app.model_archive import saved_task
+from app.registry import REGISTRY
+from app.running.masking import command_line
+
+if TYPE_CHECKING:
+    from app.data.description import DataDescription
+    from app.data.shards import Shards
+    from app.data.shards.plan import Plan
+    from app.options import Experiment
+    from app.session import Session
+
+KIND = "task"  # in the registry
+TIME = "time"  # its name there
+TEST = "test"  # the split that is predicted and scored
+
+
+class Evaluation(Protocol):
+    """Scores of a prediction, as a table to be printed."""
+
+    def __str__(self) -> str: ...
+
+
+class Task(ABC):
+    """Plans the data, predicts a record and scores it.
+
+    Training's part, which makes samples of the data, is that of the methods: each has its own.
+    """
+
+    takes_instants: ClassVar[bool]  # whether means over time are taken as of an instant
+
+    @abstractmethod
+    def plan(self, description: DataDescription, scale: int, halo: int) -> Plan:
+        """What is to be prepared of files."""
+
+    @abstractmethod
+    def predict(self, session: Session, models: Sequence[Path], path: Path) -> None:
+        """Write what the models make of the test period, or of the files under --input."""
+
+    def score(self, session: Session, shards: Shards, path: Path) -> Evaluation:
+        """Write tables and figures of a prediction of the test period."""
+        shards = self.scored_data(session, shards)
+        with session.folder.whole_files(session.folder.metrics, shards.confirm) as out:
+            return self.evaluate(session, shards, path, out)
+
+    def scored_data(self, session: Session, shards: Shards) -> Shards:
+        """The data that a prediction is compared with, and that baselines are fitted to."""
+        return shards
+
+    @abstractmethod
+    def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> Evaluation:
+        """Score the prediction at `path`, and write tables and figures into a new folder."""
+
+
+def task_named(name: str) -> Task:
+    """The task of a manifest, a description of data, or a saved model."""
+    kind: type[Task] = REGISTRY.resolve(KIND, name)
+    return kind()
+
+
+def task_of_run(experiment: Experiment, model: Path) -> Task:
+    """The task by which a saved model predicts: that of the flags' method, or the model's own.
+
+    The trainer that stands for downscaling in space is also the default, and so says nothing.
+    """
+    if experiment.inference.temporal_model is not None:
+        from app.tasks.chain import SpaceThenTime
+
+        return SpaceThenTime()
+    told = saved_task(model)
+    return task_named(experiment.task if told is None or experiment.task == TIME else told)
+
+
+def attributes(models: Sequence[Path], session: Session) -> dict[str, str]:
+    """Where predicted fields come from, as attributes of their file."""
+    inference = session.experiment.inference
+    return {
+        "title": "downscaled fields",
+        "source": f"finescale {version('finescale')}",
+        "model_sha256": hashes(models),
+        "seed": str(session.experiment.training.seed),
+        "members": f"{inference.members} of each model, written: {inference.write_members}",
+        "tiles": f"{inference.tile_size}, overlap {inference.tile_overlap}",
+        "quantiles": f"{inference.write_quantiles}",
+        "observations": str(session.experiment.model.observations),
+        "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
+        f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
+        "history": history_line(command_line(sys.argv)),
+    }
