@@ -305,6 +305,14 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("synthetic", "weather over fractal terrain", "app.synthetic:weather"),
         ("synthetic_advection", "patterns in a rotating flow", "app.synthetic:moving_patterns"),
     ),
+    "time_metric": (  # of frames filled in between known ones, in the order of their rows
+        (
+            "restoration",
+            "share of the error of linear interpolation that is restored",
+            "app.metrics.restoration:Restoration",
+        ),
+        ("series", "flicker, autocorrelation and power in time", "app.metrics.series:Series"),
+    ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),
         ("epsilon", "DDPM: the network predicts the noise"),

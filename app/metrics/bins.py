@@ -13,7 +13,7 @@ from app.data.times import DAY, Stamps
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval, resampled_sums
 from app.metrics.climate import BINS, LEVELS, MIN_DAYS, BinScores, Histogram
-from app.metrics.metric import Block, Metric, Subject
+from app.metrics.metric import Block, Metric, Sheet, Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,10 +111,10 @@ class ValueBins(Metric):
         """The result, once all blocks are in."""
         return self.result()
 
-    def tables(self) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
+    def tables(self) -> dict[str, Sheet]:
         return {
-            "bins": ((*BIN_COLUMNS, *SCORES), list(self._bin_rows())),
-            "quantiles": (QUANTILE_COLUMNS, list(self._quantile_rows())),
+            "bins": Sheet((*BIN_COLUMNS, *SCORES), list(self._bin_rows())),
+            "quantiles": Sheet(QUANTILE_COLUMNS, list(self._quantile_rows())),
         }
 
     def _bin_rows(self) -> Iterator[list[object]]:

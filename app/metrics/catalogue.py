@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from app.metrics.metric import Metric, Subject
 
 
-def metrics_of(subject: Subject) -> tuple[Metric, ...]:
-    """A fresh metric of every registered kind that suits a predictand; the errors come first."""
-    kinds = [REGISTRY.resolve("metric", name) for name in REGISTRY.names("metric")]
+def metrics_of(subject: Subject, kind: str = "metric") -> tuple[Metric, ...]:
+    """A fresh metric of every registered one that suits a predictand; the errors come first.
+
+    kind: under which they are registered, "metric" or, of frames filled in, "time_metric".
+    """
+    kinds = [REGISTRY.resolve(kind, name) for name in REGISTRY.names(kind)]
     return tuple(kind(subject) for kind in kinds if kind.suits(subject))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.metrics.arithmetic import centre, divide, over_space, spread
-from app.metrics.errors import SPREAD_FLOOR
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
+from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 from app.metrics.spearman import centred_ranks, correlate
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ STILL = "truth or prediction does not change in time in any cell"
 class Correlation(Metric):
     """Correlation of every sample over space (k, n), and of every cell over time (k, y, x)."""
 
-    summed = ("sample", "cell", "spearman")
+    summed = ("sample", "cell", "spearman", "moments")
     definitions = (
         "pearson (area-weighted), spearman (unweighted): mean over samples of the correlation"
         " over space; _time: area-weighted mean ± standard deviation over grid points of the"
@@ -40,9 +40,11 @@ class Correlation(Metric):
         self.sample = {name: subject.per_sample(k) for name in ("pearson", "spearman")}
         self.cell = {name: np.zeros((k, *shape)) for name in ("sum", "squares", "products")}
         self.spearman = np.zeros((k, *shape))
+        self.moments = TruthMoments(subject)
 
     def add(self, block: Block) -> None:
         t, weights = block.truth_anomaly, block.weights
+        self.moments.add(block)
         ranks = _flat_ranks(block.truth, block.valid)
         centred, floor = self._centre(t, weights)
         for k, field in enumerate(block.fields):
@@ -75,10 +77,10 @@ class Correlation(Metric):
             own = centred_ranks(np.moveaxis(field, 0, -1), valid)
             self.spearman[k, band.indices] = correlate(ranks, own)
 
-    def _over_time(self, errors: Totals) -> dict[str, np.ndarray]:
+    def _over_time(self) -> dict[str, np.ndarray]:
         """Correlations of every cell (k, y, x), NaN where nothing varies."""
-        mean, variance, varies = errors.truth_variance()
-        cell = {name: divide(sums, errors.count) for name, sums in self.cell.items()}
+        mean, variance, varies = self.moments.variance()
+        cell = {name: divide(sums, self.moments.count) for name, sums in self.cell.items()}
         own = cell["squares"] - cell["sum"] ** 2
         covariance = cell["products"] - mean * cell["sum"]
         origin = abs(self.subject.truth.mean)
@@ -88,7 +90,7 @@ class Correlation(Metric):
 
     def rows(self, errors: Totals) -> list[Row]:
         rows = []
-        over_time = self._over_time(errors)
+        over_time = self._over_time()
         for name, series in self.sample.items():
             over_cells = np.array([(centre(own), spread(own)) for own in series])
             rows.append(self.subject.row(name, "1", *over_cells.T))
@@ -100,7 +102,7 @@ class Correlation(Metric):
         return {"pearson": self.sample["pearson"]}
 
     def maps(self, errors: Totals) -> list[Map]:
-        found = self._over_time(errors)
+        found = self._over_time()
         ranks = "Pearson correlation of ranks, ties averaged"
         return [
             Map(

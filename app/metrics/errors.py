@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.metrics.arithmetic import divide, spread
-from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
-from app.metrics.metric import CONSTANT, Block, Map, Metric, Subject, Totals
+from app.metrics.bootstrap import interval_rows
+from app.metrics.metric import CONSTANT, Block, Map, SampleErrors, Subject, Totals
+from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from app.metrics.metric import Result
     from app.metrics.table import Row
 
-SPREAD_FLOOR = 1e-7  # relative to the values: float32 cannot tell a smaller spread from none
 PERCENT = 100.0
 OVER_TIME = "square root taken after the mean over time of (prediction - truth)^2"
 
 
-class Errors(Metric):
+class Errors(SampleErrors):
     """Sums of |e|, e² and e, e = prediction - truth, over the cells of samples and over time.
 
     Every evaluation has them. weight (n,), the others lead with the candidates' axis.
     """
 
-    summed = ("weight", "truth_sum", "sample", "count", "truth", "cell", "offered", "missing")
+    summed = ("weight", "truth_sum", "sample", "moments", "cell", "offered", "missing")
     definitions = (
         "Values: those where the truth and all candidates are valid. Weights: cell areas"
         " (difference of the sine of latitude), mean 1.",
@@ -46,12 +45,10 @@ class Errors(Metric):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         k, shape = len(subject.candidates), subject.area.shape
-        names = ("absolute", "squares", "error")
-        self.weight, self.truth_sum = subject.per_sample(2)
-        self.sample = {name: subject.per_sample(k) for name in names}
-        self.count = np.zeros(shape, dtype=np.int64)
-        self.truth = {name: np.zeros(shape) for name in ("sum", "squares")}
-        self.cell = {name: np.zeros((k, *shape)) for name in names}
+        self.truth_sum = subject.per_sample()
+        self.sample["error"] = subject.per_sample(k)
+        self.moments = TruthMoments(subject)
+        self.cell = {name: np.zeros((k, *shape)) for name in self.sample}
         self.offered = 0  # valid values of the truth
         self.missing = np.zeros(k, dtype=np.int64)  # of those, without a value of the candidate
 
@@ -62,9 +59,7 @@ class Errors(Metric):
         t, weights = block.truth_anomaly, block.weights
         self.weight[block.indices] = weights.sum(axis=(1, 2))
         self.truth_sum[block.indices] = np.einsum("nyx,nyx->n", weights, t)
-        self.count += block.valid.sum(axis=0)
-        self.truth["sum"] += t.sum(axis=0)
-        self.truth["squares"] += np.square(t).sum(axis=0)
+        self.moments.add(block)
         for k in range(len(block.fields)):
             e = block.anomaly(k) - t
             for name, values in (("absolute", np.abs(e)), ("squares", e**2), ("error", e)):
@@ -77,37 +72,13 @@ class Errors(Metric):
         return float(self.weight.sum())
 
     @property
-    def sample_rmse(self) -> np.ndarray:
-        """RMSE of every sample over space (k, n)."""
-        return np.sqrt(divide(self.sample["squares"], self.weight))
-
-    @property
-    def rmse(self) -> np.ndarray:
-        """Root of the area-weighted mean over time and space (k,)."""
-        return np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
-
-    @property
     def truth_spread(self) -> float:
         """Area-weighted standard deviation of the truth over time and space; 0 for rounding."""
         area = self.subject.area
-        mean = (area * self.truth["sum"]).sum() / self.weight.sum()
-        variance = (area * self.truth["squares"]).sum() / self.weight.sum() - mean**2
+        mean = (area * self.moments.total).sum() / self.weight.sum()
+        variance = (area * self.moments.squares).sum() / self.weight.sum() - mean**2
         floor = (SPREAD_FLOOR * (abs(mean) + abs(self.subject.truth.mean))) ** 2
         return float(np.sqrt(variance)) if variance > floor else 0.0
-
-    def truth_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean less the period's, variance over time, and where it is more than rounding (y, x)."""
-        mean, squares = (divide(self.truth[name], self.count) for name in ("sum", "squares"))
-        variance = squares - mean**2
-        floor = (SPREAD_FLOOR * (np.abs(mean) + abs(self.subject.truth.mean))) ** 2
-        return mean, variance, variance > floor
-
-    @cached_property
-    def resampled_rmse(self) -> np.ndarray | None:
-        """RMSE of resampled periods (R, k), once all blocks are in; None of too short a period."""
-        columns = np.column_stack([self.sample["squares"].T, self.weight])
-        drawn = resampled_sums(columns, block_length(self.subject.times))
-        return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
 
     def rows(self, errors: Totals) -> list[Row]:
         subject, deviation = self.subject, self.truth_spread
@@ -137,8 +108,8 @@ class Errors(Metric):
     def remarks(self) -> list[str]:
         truth = self.subject.truth
         return [
-            f"{int(self.count.sum())} of {self.offered} valid truth values scored,"
-            f" {int((self.count > 0).sum())} grid points; truth from {truth.low:.5g} to"
+            f"{int(self.moments.count.sum())} of {self.offered} valid truth values scored,"
+            f" {int((self.moments.count > 0).sum())} grid points; truth from {truth.low:.5g} to"
             f" {truth.high:.5g} {self.subject.unit}"
         ]
 
@@ -147,8 +118,8 @@ class Errors(Metric):
 
     def maps(self, errors: Totals) -> list[Map]:
         unit = self.subject.unit
-        cell = {name: divide(sums, self.count) for name, sums in self.cell.items()}
-        _, variance, varies = self.truth_variance()
+        cell = {name: divide(sums, self.moments.count) for name, sums in self.cell.items()}
+        _, variance, varies = self.moments.variance()
         rmse = np.sqrt(cell["squares"])
         nrmse = divide(rmse, np.sqrt(np.where(varies, variance, 0.0)))
         relative = "root mean square error over the truth's standard deviation"
@@ -167,6 +138,8 @@ class Errors(Metric):
         from app.metrics.drawing.errors import rmse_maps, score_chart
 
         return {
-            "rmse_map": rmse_maps(np.sqrt(divide(self.cell["squares"], self.count)), result),
+            "rmse_map": rmse_maps(
+                np.sqrt(divide(self.cell["squares"], self.moments.count)), result
+            ),
             "scores": score_chart(self.sample_rmse, result),
         }

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
-from app.baselines.base import BLOCK_BYTES, Baseline, split_size, time_blocks
+from app.baselines.base import Baseline, split_size, time_blocks
 from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
 from app.data.times import Stamps, modal_step
@@ -20,13 +20,13 @@ from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.catalogue import metrics_of
 from app.metrics.climate import training_climate
+from app.metrics.contest import Contest, Scored
 from app.metrics.errors import Errors
 from app.metrics.files import write_files
-from app.metrics.metric import Band, Block, Example, Metric, Result, Subject, TruthRange
+from app.metrics.metric import Example, FieldResult, Subject
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
 from app.metrics.table import MODEL, Table
-from app.running.disk_space import scratch
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -49,31 +49,15 @@ class Evaluation:
     """The table, and what the figures of every predictand are drawn from."""
 
     table: Table
-    variables: tuple[Result, ...]
+    variables: tuple[FieldResult, ...]
     grid: Grid
 
     def __str__(self) -> str:
         return str(self.table)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """One predictand: its channel, its candidates among all, its metrics, errors first."""
-
-    channel: int
-    keep: list[int]
-    subject: Subject
-    metrics: tuple[Metric, ...]
-
-    @property
-    def errors(self) -> Errors:
-        first = self.metrics[0]
-        assert isinstance(first, Errors)
-        return first
-
-
-class _Scorer:
-    """One evaluation: candidates that give fields, sums that take them."""
+class _FieldContest(Contest):
+    """A prediction and baselines against the truth of a split."""
 
     def __init__(
         self,
@@ -95,18 +79,20 @@ class _Scorer:
         self.layers = len(self.names) + (self.members or len(self.quantiles))
         self.variables = shards.variables["hr"]
         self.samples = shards.size(split)
-        self.shape = shards.geometry.fine_shape
-        y, x = self.shape
+        self.grid = shards.geometry.fine
+        y, x = self.grid.shape
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
         self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
 
     def truth(self, indices: np.ndarray) -> np.ndarray:
-        """Truth (n, y, x, C), NaN where the mask leaves it out."""
         truth = self.shards.read("hr", self.split, indices)
         return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
 
+    def truth_series(self, rows: slice) -> np.ndarray:
+        truth = self.shards.series("hr", self.split, rows)
+        return truth if self.mask is None else np.where(self.mask[rows, :, None], truth, np.nan)
+
     def fields(self, indices: np.ndarray) -> np.ndarray:
-        """All candidates (k, n, y, x, C) float32, then the members, if several, or quantiles."""
         layers = self.prediction.read_layers(indices)
         fields = [self.prediction.field_of(layers)]
         for baseline in self.baselines:
@@ -114,36 +100,7 @@ class _Scorer:
             fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
         return np.stack([*fields, *(layers if self.members or self.quantiles else ())])
 
-    def parted(self, layers: np.ndarray, scored: _Scored) -> tuple[np.ndarray, np.ndarray | None]:
-        """A predictand's own candidates (k, n, y, x), and what follows (L, n, y, x), if any."""
-        behind = layers[len(self.names) :, ..., scored.channel]
-        return layers[scored.keep, ..., scored.channel], behind if len(behind) else None
-
-    def truth_ranges(self) -> list[TruthRange]:
-        """Mean and range of each predictand's truth."""
-        c = len(self.variables)
-        total, count = np.zeros(c), np.zeros(c, dtype=np.int64)
-        low, high = np.full(c, np.inf), np.full(c, -np.inf)
-        for indices in self.blocks:
-            truth = self.truth(indices)
-            valid = np.isfinite(truth)
-            axes = (0, 1, 2)
-            total += np.where(valid, truth, 0.0).sum(axis=axes, dtype=np.float64)
-            count += valid.sum(axis=axes)
-            low = np.minimum(low, np.where(valid, truth, np.inf).min(axis=axes))
-            high = np.maximum(high, np.where(valid, truth, -np.inf).max(axis=axes))
-        for variable, valid_count in zip(self.variables, count, strict=True):
-            if not valid_count:
-                raise InputError(
-                    f"{variable.name}: the {self.split} split holds no valid truth to score against"
-                )
-        return [
-            TruthRange(float(s / n), float(a), float(b))
-            for s, n, a, b in zip(total, count, low, high, strict=True)
-        ]
-
-    def subjects(self) -> list[_Scored]:
-        """Every predictand with the candidates that give it, and metrics without any sums yet."""
+    def subjects(self) -> list[Scored]:
         times, grid = self.shards.times(self.split), self.shards.geometry.fine
         seconds, area = Stamps.of(times).seconds, grid.cell_areas()
         consecutive = None
@@ -172,45 +129,14 @@ class _Scorer:
                 climate=climate,
                 consecutive=consecutive,
             )
-            found.append(_Scored(c, keep, subject, metrics_of(subject)))
+            label = f"[{variable.name}]" if len(self.variables) > 1 else ""
+            found.append(Scored(c, keep, subject, metrics_of(subject), label))
         return found
 
-    def run(self, scratch_folder: Path) -> list[_Scored]:
-        """Sums of every predictand: blocks of time first, then bands of rows."""
-        found = self.subjects()
-        shape = (self.layers, self.samples, *self.shape, len(self.variables))
-        with scratch(scratch_folder, shape) as stored:
-            for indices in self.blocks:
-                truth, layers = self.truth(indices), self.fields(indices)
-                stored[:, indices[0] : indices[-1] + 1] = layers
-                for scored in found:
-                    own = truth[..., scored.channel], *self.parted(layers, scored)
-                    block = Block(scored.subject, indices, *own)
-                    for metric in scored.metrics:
-                        metric.add(block)
-            for scored in found:
-                self._check(scored)
-            self._add_series(found, stored)
-        return found
-
-    def _add_series(self, found: list[_Scored], stored: np.ndarray) -> None:
-        """Scores that need the whole period of a grid point: ranks and extremes over time."""
-        y, x = self.shape
-        step = max(1, BLOCK_BYTES // (8 * self.samples * x * self.layers))
-        for start in range(0, y, step):
-            rows = slice(start, min(y, start + step))
-            truth = self.shards.series("hr", self.split, rows)
-            if self.mask is not None:
-                truth = np.where(self.mask[rows, :, None], truth, np.nan)
-            for scored in found:
-                own = truth[..., scored.channel], *self.parted(stored[:, :, rows], scored)
-                band = Band(scored.subject, np.arange(rows.start, rows.stop), *own)
-                for metric in scored.metrics:
-                    metric.add_series(band)
-
-    def _check(self, scored: _Scored) -> None:
+    def check(self, scored: Scored) -> None:
         """Nothing left to score is an error that names the candidate to blame."""
-        name, errors = scored.subject.variable.name, scored.errors
+        name, errors = scored.subject.variable.name, scored.metrics[0]
+        assert isinstance(errors, Errors)
         if not errors.weight.any():
             worst = scored.subject.candidates[int(errors.missing.argmax())]
             raise InputError(
@@ -227,7 +153,7 @@ class _Scorer:
                 errors.offered,
             )
 
-    def example(self, scored: _Scored) -> Example:
+    def example(self, scored: Scored) -> Example:
         """The fields of the sample with the median model RMSE."""
         c, rmse = scored.channel, scored.errors.sample_rmse[0]
         ordered = np.argsort(rmse)[: np.isfinite(rmse).sum()]
@@ -292,27 +218,21 @@ def evaluate(
     try:
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = fit_baselines(shards, candidates)
-        scorer = _Scorer(shards, opened, baselines, undo, where, split, accumulation)
-        evaluation = _assemble(scorer, scorer.run(folder))
+        contest = _FieldContest(shards, opened, baselines, undo, where, split, accumulation)
+        evaluation = _assemble(contest, contest.run(folder))
     finally:
         opened.close()
     write_files(folder, evaluation.table, evaluation.variables, grid)
     return evaluation
 
 
-def _assemble(scorer: _Scorer, found: list[_Scored]) -> Evaluation:
-    labels = [f"[{one.subject.variable.name}]" if len(found) > 1 else "" for one in found]
-    rows = [
-        row.labelled(label)
-        for one, label in zip(found, labels, strict=True)
-        for metric in one.metrics
-        for row in metric.rows(one.errors)
-    ]
+def _assemble(contest: _FieldContest, found: list[Scored]) -> Evaluation:
+    rows = [row for one in found for row in one.rows()]
     metrics = [(one.subject, one.metrics) for one in found]
-    footer = notes(scorer.shards, scorer.split, metrics, scorer.prediction, rows)
-    table = Table(f"Scores on the {scorer.split} period", scorer.names, tuple(rows), footer)
+    footer = notes(contest.shards, contest.split, metrics, contest.prediction, rows)
+    table = Table(f"Scores on the {contest.split} period", contest.names, tuple(rows), footer)
     results = tuple(
-        Result(one.subject, one.errors, one.metrics, label, table, scorer.example(one))
-        for one, label in zip(found, labels, strict=True)
+        FieldResult(one.subject, one.errors, one.metrics, one.label, table, contest.example(one))
+        for one in found
     )
-    return Evaluation(table, results, scorer.shards.geometry.fine)
+    return Evaluation(table, results, contest.grid)

@@ -16,20 +16,25 @@ from app.running.netcdf_file import write_dataset
 
 if TYPE_CHECKING:
     from app.grids import Grid
-    from app.metrics.metric import Map, Result
+    from app.metrics.metric import Map, Result, Sheet
     from app.metrics.table import Table
 
 
 def write_files(folder: Path, table: Table, results: Sequence[Result], grid: Grid) -> None:
     """Write summary.csv and .txt, gridpoint.nc, samples.nc and what metrics have besides."""
-    table.write_csv(folder / "summary.csv")
-    write_text(folder / "summary.txt", str(table))
+    write_tables(folder, table, results)
     write_gridpoint(folder / "gridpoint.nc", results, grid)
     write_samples(folder / "samples.nc", results)
-    for name, (columns, rows) in _joined_tables(results).items():
-        write_text(folder / f"{name}.csv", _as_csv(columns, rows))
     for name, parts in _datasets(results).items():
         write_dataset(xr.merge(parts, compat="identical"), folder / f"{name}.nc")
+
+
+def write_tables(folder: Path, table: Table, results: Sequence[Result]) -> None:
+    """Write summary.csv and .txt, and the further tables of metrics."""
+    table.write_csv(folder / "summary.csv")
+    write_text(folder / "summary.txt", str(table))
+    for name, sheet in _joined_tables(results).items():
+        write_text(folder / f"{name}.csv", _as_csv(sheet))
 
 
 def write_samples(path: Path, results: Iterable[Result]) -> None:
@@ -90,15 +95,13 @@ def _on_grid(own: Map, result: Result, names: list[str], grid: Grid) -> xr.DataA
     return xr.DataArray(grid.restore(values), dims=("candidate", *grid.dims), attrs=attributes)
 
 
-def _joined_tables(
-    results: Iterable[Result],
-) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
+def _joined_tables(results: Iterable[Result]) -> dict[str, Sheet]:
     """Tables by name, the rows of all predictands one after the other."""
-    joined: dict[str, tuple[tuple[str, ...], list[list[object]]]] = {}
+    joined: dict[str, Sheet] = {}
     for result in results:
         for metric in result.metrics:
-            for name, (columns, rows) in metric.tables().items():
-                joined.setdefault(name, (columns, []))[1].extend(rows)
+            for name, sheet in metric.tables().items():
+                joined.setdefault(name, sheet._replace(rows=[])).rows.extend(sheet.rows)
     return joined
 
 
@@ -112,11 +115,11 @@ def _datasets(results: Iterable[Result]) -> dict[str, list[xr.Dataset]]:
     return found
 
 
-def _as_csv(columns: tuple[str, ...], rows: Iterable[list[object]]) -> str:
+def _as_csv(sheet: Sheet) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_text(value) for value in row] for row in rows)
+    writer = csv.writer(out, lineterminator=sheet.line_end)
+    writer.writerow(sheet.columns)
+    writer.writerows([_text(value) for value in row] for row in sheet.rows)
     return out.getvalue()
 
 

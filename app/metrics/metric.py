@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
 from app.metrics.arithmetic import divide, spread
+from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.table import MODEL, Row, Table
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from app.data.description import Variable
+    from app.data.description import TimeSteps, Variable
+    from app.data.time_axis import TimeAxis
     from app.data.wet import WetLimit
     from app.grids import Grid
     from app.metrics.climate import Climate
@@ -90,6 +92,18 @@ class Subject:
     def model_row(self, name: str, unit: str, value: float, deviation: float = np.nan) -> Row:
         """A row that only the model has a value in."""
         return Row(name, unit, {self.candidates[0]: (value, deviation)})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TimeSubject(Subject):
+    """A predictand whose frames between known ones are scored.
+
+    axis: of known and new times, one a sample; scored: (n,) which are new, and known to the record.
+    """
+
+    axis: TimeAxis
+    steps: TimeSteps
+    scored: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,22 +216,25 @@ class Example:
 
 
 class Totals(Protocol):
-    """What other metrics take from `app.metrics.errors`, which every evaluation has.
-
-    weight (n,), count (y, x) of values; sample: sums of |e|, e² and e (k, n).
-    """
+    """What other metrics take from the first one of an evaluation: see `SampleErrors`."""
 
     weight: np.ndarray
-    count: np.ndarray
     sample: dict[str, np.ndarray]
 
     @property
     def rmse(self) -> np.ndarray: ...
     @property
     def sample_rmse(self) -> np.ndarray: ...
-    def truth_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @property
     def resampled_rmse(self) -> np.ndarray | None: ...
+
+
+class Sheet(NamedTuple):
+    """A further table, of columns and rows."""
+
+    columns: tuple[str, ...]
+    rows: list[list[object]]
+    line_end: str = "\n"
 
 
 class Metric(Sums):
@@ -269,13 +286,43 @@ class Metric(Sums):
         """Figures by file name; none where there is nothing to show."""
         return {}
 
-    def tables(self) -> dict[str, tuple[tuple[str, ...], list[list[object]]]]:
-        """Further tables, by file name: columns and rows; those of all predictands are joined."""
+    def tables(self) -> dict[str, Sheet]:
+        """Further tables, by file name; those of all predictands are joined."""
         return {}
 
     def datasets(self) -> dict[str, xr.Dataset]:
         """Further NetCDF files, by name; those of all predictands are merged."""
         return {}
+
+
+class SampleErrors(Metric):
+    """Sums of |e| and e², e = prediction - truth, over the cells of samples.
+
+    Comes first in every evaluation; subclasses fill in the sums. weight (n,); sample (k, n).
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.weight = subject.per_sample()
+        names = ("absolute", "squares")
+        self.sample = {name: subject.per_sample(len(subject.candidates)) for name in names}
+
+    @property
+    def sample_rmse(self) -> np.ndarray:
+        """RMSE of every sample over space (k, n)."""
+        return np.sqrt(divide(self.sample["squares"], self.weight))
+
+    @property
+    def rmse(self) -> np.ndarray:
+        """Root of the area-weighted mean over time and space (k,)."""
+        return np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
+
+    @cached_property
+    def resampled_rmse(self) -> np.ndarray | None:
+        """RMSE of resampled periods (R, k), once all blocks are in; None of too short a period."""
+        columns = np.column_stack([self.sample["squares"].T, self.weight])
+        drawn = resampled_sums(columns, block_length(self.subject.times))
+        return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
 
 
 M = TypeVar("M", bound=Metric)
@@ -293,7 +340,11 @@ class Result:
     metrics: tuple[Metric, ...]
     label: str
     table: Table
-    example: Example
+
+    @property
+    def suffix(self) -> str:
+        """What its files carry behind their names, where there are several predictands."""
+        return f"_{self.subject.variable.name}" if self.label else ""
 
     def metric(self, kind: type[M]) -> M | None:
         """The metric of a kind; None where it does not suit the predictand."""
@@ -302,3 +353,10 @@ class Result:
     def value(self, row: str, candidate: str = MODEL) -> float:
         """A score of the table; NaN where the candidate has none."""
         return self.table.value(row + self.label, candidate)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldResult(Result):
+    """One predictand's scores, with a sample to be shown on maps."""
+
+    example: Example

@@ -2,84 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.data.description import TimeSteps
 from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
-from app.metrics.table import Row
+from app.metrics.metric import Band, Metric, TimeSubject, Totals
 
-BAND_BYTES = 64 << 20  # of series looked at at once
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from app.metrics.metric import Result
+    from app.metrics.table import Row
+
 HOUR = 3600  # seconds
 
 
-@dataclass(frozen=True, eq=False)
-class SeriesScores:
-    """Means over cells; arrays begin with the truth, then the candidates.
+class Series(Metric):
+    """Means over cells, of the longest gapless piece; arrays begin with the truth.
 
-    flicker (k + 1,): mean |second difference|. memory (k + 1,): correlation with the step before.
-    periods (p,): hours, power (k + 1, p): variance at them, in the longest gapless piece. fast
-    (k + 1,): that at periods below two intervals between known frames.
+    sums: of mean |second difference|, flicker (k + 1,); of the correlation with the step before,
+    memory (k + 1,); of the variance by frequency, power (k + 1, p). cells, varying (k + 1,): how
+    many are summed.
     """
 
-    flicker: np.ndarray
-    memory: np.ndarray
-    periods: np.ndarray
-    power: np.ndarray
-    fast: np.ndarray
+    subject: TimeSubject
+    summed = ("sums", "cells", "varying")
+    definitions = (
+        "flicker: mean |second difference in time|, ratio to the truth's. autocorrelation: in "
+        "time, at a lag of one step, less the truth's. power_ratio_fast: variance at periods below "
+        "two intervals between known frames, ratio to the truth's. Known frames count in these "
+        "three.",
+    )
 
-    @classmethod
-    def of(cls, fields: np.ndarray, stamps: Stamps, steps: TimeSteps) -> SeriesScores:
-        """Of fields (k + 1, N, y, x) on the new time axis, the truth first."""
-        piece = _longest(stamps)
-        layers, rows = len(fields), fields.shape[2]
-        n, width = len(piece), fields.shape[3]
-        frequencies = np.fft.rfftfreq(n, steps.target_step / HOUR)[1:]
-        sums: dict[str, np.ndarray] = {
+    def __init__(self, subject: TimeSubject) -> None:
+        super().__init__(subject)
+        self._piece = _longest(subject.axis.stamps)
+        step = subject.steps.target_step / HOUR
+        self.frequencies = np.fft.rfftfreq(len(self._piece), step)[1:]
+        layers = len(subject.candidates) + 1
+        self.sums = {
             "flicker": np.zeros(layers),
             "memory": np.zeros(layers),
-            "power": np.zeros((layers, len(frequencies))),
+            "power": np.zeros((layers, len(self.frequencies))),
         }
-        cells, varying = 0, np.zeros(layers)
-        band = max(1, BAND_BYTES // (8 * layers * n * width))
-        for first in range(0, rows, band):
-            block = fields[:, piece[0] : piece[-1] + 1, first : first + band]
-            series = block.reshape(layers, n, -1).astype(np.float64)
-            series = series[:, :, np.isfinite(series).all(axis=(0, 1))]
-            cells += series.shape[2]
-            sums["flicker"] += np.abs(np.diff(series, 2, axis=1)).mean(axis=1).sum(axis=1)
-            memory = _memory(series)
-            varying += np.isfinite(memory).sum(axis=1)
-            sums["memory"] += np.nansum(memory, axis=1)
-            sums["power"] += _power(series).sum(axis=2)
-        power = sums["power"] / max(cells, 1)
-        fast = frequencies > HOUR / (2 * steps.input_step)
-        return cls(
-            flicker=sums["flicker"] / max(cells, 1),
-            memory=divide(sums["memory"], varying),
-            periods=1 / frequencies,
-            power=power,
-            fast=power[:, fast].sum(axis=1),
-        )
+        self.cells, self.varying = 0, np.zeros(layers)
 
-    def rows(self, candidates: Sequence[str], label: str) -> list[Row]:
-        """Rows of the table, each against the truth."""
-        values = {
-            "flicker": divide(self.flicker[1:], np.full(len(candidates), self.flicker[0])),
-            "autocorrelation": self.memory[1:] - self.memory[0],
-            "power_ratio_fast": divide(self.fast[1:], np.full(len(candidates), self.fast[0])),
-        }
+    def add_series(self, band: Band) -> None:
+        first, last = self._piece[0], self._piece[-1]
+        fields = np.concatenate([band.truth[None], band.fields])[:, first : last + 1]
+        series = fields.reshape(*fields.shape[:2], -1).astype(np.float64)
+        series = series[:, :, np.isfinite(series).all(axis=(0, 1))]
+        self.cells += series.shape[2]
+        self.sums["flicker"] += np.abs(np.diff(series, 2, axis=1)).mean(axis=1).sum(axis=1)
+        memory = _memory(series)
+        self.varying += np.isfinite(memory).sum(axis=1)
+        self.sums["memory"] += np.nansum(memory, axis=1)
+        self.sums["power"] += _power(series).sum(axis=2)
+
+    @cached_property
+    def power(self) -> np.ndarray:
+        """Variance by frequency (k + 1, p), the truth first, once all bands are in."""
+        return self.sums["power"] / max(self.cells, 1)
+
+    def rows(self, errors: Totals) -> list[Row]:
+        flicker = self.sums["flicker"] / max(self.cells, 1)
+        memory = divide(self.sums["memory"], self.varying)
+        fast = self.frequencies > HOUR / (2 * self.subject.steps.input_step)
+        quick = self.power[:, fast].sum(axis=1)
         return [
-            Row(
-                f"{metric}{label}",
-                "1",
-                {n: (float(v), np.nan) for n, v in zip(candidates, own, strict=True)},
-            )
-            for metric, own in values.items()
+            self.subject.row("flicker", "1", divide(flicker[1:], flicker[0])),
+            self.subject.row("autocorrelation", "1", memory[1:] - memory[0]),
+            self.subject.row("power_ratio_fast", "1", divide(quick[1:], quick[0])),
         ]
+
+    def figures(self, result: Result) -> dict[str, Figure]:
+        """None where nothing changes in time, as logarithms would show nothing."""
+        from app.metrics.drawing.between_frames import spectrum_figure
+
+        if not (self.power > 0).any():
+            return {}
+        figure = spectrum_figure(self.subject, 1 / self.frequencies, self.power)
+        return {"spectrum_in_time": figure}
 
 
 def _longest(stamps: Stamps) -> np.ndarray:

@@ -21,7 +21,7 @@ from app.metrics.drawing.maps import (
 )
 from app.metrics.drawing.style import save_figure, title
 from app.metrics.evaluate import Evaluation
-from app.metrics.metric import Result
+from app.metrics.metric import FieldResult, Result
 from app.metrics.table import MODEL
 from app.report.members import ensemble_maps
 
@@ -35,20 +35,24 @@ def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """
     paths = []
     for result in evaluation.variables:
-        suffix = f"_{result.subject.variable.name}" if result.label else ""
         drawn = {"maps": example_maps(result)}
         if result.example.members is not None:
             drawn["members"] = ensemble_maps(result)
-        for metric in result.metrics:
-            drawn |= metric.figures(result)
-        for name, figure in drawn.items():
-            path = Path(folder) / f"{name}{suffix}.png"
-            save_figure(figure, path, DPI)
-            paths.append(path)
+        paths += save_figures(result, drawn, Path(folder), DPI)
     return paths
 
 
-def example_maps(result: Result) -> Figure:
+def save_figures(result: Result, drawn: dict[str, Figure], folder: Path, dpi: int) -> list[Path]:
+    """Save figures that are drawn, and those of a predictand's metrics; their paths."""
+    for metric in result.metrics:
+        drawn = drawn | metric.figures(result)
+    paths = [folder / f"{name}{result.suffix}.png" for name in drawn]
+    for path, figure in zip(paths, drawn.values(), strict=True):
+        save_figure(figure, path, dpi)
+    return paths
+
+
+def example_maps(result: FieldResult) -> Figure:
     """Fields of the sample with the median error above, their errors below."""
     subject, fields = result.subject, result.example.fields
     grid, name_and_unit = subject.grid, f"{subject.variable.name} [{subject.unit}]"
@@ -83,7 +87,7 @@ def _area_rmse(error: np.ndarray, grid: Grid) -> float:
     return float(np.sqrt(np.average(squares, weights=grid.cell_areas()[valid])))
 
 
-def _draw_coarse(axes: Axes, result: Result, values: Scale) -> None:
+def _draw_coarse(axes: Axes, result: FieldResult, values: Scale) -> None:
     """The low-resolution field on its own grid; an empty panel where there is none to show."""
     example = result.example
     if example.coarse is None:

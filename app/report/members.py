@@ -14,13 +14,13 @@ from app.metrics.drawing.maps import (
     sequential,
 )
 from app.metrics.drawing.style import title
-from app.metrics.metric import Result
+from app.metrics.metric import FieldResult
 
 SHOWN = 4  # members
 DETERMINISTIC = "linear"  # the candidate that is shown where no other field is given
 
 
-def ensemble_maps(result: Result, deterministic: np.ndarray | None = None) -> Figure:
+def ensemble_maps(result: FieldResult, deterministic: np.ndarray | None = None) -> Figure:
     """Truth, low resolution, a deterministic field, mean and spread above; members below.
 
     Of the example, the sample with the mean's median error; the last panel is that error.

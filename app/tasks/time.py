@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
-    from app.metrics.in_time import TimeEvaluation
+    from app.metrics.time_evaluation import TimeEvaluation
     from app.models.temporal import TemporalSpec
     from app.session import Session
 
@@ -45,8 +45,8 @@ class TimeTask(Task):
         fill_in(session, models[0], path, told, session.experiment.inference.input)
 
     def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> TimeEvaluation:
-        from app.metrics.in_time import evaluate_in_time
-        from app.report.in_time import draw_time_figures
+        from app.metrics.time_evaluation import evaluate_in_time
+        from app.report.animation import draw_time_figures
 
         evaluation = evaluate_in_time(shards, path, out, _steps(session.description))
         draw_time_figures(evaluation, out)
