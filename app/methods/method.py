@@ -12,9 +12,11 @@ from app.errors import InputError
 from app.registry import REGISTRY
 
 if TYPE_CHECKING:
+    from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.options import Experiment
     from app.options.rules import Rule
+    from app.options.sampling import StepOptions
     from app.session import Session
 
 KIND = "trainer"  # the flag that names a method, and its kind in the registry
@@ -24,7 +26,6 @@ KIND = "trainer"  # the flag that names a method, and its kind in the registry
 class Abilities:
     """What a method goes with; flags that ask for anything else are refused.
 
-    in_time: fills in times between known frames, instead of making fields finer.
     members: its models draw members without dropout at inference.
     """
 
@@ -34,7 +35,6 @@ class Abilities:
     quantiles: bool = False  # --loss=quantile
     amounts: bool = False  # --loss=bernoulli_gamma
     members: bool = False
-    in_time: bool = False
 
 
 class Method(ABC):
@@ -42,6 +42,7 @@ class Method(ABC):
 
     abilities: ClassVar[Abilities] = Abilities()
     rules: ClassVar[tuple[Rule[Any], ...]] = ()
+    task: ClassVar[str] = "space"  # that it trains for, by its name in `app.tasks`
 
     def __init__(self, name: str, summary: str = "") -> None:
         self.name, self.summary = name, summary
@@ -56,6 +57,10 @@ class Method(ABC):
         Raises InputError where they come to nothing.
         """
         return {}
+
+    def described(self, data: DataDescription, asked: StepOptions) -> DataDescription:
+        """The data to be prepared, with the time steps where the task has them."""
+        return data
 
     def refuse(self, experiment: Experiment) -> None:
         """InputError for flags that this method cannot go with.
@@ -116,6 +121,12 @@ def method_named(name: str) -> Method:
     REGISTRY.check(KIND, name)
     kind: type[Method] = REGISTRY.resolve(KIND, name)
     return kind(name, REGISTRY.entry(KIND, name).summary)
+
+
+def trained_for(task: str) -> str:
+    """The methods of a task, as messages name them: "A or B"."""
+    names = REGISTRY.names(KIND)
+    return " or ".join(n for n in names if REGISTRY.resolve(KIND, n).task == task)
 
 
 def able(ability: str) -> tuple[str, ...]:

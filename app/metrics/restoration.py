@@ -76,7 +76,7 @@ class Restoration(SampleErrors):
         return rows
 
     def _distance(self) -> np.ndarray:
-        """Wanted steps from each time to the nearest known frame, or of sums to the middle of one."""
+        """Wanted steps from each time to the nearest known frame, or middle of a sum."""
         axis = self.subject.axis
         share = np.minimum(axis.theta, 1 - axis.theta)
         return np.round(share * axis.interval / self.subject.steps.target_step, 3)

@@ -12,7 +12,7 @@ from app.errors import InputError
 from app.methods.method import method_named
 from app.options.combinations import COMBINATIONS
 from app.options.data import DataConfig
-from app.options.description import check_splits, data_wanted, described, test_data_of, time_steps
+from app.options.description import check_splits, data_wanted, described, test_data_of
 from app.options.diffusion import DiffusionConfig
 from app.options.experiment import Experiment
 from app.options.inference import InferenceConfig
@@ -90,8 +90,7 @@ def build(words: tuple[str, ...], values: Values) -> Experiment:
         asked = DataConfig.of(values)
         data = described(asked)
         check_splits(data, stages)
-        if experiment.in_time:
-            data = replace(data, time_steps=time_steps(experiment.inference))
+        data = experiment.method.described(data, experiment.inference)
         experiment = replace(experiment, data=data, test_data=test_data_of(asked))
     check_overwriting(experiment)
     check_output(experiment)

@@ -11,7 +11,7 @@ from app.data.overrides import overridden
 from app.data.reading.plain_description import from_files, from_module
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
-from app.methods.method import able
+from app.methods.method import trained_for
 from app.options.data import DataConfig, PredictandOptions, TransformOptions
 from app.options.experiment import Experiment
 from app.options.option import options_of
@@ -90,7 +90,7 @@ def time_steps(asked: StepOptions) -> TimeSteps:
     for name, text in (("input_step", asked.input_step), ("target_step", asked.target_step)):
         if text is None:
             raise InputError(
-                f"--trainer={' or '.join(able('in_time'))}: expected --{name}, such as --{name}=1h"
+                f"--trainer={trained_for('time')}: expected --{name}, such as --{name}=1h"
             )
         seconds[name] = duration(text, f"--{name}")
     steps = TimeSteps(**seconds, gaps=asked.gap_policy)

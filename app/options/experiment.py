@@ -66,12 +66,7 @@ class Experiment(FolderOptions, CacheOptions):
     @property
     def task(self) -> str:
         """Name of what the run downscales, as --trainer tells."""
-        return "time" if self.in_time else "space"
-
-    @property
-    def in_time(self) -> bool:
-        """Whether the run downscales in time instead of in space."""
-        return self.method.abilities.in_time
+        return self.method.task
 
     def text(self, name: str) -> str:
         """The value of any flag as text."""

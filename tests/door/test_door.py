@@ -19,8 +19,8 @@ import xarray as xr
 import app
 from app.main import main
 from app.running.status import read_status
-from tests.system.test_in_time import described
-from tests.system.test_in_time import waves as moving_waves
+from tests.system.test_downscaling_in_time import described
+from tests.system.test_downscaling_in_time import waves as moving_waves
 from tests.system.test_served_input import COARSE_LAT, COARSE_LON, LAT, LON, waves
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
-from app.methods.method import Method, able
+from app.methods.method import Method, trained_for
 from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class SpatialMethod(Method):
     def refuse(self, experiment: Experiment) -> None:
         super().refuse(experiment)
         values, scale = experiment.flags, experiment.sampling.scale
-        in_time = " or ".join(able("in_time"))
+        in_time = trained_for("time")
         if scale < 2:
             raise InputError(f"--scale={scale}: expected 2 or more, or --trainer={in_time}")
         if values["target_step"] and "train" in experiment.stages:

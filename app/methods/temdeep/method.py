@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.errors import InputError
-from app.methods.method import Abilities
 from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
 from app.options.table import FLAGS_BY_NAME
 
 if TYPE_CHECKING:
+    from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.options import Experiment
+    from app.options.sampling import StepOptions
     from app.session import Session
 
 SPACE_ALONE = (
@@ -26,7 +28,7 @@ SPACE_ALONE = (
 class TemDeep(OnePhase):
     """Fields between known frames, learnt from triples of known frames alone."""
 
-    abilities = Abilities(in_time=True)
+    task = "time"
 
     def resolve(self, values: dict[str, Any]) -> dict[str, Any]:
         """The scale is 1 unless another is asked for; --epochs is the sum of two stages'."""
@@ -41,6 +43,11 @@ class TemDeep(OnePhase):
             "scale": 1 if values["scale"] == default else values["scale"],
             **dict(zip(names, (*stages, sum(stages)), strict=True)),
         }
+
+    def described(self, data: DataDescription, asked: StepOptions) -> DataDescription:
+        from app.options.description import time_steps
+
+        return replace(data, time_steps=time_steps(asked))
 
     def refuse(self, experiment: Experiment) -> None:
         super().refuse(experiment)
