@@ -20,7 +20,7 @@ from app.grids import Geometry, Grid
 from app.inference.input_names import as_called_in
 
 if TYPE_CHECKING:
-    from app.models.spec import ModelSpec
+    from app.models.spec import ModelSpec, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +97,12 @@ def warn_of_assumed_units(opened: Opened, flag: str) -> None:
 
 
 def sources_of(
-    spec: ModelSpec,
+    spec: Spec,
     files: tuple[str, ...],
     names: Mapping[str, str] | None = None,
     flag: str = "--input",
 ) -> list[Source]:
-    """The sources of the training data's coarse inputs, with these files in their place."""
+    """The sources of a model's inputs in training, with these files in their place."""
     stored = spec.domain.get("sources")
     if not stored:
         raise InputError(

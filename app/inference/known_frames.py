@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from app.data.description import TimeSteps, Variable, source_from_dict
+from app.data.description import TimeSteps, Variable
 from app.data.known_frames import duration_text, known_frames
 from app.data.reading.alignment import align
 from app.data.shards import Shards
@@ -20,9 +20,8 @@ from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
 from app.data.times import Stamps, time_features
 from app.grids import Geometry, Grid
-from app.inference.external import warn_of_assumed_units
+from app.inference.external import sources_of, warn_of_assumed_units
 from app.inference.gaps import GuideGaps
-from app.inference.input_names import as_called_in
 from app.inference.plausibility import compare_with_training
 from app.inference.predict import whole_batch
 from app.models.known_inputs import KnownInputs
@@ -73,8 +72,7 @@ def of_files(
     is not "mask". `names`: the files' name for a model's variable, where it is another.
     """
     geometry = Geometry.from_dict(spec.geometry)
-    trained = [source_from_dict(one) for one in spec.domain["sources"]]
-    sources = as_called_in(trained, files, names or {})
+    sources = sources_of(spec, files, names)
     opened = [
         open_fine(_role(i), source, geometry.fine, uncovered) for i, source in enumerate(sources)
     ]
