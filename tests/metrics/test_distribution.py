@@ -110,7 +110,7 @@ def test_blocks_and_bands_do_not_change_the_scores(tmp_path, monkeypatch):
     shards, fields = member_data(5)
     whole = evaluate(shards, dataset(shards, fields), tmp_path, candidates=("linear",))
     monkeypatch.setattr("app.baselines.base.BLOCK_BYTES", 8 * ROWS * COLUMNS * 7 * 3)
-    monkeypatch.setattr("app.metrics.evaluate.BLOCK_BYTES", 8 * 40 * COLUMNS * 7 * 3)
+    monkeypatch.setattr("app.metrics.contest.BLOCK_BYTES", 8 * 40 * COLUMNS * 7 * 3)
     pieces = evaluate(shards, dataset(shards, fields), tmp_path, candidates=("linear",))
     for row in whole.table.rows:
         for name, pair in row.values.items():

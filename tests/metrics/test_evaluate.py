@@ -191,7 +191,7 @@ def test_members_are_averaged_and_order_of_times_does_not_matter(shards, tmp_pat
 def test_blocks_and_bands_do_not_change_the_scores(shards, tmp_path, monkeypatch):
     whole = evaluate(shards, y_hat(shards), tmp_path, candidates=("linear",))
     monkeypatch.setattr("app.baselines.base.BLOCK_BYTES", 8 * ROWS * COLUMNS * 2 * 5)
-    monkeypatch.setattr("app.metrics.evaluate.BLOCK_BYTES", 8 * 24 * COLUMNS * 2 * 3)
+    monkeypatch.setattr("app.metrics.contest.BLOCK_BYTES", 8 * 24 * COLUMNS * 2 * 3)
     pieces = evaluate(shards, y_hat(shards), tmp_path, candidates=("linear",))
     for name in ("mae", "rmse", "bias", "nrmse", "pearson", "spearman"):
         np.testing.assert_allclose(map_of(pieces, name), map_of(whole, name), rtol=1e-6)

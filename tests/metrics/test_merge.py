@@ -56,8 +56,8 @@ def test_however_many_ranks_share_the_work(kind: str) -> None:
         for name, pair in one.values.items():
             assert other.values[name] == pytest.approx(pair, rel=1e-9, nan_ok=True), one.metric
     for one, other in zip(metrics, merged, strict=True):
-        for name, (_, expected) in one.tables().items():
-            for found, row in zip(other.tables()[name][1], expected, strict=True):
+        for name, sheet in one.tables().items():
+            for found, row in zip(other.tables()[name].rows, sheet.rows, strict=True):
                 numbers = [(f, v) for f, v in zip(found, row, strict=True) if isinstance(v, float)]
                 assert [f for f, _ in numbers] == pytest.approx(
                     [v for _, v in numbers], rel=1e-9, nan_ok=True
