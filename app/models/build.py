@@ -60,7 +60,12 @@ def build_network(
         y = REGISTRY.resolve("backbone", model.backbone)(coarse, model)
         if model.upsampling != "pin":
             y = upsampling_layer(
-                model.upsampling, scale, model.n_filters, model.rc_interpolation, "upsampling"
+                model.upsampling,
+                scale,
+                model.n_filters,
+                model.rc_interpolation,
+                model.padding,
+                "upsampling",
             )(y)
         y = head(y, static, model, n_outputs, zero_output=zero_output)
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)

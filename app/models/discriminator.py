@@ -8,6 +8,7 @@ import keras
 
 from app.models.build import precision
 from app.models.layers import ResidualBlock
+from app.models.layers.convolutions import ZERO, convolution
 from app.models.layers.upsampling import prime_factors
 
 ACTIVATION = "relu"  # kinked: the mean over all cells must tell texture from smoothness
@@ -23,6 +24,7 @@ def build_discriminator(
     n_filters: int = 32,
     n_blocks: int = 4,
     dropout_rate: float = 0.4,
+    padding: str = ZERO,
     dtype: str | None = None,
 ) -> keras.Model:
     """The network that tells encoded true fields from predicted ones.
@@ -39,6 +41,7 @@ def build_discriminator(
         scale: fine cells per coarse cell and axis.
         n_filters, n_blocks: width of all blocks, and their number in each branch.
         dropout_rate: share of the mean features dropped in training.
+        padding: what convolutions see beyond the edge, see `convolution`.
         dtype: precision policy; None takes Keras' global one.
 
     Inputs, by name: "condition" `(B, h, w, n_condition)`, "field" `(B, H, W, n_fields)`, of any
@@ -49,12 +52,12 @@ def build_discriminator(
     with precision(dtype):
         condition = keras.Input((None, None, n_condition), name="condition")
         field = keras.Input((None, None, n_fields), name="field")
-        coarse = _branch(condition, n_filters, n_blocks, "condition")
-        fine = _branch(field, n_filters, n_blocks, "field")
+        coarse = _branch(condition, n_filters, n_blocks, padding, "condition")
+        fine = _branch(field, n_filters, n_blocks, padding, "field")
         for number, factor in enumerate(prime_factors(scale), start=1):
-            fine = _shrunk(fine, n_filters, factor, f"shrink_{number}")
+            fine = _shrunk(fine, n_filters, factor, padding, f"shrink_{number}")
         y = keras.layers.Concatenate(name="join")([coarse, fine])
-        y = ResidualBlock(n_filters, activation=ACTIVATION, name="joined")(y)
+        y = ResidualBlock(n_filters, activation=ACTIVATION, padding=padding, name="joined")(y)
         y = keras.layers.GlobalAveragePooling2D(name="mean")(y)
         y = keras.layers.Dropout(dropout_rate, name="dropout")(y)
         y = keras.layers.Dense(DENSE_UNITS, activation=ACTIVATION, name="dense")(y)
@@ -62,21 +65,22 @@ def build_discriminator(
         return keras.Model({"condition": condition, "field": field}, y, name="discriminator")
 
 
-def _branch(x: Any, filters: int, n_blocks: int, name: str) -> Any:
+def _branch(x: Any, filters: int, n_blocks: int, padding: str, name: str) -> Any:
     """3×3 convolution and residual blocks, on the grid of `x`."""
-    y = keras.layers.Conv2D(filters, KERNEL, padding="same", name=f"{name}_stem")(x)
+    y = convolution(filters, KERNEL, padding=padding, name=f"{name}_stem")(x)
     for number in range(1, n_blocks + 1):
-        y = ResidualBlock(filters, activation=ACTIVATION, name=f"{name}_block_{number}")(y)
+        block = f"{name}_block_{number}"
+        y = ResidualBlock(filters, activation=ACTIVATION, padding=padding, name=block)(y)
     return y
 
 
-def _shrunk(x: Any, filters: int, factor: int, name: str) -> Any:
+def _shrunk(x: Any, filters: int, factor: int, padding: str, name: str) -> Any:
     """A strided convolution that looks at every cell: `(B, H, W, C)` to `(B, H/f, W/f, C)`."""
-    return keras.layers.Conv2D(
+    return convolution(
         filters,
         max(KERNEL, factor),
+        padding=padding,
         strides=factor,
-        padding="same",
         activation=ACTIVATION,
         name=name,
     )(x)

@@ -16,6 +16,7 @@ from app.models.layers import (
     TransitionBlock,
 )
 from app.models.layers.common import register, run_chain
+from app.models.layers.convolutions import convolution
 from app.models.layers.dropout import dropout_layers
 from app.models.layers.frames import fold, unfold
 from app.options import ModelConfig
@@ -63,6 +64,7 @@ def block_options(config: ModelConfig) -> dict[str, Any]:
         "dropout_variant": config.dropout_variant,
         "dropout_rate": config.dropout_rate,
         "attention": config.attention,
+        "padding": config.padding,
     }
 
 
@@ -77,11 +79,11 @@ def trunk(
     if config.time_window is not None:
         return _recurrent_trunk(x, config, skip)
     filters = config.n_filters
-    stem = keras.layers.Conv2D(filters, stem_kernel, padding="same", name="stem")(x)
+    stem = convolution(filters, stem_kernel, padding=config.padding, name="stem")(x)
     y = stem
     for number in range(1, config.n_blocks + 1):
         y = make_block(number * filters, f"block_{number}")(y)
-    y = keras.layers.Conv2D(filters, 3, padding="same", name="trunk")(y)
+    y = convolution(filters, 3, padding=config.padding, name="trunk")(y)
     return _skipped(stem, y, config, skip)
 
 
@@ -135,9 +137,16 @@ def head(
         activation=None,
         normalization=config.normalization,
         attention=config.attention,
+        padding=config.padding,
         name="refine",
     )(y)
-    return ConvBlock(n_outputs, activation=last, zero_output=zero_output, name="output")(y)
+    return ConvBlock(
+        n_outputs,
+        activation=last,
+        zero_output=zero_output,
+        padding=config.padding,
+        name="output",
+    )(y)
 
 
 def backbone_layers(network: keras.Model) -> list[keras.layers.Layer]:

@@ -17,6 +17,7 @@ from keras import ops
 
 from app.models.build import build_network
 from app.models.layers.common import Shape, register
+from app.models.layers.convolutions import convolution
 from app.models.layers.resize import Resize
 from app.models.skeleton import JoinStatic
 from app.options import ModelConfig, StackConfig
@@ -119,7 +120,7 @@ def build_stages(
         channels, own = (n_inputs, twins) if number == 1 else (n_outputs, range(n_outputs))
         stage = Stage(number, factor, channels, n_static, n_outputs, tuple(own))
         if stack.sr_network == "srcnn":
-            stages.append(_srcnn(stage, stack))
+            stages.append(_srcnn(stage, stack, model.padding))
         else:
             stages.append(_backbone(stage, model, stack.sr_interpolation))
     return stages
@@ -160,7 +161,7 @@ def averaged(static: Any, factor: int, name: str | None = None) -> Any:
     return keras.layers.AveragePooling2D(factor, name=name, dtype="float32")(static)
 
 
-def _srcnn(stage: Stage, stack: StackConfig) -> keras.Model:
+def _srcnn(stage: Stage, stack: StackConfig, padding: str) -> keras.Model:
     """Interpolation, statics beside it, and convolutions with ReLU between them.
 
     With --srcnn_residual the convolutions correct the interpolated predictands, each scaled and
@@ -176,15 +177,14 @@ def _srcnn(stage: Stage, stack: StackConfig) -> keras.Model:
     for number, (filters, kernel) in enumerate(
         zip(stack.srcnn_filters, hidden, strict=True), start=1
     ):
-        y = keras.layers.Conv2D(
-            filters, kernel, padding="same", activation="relu", name=layer_name(number)
-        )(y)
+        name = layer_name(number)
+        y = convolution(filters, kernel, padding=padding, activation="relu", name=name)(y)
     channels = [twin for twin in stage.twins if twin is not None]
     residual = stack.srcnn_residual and len(channels) == stage.n_outputs
-    y = keras.layers.Conv2D(
+    y = convolution(
         stage.n_outputs,
         last,
-        padding="same",
+        padding=padding,
         kernel_initializer="zeros" if residual else "glorot_uniform",
         name=layer_name(len(stack.srcnn_kernels)),
     )(y)

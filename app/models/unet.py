@@ -53,7 +53,12 @@ def backbone(x: Any, config: ModelConfig) -> Any:
     for level in range(depth, 0, -1):
         filters = widths[level - 1]
         grow = upsampling_layer(
-            config.decoder_upsampling, 2, filters, config.rc_interpolation, f"grow_{level}"
+            config.decoder_upsampling,
+            2,
+            filters,
+            config.rc_interpolation,
+            config.padding,
+            f"grow_{level}",
         )
         x = CropJoin(name=f"join_{level}")([skips[level - 1], grow(x)])
         x = ConvBlock(filters, name=f"decoder_{level}", **options)(x)

@@ -53,6 +53,11 @@ class NetworkOptions(Options):
     )
     attention: bool = option(False, "Channel attention at the end of each block.")
     localcon_layer: bool = option(False, "Localized convolutional block; ties the net to its grid.")
+    padding: str = option(
+        "zero",
+        "What convolutions see beyond the edge: zeros, or the field's own edge repeated.",
+        choices=("zero", "edge"),
+    )
     dropout_variant: str = registered("vanilla", "What dropout drops.")
     dropout_rate: float = option(0.2, "Share dropped; 0 for none.", bounds=BELOW_ONE)
     rc_interpolation: str = registered(

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.models.layers.common import Shape, build_chain, convolution, register, run_chain
+from app.models.layers.common import Shape, build_chain, register, run_chain
+from app.models.layers.convolutions import ZERO, convolution
 
 MAX_GROUPS = 8
 LEAST_CHANNELS = 4  # in a group
@@ -113,14 +114,17 @@ class TimedBlock(keras.layers.Layer):
     Input shapes `(B, H, W, C)` and `(B, E)`, output shape `(B, H, W, filters)`.
     """
 
-    def __init__(self, filters: int, dropout_rate: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, filters: int, dropout_rate: float = 0.0, padding: str = ZERO, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.dropout_rate = dropout_rate
+        self.padding = padding
 
     def get_config(self) -> dict[str, Any]:
-        own = {"filters": self.filters, "dropout_rate": self.dropout_rate}
-        return {**super().get_config(), **own}
+        names = ("filters", "dropout_rate", "padding")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def build(self, input_shape: list[Shape]) -> None:
         field, embedding = input_shape
@@ -129,14 +133,14 @@ class TimedBlock(keras.layers.Layer):
         self.first = [
             GroupNorm(dtype=policy),
             keras.layers.Activation(**swish),
-            convolution(self.filters, KERNEL, policy),
+            convolution(self.filters, KERNEL, policy, self.padding),
         ]
         self.shift = keras.layers.Dense(self.filters, dtype=policy)
         self.second = [GroupNorm(dtype=policy), keras.layers.Activation(**swish)]
         if self.dropout_rate:
             self.second.append(keras.layers.Dropout(self.dropout_rate, dtype=policy))
         zero = {"kernel_initializer": "zeros"}
-        self.second.append(convolution(self.filters, KERNEL, policy, **zero))
+        self.second.append(convolution(self.filters, KERNEL, policy, self.padding, **zero))
         self.shortcut = []
         if field[-1] != self.filters:
             self.shortcut = [convolution(self.filters, 1, policy)]

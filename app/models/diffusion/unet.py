@@ -16,6 +16,7 @@ from app.models.diffusion.layers import (
     SelfAttention,
     TimedBlock,
 )
+from app.models.layers.convolutions import ZERO, convolution, transposed
 
 EMBEDDING_FACTOR = 4  # width of the embedding in first-level channels
 TIME_CLASSES = {"hour": 24, "day_of_year": 12}  # hours; twelfths of the year
@@ -31,6 +32,7 @@ class UNetOptions:
     blocks: int = 2
     dropout_rate: float = 0.1
     embedding: str = "positional"
+    padding: str = ZERO
 
     @property
     def widths(self) -> list[int]:
@@ -70,9 +72,8 @@ def build_denoiser(
         x = _hourglass(x, embedding, options)
         x = GroupNorm(name="last_norm")(x)
         x = keras.layers.Activation("silu", name="last_swish")(x)
-        x = keras.layers.Conv2D(
-            n_fields, 3, padding="same", kernel_initializer="zeros", name="output"
-        )(x)
+        start = {"kernel_initializer": "zeros", "name": "output"}
+        x = convolution(n_fields, 3, padding=options.padding, **start)(x)
         x = CropLike(name="cropped")([x, inputs["noisy"]])
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(x)
         return keras.Model(inputs, y, name="denoiser")
@@ -94,31 +95,30 @@ def _embedding(inputs: dict[str, Any], options: UNetOptions, classes: tuple[str,
 def _hourglass(x: Any, embedding: Any, options: UNetOptions) -> Any:
     """Encoder, middle and decoder: `(B, H, W, C)` to `(B, H, W, first width)`."""
     widths, rate = options.widths, options.dropout_rate
-    x = keras.layers.Conv2D(widths[0], 3, padding="same", name="stem")(x)
+    beyond = options.padding
+    x = convolution(widths[0], 3, padding=beyond, name="stem")(x)
     skips = [x]
 
     def block(x: Any, level: int, name: str) -> Any:
-        x = TimedBlock(widths[level], rate, name=name)([x, embedding])
+        x = TimedBlock(widths[level], rate, beyond, name=name)([x, embedding])
         return SelfAttention(name=f"{name}_attention")(x) if options.attention[level] else x
 
     for level, width in enumerate(widths):
         if level:
-            x = keras.layers.Conv2D(width, 3, strides=2, padding="same", name=f"down_{level}")(x)
+            x = convolution(width, 3, padding=beyond, strides=2, name=f"down_{level}")(x)
             skips.append(x)
         for number in range(options.blocks):
             x = block(x, level, f"encoder_{level}_{number}")
             skips.append(x)
-    x = TimedBlock(widths[-1], rate, name="middle_0")([x, embedding])
+    x = TimedBlock(widths[-1], rate, beyond, name="middle_0")([x, embedding])
     if any(options.attention):
         x = SelfAttention(name="middle_attention")(x)
-    x = TimedBlock(widths[-1], rate, name="middle_1")([x, embedding])
+    x = TimedBlock(widths[-1], rate, beyond, name="middle_1")([x, embedding])
     for level in reversed(range(len(widths))):
         for number in range(options.blocks + 1):
             name = f"decoder_{level}_{number}"
             x = keras.layers.Concatenate(name=f"{name}_skip")([x, skips.pop()])
             x = block(x, level, name)
         if level:
-            x = keras.layers.Conv2DTranspose(
-                widths[level], 4, strides=2, padding="same", name=f"up_{level}"
-            )(x)
+            x = transposed(widths[level], 4, 2, padding=beyond, name=f"up_{level}")(x)
     return x

@@ -11,12 +11,12 @@ from app.models.layers.common import (
     Shape,
     activation_layers,
     build_chain,
-    convolution,
     normalization_layers,
     register,
     run_chain,
     widened,
 )
+from app.models.layers.convolutions import ZERO, convolution
 from app.models.layers.dropout import dropout_layers
 
 OPTIONS = (
@@ -26,6 +26,7 @@ OPTIONS = (
     "dropout_variant",
     "dropout_rate",
     "attention",
+    "padding",
 )
 
 
@@ -38,6 +39,7 @@ class Block(keras.layers.Layer):
         normalization: "bn", "ln" or None.
         dropout_variant, dropout_rate: see `dropout_layers`.
         attention: whether channel attention closes the block.
+        padding: what convolutions see beyond the edge, see `convolution`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Block(keras.layers.Layer):
         dropout_variant: str = "vanilla",
         dropout_rate: float = 0.0,
         attention: bool = False,
+        padding: str = ZERO,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,6 +61,7 @@ class Block(keras.layers.Layer):
         self.dropout_variant = dropout_variant
         self.dropout_rate = dropout_rate
         self.attention = attention
+        self.padding = padding
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in OPTIONS}}
@@ -66,7 +70,8 @@ class Block(keras.layers.Layer):
         return (*input_shape[:-1], widened(self.filters, self.activation))
 
     def _conv(self, kernel: int, filters: int | None = None, **options: Any) -> keras.layers.Layer:
-        return convolution(filters or self.filters, kernel, self.dtype_policy, **options)
+        policy = self.dtype_policy
+        return convolution(filters or self.filters, kernel, policy, self.padding, **options)
 
     def _norm(self, channels: int) -> list[keras.layers.Layer]:
         return normalization_layers(self.normalization, channels, self.dtype_policy)

@@ -67,11 +67,6 @@ def normalization_layers(name: str | None, channels: int, dtype: Any) -> list[ke
     return [keras.layers.GroupNormalization(groups=1, epsilon=1e-5, dtype=dtype)]
 
 
-def convolution(filters: int, kernel: int, dtype: Any, **options: Any) -> keras.layers.Layer:
-    """A 2-D convolution that keeps the grid's size."""
-    return keras.layers.Conv2D(filters, kernel, padding="same", dtype=dtype, **options)
-
-
 def build_chain(chain: Sequence[keras.layers.Layer], shape: Shape) -> Shape:
     """Build layers one behind the other; the shape behind the last one.
 

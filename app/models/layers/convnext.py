@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from app.models.layers.blocks import Block
 from app.models.layers.common import Shape, build_chain, register, run_chain
+from app.models.layers.convolutions import depthwise
 
 DEPTHWISE_KERNEL = 7
 EXPANSION = 4
@@ -24,9 +23,7 @@ class ConvNextBlock(Block):
     """
 
     def build(self, input_shape: Shape) -> None:
-        spread = keras.layers.DepthwiseConv2D(
-            DEPTHWISE_KERNEL, padding="same", dtype=self.dtype_policy
-        )
+        spread = depthwise(DEPTHWISE_KERNEL, self.dtype_policy, self.padding)
         mix = [self._conv(1, EXPANSION * self.filters), *self._act(), *self._drop(), self._conv(1)]
         self.chain = [spread, *self._norm(int(input_shape[-1] or 0)), *mix, *self._gate()]
         build_chain(self.chain, input_shape)

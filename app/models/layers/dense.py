@@ -11,11 +11,11 @@ from app.models.layers.common import (
     Shape,
     activation_layers,
     build_chain,
-    convolution,
     register,
     run_chain,
     widened,
 )
+from app.models.layers.convolutions import convolution
 
 BOTTLENECK = 4
 

@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from app.models.layers.blocks import Block
-from app.models.layers.common import Shape, convolution, register
+from app.models.layers.common import Shape, register
+from app.models.layers.convolutions import ZERO, convolution
 from app.models.layers.frames import fold, unfold
 
 GATES = 4  # input, forget, candidate, output: the order of their channels
@@ -30,22 +31,30 @@ class ConvLSTM(keras.layers.Layer):
         kernel: cells a side of W and U.
         bidirectional: a second memory runs backwards, and both outputs are added, so that every
             frame has context on both sides.
+        padding: what W and U see beyond the edge, see `convolution`.
 
     Input shape `(B, T, h, w, Cin)` with known T, output shape `(B, T, h, w, filters)`.
     Reference: Shi et al. 2015, arXiv:1506.04214 (without peepholes).
     """
 
     def __init__(
-        self, filters: int, kernel: int, *, bidirectional: bool = False, **kwargs: Any
+        self,
+        filters: int,
+        kernel: int,
+        *,
+        bidirectional: bool = False,
+        padding: str = ZERO,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel = kernel
         self.bidirectional = bidirectional
+        self.padding = padding
 
     def get_config(self) -> dict[str, Any]:
-        own = {"filters": self.filters, "kernel": self.kernel, "bidirectional": self.bidirectional}
-        return {**super().get_config(), **own}
+        names = ("filters", "kernel", "bidirectional", "padding")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def build(self, input_shape: Shape) -> None:
         _, frames, height, width, channels = input_shape
@@ -53,11 +62,11 @@ class ConvLSTM(keras.layers.Layer):
             raise ValueError(f"expected a known number of frames, received shape {input_shape}")
         wide, policy = GATES * self.filters, self.dtype_policy
         directions = 2 if self.bidirectional else 1
-        self.inward = convolution(wide * directions, self.kernel, policy)
+        self.inward = convolution(wide * directions, self.kernel, policy, self.padding)
         self.inward.build((None, height, width, channels))
+        start = {"use_bias": False, "kernel_initializer": "orthogonal"}
         self.recurrent = [
-            convolution(wide, self.kernel, policy, use_bias=False, kernel_initializer="orthogonal")
-            for _ in range(directions)
+            convolution(wide, self.kernel, policy, self.padding, **start) for _ in range(directions)
         ]
         for layer in self.recurrent:
             layer.build((None, height, width, self.filters))
@@ -110,7 +119,11 @@ class RecurrentBlock(Block):
         chain: list[keras.layers.Layer] = []
         for kernel in KERNELS:
             memory = ConvLSTM(
-                self.filters, kernel, bidirectional=self.bidirectional, dtype=self.dtype_policy
+                self.filters,
+                kernel,
+                bidirectional=self.bidirectional,
+                padding=self.padding,
+                dtype=self.dtype_policy,
             )
             chain += [*self._drop(), memory, *self._norm(self.filters), *self._act()]
         self.chain = [*chain, *self._gate()]

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.models.layers.common import Shape, build_chain, convolution, register, run_chain
+from app.models.layers.common import Shape, build_chain, register, run_chain
+from app.models.layers.convolutions import ZERO, convolution, transposed
 from app.models.layers.dense import TransitionBlock
 from app.models.layers.resize import Resize
 
@@ -78,13 +79,15 @@ class RepeatedSubpixels(keras.initializers.Initializer):
 class Upsampling(keras.layers.Layer):
     """What the upsampling layers share. Output shape `(B, h·scale, w·scale, filters)`."""
 
-    def __init__(self, scale: int, filters: int, **kwargs: Any) -> None:
+    def __init__(self, scale: int, filters: int, padding: str = ZERO, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale = scale
         self.filters = filters
+        self.padding = padding
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale, "filters": self.filters}
+        own = {"scale": self.scale, "filters": self.filters, "padding": self.padding}
+        return {**super().get_config(), **own}
 
     def build(self, input_shape: Shape) -> None:
         self.chain = self._chain()
@@ -115,7 +118,7 @@ class SubpixelUpsampling(Upsampling):
             start = RepeatedSubpixels(factor)
             wide = self.filters * factor**2
             chain += [
-                convolution(wide, 3, self.dtype_policy, kernel_initializer=start),
+                convolution(wide, 3, self.dtype_policy, self.padding, kernel_initializer=start),
                 DepthToSpace(factor, dtype=self.dtype_policy),
             ]
         return chain
@@ -134,7 +137,7 @@ class ResizeUpsampling(Upsampling):
 
     def _chain(self) -> list[keras.layers.Layer]:
         resize = Resize(self.method, scale=self.scale, dtype=self.dtype_policy)
-        return [resize, convolution(self.filters, 3, self.dtype_policy)]
+        return [resize, convolution(self.filters, 3, self.dtype_policy, self.padding)]
 
 
 @register
@@ -145,26 +148,26 @@ class TransposedUpsampling(Upsampling):
     """
 
     def _chain(self) -> list[keras.layers.Layer]:
-        spread = keras.layers.Conv2DTranspose(
-            self.filters,
-            max(TRANSPOSED_KERNEL, self.scale),
-            strides=self.scale,
-            padding="same",
-            dtype=self.dtype_policy,
-        )
+        kernel = max(TRANSPOSED_KERNEL, self.scale)
+        spread = transposed(self.filters, kernel, self.scale, self.dtype_policy, self.padding)
         return [TransitionBlock(self.filters, dtype=self.dtype_policy), spread]
 
 
 def upsampling_layer(
-    kind: str, scale: int, filters: int, method: str, name: str | None = None
+    kind: str,
+    scale: int,
+    filters: int,
+    method: str,
+    padding: str = ZERO,
+    name: str | None = None,
 ) -> keras.layers.Layer:
     """The layer of an upsampling flag; "pin" stands for interpolation and nothing else."""
     if kind == "spc":
-        return SubpixelUpsampling(scale, filters, name=name)
+        return SubpixelUpsampling(scale, filters, padding, name=name)
     if kind == "rc":
-        return ResizeUpsampling(scale, filters, method, name=name)
+        return ResizeUpsampling(scale, filters, method, padding=padding, name=name)
     if kind == "dc":
-        return TransposedUpsampling(scale, filters, name=name)
+        return TransposedUpsampling(scale, filters, padding, name=name)
     if kind == "pin":
         return Resize(method, scale=scale, name=name)
     raise ValueError(f"upsampling: expected spc, rc, dc or pin, received {kind!r}")

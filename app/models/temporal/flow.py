@@ -10,6 +10,7 @@ from keras import ops
 
 from app.grids.motion import motion
 from app.models.layers.common import Shape, register
+from app.models.layers.convolutions import ZERO
 from app.models.layers.resize import Resize, edge_pad
 from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.warp import beyond, warp
@@ -37,14 +38,21 @@ class FlowModule(keras.layers.Layer):
     `(B, H, W, 2)` in cells, float32.
     """
 
-    def __init__(self, filters: Sequence[int], activation: str = "relu", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: Sequence[int],
+        activation: str = "relu",
+        padding: str = ZERO,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.filters = list(filters)
         self.activation = activation
+        self.padding = padding
 
     def get_config(self) -> dict[str, Any]:
-        own = {"filters": self.filters, "activation": self.activation}
-        return {**super().get_config(), **own}
+        names = ("filters", "activation", "padding")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @property
     def factor(self) -> int:
@@ -54,7 +62,8 @@ class FlowModule(keras.layers.Layer):
     def build(self, input_shape: dict[str, Shape]) -> None:
         fields, beside = (int(input_shape[name][-1] or 0) for name in ("first", "beside"))
         channels = 3 * fields + beside + 3
-        options = {"activation": self.activation, "dtype": self.dtype_policy}
+        own = {"dtype": self.dtype_policy, "padding": self.padding}
+        options = {"activation": self.activation, **own}
         self.down, self.up = [], []
         for width in self.filters:
             entry = convolution(width, channels, strides=2, **options)
@@ -63,7 +72,7 @@ class FlowModule(keras.layers.Layer):
         for width in reversed(self.filters[:-1]):
             self.up.append(enlarging(width, channels, **options))
             channels = 2 * width
-        self.head = convolution(2, channels, kernel_initializer="zeros", dtype=self.dtype_policy)
+        self.head = convolution(2, channels, kernel_initializer="zeros", **own)
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 

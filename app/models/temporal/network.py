@@ -11,6 +11,7 @@ from keras import ops
 
 from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
+from app.models.layers.convolutions import ZERO
 from app.models.layers.resize import edge_pad
 from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.flow import FlowModule
@@ -44,6 +45,7 @@ class TemporalNetwork(keras.Model):
         flow_filters: widths of the flow module, none for a network without.
         n_filters, n_blocks: width and residual blocks of the encoder-decoder.
         activation: a Keras activation's name.
+        padding: what convolutions see beyond the edge, "zero" or "edge".
 
     Input {"frames": `(B, 4, H, W, n_outputs + n_guidance)` before, first, second, after;
     "there": `(B, 2)`, 1 where before and after are known, 0 where they are continued; "theta",
@@ -66,6 +68,7 @@ class TemporalNetwork(keras.Model):
         n_filters: int = 16,
         n_blocks: int = 2,
         activation: str = "relu",
+        padding: str = ZERO,
         **kwargs: Any,
     ) -> None:
         # Frames and positions stay float32: half precision is for the convolutions alone.
@@ -80,10 +83,11 @@ class TemporalNetwork(keras.Model):
         self.n_filters = n_filters
         self.n_blocks = n_blocks
         self.activation = activation
+        self.padding = padding
         self.flow_module = None
         channels, beside = n_outputs + n_guidance, n_static + 2
         if self.flow_filters:
-            self.flow_module = FlowModule(self.flow_filters, activation)
+            self.flow_module = FlowModule(self.flow_filters, activation, padding)
             sizes = {"first": channels, "beside": beside}
             self.flow_module.build({name: (None, None, None, n) for name, n in sizes.items()})
         self._build_decoder(self._n_seen(channels, beside))
@@ -96,20 +100,18 @@ class TemporalNetwork(keras.Model):
 
     def _build_decoder(self, seen: int) -> None:
         narrow, wide = self.n_filters, 2 * self.n_filters
-        options: dict[str, Any] = {"activation": self.activation}
+        options: dict[str, Any] = {"activation": self.activation, "padding": self.padding}
         self.entry = convolution(narrow, seen, **options)
         self.down = [
             convolution(wide, channels, strides=2, **options) for channels in (narrow, wide)
         ]
-        self.blocks = [
-            ResidualBlock(wide, activation=self.activation) for _ in range(self.n_blocks)
-        ]
+        self.blocks = [ResidualBlock(wide, **options) for _ in range(self.n_blocks)]
         for block in self.blocks:
             block.build((None, None, None, wide))
         self.up = [enlarging(wide, wide, **options), enlarging(narrow, 2 * wide, **options)]
         self.exit = convolution(narrow, 2 * narrow, **options)
         answers = self.n_outputs * (2 if self.n_sun else 1) + (6 if self.flow_filters else 0)
-        self.head = convolution(answers, narrow, kernel_initializer="zeros")
+        self.head = convolution(answers, narrow, kernel_initializer="zeros", padding=self.padding)
         if self.flow_filters:
             bias = np.zeros(answers, "float32")
             bias[-1] = FIRST_TRUST
@@ -121,7 +123,7 @@ class TemporalNetwork(keras.Model):
     def get_config(self) -> dict[str, Any]:
         names = (
             *("n_outputs", "n_guidance", "n_static", "n_time", "n_sun", "context"),
-            *("flow_filters", "n_filters", "n_blocks", "activation"),
+            *("flow_filters", "n_filters", "n_blocks", "activation", "padding"),
         )
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
 
