@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate
 
+from app.models.build import build_network
+from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.models.layers import ConvBlock, ConvLSTM, ConvNextBlock, ResidualBlock
 from app.models.layers.convolutions import EDGE, convolution, depthwise, transposed
 from app.models.layers.upsampling import upsampling_layer
+from app.options import ModelConfig
 
 RNG = np.random.default_rng(3)
 FIELD = RNG.normal(size=(1, 5, 7, 2)).astype("float32")
@@ -89,3 +92,42 @@ def test_a_constant_field_has_no_edge(name: str, cells: int) -> None:
     again(field)
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(again(field), answer)
+
+
+NETWORKS = [
+    *[("resnet", kind) for kind in ("spc", "rc", "pin")],
+    *[(name, "spc") for name in ("convnet", "densenet", "convnext", "swin2sr", "conv_baseline")],
+    ("unet", "pin"),
+]
+
+
+@pytest.mark.parametrize(("backbone", "upsampling"), NETWORKS)
+def test_no_network_knows_where_the_edge_is(backbone: str, upsampling: str) -> None:
+    """Every convolution of a network repeats the edge, else equal cells would not stay equal."""
+    config = ModelConfig(
+        backbone=backbone,
+        upsampling=upsampling,
+        n_filters=4,
+        n_blocks=2,
+        dropout_rate=0.0,
+        padding=EDGE,
+    )
+    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=2)
+    cells = 16 if upsampling == "pin" else 8
+    answer = np.asarray(network({"coarse": np.full((1, cells, cells, 1), 0.7, "float32")}))
+    assert answer.shape == (1, 16, 16, 1)
+    step = 4 if backbone == "unet" else 2
+    block = answer[:, :step, :step]
+    np.testing.assert_allclose(answer, np.tile(block, (1, 16 // step, 16 // step, 1)), atol=1e-5)
+
+
+def test_nor_does_the_denoiser() -> None:
+    """Its transposed convolutions are made to give equal subpixels."""
+    options = UNetOptions(4, (1, 2), (False, False), 1, 0.0, padding=EDGE)
+    network = build_denoiser(options, n_fields=1, n_condition=1)
+    for name in ("output", "up_1"):  # the first is zero before training
+        kernel = network.get_layer(name).kernel
+        kernel.assign(np.broadcast_to(RNG.normal(size=kernel.shape[2:]), kernel.shape))
+    field = np.full((1, 8, 8, 1), 0.7, "float32")
+    answer = np.asarray(network({"noisy": field, "condition": field, "level": np.ones(1)}))
+    np.testing.assert_allclose(answer, np.full_like(answer, answer[0, 0, 0, 0]), rtol=1e-4)

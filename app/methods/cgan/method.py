@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.methods.method import Abilities
@@ -26,4 +27,5 @@ class Cgan(FieldMethod):
         from app.methods.cgan.trainer import CGANTrainer
         from app.methods.spatial.model import build_model
 
-        return build_model(experiment, shards, ranks), CGANTrainer
+        make_trainer = partial(CGANTrainer, padding=experiment.model.padding)
+        return build_model(experiment, shards, ranks), make_trainer

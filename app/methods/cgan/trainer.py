@@ -11,6 +11,7 @@ import tensorflow as tf
 from app.losses.adversarial import called_false, called_true
 from app.losses.masked import split_missing
 from app.models.discriminator import build_discriminator
+from app.models.layers.convolutions import ZERO
 from app.models.physical import PhysicalModel
 from app.options import TrainingConfig
 from app.training.base import Learner, NetworkTrainer, build_optimizer
@@ -36,9 +37,14 @@ class CGANTrainer(NetworkTrainer):
 
     losses = ("loss", "disc_loss", "adversarial_loss")
 
+    def __init__(self, *args: Any, padding: str = ZERO, **options: Any) -> None:
+        """`padding`: what D's convolutions see beyond the edge."""
+        self._padding = padding
+        super().__init__(*args, **options)
+
     def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
         config, size = self.config, self.communicator.ranks.size
-        self.discriminator = _discriminator(self.model, config)
+        self.discriminator = _discriminator(self.model, config, self._padding)
         generator = build_optimizer(config, steps_per_epoch, size, ADAM_BETA_1)
         opponent = build_optimizer(_of_discriminator(config), steps_per_epoch, size, ADAM_BETA_1)
         return (
@@ -70,7 +76,7 @@ class CGANTrainer(NetworkTrainer):
         return pair[0][:, 0], pair[1][:, 0]
 
 
-def _discriminator(model: PhysicalModel, config: TrainingConfig) -> keras.Model:
+def _discriminator(model: PhysicalModel, config: TrainingConfig, padding: str) -> keras.Model:
     spec = model.spec
     return build_discriminator(
         n_condition=spec.n_condition,
@@ -79,6 +85,7 @@ def _discriminator(model: PhysicalModel, config: TrainingConfig) -> keras.Model:
         n_filters=config.n_disc_filters,
         n_blocks=config.n_disc_blocks,
         dropout_rate=config.disc_dropout_rate,
+        padding=padding,
     )
 
 

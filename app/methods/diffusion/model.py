@@ -119,6 +119,7 @@ def _network(
             blocks=config.unet_blocks,
             dropout_rate=experiment.model.dropout_rate,
             embedding=config.noise_embedding,
+            padding=experiment.model.padding,
         ),
         n_fields=len(spec.outputs),
         n_condition=spec.n_condition + (len(spec.outputs) if guessed else 0),

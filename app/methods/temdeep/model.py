@@ -52,6 +52,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
         n_filters=config.n_filters,
         n_blocks=config.n_blocks,
         activation=config.activation,
+        padding=config.padding,
     )
     logging.info("network: %d weights", network.count_params())
     return TemporalModel(spec, _arrays(shards), network)
