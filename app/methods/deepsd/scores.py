@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from app.baselines.base import coarse_inputs, time_blocks
 from app.data.shards import Shards
@@ -31,9 +32,9 @@ class StageScore:
 
     number: int
     cells: int
-    alone: np.ndarray
-    joined: np.ndarray
-    summed: np.ndarray
+    alone: NDArray[np.float64]
+    joined: NDArray[np.float64]
+    summed: NDArray[np.float64]
 
 
 def score_stages(

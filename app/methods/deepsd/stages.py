@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 from absl import logging
+from numpy.typing import NDArray
 
 from app.baselines.interpolation import match_channels
 from app.data.shards import Shards
@@ -44,6 +45,7 @@ from app.training.base import NetworkTrainer
 from app.training.density import fit_dense_weights, write_dense_weights
 from app.training.loop import Loop, already_trained, remake_small_files
 
+Fields = NDArray[np.float32]
 FINETUNE_SHARE = 0.1  # of the learning rate, where --finetune_rate does not say otherwise
 
 
@@ -248,7 +250,7 @@ class _Parts:
         )
 
 
-def _coarsened(shards: Shards, factor: int) -> Callable[[np.ndarray], np.ndarray] | None:
+def _coarsened(shards: Shards, factor: int) -> Callable[[Fields], Fields] | None:
     """From fields (n, y, x, C) to their block means; None for the finest."""
     if factor == 1:
         return None

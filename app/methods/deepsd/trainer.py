@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import NDArray
 
 from app.distributed import Communicator
 from app.losses.dense import DenseWeights
@@ -39,7 +40,7 @@ class StageTrainer(NetworkTrainer):
         *,
         means: BlockMeans,
         steps_per_epoch: int,
-        data_range: np.ndarray,
+        data_range: NDArray[np.float64],
         dense: DenseWeights | None = None,
     ) -> None:
         factors = experiment.stack.sr_factors

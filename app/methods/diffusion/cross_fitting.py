@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.training.folds import fold_bounds
 from app.training.trainer import Batch
@@ -27,10 +28,10 @@ class CrossFitted:
         starts = [fold.start for fold in fold_bounds(samples, len(self.guesses))]
         self._starts = np.array(starts)
 
-    def guess(self, batch: Batch) -> np.ndarray:
+    def guess(self, batch: Batch) -> NDArray[np.float32]:
         """Encoded guesses `(B, H, W, C)` of a batch of training samples with their "index"."""
         folds = np.searchsorted(self._starts, batch["index"], side="right") - 1
-        found: np.ndarray | None = None
+        found: NDArray[np.float32] | None = None
         for k in np.unique(folds):
             own = np.asarray(self.guesses[k](batch), np.float32)
             found = own.copy() if found is None else found

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from absl import logging
+from numpy.typing import NDArray
 
 from app.baselines.base import coarse_inputs, fine_values, time_blocks
 from app.baselines.ridge import Encoded
@@ -205,7 +206,7 @@ def _fit_target(
     model.fit_target(*(values.astype(np.float32) for values in (offset, scale, bounds)))
 
 
-def over_cells(moments: RunningMoments) -> tuple[np.ndarray, np.ndarray]:
+def over_cells(moments: RunningMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (C,) over time and cells, from those per cell (H, W, C)."""
     count, mean = moments.count, np.nan_to_num(moments.mean)
     total = np.maximum(count.sum(axis=(0, 1)), 1)

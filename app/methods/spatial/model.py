@@ -8,11 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 from absl import logging
+from numpy.typing import NDArray
 
 from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
 from app.data.description import DataDescription
 from app.data.shards import Shards
+from app.grids import Geometry
 from app.methods.input_sources import as_read
 from app.methods.known_inputs import known_inputs, known_targets
 from app.methods.spatial.checks import (
@@ -140,7 +142,7 @@ def model_arrays(shards: Shards) -> ModelArrays:
     )
 
 
-def _padded(values: np.ndarray, geometry: Any) -> np.ndarray:
+def _padded(values: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float64]:
     """Scaling maps on the padded grid; numbers per channel as they are."""
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
 
