@@ -66,7 +66,7 @@ class Registry:
         return getattr(import_module(module), attribute)
 
 
-EXTENSIBLE = ("backbone", "loss", "metric", "baseline", "source", "trainer")
+EXTENSIBLE = ("backbone", "loss", "metric", "time_metric", "baseline", "source", "trainer")
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
@@ -75,7 +75,8 @@ def register(kind: str, name: str, summary: str) -> Callable[[Builder], Builder]
 
     Example: `@register("loss", "log_cosh", "squared near 0, absolute far off")`
 
-    kind: one of backbone, loss, metric, baseline, source, trainer. summary: one line for lists.
+    kind: one of `EXTENSIBLE`; a time_metric scores frames filled in between known ones. summary:
+    one line for lists.
     Raises InputError for another kind, and for a name that is taken.
     """
     if kind not in EXTENSIBLE:

@@ -30,6 +30,7 @@ class InterpolationGuess(keras.layers.Layer):
     """
 
     encoded = False  # in which space it works
+    tied_to_grid = False  # whether weights belong to grid points
 
     def __init__(self, method: str, scale: int, channels: list[int], **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
@@ -75,6 +76,7 @@ class LinearGuess(keras.layers.Layer):
     """
 
     encoded = True  # in which space it works
+    tied_to_grid = True
 
     def __init__(
         self,

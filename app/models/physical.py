@@ -13,7 +13,6 @@ from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.block_means import block_mean
 from app.models.constraint import BlockConstraint
 from app.models.draws import from_distribution, from_network, network_draws, sample_seeds
-from app.models.first_guess import LinearGuess
 from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
 from app.models.layers.frames import fold, unfold
@@ -78,7 +77,7 @@ class PhysicalModel(FittedModel):
     def tied_to_grid(self) -> bool:
         """Whether weights belong to grid points, so that it serves its whole grid only."""
         localized = None not in self.network.inputs[0].shape[-3:-1]
-        return localized or isinstance(self.first_guess, LinearGuess)
+        return localized or (self.first_guess is not None and self.first_guess.tied_to_grid)
 
     def call(self, inputs: Batch, training: bool = False) -> Any:
         return self.constrain(inputs, self.unconstrained(inputs, training=training))

@@ -28,6 +28,11 @@ class ModelGuess(keras.layers.Layer):
         self.trainable = False
         self.built = True
 
+    @property
+    def tied_to_grid(self) -> bool:
+        """Whether the model's weights belong to grid points."""
+        return self.model.tied_to_grid
+
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
         return {**config, "model": keras.saving.serialize_keras_object(self.model)}
