@@ -24,6 +24,8 @@ def dress(members: int, run: Path, out: Path) -> None:
     experiment, shards, communicator = session.experiment, session.shards, session.communicator
 
     from app.baselines.base import coarse_inputs
+    from app.data.shards.identity import identity_digest
+    from app.inference.already import DATA_DIGEST
     from app.inference.dressed import DressedModel, error_deviation
     from app.inference.predict import CoarseRecord, write_record
     from app.inference.writer import Layout
@@ -54,7 +56,8 @@ def dress(members: int, run: Path, out: Path) -> None:
         members=members,
         has_times=shards.has_times,
     )
-    titled = replace(layout, attributes={"title": f"{run} dressed with normal errors"})
+    told = {"title": f"{run} dressed with normal errors", DATA_DIGEST: identity_digest(shards)}
+    titled = replace(layout, attributes=told)
     write_record(record, titled, experiment.prediction, communicator=communicator)
     metrics.run(session)
 

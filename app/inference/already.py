@@ -24,8 +24,10 @@ def settled(
     """Whether this very prediction is there; InputError where a file is that must stay.
 
     complete: whether the attributes alone say what the file is. A file that this program has not
-    written stays in a run folder; one elsewhere stays unless --overwrite is given.
+    written stays in a run folder; one elsewhere stays unless --overwrite is given, and so does the
+    prediction of the test period where files under --input are predicted, and the reverse.
     """
+    _refuse_other_kind(experiment, path, attributes)
     if complete and written_with(path, attributes, experiment.verify):
         logging.info("%s: already predicted with this model", path)
         return True
@@ -45,6 +47,20 @@ def settled(
     return False
 
 
+def _refuse_other_kind(experiment: Experiment, path: Path, attributes: Mapping[str, str]) -> None:
+    """InputError where a forecast would take the place of the test period, or the reverse."""
+    if experiment.overwrite or not path.exists() or not is_prediction(path):
+        return
+    told = attributes_of(path)
+    there, wanted = DATA_DIGEST in told, DATA_DIGEST in attributes
+    if told and there != wanted:
+        kinds = {True: "the test period", False: "files under --input"}
+        raise InputError(
+            f"{path}: is there already, the prediction of {kinds[there]}; expected another "
+            f"--save_path or --inference_save_fname for {kinds[wanted]}, or --overwrite"
+        )
+
+
 def refuse_damaged(path: Path, verify: str) -> None:
     """InputError where a prediction is not as it was written."""
     damage = None if verify == NEVER else trailer.damage(path)
@@ -58,7 +74,7 @@ def refuse_damaged(path: Path, verify: str) -> None:
 def refuse_stale(path: Path, models: list[Path], data: str) -> None:
     """InputError where a prediction is not of these models, or of data that are others by now.
 
-    data: the digest of the data that it is compared with. What a file does not tell is not judged.
+    data: the digest of the data that it is compared with.
     """
     told = attributes_of(path)
     own = hashes(models)
@@ -67,7 +83,12 @@ def refuse_stale(path: Path, models: list[Path], data: str) -> None:
             f"{path}: predicted by another model than {', '.join(map(str, models))} as it is now; "
             "run the stage test again, which predicts anew"
         )
-    if told.get(DATA_DIGEST, data) != data:
+    if DATA_DIGEST not in told:
+        raise InputError(
+            f"{path}: no prediction of a test period, but of files under --input, which have no "
+            "truth; run the stage test without --input"
+        )
+    if told[DATA_DIGEST] != data:
         raise InputError(
             f"{path}: predicted from other data than there are now; run the stage test again, "
             "which predicts anew"

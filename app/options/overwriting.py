@@ -13,7 +13,7 @@ from app.data.reading.paths import LOCAL_ADDRESS, REMOTE, expand, is_source, loc
 from app.errors import InputError
 from app.options.experiment import Experiment
 from app.options.readers import path
-from app.running.run_files import contents, is_prediction, other_run
+from app.running.run_files import RUN_MARKS, contents, is_prediction, other_run
 
 Named = tuple[str, Path]  # the flag, or the part of the data, and where it leads
 
@@ -29,7 +29,7 @@ def check_clearing(experiment: Experiment) -> None:
     folder = experiment.guarded_path
     if not os.path.lexists(folder):
         return
-    reason = _place(folder) or _reading(experiment, folder) or _other(folder)
+    reason = _place(folder) or _reading(experiment, folder) or _other(folder) or _not_a_run(folder)
     if reason is not None:
         raise InputError(
             f"--overwrite with --save_path={folder}: {reason}; choose a folder for this run alone"
@@ -101,6 +101,14 @@ def _other(folder: Path) -> str | None:
         return f"holds another run, {inner}"
     links = contents(folder).links
     return f"{links[0]} in it is a link, which is not followed" if links else None
+
+
+def _not_a_run(folder: Path) -> str | None:
+    """Files named as a run's are the user's own, where nothing says that a run was here."""
+    own = contents(folder).own
+    if not own or any((folder / name).exists() for name in RUN_MARKS):
+        return None
+    return f"holds {own[0]}, but none of {', '.join(RUN_MARKS)}: no run is known to have been here"
 
 
 def _read(experiment: Experiment) -> Iterator[Named]:

@@ -17,6 +17,7 @@ PREDICTION = "y_hat.nc"
 SOURCE = "finescale"  # how the attribute `source` of predicted fields begins
 MEMBER_FLAGFILE = "member.cfg"  # what a sweep puts into the folder of a member
 MEMBER = (MEMBER_FLAGFILE, "finished.cfg", "exit_code", "log.txt")
+RUN_MARKS = (FLAGFILE, "provenance.json", MEMBER_FLAGFILE)  # what tells a run's folder
 PRESENT = frozenset({"status.json", ".lock", ".launch"})  # of calls that may be at work
 FIELDS = ("dense_weights.nc", "input_climate.nc")
 FIGURES = (

@@ -146,7 +146,8 @@ class RunFolder:
 
     def _learnt(self) -> str:
         """What is there of an earlier training, which a new one would go on with; "" if nothing."""
-        for path in (self.checkpoints / "last", *self.checkpoints.glob("step-*"), self.model):
+        steps = self.checkpoints.glob("step-*")
+        for path in (self.checkpoints / "last", *steps, self.model, self.history):
             if path.exists():
                 return path.relative_to(self.path).as_posix()
         return ""

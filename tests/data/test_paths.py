@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from shard_helpers import field, write
 
+from app.data.reading.files import identity
 from app.data.reading.paths import absolute, expand, separate
 from app.data.reading.plain_description import from_files
 from app.data.reading.sources import open_source
@@ -232,3 +233,19 @@ def test_files_in_a_folder_with_brackets_are_one_record(tmp_path: Path) -> None:
     assert described is not None
     fields = open_source(described).read(np.arange(20))[0]
     np.testing.assert_array_equal(fields, record.values)
+
+
+@pytest.mark.parametrize("place", [0, 66_766, (1 << 20) - 1])
+def test_any_byte_of_a_small_file_counts(place: int, tmp_path: Path) -> None:
+    """Also where its size and time have been put back."""
+    path = tmp_path / "data.nc"
+    content = bytearray(1 << 20)
+    path.write_bytes(content)
+    os.utime(path, (1e9, 1e9))
+    before = identity(str(path))
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, (1e9, 1e9))
+    after = identity(str(path))
+    assert before[:3] == after[:3]
+    assert before != after

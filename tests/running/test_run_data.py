@@ -245,7 +245,8 @@ def test_a_prediction_of_a_model_trained_further_is_refused(tmp_path: Path) -> N
     model.write_bytes(b"two epochs")
     with pytest.raises(InputError, match=r"y.nc: predicted by another model than .*model.keras"):
         refuse_stale(path, [model], "d")
-    refuse_stale(predicted(tmp_path / "old.nc"), [model], "d")  # which tells nothing
+    with pytest.raises(InputError, match="no prediction of a test period"):
+        refuse_stale(predicted(tmp_path / "forecast.nc"), [], "d")
 
 
 def test_a_prediction_from_other_data_is_refused(place: Path) -> None:

@@ -242,6 +242,17 @@ def test_folders_that_are_more_than_a_runs(place: Path, argv: list[str], expecte
     options.build(*options.parse(["train", "--scale=4", *argv]))  # nothing would be removed
 
 
+def test_a_folder_that_was_never_a_runs_keeps_files_of_such_names(place: Path) -> None:
+    own = place / "own"
+    put(own, ("history.csv", "metrics/summary.csv", "checkpoints/mine/w.bin"))
+    argv = [*DATA, "train", "--scale=4", f"--save_path={HERE}/own"]
+    with pytest.raises(InputError, match=r"history\.csv, but none of experiment\.cfg, provenance"):
+        options.build(*options.parse([*argv, "--overwrite"]))
+    folder = RunFolder(own)
+    with pytest.raises(InputError, match=r"holds history\.csv of a run whose experiment\.cfg"):
+        folder.check(values(), overwrite=False)
+
+
 @pytest.mark.parametrize("folder", ["runs/a", "runs/full", "work/here", "new"])
 def test_folders_of_one_run_are_taken(place: Path, folder: str) -> None:
     argv = ["train", "--scale=4", "--overwrite", f"--save_path={HERE}/{folder}", *DATA]
@@ -335,6 +346,21 @@ def test_a_users_file_in_the_place_of_the_prediction_stays(place: Path) -> None:
         settled(experiment, experiment.prediction, {**FROM, "model_sha256": "9"})
     experiment.prediction.write_bytes(b"damaged")
     assert not settled(experiment, experiment.prediction, FROM)
+
+
+def test_a_forecast_does_not_take_the_place_of_the_test_period(place: Path) -> None:
+    run = place / "runs" / "a"
+    experiment = built("test", f"--save_path={run}")
+    scored = {**FROM, "data_sha256": "d"}
+    predicted(experiment.prediction, data_sha256="d")
+    with pytest.raises(InputError, match=r"the prediction of the test period; expected another"):
+        settled(experiment, experiment.prediction, FROM)
+    assert not settled(experiment, experiment.prediction, {**scored, "data_sha256": "e"})
+    overwriting = built("test", f"--save_path={run}", "--overwrite")
+    assert not settled(overwriting, experiment.prediction, {**FROM, "model_sha256": "9"})
+    predicted(experiment.prediction)
+    with pytest.raises(InputError, match=r"the prediction of files under --input; expected"):
+        settled(experiment, experiment.prediction, scored)
 
 
 def test_output_of_another_model_stays_without_overwrite(place: Path) -> None:

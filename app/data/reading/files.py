@@ -18,7 +18,8 @@ from app.data.reading.grib import open_messages
 from app.data.reading.paths import REMOTE
 from app.errors import InputError, one_line
 
-SAMPLES, SAMPLE_BYTES = 16, 4096  # of a file's content, or of a folder's files
+SAMPLES, SAMPLE_BYTES = 16, 4096  # of a large file's content, or of a folder's files
+READ_WHOLE = 1 << 20  # bytes of a file up to which all of its content counts
 UNDECODED: dict[str, Any] = {"cache": False, "decode_cf": False}
 STORED: dict[str, Any] = {
     "mask_and_scale": False,
@@ -170,11 +171,14 @@ def _spread(items: Sequence[Any]) -> list[Any]:
 
 
 def _sampled(path: Path) -> bytes:
-    """Blocks of a file, spread over its length."""
+    """All of a small file, of a large one blocks spread over its length."""
     blocks = []
     try:
         with path.open("rb") as file:
-            for start in _spread(range(0, os.fstat(file.fileno()).st_size, SAMPLE_BYTES)):
+            size = os.fstat(file.fileno()).st_size
+            if size <= READ_WHOLE:
+                return file.read()
+            for start in _spread(range(0, size, SAMPLE_BYTES)):
                 file.seek(start)
                 blocks.append(file.read(SAMPLE_BYTES))
     except OSError as error:
