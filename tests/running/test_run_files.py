@@ -355,7 +355,7 @@ def test_a_forecast_does_not_take_the_place_of_the_test_period(place: Path) -> N
     predicted(experiment.prediction, data_sha256="d")
     with pytest.raises(InputError, match=r"the prediction of the test period; expected another"):
         settled(experiment, experiment.prediction, FROM)
-    assert not settled(experiment, experiment.prediction, {**scored, "data_sha256": "e"})
+    assert not settled(experiment, experiment.prediction, {**scored, "data_fingerprint": "3"})
     overwriting = built("test", f"--save_path={run}", "--overwrite")
     assert not settled(overwriting, experiment.prediction, {**FROM, "model_sha256": "9"})
     predicted(experiment.prediction)
