@@ -43,7 +43,7 @@ STAGES = ("prepare", "train", "test", "metrics")
 FLAGS = (
     *QUICK,
     *("--data=waves.nc", "--variable=t2m", "--static=waves.nc:orography", "--scale=4"),
-    *("--epochs=2", "--dropout_rate=0.2", "--ema=0.9", "--noverbose"),
+    *("--epochs=2", "--dropout_rate=0.2", "--ema_decay=0.9", "--noverbose"),
     *("--checkpoint_every=4", "--save_path=disk/run", "--cache_dir=disk/cache"),
 )
 

@@ -23,7 +23,7 @@ from app.options.reader import given_names, kept_values, parse, value_of, withou
 from app.options.sampling import SamplingConfig
 from app.options.stack import JOIN, StackConfig
 from app.options.sweep import SweepConfig
-from app.options.table import FLAGS_BY_NAME, FREE_FLAGS, SECTIONS
+from app.options.table import FLAGS_BY_NAME, FREE_FLAGS, KNOWN, SECTIONS, main_name
 from app.options.temporal import TemporalConfig
 from app.options.training import AMOUNT_LOSS, TrainingConfig, TransferConfig
 from app.options.writer import ALL, as_flagfile, help_text
@@ -35,6 +35,7 @@ __all__ = [
     "FLAGS_BY_NAME",
     "FREE_FLAGS",
     "JOIN",
+    "KNOWN",
     "SECTIONS",
     "DiffusionConfig",
     "Experiment",
@@ -57,6 +58,7 @@ __all__ = [
     "given_names",
     "help_text",
     "kept_values",
+    "main_name",
     "parse",
     "time_steps",
     "value_of",

@@ -22,7 +22,9 @@ class DiffusionConfig(Options):
     noise_log_mean: float = option(
         -0.5, "Mean of log noise level in training (edm).", bounds=Bounds(-30, 30)
     )
-    noise_log_std: float = option(1.2, "Its standard deviation (edm).", bounds=above(0, 30))
+    noise_log_std: float = option(
+        1.2, "Standard deviation of the log noise level in training (edm).", bounds=above(0, 30)
+    )
     sigma_min: float = option(0.004, "Lowest noise level in sampling (edm).", bounds=above(0, 1e6))
     sigma_max: float = option(80.0, "Highest noise level in sampling (edm).", bounds=above(0, 1e6))
     min_snr: float = option(
@@ -71,8 +73,11 @@ class DiffusionConfig(Options):
         "Width of each level of the denoising U-Net.",
         read=whole_numbers(1, MAX_MULTIPLIER),
     )
-    is_attention: tuple[bool, ...] = option(
-        "F,F,T,T", "Which of these levels have self-attention.", read=truths
+    attention_levels: tuple[bool, ...] = option(
+        "F,F,T,T",
+        "Which of these levels have self-attention.",
+        read=truths,
+        aliases=("is_attention",),
     )
     unet_blocks: int = option(2, "Residual blocks on each level.", bounds=Bounds(1, 1000))
     noise_embedding: str = registered("positional", "How the network is told the noise level.")
@@ -88,8 +93,8 @@ class DiffusionConfig(Options):
             "regression is known",
         ),
         Rule(
-            lambda d: len(d.channel_multipliers) != len(d.is_attention),
-            "--is_attention: expected one of T, F for each of the {levels} levels of "
+            lambda d: len(d.channel_multipliers) != len(d.attention_levels),
+            "--attention_levels: expected one of T, F for each of the {levels} levels of "
             "--channel_multipliers, received {attending}",
         ),
         Rule(
@@ -113,4 +118,4 @@ class DiffusionConfig(Options):
     @property
     def attending(self) -> int:
         """Levels of which it is said whether they have self-attention."""
-        return len(self.is_attention)
+        return len(self.attention_levels)

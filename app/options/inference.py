@@ -41,10 +41,15 @@ class PredictionOptions(Options):
         kind="floats",
     )
     sampler: str = registered("heun", "How a diffusion model draws members.")
-    sampling_steps: int = option(18, "Noise levels it passes.", bounds=Bounds(1, 100_000))
+    sampling_steps: int = option(
+        18, "Number of denoising steps when sampling.", bounds=Bounds(1, 100_000)
+    )
     ddim_eta: float = option(0.0, "Share of fresh noise in the sampler ddim.", bounds=SHARE)
-    noise_correlation: float = option(
-        0.0, "Correlation of its noise from one time step to the next.", bounds=BELOW_ONE
+    noise_lag1_correlation: float = option(
+        0.0,
+        "Correlation of its noise from one time step to the next.",
+        bounds=BELOW_ONE,
+        aliases=("noise_correlation",),
     )
     tile_size: int | None = option(
         None, "Predict in tiles of this many fine cells a side.", bounds=Bounds(1, COUNT)

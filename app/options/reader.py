@@ -12,7 +12,7 @@ from app.data.reading.paths import separate
 from app.errors import InputError, one_line
 from app.options.data import DATA_WAYS
 from app.options.option import LISTS, Values, value_from_text
-from app.options.table import FLAGS_BY_NAME
+from app.options.table import FLAGS_BY_NAME, KNOWN, main_name
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")
@@ -77,14 +77,14 @@ def without(argv: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
 
 def value_of(name: str, text: str, where: str = "command line") -> Any:
     """The value of a known flag from its text; InputError where it does not take it."""
-    return value_from_text(FLAGS_BY_NAME[name], text, where)
+    return value_from_text(KNOWN[name], text, where)
 
 
 def _name_of(argument: str) -> str:
     """The flag that `--name=value`, `--name` or `--noname` speaks of."""
     name = argument.lstrip("-").partition("=")[0]
-    negated = name.startswith("no") and name not in FLAGS_BY_NAME and name[2:] in FLAGS_BY_NAME
-    return name[2:] if negated else name
+    negated = name.startswith("no") and name not in KNOWN and name[2:] in KNOWN
+    return main_name(name[2:] if negated else name)
 
 
 def _joined(argv: Sequence[str]) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
             yield argument
             continue
         name, equals, _ = argument.lstrip("-").partition("=")
-        takes_value = name == "flagfile" or (name in FLAGS_BY_NAME and not FLAGS_BY_NAME[name].bare)
+        takes_value = name == "flagfile" or (name in KNOWN and not KNOWN[name].bare)
         dashed = "--" + argument.lstrip("-")
         if equals or not takes_value:
             yield dashed
@@ -156,15 +156,16 @@ def _assign(values: Values, arguments: Assignments, any_name: bool) -> None:
     for argument, where in arguments:
         name, equals, text = argument[2:].partition("=")
         name = name.strip()
-        if not equals and name.startswith("no") and name not in FLAGS_BY_NAME:
+        if not equals and name.startswith("no") and name not in KNOWN:
             name, equals, text = name[2:], "=", "false"
-        flag = FLAGS_BY_NAME.get(name)
+        flag = KNOWN.get(name)
         if flag is None:
             raise InputError(f"{where}: {_unknown_flag(argument)}")
         if not equals and not flag.bare:
             raise InputError(f"{where}: --{name} needs a value (--{name}=…)")
         if any_name and flag.registry and equals:
             flag = replace(flag, kind="text")
+        name = flag.name
         value = value_from_text(flag, text.strip() if equals else "true", where)
         if flag.kind in LISTS and name in begun and None not in (value, values[name]):
             value = (*values[name], *value)
@@ -185,4 +186,4 @@ def _replace_data(values: Values, begun: set[str]) -> None:
 
 def _unknown_flag(argument: str) -> str:
     name = argument[2:].partition("=")[0]
-    return unknown("flag", name, tuple(FLAGS_BY_NAME)).partition("; known:")[0] + "; see --help"
+    return unknown("flag", name, tuple(KNOWN)).partition("; known:")[0] + "; see --help"

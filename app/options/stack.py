@@ -38,8 +38,11 @@ class StackNetworkOptions(Options):
     srcnn_kernels: tuple[int, ...] = option(
         "9,1,5", "Kernel sizes of an SRCNN's layers.", read=whole_numbers(1, MAX_KERNEL)
     )
-    srcnn_rates: tuple[float, ...] = option(
-        (1.0, 1.0, 0.1), "Multiples of --learning_rate for an SRCNN's layers.", bounds=above(0, 1e6)
+    srcnn_lr_multipliers: tuple[float, ...] = option(
+        (1.0, 1.0, 0.1),
+        "Multiples of --learning_rate for an SRCNN's layers.",
+        bounds=above(0, 1e6),
+        aliases=("srcnn_rates",),
     )
     srcnn_residual: bool = option(False, "An SRCNN corrects the interpolated predictand.")
 
@@ -78,8 +81,9 @@ class StackConfig(StackNetworkOptions, StackTrainingOptions):
             "for each layer and one for the last, {layers} in all",
         ),
         Rule(
-            lambda s: len(s.srcnn_rates) != s.layers,
-            "--srcnn_rates={srcnn_rates}: expected {layers} numbers, one for each layer",
+            lambda s: len(s.srcnn_lr_multipliers) != s.layers,
+            "--srcnn_lr_multipliers={srcnn_lr_multipliers}: expected {layers} numbers, one for "
+            "each layer",
         ),
         Rule(
             lambda s: s.sr_stage is not None and s.sr_stage not in s.choices,

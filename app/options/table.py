@@ -59,5 +59,12 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
     for section, groups in GROUPS.items()
 }
 FLAGS_BY_NAME: dict[str, Option] = {one.name: one for part in SECTIONS.values() for one in part}
+# With the names that flags had before, which still read.
+KNOWN = FLAGS_BY_NAME | {alias: one for one in FLAGS_BY_NAME.values() for alias in one.aliases}
 # Flags that may differ between two calls on one run folder.
 FREE_FLAGS = frozenset(name for name, one in FLAGS_BY_NAME.items() if one.free)
+
+
+def main_name(name: str) -> str:
+    """The name that a flag has today, of any that it had; other names as they are."""
+    return KNOWN[name].name if name in KNOWN else name

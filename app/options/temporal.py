@@ -54,18 +54,20 @@ class TripleOptions(Options):
         bounds=Bounds(0, COUNT),
         free=True,
     )
-    pretrain_span: int = option(
+    max_triplet_span: int = option(
         2,
         "Longest interval between the outer frames of a triple, in input steps, 2 to 4.",
         bounds=Bounds(2, 4),
+        aliases=("pretrain_span",),
     )
     coherence_weight: float = option(
         1.0, "Weight of coherence beside the triples' loss.", bounds=Bounds(0, WEIGHT)
     )
-    smooth_space: float = option(
+    flow_tv_weight: float = option(
         0.01,
         "Weight of the total variation of the flow, or without it of the correction.",
         bounds=Bounds(0, WEIGHT),
+        aliases=("smooth_space",),
     )
     smooth_time: float = option(
         0.01, "Weight of the second difference in time.", bounds=Bounds(0, WEIGHT)

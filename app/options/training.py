@@ -131,10 +131,11 @@ class DescentOptions(Options):
         bounds=Bounds(-1, COUNT),
     )
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW).", bounds=Bounds(0, 1e6))
-    ema: float = option(
+    ema_decay: float = option(
         0.0,
         "Decay of the averaged weights that are validated and saved; 0: none.",
         bounds=BELOW_ONE,
+        aliases=("ema",),
     )
     left_out_fold: tuple[int, int] | None = option(
         None, "k/K: train without the k-th of K contiguous parts of the training period.", read=fold

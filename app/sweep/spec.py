@@ -14,7 +14,7 @@ from app.data.reading.paths import local
 from app.data.reading.yaml_text import read_yaml
 from app.data.reading.yaml_values import shown
 from app.errors import InputError
-from app.options import FLAGS_BY_NAME, SECTIONS, as_text, value_of
+from app.options import KNOWN, SECTIONS, as_text, main_name, value_of
 from app.registry import unknown
 
 FLAGFILE, SEED = "flagfile", "seed"
@@ -57,7 +57,7 @@ def canonical(changes: Mapping[str, str]) -> Changes:
     """Changes as they compare: values as flags are written back, files by their full path."""
     return {
         name: str(Path(text).resolve()) if name == FLAGFILE else as_text(value_of(name, text))
-        for name, text in sorted(changes.items())
+        for name, text in sorted((main_name(name), text) for name, text in changes.items())
     }
 
 
@@ -66,7 +66,7 @@ def _from_text(text: str) -> Spec:
     axes: dict[str, list[str]] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, equals, values = part.partition("=")
-        name = name.strip().lstrip("-")
+        name = main_name(name.strip().lstrip("-"))
         if not equals or not values.strip():
             raise InputError(
                 f"--sweep: expected FLAG=VALUE,VALUE or a .yml file, received {part!r}"
@@ -101,8 +101,12 @@ def _from_yaml(name: str) -> Spec:
     if content.get("flagfiles"):
         axes[FLAGFILE] = reader.texts(FLAGFILE, content["flagfiles"])
     for flag, values in content.items():
-        if flag not in KEYS:
-            axes[str(flag)] = reader.texts(str(flag), values)
+        if flag in KEYS:
+            continue
+        name = main_name(str(flag))
+        if name in axes:
+            raise InputError(f"{path}: {name} is named twice")
+        axes[name] = reader.texts(name, values)
     seeds = reader.seeds(content.get("seeds"))
     included = [reader.selection(entry, "include") for entry in _list(content.get("include"))]
     members = (*(_product(axes) if axes else ()), *included)
@@ -146,8 +150,8 @@ class _YamlReader:
         if not isinstance(entry, dict) or not entry:
             raise InputError(f"{self.where}: {key}: expected FLAG: VALUE, received {shown(entry)}")
         return {
-            str(name): self.checked(str(name), [self.text(str(name), value)])[0]
-            for name, value in entry.items()
+            name: self.checked(name, [self.text(name, value)])[0]
+            for name, value in ((main_name(str(given)), value) for given, value in entry.items())
         }
 
     def pair(self, entry: Any) -> tuple[Changes, Changes]:
@@ -168,9 +172,8 @@ def _checked(name: str, texts: list[str], where: str) -> list[str]:
     if name != FLAGFILE:
         if name in OWN_FLAGS:
             raise InputError(f"{where}: --{name} belongs to the whole sweep and cannot be swept")
-        if name not in FLAGS_BY_NAME:
-            known = tuple(FLAGS_BY_NAME)
-            text = unknown("flag", name, known).partition("; known:")[0]
+        if name not in KNOWN:
+            text = unknown("flag", name, tuple(KNOWN)).partition("; known:")[0]
             raise InputError(f"{where}: {text}; see --help")
         for text in texts:
             value_of(name, text, where)

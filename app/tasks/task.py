@@ -96,6 +96,6 @@ def attributes(models: Sequence[Path], session: Session) -> dict[str, str]:
         "quantiles": f"{inference.write_quantiles}",
         "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
-        f"eta {inference.ddim_eta}, noise correlation {inference.noise_correlation}",
+        f"eta {inference.ddim_eta}, noise correlation {inference.noise_lag1_correlation}",
         "history": history_line(command_line(sys.argv)),
     }

@@ -152,8 +152,8 @@ class NetworkTrainer(ABC):
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within it the model has its averaged weights, where --ema asks for them."""
-        if not self.config.ema:
+        """Within it the model has its averaged weights, where --ema_decay asks for them."""
+        if not self.config.ema_decay:
             yield
             return
         weights = self.learners[0].weights
@@ -280,8 +280,8 @@ def build_optimizer(
     common = {
         "learning_rate": learning_rate(config, steps_per_epoch, size),
         "beta_1": beta_1,
-        "use_ema": config.ema > 0,
-        "ema_momentum": config.ema,
+        "use_ema": config.ema_decay > 0,
+        "ema_momentum": config.ema_decay,
         "global_clipnorm": config.gradient_clip or None,
     }
     kind = keras.optimizers.Adam

@@ -155,7 +155,7 @@ def test_validation_is_the_same_between_epochs_and_training_is_not() -> None:
 @pytest.mark.parametrize("formulation", ["edm", "x0"])
 def test_it_learns(formulation: str) -> None:
     """The residual of repeated cells is not noise: what is left falls well below 1."""
-    trained, data = trainer(formulation=formulation, ema=0.9), batch()
+    trained, data = trainer(formulation=formulation, ema_decay=0.9), batch()
     data["hr"] = data["coarse"].repeat(SCALE, axis=1).repeat(SCALE, axis=2)
     first = trained.validate(iter([data]))
     for _ in range(60):
@@ -166,7 +166,7 @@ def test_it_learns(formulation: str) -> None:
 
 def test_averaged_weights_are_exact() -> None:
     """a ← decay·a + (1 - decay)·w after every step, from the first step's weights on."""
-    trained, data = trainer(ema=0.7), batch()
+    trained, data = trainer(ema_decay=0.7), batch()
     average: list[np.ndarray] | None = None
     for _ in range(4):
         trained.train_step(data)
@@ -269,11 +269,16 @@ def experiment(*argv: str) -> Experiment:
 
 def test_flags_reach_their_parts() -> None:
     found = experiment(
-        *("--channel_multipliers=1,3", "--is_attention=F,T", "--sampler=ddim", "--ddim_eta=0.5"),
+        *(
+            "--channel_multipliers=1,3",
+            "--attention_levels=F,T",
+            "--sampler=ddim",
+            "--ddim_eta=0.5",
+        ),
         *("--write_quantiles=0.05,0.95", "--sampling_steps=7", "--formulation=v"),
     )
     assert found.diffusion.channel_multipliers == (1, 3)
-    assert found.diffusion.is_attention == (False, True)
+    assert found.diffusion.attention_levels == (False, True)
     assert found.diffusion.formulation == "v"
     assert (found.inference.sampler, found.inference.sampling_steps) == ("ddim", 7)
     assert found.inference.write_quantiles == (0.05, 0.95)
@@ -283,8 +288,8 @@ def test_flags_reach_their_parts() -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--is_attention=T"],
-        ["--is_attention=1,2,3,4"],
+        ["--attention_levels=T"],
+        ["--attention_levels=1,2,3,4"],
         ["--channel_multipliers=1,x"],
         ["--channel_multipliers=1,0,2,2"],
         ["--n_channels=0"],
@@ -306,7 +311,7 @@ def test_flags_reach_their_parts() -> None:
         ["--gradient_clip=-1"],
         ["--sampling_steps=0"],
         ["--ddim_eta=2"],
-        ["--noise_correlation=1"],
+        ["--noise_lag1_correlation=1"],
         ["--write_quantiles=0.5,1.2"],
     ],
 )

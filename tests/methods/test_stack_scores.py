@@ -22,7 +22,7 @@ def interpolating_stack(shards: MemoryShards) -> PhysicalModel:
         sr_factors=FACTORS,
         srcnn_filters=(2,),
         srcnn_kernels=(1, 1),
-        srcnn_rates=(1, 1),
+        srcnn_lr_multipliers=(1, 1),
         srcnn_residual=True,
     )
     stages = build_stages(stack, ModelConfig(), n_inputs=1, n_static=1, n_outputs=1, twins=(0,))

@@ -129,7 +129,7 @@ def test_validation_loss_is_that_of_all_ranks() -> None:
 
 
 def test_averaged_weights_are_the_exponential_mean_and_are_put_back() -> None:
-    decay, trained = 0.5, trainer(ema=0.5)
+    decay, trained = 0.5, trainer(ema_decay=0.5)
     mean: list[np.ndarray] = []
     for _ in range(3):
         trained.train_step(batch())

@@ -73,7 +73,7 @@ def test_ends_belong_to_an_interval_or_do_not(
     [
         *("--gradient_clip=-1", "--lr_decay_after=-1", "--learning_rate=0", "--learning_rate=1e30"),
         *("--learning_rate=1e-3,-1e-4", "--weight_decay=-1", "--min_delta=-1", "--epochs=0"),
-        *("--dropout_rate=1", "--dropout_rate=-0.1", "--ema=1.5", f"--batch_size={10**18}"),
+        *("--dropout_rate=1", "--dropout_rate=-0.1", "--ema_decay=1.5", f"--batch_size={10**18}"),
         *(f"--n_filters={10**9}", f"--members={10**9}", "--patience=-1", f"--seed={2**70}"),
         *(f"--time_window={10**9}", "--halo=1000", f"--scale={2**31 - 1}", "--huber_delta=0"),
     ],

@@ -131,7 +131,7 @@ def test_names_come_in_their_order(text: str, names: tuple[str, ...], tmp_path: 
 
 def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:
     _, values = options.parse(
-        ["--scale=5", "--learning_rate=1e-3,2e-5", "--attention", "--ema=0.9"]
+        ["--scale=5", "--learning_rate=1e-3,2e-5", "--attention", "--ema_decay=0.9"]
     )
     _, again = options.parse([write(tmp_path / "again.cfg", options.as_flagfile(values))])
     assert again == values
@@ -230,3 +230,36 @@ def test_odd_values_come_back_from_a_flagfile(odd: str, tmp_path: Path) -> None:
     assert values["data"] == f"a{odd}b.nc"
     _, again = options.parse([write(tmp_path / "again.cfg", options.as_flagfile(values))])
     assert again == values
+
+
+RENAMED = {
+    "ema": ("ema_decay", "0.9"),
+    "is_attention": ("attention_levels", "F,T"),
+    "srcnn_rates": ("srcnn_lr_multipliers", "1,0.5"),
+    "smooth_space": ("flow_tv_weight", "0.5"),
+    "pretrain_span": ("max_triplet_span", "3"),
+    "noise_correlation": ("noise_lag1_correlation", "0.5"),
+}
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_former_names_of_flags_read_and_the_new_one_is_written(old: str, tmp_path: Path) -> None:
+    new, text = RENAMED[old]
+    _, values = options.parse([f"--{new}={text}"])
+    flagfile = write(tmp_path / "a.cfg", f"--{old}={text}\n")
+    for argv in ([f"--{old}={text}"], [f"--{old}", text], [flagfile]):
+        assert options.parse(argv)[1] == values
+    assert old not in values
+    assert f"--{new}=" in options.as_flagfile(values)
+    assert options.given_names([f"--{old}={text}"]) == {new}
+    assert options.without([f"--{old}={text}"], {new}) == ()
+
+
+def test_both_names_of_a_list_make_one_list() -> None:
+    _, values = options.parse(["--srcnn_rates=1", "--srcnn_lr_multipliers=2"])
+    assert values["srcnn_lr_multipliers"] == (1.0, 2.0)
+
+
+def test_refusals_of_a_former_name_give_the_present_one() -> None:
+    with pytest.raises(InputError, match=r"--ema_decay=1\.5: expected 0 <= ema_decay < 1"):
+        options.parse(["--ema=1.5"])

@@ -55,10 +55,10 @@ def test_defaults_of_the_dataclasses_are_those_of_the_command_line() -> None:
 
 def test_fields_have_the_form_that_their_reader_gives() -> None:
     read = app.options.DiffusionConfig
-    _, values = app.options.parse(["--channel_multipliers=1,3", "--is_attention=F,T"])
+    _, values = app.options.parse(["--channel_multipliers=1,3", "--attention_levels=F,T"])
     assert values["channel_multipliers"] == "1,3"
     assert read.of(values).channel_multipliers == (1, 3)
-    assert read.of(values).is_attention == (False, True)
+    assert read.of(values).attention_levels == (False, True)
     assert read().channel_multipliers == (1, 2, 2, 4)
 
 

@@ -126,7 +126,7 @@ def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     for name, data in (("clean", clean), ("poisoned", poisoned)):
         (tmp_path / name).mkdir()
         argv = described(tmp_path / name, data)
-        asked = ["--context_frames=1", "--pretrain_span=3", "--sun_response=1,8"]
+        asked = ["--context_frames=1", "--max_triplet_span=3", "--sun_response=1,8"]
         session, learnt = trained([*argv, *asked])
         shards, steps = session.shards, session.description.time_steps
         assert steps is not None
@@ -308,7 +308,7 @@ def test_space_then_time_in_one_test(run: Run, wave_flags: list[str], tmp_path: 
 @pytest.mark.parallel
 def test_two_ranks_equal_one_with_the_doubled_batch(wave_flags: list[str], tmp_path: Path) -> None:
     common = [*wave_flags, "--nolr_scaling", "--pretrain_epochs=0", "--coherence_epochs=2"]
-    common += ["--composite_subset=all", "--context_frames=1", "--pretrain_span=3", "--noflow"]
+    common += ["--composite_subset=all", "--context_frames=1", "--max_triplet_span=3", "--noflow"]
     first, second = ranks_after_steps(tmp_path / "two", 2, [*common, "--batch_size=3"], 4)
     (one,) = ranks_after_steps(tmp_path / "one", 1, [*common, "--batch_size=6"], 4)
     for name in (name for name in one if name.startswith("w")):

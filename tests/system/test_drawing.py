@@ -11,7 +11,12 @@ import xarray as xr
 from tests.system.test_survival import started, status
 
 TRAINED = ["--trainer=DiffusionTrainer", "--first_guess=bilinear", "--epochs=1"]
-NETWORK = ["--n_channels=8", "--channel_multipliers=1,1", "--is_attention=F,F", "--unet_blocks=1"]
+NETWORK = [
+    "--n_channels=8",
+    "--channel_multipliers=1,1",
+    "--attention_levels=F,F",
+    "--unet_blocks=1",
+]
 DRAWN = ["--members=2", "--sampler=ddim", "--batch_size=2"]
 
 

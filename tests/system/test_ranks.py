@@ -34,7 +34,7 @@ CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 DIFFUSION = [
     *("--trainer=DiffusionTrainer", "--first_guess=linear", "--regression_folds=2"),
     "--regression_draws",
-    *("--n_channels=4", "--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
+    *("--n_channels=4", "--channel_multipliers=1,2", "--attention_levels=F,F", "--unet_blocks=1"),
 ]
 METHODS = {
     "supervised": ["--learning_rate=1e-2"],
@@ -67,7 +67,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(
 def test_weights_stay_identical_with_dropout_and_normalisation(
     method: list[str], data_flags: list[str], tmp_path: Path
 ) -> None:
-    flags = [*data_flags, "--dropout_rate=0.3", "--ema=0.9", "--loss=dssim_mae", *method]
+    flags = [*data_flags, "--dropout_rate=0.3", "--ema_decay=0.9", "--loss=dssim_mae", *method]
     flags.append("--input_noise=0.1")
     first, second = steps(tmp_path / "two", 2, flags, count=6)
     trained = [name for name in first if name.startswith("w")]
@@ -99,7 +99,7 @@ def test_stages_under_the_launcher(run, data_flags: list[str], tmp_path: Path) -
 def test_ranks_draw_the_same_ensemble(run, data_flags: list[str], tmp_path: Path) -> None:
     """Member for member, whatever the ranks and the batches."""
     flags = [*data_flags, *DIFFUSION, "--epochs=2", "--members=3", "--sampling_steps=4"]
-    noisy = ["--sampler=ddpm", "--noise_correlation=0.8"]
+    noisy = ["--sampler=ddpm", "--noise_lag1_correlation=0.8"]
     run("train", "test", *flags, *noisy, "--save_path=two", ranks=2)
     again = ["--model=two", "--batch_size=7", "--save_path=one"]
     run("test", *flags, *noisy, *again)

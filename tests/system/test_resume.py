@@ -15,12 +15,12 @@ from tests.system.conftest import TIME_LIMIT_S, command, environment
 
 FLAGS = [
     *("--epochs=6", "--checkpoint_every=3", "--dropout_rate=0.2"),
-    *("--normalization=bn", "--ema=0.9", "--input_noise=0.05"),
+    *("--normalization=bn", "--ema_decay=0.9", "--input_noise=0.05"),
 ]
 CGAN = ["--trainer=CGANTrainer", "--n_disc_filters=4", "--n_disc_blocks=1"]
 DIFFUSION = [
     *("--trainer=DiffusionTrainer", "--first_guess=linear", "--regression_folds=2"),
-    *("--n_channels=4", "--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
+    *("--n_channels=4", "--channel_multipliers=1,2", "--attention_levels=F,F", "--unet_blocks=1"),
 ]
 STEPS = 66  # of the whole run: 42 samples, 4 a step
 

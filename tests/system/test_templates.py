@@ -258,7 +258,7 @@ def test_preempted_training_ends_like_an_uninterrupted_one(
 ) -> None:
     """The real program on two nodes: pre-empted in mid-epoch, requeued, resumed, finished."""
     flagfile = workplace / "small.cfg"
-    method = ["--epochs=40", "--dropout_rate=0.2", "--normalization=bn", "--ema=0.9"]
+    method = ["--epochs=40", "--dropout_rate=0.2", "--normalization=bn", "--ema_decay=0.9"]
     flagfile.write_text("\n".join([*flags_for_waves(workplace), *method]), encoding="utf-8")
     program = {"PYTHON": sys.executable, "FLAGFILE": str(flagfile)}
     job = submit("preemptible.sbatch", **program)

@@ -195,7 +195,7 @@ def test_frozen_weights_keep_their_bits_and_the_others_change() -> None:
     freeze(model, "backbone")
     trainer = SupervisedTrainer(
         model,
-        TrainingConfig(learning_rate=(1e-2,), weight_decay=0.1, ema=0.9),
+        TrainingConfig(learning_rate=(1e-2,), weight_decay=0.1, ema_decay=0.9),
         Tripled(Ranks(0, 3)),
         steps_per_epoch=5,
         data_range=np.array([6.0]),

@@ -91,4 +91,6 @@ def _discriminator(model: PhysicalModel, config: TrainingConfig, padding: str) -
 
 def _of_discriminator(config: TrainingConfig) -> TrainingConfig:
     """The optimiser's options for D: a rate of its own, and no averaged weights."""
-    return replace(config, ema=0.0, learning_rate=config.disc_learning_rate or config.learning_rate)
+    return replace(
+        config, ema_decay=0.0, learning_rate=config.disc_learning_rate or config.learning_rate
+    )

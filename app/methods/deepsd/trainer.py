@@ -48,7 +48,7 @@ class StageTrainer(NetworkTrainer):
         self._means = means
         self._scale = prod(factors)
         self._given, self._wanted = prod(factors[number - 1 :]), prod(factors[number:])
-        self._rates = layer_rates(self.stage, experiment.stack.srcnn_rates)
+        self._rates = layer_rates(self.stage, experiment.stack.srcnn_lr_multipliers)
         super().__init__(
             model,
             experiment.training,

@@ -116,7 +116,7 @@ def _network(
         UNetOptions(
             channels=config.n_channels,
             multipliers=config.channel_multipliers,
-            attention=config.is_attention,
+            attention=config.attention_levels,
             blocks=config.unet_blocks,
             dropout_rate=experiment.model.dropout_rate,
             embedding=config.noise_embedding,

@@ -64,7 +64,7 @@ def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
     options = TripleOptions(
         step=_steps(experiment).input_step,
         summed=all_summed(shards.variables["hr"]),
-        span=temporal.pretrain_span,
+        span=temporal.max_triplet_span,
         subset=temporal.composite_subset,
         quantile=temporal.composite_quantile,
         coherence_from=training.pretrain_epochs,

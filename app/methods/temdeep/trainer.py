@@ -48,12 +48,12 @@ class TemDeepTrainer(NetworkTrainer):
     def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
         truth, answer, weights = self._answered(batch, training=True)
         triple = self.loss(truth, answer["field"])
-        smooth = self.config.smooth_space * total_variation(answer["smooth"])
+        smooth = self.config.flow_tv_weight * total_variation(answer["smooth"])
         coherence = tf.zeros_like(triple)
         if "window" in batch:
             coherence, jumps, rough = self._coherence(batch)
             coherence = self.config.coherence_weight * coherence
-            smooth += self.config.smooth_time * jumps + self.config.smooth_space * rough
+            smooth += self.config.smooth_time * jumps + self.config.flow_tv_weight * rough
         terms = {"triple_loss": triple, "coherence_loss": coherence, "smooth_loss": smooth}
         sums = {name: tf.reduce_sum(weights * term) for name, term in terms.items()}
         return {"loss": sum(sums.values()), **sums}, tf.reduce_sum(weights)

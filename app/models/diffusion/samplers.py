@@ -26,10 +26,10 @@ class SamplingOptions:
     noise_correlation: of the noise of neighbouring time steps.
     """
 
-    sampler: str = "heun"
-    steps: int = 18
-    eta: float = 0.0
-    noise_correlation: float = 0.0
+    sampler: str = InferenceConfig.sampler
+    steps: int = InferenceConfig.sampling_steps
+    eta: float = InferenceConfig.ddim_eta
+    noise_correlation: float = InferenceConfig.noise_lag1_correlation
 
     @classmethod
     def of(cls, inference: InferenceConfig) -> SamplingOptions:
@@ -38,7 +38,7 @@ class SamplingOptions:
             sampler=inference.sampler,
             steps=inference.sampling_steps,
             eta=inference.ddim_eta,
-            noise_correlation=inference.noise_correlation,
+            noise_correlation=inference.noise_lag1_correlation,
         )
 
 

@@ -19,13 +19,13 @@ FLAGS = (
 )
 KINDS = {
     "supervised": (
-        *(f"--epochs={EPOCHS}", "--dropout_rate=0.2", "--normalization=bn", "--ema=0.9"),
+        *(f"--epochs={EPOCHS}", "--dropout_rate=0.2", "--normalization=bn", "--ema_decay=0.9"),
         f"--checkpoint_every={CHECKPOINT_STEPS}",
     ),
     "ensemble": (
         *("--epochs=1", "--trainer=DiffusionTrainer", "--first_guess=bilinear", "--n_channels=4"),
-        *("--channel_multipliers=1,2", "--is_attention=F,F", "--unet_blocks=1"),
-        *("--members=4", "--sampling_steps=6", "--sampler=ddpm", "--noise_correlation=0.8"),
+        *("--channel_multipliers=1,2", "--attention_levels=F,F", "--unet_blocks=1"),
+        *("--members=4", "--sampling_steps=6", "--sampler=ddpm", "--noise_lag1_correlation=0.8"),
     ),
     "sweep": (
         *("--epochs=1", f"--checkpoint_every={CHECKPOINT_STEPS}"),
