@@ -11,6 +11,7 @@ from keras import ops
 from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
+from app.methods.method import trained_for
 from app.model_archive import saved_task
 from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
@@ -61,7 +62,8 @@ class TemporalModel(FittedModel):
         """A saved model in time. Raises InputError, in one line, where there is none."""
         if saved_task(Path(path)) != cls.task:
             raise InputError(
-                f"model {path}: expected a model in time (--trainer=TemDeepTrainer), found none"
+                f"model {path}: expected a model in time (--trainer={trained_for(cls.task)}), "
+                "found none"
             )
         return super().load(path)
 
