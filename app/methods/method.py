@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.errors import InputError
 from app.registry import REGISTRY
@@ -133,16 +133,3 @@ def able(ability: str) -> tuple[str, ...]:
     """Names of the methods that have an ability, in the order in which they were registered."""
     names = REGISTRY.names(KIND)
     return tuple(n for n in names if getattr(REGISTRY.resolve(KIND, n).abilities, ability))
-
-
-Kind = TypeVar("Kind", bound=type[Method])
-
-
-def register(name: str, summary: str) -> Callable[[Kind], Kind]:
-    """Class decorator: makes a method known to --trainer."""
-
-    def add(kind: Kind) -> Kind:
-        REGISTRY.add(KIND, name, summary, f"{kind.__module__}:{kind.__qualname__}")
-        return kind
-
-    return add

@@ -246,6 +246,32 @@ def test_a_whole_session_and_one_that_is_extended(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("own", "drawn"),
+    [
+        (
+            "--trainer=DiffusionTrainer --n_channels=8 --channel_multipliers=1,2 "
+            "--is_attention=F,F --unet_blocks=1 --interpolation=bilinear",
+            {"members": 2, "sampling_steps": 2, "seed": 5},
+        ),
+        ("--trainer=DeepSDTrainer --srcnn_filters=4,4 --srcnn_kernels=3,3,3", {}),
+    ],
+    ids=["diffusion", "stack"],
+)
+def test_models_that_draw_and_stacks(own: str, drawn: dict[str, int], tmp_path: Path) -> None:
+    waves(LAT, LON, 60).to_netcdf(tmp_path / "train.nc")
+    argv = [f"--data={tmp_path / 'train.nc'}", "--variable=t2m", "--scale=4", "--debug"]
+    argv += ["--threads=1", "--batch_size=4", f"--cache_dir={tmp_path / 'cache'}"]
+    run = app.Run(tmp_path / "run")
+    assert main(["train", *argv, *own.split(), f"--save_path={run.folder}"]) == 0
+    asked = [f"--{name}={value}" for name, value in drawn.items()]
+    expected = from_command_line(run, coarse(), tmp_path, *asked)
+    fine = run.model.predict(coarse(), threads=1, **drawn)
+    np.testing.assert_array_equal(fine.t2m.values, expected.values)
+    assert expected.sizes.get("member", 1) == drawn.get("members", 1)
+
+
+@pytest.mark.slow
 def test_models_in_time(tmp_path: Path) -> None:
     flags = [*described(tmp_path, moving_waves()), "--debug", "--pretrain_epochs=0", "--noflow"]
     assert main(["train", *flags, f"--save_path={tmp_path / 'run'}"]) == 0

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import InputError
-from app.methods.method import KIND, Abilities, Method, able, method_named, register
+from app.methods.method import KIND, Abilities, Method, able, method_named
 from app.options import Experiment, build, parse
-from app.registry import REGISTRY
+from app.registry import REGISTRY, register
 
 ABILITIES = {
     "SupervisedTrainer": "time_windows observations dense_weights quantiles amounts",
@@ -27,7 +27,7 @@ def own_method(monkeypatch: pytest.MonkeyPatch) -> str:
     """A method of a user's own, registered for this test alone."""
     known = {kind: dict(entries) for kind, entries in REGISTRY._entries.items()}
     monkeypatch.setattr(REGISTRY, "_entries", known)
-    register("OwnTrainer", "remembers what it was asked")(Own)
+    register("trainer", "OwnTrainer", "remembers what it was asked")(Own)
     return "OwnTrainer"
 
 
