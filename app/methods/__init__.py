@@ -1,8 +1,9 @@
 """Training methods: one room each, behind the contract of `app.methods.method`.
 
-A new method is a class and one call that registers it, in this package or in a file of a user's:
+A new method is a class and one call that registers it, in a file that --plugins names (ours stand
+in `app.registry`):
 
-    @register("MyTrainer", "what it does, in one line")
+    @app.register("trainer", "MyTrainer", "what it does, in one line")
     class MyMethod(FieldMethod):
         abilities = Abilities(observations=True)
 
@@ -14,7 +15,8 @@ A new method is a class and one call that registers it, in this package or in a 
 
 `--trainer=MyTrainer` then chooses it. It must bring
 
-- its `Abilities`: flags that need another one are refused without any code of the method's own;
+- its `Abilities`, and its `task` where that is not space: flags that need another ability are
+  refused without any code of the method's own;
 - a way to train. There are three classes to begin with:
   `FieldMethod` (`app.methods.spatial.method`) trains one network on coarse and fine fields. It
   needs `model_and_trainer`: a physical model, and a `NetworkTrainer` that says what is lowered.

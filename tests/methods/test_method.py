@@ -17,7 +17,7 @@ ABILITIES = {
     "CGANTrainer": "time_windows observations dense_weights",
     "DiffusionTrainer": "observations members",
     "DeepSDTrainer": "dense_weights",
-    "TemDeepTrainer": "in_time",
+    "TemDeepTrainer": "",
 }
 DATA = ("train", "--data=synthetic", "--variable=t2m")
 
@@ -48,6 +48,7 @@ class Own(Method):
 def test_each_can_do_what_its_users_were_told(name: str) -> None:
     able_to = {ability for ability, able in asdict(method_named(name).abilities).items() if able}
     assert able_to == set(ABILITIES[name].split())
+    assert method_named(name).task == ("time" if name == "TemDeepTrainer" else "space")
 
 
 def experiment(trainer: str, *flags: str) -> Experiment:
