@@ -57,12 +57,15 @@ def _choose_device(tf: Any, gpus: list[Any], machine: MachineConfig, ranks: Rank
     """One GPU a rank, by its number on the node; none at all for --device=CPU."""
     if machine.device == "GPU" and not gpus:
         raise InputError("--device=GPU: TensorFlow sees no GPU here; leave the flag out or say CPU")
-    if machine.device == "CPU" or not gpus:
-        tf.config.set_visible_devices([], "GPU")
-        return
-    gpu = gpus[ranks.local_rank % len(gpus)]
-    tf.config.set_visible_devices(gpu, "GPU")
-    tf.config.experimental.set_memory_growth(gpu, machine.gpu_memory_growth)
+    try:
+        if machine.device == "CPU" or not gpus:
+            tf.config.set_visible_devices([], "GPU")
+            return
+        gpu = gpus[ranks.local_rank % len(gpus)]
+        tf.config.set_visible_devices(gpu, "GPU")
+        tf.config.experimental.set_memory_growth(gpu, machine.gpu_memory_growth)
+    except RuntimeError:  # in a notebook that has used TensorFlow before
+        logging.warning("TensorFlow runs already; its devices stay as they are")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ importing Keras, which takes seconds. So they are registered right after somebod
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import PathFinder
 
@@ -56,4 +57,5 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         self._own.exec_module(module)
         sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, _Finder)]
-        import_module(CLASSES)
+        with suppress(ImportError):  # Keras itself is there, with whatever backend it has
+            import_module(CLASSES)

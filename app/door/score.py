@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,9 @@ def _evaluated(session: Session, prediction: xr.Dataset, place: Path) -> pd.Data
         prediction[variable.name] = _converted(prediction[variable.name], variable)
     source = session.description.predictand
     over = summed_over(source.aggregate if source else None)
-    return as_frame(evaluate(shards, prediction, place, candidates=(), accumulation=over).table)
+    table = evaluate(shards, prediction, place, candidates=(), accumulation=over).table
+    notes = tuple(note for note in table.notes if not note.endswith(": no samples"))
+    return as_frame(replace(table, notes=notes))
 
 
 def _converted(field: xr.DataArray, variable: Variable) -> xr.DataArray:

@@ -251,3 +251,21 @@ def test_every_rank_runs_the_plugin(tmp_path: Path, data: list[str]) -> None:
     argv = ["train", *data, *SMALL, named("log_cosh"), "--loss=log_cosh", "--save_path=two"]
     run_in(tmp_path, *argv, ranks=2)
     assert (tmp_path / "two" / "model.keras").is_file()
+
+
+@pytest.mark.slow
+def test_members_of_a_sweep_run_it(tmp_path: Path, data: list[str]) -> None:
+    """The file is named as users name it, relative to where they are."""
+    (tmp_path / "mine.py").write_text((FOLDER / "log_cosh.py").read_text())
+    argv = [
+        "sweep",
+        *data,
+        *SMALL,
+        "--plugins=mine.py",
+        "--save_path=sweep",
+        "--sweep_stages=train",
+    ]
+    run_in(tmp_path, *argv, "--sweep=loss=mae,log_cosh")
+    made = sorted(path.parent.name for path in (tmp_path / "sweep").rglob("model.keras"))
+    assert len(made) == 2
+    assert any("log_cosh" in name for name in made)
