@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
-from app.options import Experiment
 
 if TYPE_CHECKING:
     from app.data.shards import Shards

@@ -11,7 +11,7 @@ from app.data.times import Stamps
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.grids.sun import sun_response
-from app.methods.temdeep.model import fit_course
+from app.methods.temdeep.model import fit_solar_coefficients
 from app.models import Channel
 from app.models.build import precision
 from app.models.temporal import (
@@ -205,7 +205,7 @@ def test_course_of_the_sun_is_told_from_the_weather_and_restored(tmp_path: Path)
         def whole_train(self):
             return (batch_at(6.0 * k, 0.5, 2) for k in range(12))
 
-    fit_course(made, Triples())  # type: ignore[arg-type]
+    fit_solar_coefficients(made, Triples())  # type: ignore[arg-type]
     # Of one curve, ridge regression gives the share over 1 + its shrinkage, in units of 3 K.
     np.testing.assert_allclose(np.asarray(made.sunny)[..., 0, 0], share / 3 / 1.03, rtol=2e-3)
     made.save(tmp_path / "m.keras")

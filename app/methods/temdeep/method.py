@@ -94,13 +94,17 @@ class TemDeep(OnePhase):
         return network_values(experiment.model, fine, fine)
 
     def build(self, session: Session, shards: Shards) -> Parts:
-        from app.methods.temdeep.model import build_temporal_model, fit_course, triple_samples
+        from app.methods.temdeep.model import (
+            build_temporal_model,
+            fit_solar_coefficients,
+            triple_samples,
+        )
         from app.methods.temdeep.trainer import TemDeepTrainer
 
         experiment = session.experiment
         model = build_temporal_model(experiment, shards)
         samples = triple_samples(experiment, shards)
-        fit_course(model, samples)
+        fit_solar_coefficients(model, samples)
         trainer = TemDeepTrainer(
             model,
             experiment.training,

@@ -73,11 +73,11 @@ def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
     return TripleSamples(shards, options)
 
 
-def fit_course(model: TemporalModel, samples: TripleSamples) -> None:
-    """How far each cell follows the sun: ridge regression over all triples of training.
+def fit_solar_coefficients(model: TemporalModel, samples: TripleSamples) -> None:
+    """Fit how strongly each cell follows the sun: ridge regression over all training triples.
 
-    What the interpolation between the outer frames misses of the middle frame is regressed on what
-    it misses of the answers to the sun. A curve's own power times `SHRINKAGE` is added to it.
+    The error of the interpolation between the outer frames at the middle frame is regressed on
+    the same error of the solar curves. `SHRINKAGE` times a curve's own power is its penalty.
     """
     if not model.spec.sun_response:
         return
