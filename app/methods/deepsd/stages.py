@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,11 +15,17 @@ from app.baselines.interpolation import match_channels
 from app.data.shards import Shards
 from app.data.streaming.samples import FieldSamples
 from app.data.transforms import forward
-from app.errors import InputError
 from app.grids import Geometry
-from app.integrity.archives import archive_damage
 from app.losses.dense import DenseWeights
-from app.methods.deepsd.folders import stage_path
+from app.methods.deepsd.record import (
+    digests,
+    load_stage,
+    nothing_to_do,
+    record,
+    recorded,
+    refuse_missing,
+    stage_folder,
+)
 from app.methods.deepsd.trainer import StageTrainer
 from app.methods.one_phase import steps_per_epoch
 from app.methods.spatial.checks import accumulated
@@ -30,12 +33,10 @@ from app.methods.spatial.method import begin_fields
 from app.methods.spatial.model import build_model
 from app.methods.supervised.trainer import SupervisedTrainer
 from app.models.block_means import BlockMeans
-from app.models.loading import load_model
 from app.models.saving import save_model
 from app.models.spec import ModelSpec
 from app.models.stack import build_stages, join_stages
-from app.options import JOIN, Experiment, TrainingConfig
-from app.running.atomic import read_json, write_json
+from app.options import JOIN, TrainingConfig
 from app.running.changed_data import refuse_changed_data_of
 from app.running.run_data import check_same_data, facts_of_data
 from app.running.run_files import remove_training
@@ -56,14 +57,14 @@ def train_stack(session: Session) -> None:
     folder.check(experiment.flags, experiment.overwrite)
     folders = [stage_folder(folder, n) for n in range(1, len(stack.sr_factors) + 1)]
     whole = stack.sr_stage is None
-    if not experiment.overwrite and _nothing_to_do(experiment, folder, folders):
+    if not experiment.overwrite and nothing_to_do(experiment, folder, folders):
         for each in (folder, *folders) if ranks.first else ():
             remake_small_files(each)
         refuse_changed_data_of(session, folder)
         logging.info("%s: already trained; more --epochs extend it", folder.path)
         return
     if stack.sr_stage == JOIN:
-        _check_trained(folders, experiment.flags)
+        refuse_missing(folders, experiment.flags)
     if not experiment.overwrite:
         for each in (folder, *folders):
             check_same_data(each, session.shards, experiment.accept_changed_data)
@@ -77,52 +78,6 @@ def train_stack(session: Session) -> None:
         parts.train_stage(number, folders[number - 1], experiment.overwrite and not whole)
     if stack.joins:
         parts.join(folders)
-
-
-def stage_folder(folder: RunFolder, number: int) -> RunFolder:
-    """Where a stage of a run is trained."""
-    return RunFolder(stage_path(folder.path, number))
-
-
-def _nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
-    training, stack = experiment.training, experiment.stack
-    wanted = [folders[number - 1] for number in stack.numbers]
-    if not all(already_trained(each, training) for each in wanted):
-        return False
-    return not stack.joins or _joined(folder, folders, stack.finetune_joint)
-
-
-def _joined(folder: RunFolder, folders: list[RunFolder], epochs: int) -> bool:
-    """Whether model.keras is the join of these very stages, trained for so many epochs."""
-    if archive_damage(folder.model) or _recorded(folder) != _digests(folders):
-        return False
-    return not epochs or already_trained(folder, TrainingConfig(epochs=epochs))
-
-
-def _digests(folders: list[RunFolder]) -> list[str]:
-    files = [each.model for each in folders if each.model.is_file()]
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-
-
-def _record(folder: RunFolder) -> Path:
-    return folder.path / "stages" / "joined.json"
-
-
-def _recorded(folder: RunFolder) -> list[str] | None:
-    """Digests of the stages that were joined last."""
-    return (read_json(_record(folder)) or {}).get("stages")
-
-
-def _check_trained(folders: list[RunFolder], flags: dict[str, Any]) -> None:
-    """Refuse to join where a stage is missing or was trained with other flags."""
-    missing = [each.model for each in folders if not each.model.is_file()]
-    if missing:
-        raise InputError(
-            f"--sr_stage={JOIN}: no trained stage at {missing[0]}; train every stage first, "
-            f"{len(missing)} of {len(folders)} are missing"
-        )
-    for each in folders:
-        each.check(flags, overwrite=False)
 
 
 class _Parts:
@@ -187,19 +142,19 @@ class _Parts:
                 dense=dense,
             )
             self._loop(trainer, folder, experiment.training)
-        _load(stage, folder)
+        load_stage(stage, folder)
 
     def join(self, folders: list[RunFolder]) -> None:
         """Put the trained stages together, train them end to end where wanted, and save."""
         experiment, folder = self._experiment, self._session.folder
         for stage, each in zip(self.stages, folders, strict=True):
-            _load(stage, each)
-        digests, epochs = _digests(folders), experiment.stack.finetune_joint
-        fresh = _recorded(folder) != digests
+            load_stage(stage, each)
+        found, epochs = digests(folders), experiment.stack.finetune_joint
+        fresh = recorded(folder) != found
         self._communicator.barrier()  # all have looked before the first rank writes
         if self._ranks.first and fresh:
             remove_training(folder.path)
-            write_json(_record(folder), {"stages": digests})
+            record(folder, found)
         self._communicator.barrier()
         if epochs:
             self._finetune(folder, epochs)
@@ -269,15 +224,3 @@ def _encoded_bounds(shards: Shards) -> list[float]:
             shards.variables["hr"], scaling.offset, scaling.scale, strict=True
         )
     ]
-
-
-def _load(stage: keras.Model, folder: RunFolder) -> None:
-    """Give a stage the weights that its folder holds."""
-    try:
-        trained = load_model(folder.model)
-        for own, other in zip(stage.weights, trained.weights, strict=True):
-            own.assign(other)
-    except ValueError as error:  # of other shapes, or of other layers
-        raise InputError(
-            f"{folder.model}: no trained stage that fits these flags ({error})"
-        ) from error
