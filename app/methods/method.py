@@ -14,7 +14,7 @@ from app.registry import REGISTRY
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
-    from app.options import Experiment
+    from app.options import Experiment, Values
     from app.options.rules import Rule
     from app.options.sampling import StepOptions
     from app.session import Session
@@ -51,7 +51,7 @@ class Method(ABC):
     def train(self, session: Session) -> None:
         """Train, resume, or find that there is nothing left to do."""
 
-    def resolve(self, values: dict[str, Any]) -> dict[str, Any]:
+    def resolve(self, values: Values) -> Values:
         """The flags that this method reads in its own way, with what they come to.
 
         Raises InputError where they come to nothing.

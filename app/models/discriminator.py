@@ -10,6 +10,7 @@ from app.models.build import precision
 from app.models.layers import ResidualBlock
 from app.models.layers.convolutions import ZERO, convolution
 from app.models.layers.upsampling import prime_factors
+from app.options import TrainingConfig
 
 ACTIVATION = "relu"  # kinked: the mean over all cells must tell texture from smoothness
 DENSE_UNITS = 32
@@ -21,9 +22,9 @@ def build_discriminator(
     n_condition: int,
     n_fields: int,
     scale: int,
-    n_filters: int = 32,
-    n_blocks: int = 4,
-    dropout_rate: float = 0.4,
+    n_filters: int = TrainingConfig.n_disc_filters,
+    n_blocks: int = TrainingConfig.n_disc_blocks,
+    dropout_rate: float = TrainingConfig.disc_dropout_rate,
     padding: str = ZERO,
     dtype: str | None = None,
 ) -> keras.Model:

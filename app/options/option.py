@@ -33,6 +33,11 @@ KINDS = {
     "tuple[float, ...]": "floats",
     "tuple[int, ...]": "ints",
 }
+PARSERS: dict[str, type[absl_flags.ArgumentParser[Any]]] = {
+    "bool": absl_flags.BooleanParser,
+    "int": absl_flags.IntegerParser,
+    "float": absl_flags.FloatParser,
+}
 NO_NAMES = "none"
 NO_LINE = re.compile(r"[\x00\n\r\ud800-\udfff]")  # what a flagfile could not hold
 LISTS: dict[str, Callable[[str], Any]] = {"floats": float, "ints": int}
@@ -211,8 +216,4 @@ def _names(flag: Option, text: str) -> tuple[str, ...]:
 def _parser(flag: Option) -> absl_flags.ArgumentParser[Any]:
     if flag.kind == "enum":
         return absl_flags.EnumParser(flag.choices)
-    return {
-        "bool": absl_flags.BooleanParser,
-        "int": absl_flags.IntegerParser,
-        "float": absl_flags.FloatParser,
-    }[flag.kind]()
+    return PARSERS[flag.kind]()

@@ -23,7 +23,7 @@ from absl import logging
 from app import plugins
 from app.errors import InputError
 from app.integrity.records import Damaged, read_record, write_record
-from app.options import FREE_FLAGS, as_flagfile, as_text, kept_values
+from app.options import FREE_FLAGS, Values, as_flagfile, as_text, kept_values
 from app.running.atomic import write_text
 from app.running.disk_space import full, no_room
 from app.running.masking import command_line
@@ -43,7 +43,7 @@ def model_file(path: Path, flag: str) -> Path:
     return file
 
 
-def flags_digest(flags: dict[str, Any]) -> str:
+def flags_digest(flags: Values) -> str:
     """A digest of the flags that say what a run learns."""
     own = sorted((name, as_text(v)) for name, v in flags.items() if name not in FREE_FLAGS)
     return hashlib.sha256(json.dumps(own).encode()).hexdigest()
@@ -91,7 +91,7 @@ class RunFolder:
     def metrics(self) -> Path:
         return self.path / "metrics"
 
-    def check(self, flags: dict[str, Any], overwrite: bool) -> None:
+    def check(self, flags: Values, overwrite: bool) -> None:
         """Refuse a folder that other flags have made, or flags that are no longer known.
 
         Where these flags have made it, as provenance.json knows, a damaged flagfile is written
@@ -118,7 +118,7 @@ class RunFolder:
                 "choose another folder, or --overwrite to start anew"
             )
 
-    def _flagfile_damaged(self, flags: dict[str, Any]) -> bool:
+    def _flagfile_damaged(self, flags: Values) -> bool:
         """Whether the flagfile is not what it was, and these flags are those that made the run."""
         try:
             same = self.experiment.is_file() and not self.changed_flags(flags)
@@ -132,7 +132,7 @@ class RunFolder:
             return False
         return known.get(MADE_BY) == flags_digest(flags)
 
-    def begin(self, flags: dict[str, Any], overwrite: bool) -> None:
+    def begin(self, flags: Values, overwrite: bool) -> None:
         """Create the folder, anew if it is to be overwritten, and keep the flags in it."""
         if overwrite and (self.experiment.exists() or self._learnt()):
             self.clear(flags)
@@ -152,7 +152,7 @@ class RunFolder:
                 return path.relative_to(self.path).as_posix()
         return ""
 
-    def changed_flags(self, flags: dict[str, Any]) -> list[str]:
+    def changed_flags(self, flags: Values) -> list[str]:
         """What differs from the flags that made this folder: "name: before → now"."""
         if not self.experiment.exists():
             return []
@@ -202,7 +202,7 @@ class RunFolder:
         finally:
             _remove(temporary)
 
-    def clear(self, flags: dict[str, Any]) -> None:
+    def clear(self, flags: Values) -> None:
         """Remove what earlier runs have written; name what else is there, and leave it.
 
         The present run's lock and status stay.

@@ -81,7 +81,7 @@ class Planned:
     """A member with its resolved flags, ready to be written."""
 
     member: Member
-    values: dict[str, Any]
+    values: options.Values
 
 
 def plan_members(spec: Spec, sweep: SweepConfig) -> list[Planned]:
@@ -109,7 +109,7 @@ def plan_members(spec: Spec, sweep: SweepConfig) -> list[Planned]:
     ]
 
 
-def matches(selection: Mapping[str, str], changes: Changes, values: dict[str, Any]) -> bool:
+def matches(selection: Mapping[str, str], changes: Changes, values: options.Values) -> bool:
     """Whether a member has all the values of a selection, swept or not."""
     for name, text in canonical(selection).items():
         if name == FLAGFILE:
@@ -168,14 +168,14 @@ def read_members(folder: Path) -> list[Member]:
     ]
 
 
-def _values(changes: Changes, sweep: SweepConfig) -> dict[str, Any]:
+def _values(changes: Changes, sweep: SweepConfig) -> options.Values:
     """Flags of one member: command line over its flagfile, swept values over both."""
     own = [f"--{name}={text}" for name, text in changes.items()]
     _, values = options.parse([*sweep.shared, *own])
     return values
 
 
-def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: SweepConfig) -> None:
+def _refuse_impossible(wanted: list[tuple[Changes, options.Values]], sweep: SweepConfig) -> None:
     refused = 0
     for changes, values in wanted:
         try:
@@ -190,7 +190,7 @@ def _refuse_impossible(wanted: list[tuple[Changes, dict[str, Any]]], sweep: Swee
         )
 
 
-def _refuse_twins(wanted: list[tuple[Changes, dict[str, Any]]]) -> None:
+def _refuse_twins(wanted: list[tuple[Changes, options.Values]]) -> None:
     seen: dict[str, Changes] = {}
     for changes, values in wanted:
         key = options.as_flagfile({**values, "save_path": ""})
@@ -237,7 +237,7 @@ def _made_differently(one: Planned) -> bool:
     return bool(RunFolder(one.member.folder).changed_flags(one.values))
 
 
-def _portable(one: Planned) -> dict[str, Any]:
+def _portable(one: Planned) -> options.Values:
     """The member's flags without those of the sweep, which are no business of a run."""
     own = {flag.name: flag.default for flag in options.SECTIONS["SWEEP"]}
     return {**one.values, **own}

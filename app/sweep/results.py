@@ -62,7 +62,7 @@ class Result:
         return tuple(options.as_text(values[name]) for name in LOSS_FLAGS)
 
     @cached_property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> options.Values:
         """All flags of the member."""
         return options.kept_values(self.member.flagfile)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
@@ -13,7 +13,7 @@ from app.options.table import FLAGS_BY_NAME
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
-    from app.options import Experiment
+    from app.options import Experiment, Values
     from app.options.sampling import StepOptions
     from app.session import Session
 
@@ -30,7 +30,7 @@ class TemDeep(OnePhase):
 
     task = "time"
 
-    def resolve(self, values: dict[str, Any]) -> dict[str, Any]:
+    def resolve(self, values: Values) -> Values:
         """The scale is 1 unless another is asked for; --epochs is the sum of two stages'."""
         stages = [values["pretrain_epochs"], values["coherence_epochs"]]
         if values["debug"]:

@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from app.options import DiffusionConfig
+
 STEPS = 1000  # T of the discrete schedules
 LINEAR_BETAS = (1e-4, 0.02)
 COSINE_OFFSET = 0.008
@@ -50,13 +52,13 @@ class Process:
     σ_data = 1; Hang et al. 2023, arXiv:2303.09556.
     """
 
-    formulation: str = "edm"
-    schedule: str = "linear"
-    log_mean: float = -0.5
-    log_std: float = 1.2
-    sigma_min: float = 0.004
-    sigma_max: float = 80.0
-    min_snr: float = 0.0
+    formulation: str = DiffusionConfig.formulation
+    schedule: str = DiffusionConfig.noise_schedule
+    log_mean: float = DiffusionConfig.noise_log_mean
+    log_std: float = DiffusionConfig.noise_log_std
+    sigma_min: float = DiffusionConfig.sigma_min
+    sigma_max: float = DiffusionConfig.sigma_max
+    min_snr: float = DiffusionConfig.min_snr
 
     @property
     def discrete(self) -> bool:
