@@ -1,6 +1,7 @@
 """Networks and the physical model around them; importing this registers all of it with Keras."""
 
 import app.models.backbones
+import app.models.diffusion.uncertain
 import app.models.stack
 import app.models.temporal  # noqa: F401  their layers, which saved networks consist of
 from app.models.build import build_network

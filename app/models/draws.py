@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.diffusion.noise import POSITIVE
 from app.models.layers.dropout import DrawsAtInference
+from app.models.output import Quantiles
 
 
 def sample_seeds(batch: dict[str, Any], seed: int) -> list[list[int]]:
@@ -29,7 +29,7 @@ def network_draws(network: keras.Model) -> bool:
 
 
 def from_distribution(
-    output: BernoulliGammaOutput,
+    quantiles: Quantiles,
     parameters: np.ndarray,
     seeds: Sequence[Sequence[int]],
     members: int,
@@ -45,7 +45,7 @@ def from_distribution(
         return np.stack([np.random.default_rng([*own, member]).random(shape) for own in seeds])
 
     drawn = [] if levels else [random_levels(member) for member in range(members)]
-    return np.stack([output.quantiles(parameters, level) for level in levels or drawn])
+    return np.stack([quantiles(parameters, level) for level in levels or drawn])
 
 
 def from_network(

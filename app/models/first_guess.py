@@ -31,6 +31,7 @@ class InterpolationGuess(keras.layers.Layer):
 
     encoded = False  # in which space it works
     tied_to_grid = False  # whether weights belong to grid points
+    n_fits = 0  # of which members draw their own
 
     def __init__(self, method: str, scale: int, channels: list[int], **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
@@ -77,6 +78,7 @@ class LinearGuess(keras.layers.Layer):
 
     encoded = True  # in which space it works
     tied_to_grid = True
+    n_fits = 0  # of which members draw their own
 
     def __init__(
         self,

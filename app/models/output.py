@@ -8,13 +8,17 @@ masks per channel or per cell, `(C,)` or `(H, W, C)`, apply to them as they do t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from keras import ops
 
 from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.codec import Codec
+
+Quantiles = Callable[[np.ndarray, Any], np.ndarray]  # (parameters, level or levels) → (B, H, W, C)
 
 
 class Output(Protocol):
@@ -27,6 +31,10 @@ class Output(Protocol):
     @property
     def layers(self) -> int:
         """Physical fields of each predictand; they lead the axes of predictions."""
+
+    @property
+    def quantiles(self) -> Quantiles | None:
+        """Fields of a predicted distribution by level; None where none is predicted."""
 
     def encode(self, hr: Any, codec: Codec) -> Any:
         """The truth `(B, H, W, C)` as losses compare it with the encoded prediction."""
@@ -47,6 +55,7 @@ class FieldOutput:
 
     n_parameters: int = 1
     layers: int = 1
+    quantiles: ClassVar[None] = None
 
     def encode(self, hr: Any, codec: Codec) -> Any:
         return codec.encode(hr)
@@ -68,6 +77,7 @@ class QuantileOutput:
     """
 
     levels: tuple[float, ...]
+    quantiles: ClassVar[None] = None  # a set of them, and no distribution
 
     @property
     def n_parameters(self) -> int:

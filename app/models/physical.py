@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 
 from app.errors import InputError
-from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.block_means import block_mean
 from app.models.constraint import BlockConstraint
 from app.models.draws import from_distribution, from_network, network_draws, sample_seeds
@@ -230,10 +229,10 @@ class PhysicalModel(FittedModel):
                 f"--members={members}: the model predicts {layers} quantiles; expected 1 member"
             )
         inputs = as_numbers(batch)
-        output, seeds = self.output_kind, sample_seeds(batch, seed)
-        if isinstance(output, BernoulliGammaOutput) and (members > 1 or how.levels):
+        quantiles, seeds = self.output_kind.quantiles, sample_seeds(batch, seed)
+        if quantiles is not None and (members > 1 or how.levels):
             parameters = ops.convert_to_numpy(self.encoded(inputs))
-            drawn = from_distribution(output, parameters, seeds, members, how.levels)
+            drawn = from_distribution(quantiles, parameters, seeds, members, how.levels)
             return ops.convert_to_numpy(self.output_codec.clip(drawn))
         if not self.draws:
             fields = [self.predict_on_batch(inputs)] * members

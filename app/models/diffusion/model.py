@@ -14,7 +14,6 @@ from keras import ops
 from app.models.diffusion.noise import MemberNoise, keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
-from app.models.diffusion.uncertain import UncertainGuess
 from app.models.diffusion.unet import TIME_CLASSES
 from app.models.fitted import PLAIN, Batch, Drawing
 from app.models.layers.common import register
@@ -212,7 +211,7 @@ class DiffusionModel(PhysicalModel):
         }
         told, drawn = self.told(fields), []
         for member in range(members):
-            if isinstance(self.first_guess, UncertainGuess):
+            if self.first_guess is not None and self.first_guess.n_fits:
                 told = self.told({**fields, "guess": self._drawn_guess(fields, seed, member)})
             inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
             z = self._member(inputs, Window.of(self, batch), seconds, seed, member, how)
@@ -228,7 +227,7 @@ class DiffusionModel(PhysicalModel):
 
     def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Any:
         """A member's own regression, the same at all times."""
-        assert isinstance(self.first_guess, UncertainGuess)
+        assert self.first_guess is not None
         normal = keyed_generator(seed, member).standard_normal(self.first_guess.n_fits)
         encoded = self.input_codec.encode(fields["coarse"])
         return self.first_guess.drawn({"coarse": encoded, "time": fields["time"]}, normal)

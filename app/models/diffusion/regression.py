@@ -20,6 +20,7 @@ class ModelGuess(keras.layers.Layer):
     """
 
     encoded = False  # in which space it works
+    n_fits = 0  # of which members draw their own
 
     def __init__(self, model: PhysicalModel, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
