@@ -15,6 +15,7 @@ from app.data.reading.paths import is_source
 from app.distributed import Communicator, connect
 from app.distributed.team import Team
 from app.errors import InputError
+from app.inference.kept import KeptModels
 from app.options import Experiment
 from app.ranks import Ranks
 from app.running.guard import Guard
@@ -41,12 +42,15 @@ class Session:
         ranks: Ranks,
         parent: Session | None = None,
         joined: ElasticCommunicator | None = None,
+        models: KeptModels | None = None,
     ) -> None:
-        """`parent`: its ranks and guard serve here too; `joined`: ranks that have met already."""
+        """`parent`: its ranks, guard and models serve here too; `joined`: ranks that have met
+        already; `models`: those that were loaded for earlier sessions."""
         self.experiment = experiment
         self.ranks = ranks
         self.folder = RunFolder(experiment.save_path)
         self.guard: Guard = parent.guard if parent else Guard(experiment, ranks)
+        self.models: KeptModels = parent.models if parent else models or KeptModels()
         self._parent = parent
         self._joined = joined
         self.watch: Watch | None = None

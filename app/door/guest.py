@@ -14,6 +14,7 @@ import numpy as np
 
 from app import options
 from app.errors import InputError, Interrupted, RunError
+from app.inference.kept import KeptModels
 from app.ranks import Ranks
 from app.running import failure
 from app.session import Session
@@ -27,9 +28,11 @@ def run_as_guest(
     given: Mapping[str, Any],
     flagfile: str | None = None,
     verbose: bool = False,
+    models: KeptModels | None = None,
 ) -> Session:
     """Run stages with a flagfile and flags over it, on one rank; return their session.
 
+    `models`: those that earlier calls have loaded.
     Signals are left to the process: Ctrl-C raises KeyboardInterrupt, as it does everywhere.
     Raises InputError for what is refused, RunError for what fails.
     """
@@ -38,7 +41,7 @@ def run_as_guest(
     with guest(verbose):
         with failure.reading_flags():
             _, values = options.parse([*arguments, f"--verbose={verbose}"])
-            session = Session(options.build(tuple(stages), values), Ranks())
+            session = Session(options.build(tuple(stages), values), Ranks(), models=models)
         session.guard.interruption.leave_signals()
         try:
             run_stages(session)

@@ -15,6 +15,7 @@ import xarray as xr
 from app.door.datasets import Data, as_files, names_of
 from app.door.guest import run_as_guest
 from app.errors import InputError
+from app.inference.kept import KeptModels
 from app.inference.writer import history_line
 from app.model_archive import read_config, refuse_without_plugins
 from app.plugins import use
@@ -38,11 +39,12 @@ def load(path: str | Path, plugins: str | Sequence[str] | None = None) -> Model:
 
 
 class Model:
-    """A trained model; it is read when it is used."""
+    """A trained model; it is read when it is first used, and kept as long as this object."""
 
     def __init__(self, path: Path, plugins: tuple[str, ...] = ()) -> None:
         self.path = path
         self._plugins = plugins
+        self._models = KeptModels()
 
     def __repr__(self) -> str:
         return f"Model({str(self.path)!r})"
@@ -89,7 +91,7 @@ class Model:
             own = {"model": self.path, "input": files, "save_path": place / "run"}
             own["cache_dir"] = place / "cache"
             try:
-                session = run_as_guest(["test"], own | given, verbose=verbose)
+                session = run_as_guest(["test"], own | given, verbose=verbose, models=self._models)
             except InputError as error:
                 raise InputError(str(error).replace(str(place / "input.nc"), GIVEN)) from None
             path = session.experiment.prediction

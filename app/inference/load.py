@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.grids import Geometry, same_grid
+from app.inference.kept import KeptModels
 from app.options import Experiment, InferenceConfig
 from app.running.run_folder import RunFolder, model_file
 
@@ -29,8 +30,12 @@ def trained_models(experiment: Experiment) -> list[Path]:
     return [model_file(RunFolder(own).model, f"--save_path={own}")]
 
 
-def load_models(paths: Sequence[Path], inference: InferenceConfig) -> tuple[Predicts, ModelSpec]:
+def load_models(
+    paths: Sequence[Path], inference: InferenceConfig, kept: KeptModels
+) -> tuple[Predicts, ModelSpec]:
     """One model, or the ensemble of several that were trained on the same data; in tiles.
+
+    `kept` loads them, or has them from a call before.
 
     Errors: InputError where the models do not go together, or not with what is asked of them.
     """
@@ -38,7 +43,7 @@ def load_models(paths: Sequence[Path], inference: InferenceConfig) -> tuple[Pred
     from app.inference.tiles import TiledModel
     from app.models import PhysicalModel
 
-    models = [PhysicalModel.load(path) for path in paths]
+    models = [kept.load(PhysicalModel, path) for path in paths]
     check_alike([model.spec for model in models], [str(path) for path in paths])
     spec = models[0].spec
     if spec.quantiles and (len(models) > 1 or inference.members > 1):

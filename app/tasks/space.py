@@ -103,7 +103,7 @@ def _predict_test_period(
     from app.inference.gaps import Gaps
     from app.inference.predict import CoarseRecord, write_record
 
-    model, spec = load_models(paths, session.experiment.inference)
+    model, spec = load_models(paths, session.experiment.inference, session.models)
     check_fits(spec, shards, paths[0])
     rows = np.arange(shards.size(TEST)) if known is None else known
     record = CoarseRecord(
@@ -150,7 +150,7 @@ def _predict_input(session: Session, paths: Sequence[Path], path: Path) -> None:
     }
     if settled(session.experiment, path, told):
         return
-    model, spec = load_models(paths, inference)
+    model, spec = load_models(paths, inference, session.models)
     names = {n: v for n, v in inference.input_variables.items() if n not in spec.statics}
     data = open_input(spec, inference.input, inference.uncovered, names)
     if spec.time_window is not None:

@@ -79,7 +79,7 @@ def fill_in(
     from app.models.temporal import TemporalModel
 
     experiment, inference = session.experiment, session.experiment.inference
-    model = TemporalModel.load(model_path)
+    model = session.models.load(TemporalModel, model_path)
     steps, times = steps_of(experiment, model.spec), inference.target_times
     wanted = ", ".join(times) or f"every {steps.target_step} s"
     told = told | {"steps": f"{steps.input_step} s to {wanted}"}
@@ -134,7 +134,7 @@ def known_rows(session: Session, in_time: Path) -> np.ndarray:
     from app.data.known_frames import known_frames
     from app.models.temporal import TemporalModel
 
-    spec = TemporalModel.load(in_time).spec
+    spec = session.models.load(TemporalModel, in_time).spec
     if spec.summed:
         raise InputError(
             f"--temporal_model={in_time}: parts amounts over time, which are no frames to be "
