@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module, metadata
+from logging import LogRecord
 
 from absl import flags as absl_flags
 from absl import logging
@@ -163,7 +164,7 @@ def _set_up_logging(verbose: bool, ranks: Ranks) -> None:
 class _Plain(logging.PythonFormatter):
     """The message alone; warnings and errors say what they are."""
 
-    def format(self, record):
+    def format(self, record: LogRecord) -> str:
         text = masked(record.getMessage())
         return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import plugins
+from app.arrays import Json
 from app.errors import InputError, one_line
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -31,7 +32,7 @@ TASKS_UNTOLD = {  # by class, of models from before they told their task
 }
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Json:
     """The configuration of a saved model.
 
     Raises InputError, in one line, for what is no such archive, holds anything else, or would
@@ -61,7 +62,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def refuse_without_plugins(config: dict[str, Any], path: Path) -> None:
+def refuse_without_plugins(config: Json, path: Path) -> None:
     """InputError where a model holds classes of plugins that are not in use."""
     for _, key, module in parts(config):
         if key != "module" or not isinstance(module, str) or plugins.in_use(module):

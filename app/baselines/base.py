@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.transforms import clip
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Fields(Protocol):
     @property
     def splits(self) -> tuple[str, ...]: ...
     def size(self, split: str) -> int: ...
-    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray: ...
-    def harmonics(self, split: str, indices: Any = ...) -> np.ndarray: ...
+    def read(self, role: str, split: str, indices: Array) -> Array: ...
+    def harmonics(self, split: str, indices: Any = ...) -> Array: ...
 
 
 class Baseline(Protocol):
@@ -36,12 +37,12 @@ class Baseline(Protocol):
 
     name: str
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Physical fields (n, y, x, C), float32, on the unpadded fine grid; NaN where unknown."""
         ...
 
 
-def coarse_inputs(shards: Fields, indices: np.ndarray, split: str) -> np.ndarray:
+def coarse_inputs(shards: Fields, indices: Array, split: str) -> Array:
     """Low-resolution channels and predictors side by side: (n, h, w, Cin)."""
     lr = shards.read("lr", split, indices)
     if not shards.variables.get("predictors"):
@@ -49,17 +50,18 @@ def coarse_inputs(shards: Fields, indices: np.ndarray, split: str) -> np.ndarray
     return np.concatenate([lr, shards.read("predictors", split, indices)], axis=-1)
 
 
-def time_blocks(samples: int, values_per_sample: int) -> Iterator[np.ndarray]:
+def time_blocks(samples: int, values_per_sample: int) -> Iterator[Array]:
     """Consecutive index blocks small enough that memory does not grow with the period."""
     length = max(1, BLOCK_BYTES // (8 * max(1, values_per_sample)))
     for start in range(0, samples, length):
         yield np.arange(start, min(samples, start + length))
 
 
-def clip_fields(fields: np.ndarray, variables: tuple[Variable, ...]) -> np.ndarray:
+def clip_fields(fields: Array, variables: tuple[Variable, ...]) -> Array:
     """Hold each channel of (…, C) to its variable's valid range."""
     clipped = [clip(fields[..., c], variable) for c, variable in enumerate(variables)]
-    return np.stack(clipped, axis=-1).astype(np.float32, copy=False)
+    result: Array = np.stack(clipped, axis=-1).astype(np.float32, copy=False)
+    return result
 
 
 def fine_values(shards: Shards) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation
 from app.data.moments import RunningMoments
@@ -31,7 +32,7 @@ class BiasCorrected:
             error.add(guess - shards.read("hr", "train", indices))
         self._error = error.mean
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Corrected fields (n, y, x, C), float32, held to the valid range."""
         return clip_fields(
             self._interpolation.predict(indices, split) - self._error, self._variables

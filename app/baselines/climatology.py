@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import clip_fields, fine_values, time_blocks
 from app.data.description import Variable
 from app.data.times import DAY, Stamps, modal_step
@@ -20,7 +21,7 @@ ClassLabel = tuple[int, int]  # (month, hour); hour −1 stands for the whole da
 EVERYTHING: ClassLabel = (0, -1)
 
 
-def month_hour(times: np.ndarray, sub_daily: bool) -> list[ClassLabel]:
+def month_hour(times: Array, sub_daily: bool) -> list[ClassLabel]:
     """Class of each stamp, for any calendar."""
     stamps = Stamps.of(times)
     months = stamps.fields()[1]
@@ -61,7 +62,9 @@ class Climatology:
             return [EVERYTHING] * self._shards.size(split)
         return month_hour(self._shards.times(split), self._sub_daily)
 
-    def _accumulate(self, labels: list[ClassLabel]) -> tuple[dict, dict]:
+    def _accumulate(
+        self, labels: list[ClassLabel]
+    ) -> tuple[dict[ClassLabel, Any], dict[ClassLabel, Any]]:
         """Sum and number of valid values per class, each (y, x, C)."""
         shape = (*self._shards.geometry.fine_shape, len(self._variables))
         sums = {label: np.zeros(shape) for label in sorted(set(labels))}
@@ -74,7 +77,7 @@ class Climatology:
                 counts[labels[index]] += valid
         return sums, counts
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Mean fields (n, y, x, C), float32, of each sample's month and hour."""
         labels = self._labels(split)
         chosen = [labels[index] for index in indices]
@@ -84,11 +87,11 @@ class Climatology:
         return clip_fields(np.stack(fields), self._variables)
 
 
-def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _mean(total: Array, count: Array) -> Array:
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean.astype(np.float32)
 
 
-def _mean_or(total: np.ndarray, count: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+def _mean_or(total: Array, count: Array, fallback: Array) -> Array:
     """Mean where there are enough values, else the fallback."""
     return np.where(count >= MIN_CLASS_SAMPLES, _mean(total, count), fallback)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
+
 LR_RADIUS = 1  # coarse cells each side, where nothing else is said: a 3×3 neighbourhood
 N_HARMONICS = 4  # hour of the day and day of the year, where nothing else is said
 
@@ -20,7 +22,7 @@ def n_features(
     return lr + predictors * (2 * predictor_radius + 1) ** 2 + n_harmonics + 1
 
 
-def neighbourhood(fields: np.ndarray, radius: int, rows: slice) -> np.ndarray:
+def neighbourhood(fields: Array, radius: int, rows: slice) -> Array:
     """Values around each cell of the given rows; edges are replicated.
 
     (n, h, w, C) → (n, rows, w, C·(2r+1)²), channel-major, then south to north and west to east.
@@ -31,18 +33,19 @@ def neighbourhood(fields: np.ndarray, radius: int, rows: slice) -> np.ndarray:
     n, height, w, channels = band.shape
     h = height - 2 * radius
     cells = [band[:, dy : dy + h, dx : w - 2 * radius + dx] for dy, dx in np.ndindex(side, side)]
-    return np.stack(cells, axis=-1).reshape(n, h, w - 2 * radius, channels * side**2)
+    result: Array = np.stack(cells, axis=-1).reshape(n, h, w - 2 * radius, channels * side**2)
+    return result
 
 
 def design(
-    inputs: np.ndarray,
-    harmonics: np.ndarray,
+    inputs: Array,
+    harmonics: Array,
     lr_channels: int,
     predictor_radius: int,
     rows: slice,
     constant: float = 1.0,
     lr_radius: int = LR_RADIUS,
-) -> np.ndarray:
+) -> Array:
     """Feature array (n, rows, w, K), float64, from gap-free coarse inputs (n, h, w, Cin).
 
     Order: low-resolution channels with the cells around (3×3 at radius 1), predictors with

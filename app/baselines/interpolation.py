@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.baselines.base import clip_fields
 from app.data.units import same_unit
 from app.grids import Geometry, Grid
@@ -62,7 +63,7 @@ def find_twins(shards: Shards) -> tuple[int | None, ...]:
     return match_channels(shards.variables["hr"], offered, units_known=shards.has_times)
 
 
-def read_coarse(shards: Shards, indices: np.ndarray, split: str) -> np.ndarray:
+def read_coarse(shards: Shards, indices: Array, split: str) -> Array:
     """Low-resolution fields (n, ys, xs, C) on the grid of `coarse_view`."""
     _, role, halo = coarse_view(shards)
     fields = shards.read(role, split, indices)
@@ -91,7 +92,7 @@ class Interpolation:
         fine = shards.geometry.fine
         self._regrid = to_fine(coarse_view(shards)[0], fine, name)
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Interpolated fields (n, y, x, C), float32, held to each predictand's valid range."""
         shape = (len(indices), *self._shards.geometry.fine_shape, len(self._twins))
         fields = np.full(shape, np.nan, dtype=np.float32)

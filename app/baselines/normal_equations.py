@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
+
 
 class NormalEquations:
     """Sums of one split over a band of coarse cells.
@@ -13,14 +15,14 @@ class NormalEquations:
     them as (coarse cell, offset).
     """
 
-    def __init__(self, cells: int, features: int, offsets: int, partial: np.ndarray) -> None:
+    def __init__(self, cells: int, features: int, offsets: int, partial: Array) -> None:
         self.partial = partial
         self.gram = np.zeros((cells, features, features))
         self.partial_gram = np.zeros((len(partial), features, features))
         self.moment = np.zeros((cells, features, offsets))
         self.squares = np.zeros((cells, offsets))
 
-    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+    def add(self, x: Array, y: Array) -> None:
         """Take in features (cells, n, K) and targets (cells, n, J), NaN where missing."""
         valid = np.isfinite(y)
         y = np.where(valid, y, 0.0)
@@ -32,7 +34,7 @@ class NormalEquations:
             present = x[cell][valid[cell, :, offset]]
             self.partial_gram[p] += present.T @ present
 
-    def solve(self, penalties: np.ndarray) -> np.ndarray:
+    def solve(self, penalties: Array) -> Array:
         """Coefficients (cells, K, J), one penalty for each of the J offsets."""
         solution = ridge(self.gram, self.moment, penalties)
         if len(self.partial):
@@ -42,17 +44,18 @@ class NormalEquations:
             solution[cell, :, offset] = solved[..., 0]
         return solution
 
-    def squared_error(self, coefficients: np.ndarray) -> np.ndarray:
+    def squared_error(self, coefficients: Array) -> Array:
         """Sum of squared errors (cells, J) of any coefficients (cells, K, J) on these data."""
         quadratic = ((self.gram @ coefficients) * coefficients).sum(axis=1)
         if len(self.partial):
             cell, offset = self.partial.T
             own = coefficients[cell, :, offset]
             quadratic[cell, offset] = np.einsum("pk,pkl,pl->p", own, self.partial_gram, own)
-        return self.squares - 2 * (coefficients * self.moment).sum(axis=1) + quadratic
+        result: Array = self.squares - 2 * (coefficients * self.moment).sum(axis=1) + quadratic
+        return result
 
 
-def ridge(gram: np.ndarray, moment: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+def ridge(gram: Array, moment: Array, penalties: Array) -> Array:
     """Minimise mean squared error + penalty·|β|², the last feature (the constant) free.
 
     `gram` (b, K, K), `moment` (b, K, J), `penalties` (J,) or (b, J) → (b, K, J). The constant is

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation, blocks_of, to_fine
 from app.baselines.lowess import Lowess
@@ -17,21 +18,22 @@ if TYPE_CHECKING:
 OROGRAPHY = ("orography", "elevation", "topography", "height", "altitude", "zsurf", "orog", "z")
 
 
-def height_field(shards: Shards) -> np.ndarray | None:
+def height_field(shards: Shards) -> Array | None:
     """The static field (y, x) that tells the height, by its name; None where there is none."""
     names = [variable.name.lower() for variable in shards.variables.get("static", ())]
     found = [names.index(name) for name in OROGRAPHY if name in names]
     return shards.static[..., found[0]].astype(np.float64) if found else None
 
 
-def hidden_height(shards: Shards) -> np.ndarray | None:
+def hidden_height(shards: Shards) -> Array | None:
     """Height (y, x) above the bicubic interpolation of its coarse means; None without any."""
     height = height_field(shards)
     if height is None:
         return None
     plain = blocks_of(shards.geometry)
     smooth = to_fine(plain.coarse, plain.fine, "bicubic")
-    return height - smooth(plain.coarsen(height[None]))[0]
+    result: Array | None = height - smooth(plain.coarsen(height[None]))[0]
+    return result
 
 
 class OrographyCorrected:
@@ -64,6 +66,6 @@ class OrographyCorrected:
                 curve = Lowess.fit(hidden[told], error.mean[..., c][told])
                 self.correction[known, c] = curve(hidden[known])
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Corrected fields (n, y, x, C), float32, held to the valid range."""
         return clip_fields(self._bicubic.predict(indices, split) + self.correction, self._variables)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES, clip_fields, fine_values, time_blocks
 from app.baselines.interpolation import Interpolation, blocks_of, find_twins, to_fine
 from app.data.quantile_mapping import LEVELS, mapped, quantiles
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
 
 LEAST_MEAN = 1e-6  # of the largest climatological mean, below which no factor is formed
-Read = Callable[[np.ndarray], np.ndarray]
+Read = Callable[[Array], Array]
 
 
-def training_quantiles(read: Read, samples: int, shape: tuple[int, ...]) -> np.ndarray:
+def training_quantiles(read: Read, samples: int, shape: tuple[int, ...]) -> Array:
     """Quantiles (Q, y, x, C) over the training period of what `read` gives block by block.
 
     The fields pass through a temporary file, so that memory is bounded by a band of rows.
@@ -53,7 +54,7 @@ class QuantileMapping:
     def _guess(self, split: str) -> Read:
         return lambda indices: self._interpolation.predict(indices, split)
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Mapped fields (n, y, x, C), float32, held to the valid range."""
         guess = self._guess(split)(indices)
         fields = [
@@ -83,7 +84,7 @@ class Bcsd:
         self._regrid = to_fine(self._geometry.coarse, self._geometry.fine, "bilinear")
         n = shards.size("train")
         shape = (*self._geometry.coarse_shape, len(self._variables))
-        self._maps: tuple[np.ndarray, np.ndarray] | None = None
+        self._maps: tuple[Array, Array] | None = None
         if shards.explicit:
             own = training_quantiles(lambda i: self._low(i, "train"), n, shape)
             wanted = training_quantiles(self._coarse_truth, n, shape)
@@ -92,7 +93,7 @@ class Bcsd:
         coarse = self._geometry.coarsen(np.moveaxis(self._fine_mean, -1, 0))
         self._coarse_mean = np.moveaxis(coarse, 0, -1)
 
-    def _low(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def _low(self, indices: Array, split: str) -> Array:
         """Low resolution (n, h, w, C) of the predictands without halo, NaN without a twin."""
         halo = self._shards.geometry.halo
         low = self._shards.read("lr", split, indices)
@@ -103,11 +104,11 @@ class Bcsd:
                 out[..., c] = low[..., twin]
         return out
 
-    def _coarse_truth(self, indices: np.ndarray) -> np.ndarray:
+    def _coarse_truth(self, indices: Array) -> Array:
         truth = np.moveaxis(self._shards.read("hr", "train", indices), -1, 1)
         return np.moveaxis(self._geometry.coarsen(truth), 1, -1)
 
-    def _mean(self) -> np.ndarray:
+    def _mean(self) -> Array:
         """Training mean (y, x, C) of the truth."""
         shape = (*self._shards.geometry.fine_shape, len(self._variables))
         total, count = np.zeros(shape), np.zeros(shape)
@@ -117,7 +118,7 @@ class Bcsd:
             count += np.isfinite(truth).sum(axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Disaggregated fields (n, y, x, C), float32, held to the valid range."""
         low = self._low(indices, split)
         fields = [
@@ -126,13 +127,13 @@ class Bcsd:
         ]
         return clip_fields(np.stack(fields, axis=-1), self._variables)
 
-    def _corrected(self, low: np.ndarray, c: int, ratio: bool) -> np.ndarray:
+    def _corrected(self, low: Array, c: int, ratio: bool) -> Array:
         if self._maps is None:
             return low
         own, wanted = self._maps
         return mapped(low, own[..., c], wanted[..., c], ratio)
 
-    def _disaggregated(self, low: np.ndarray, c: int, kind: str) -> np.ndarray:
+    def _disaggregated(self, low: Array, c: int, kind: str) -> Array:
         coarse, fine = self._coarse_mean[..., c], self._fine_mean[..., c]
         if kind != "ratio":
             return fine + self._regrid(low - coarse)

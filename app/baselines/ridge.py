@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.baselines.base import Fields, clip_fields, coarse_inputs, split_size, time_blocks
 from app.baselines.features import LR_RADIUS, design, n_features
 from app.baselines.normal_equations import NormalEquations
@@ -37,12 +38,12 @@ class RidgeFit:
     (h, w, s·s·C), False where no training value was ever valid and all coefficients are 0.
     """
 
-    coefficients: np.ndarray
-    fill: np.ndarray
+    coefficients: Array
+    fill: Array
     lr_radius: int
     predictor_radius: int
     penalty: tuple[float, ...]
-    trained: np.ndarray
+    trained: Array
 
 
 class Encoded:
@@ -53,17 +54,17 @@ class Encoded:
         self.geometry, self.variables = shards.geometry, shards.variables
         self.splits, self.size = shards.splits, shards.size
 
-    def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
+    def harmonics(self, split: str, indices: Any = ALL) -> Array:
         """(n, T) of the chosen features of the time."""
         return self._shards.time_features(split, indices)[:, self._time_channels]
 
-    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
+    def read(self, role: str, split: str, indices: Array) -> Array:
         """Encoded samples (n, y, x, C)."""
         physical = self._shards.read(role, split, indices)
         return self._shards.scaling[role].encode(forward_all(physical, self.variables[role]))
 
 
-def to_offsets(fields: np.ndarray, geometry: Geometry) -> np.ndarray:
+def to_offsets(fields: Array, geometry: Geometry) -> Array:
     """Fine fields (n, y, x, C) → (h, w, n, s·s·C), NaN in the padding."""
     s = geometry.scale
     h, w = geometry.coarse_shape
@@ -73,7 +74,7 @@ def to_offsets(fields: np.ndarray, geometry: Geometry) -> np.ndarray:
     return blocks.reshape(h, w, n, s * s * c)
 
 
-def from_offsets(blocks: np.ndarray, geometry: Geometry) -> np.ndarray:
+def from_offsets(blocks: Array, geometry: Geometry) -> Array:
     """The way back: (h, w, n, s·s·C) → (n, y, x, C), padding cropped."""
     s = geometry.scale
     h, w, n, offsets = blocks.shape
@@ -99,12 +100,12 @@ class _Fit:
         self.offsets = shards.geometry.scale**2 * len(shards.variables["hr"])
         self._measure()
 
-    def _blocks(self, split: str) -> Iterator[np.ndarray]:
+    def _blocks(self, split: str) -> Iterator[Array]:
         return time_blocks(
             split_size(self.shards, split), self.h * self.w * (self.features + self.offsets)
         )
 
-    def _targets(self, split: str, indices: np.ndarray) -> np.ndarray:
+    def _targets(self, split: str, indices: Array) -> Array:
         return to_offsets(self.shards.read("hr", split, indices), self.shards.geometry)
 
     def _measure(self) -> None:
@@ -128,9 +129,7 @@ class _Fit:
         std = self._design(spread[None], cycle, everything, 1.0)[0]
         self.std = np.where(std > CONSTANT_SPREAD * np.abs(self.mean), std, 1.0)
 
-    def _design(
-        self, inputs: np.ndarray, time: np.ndarray, rows: slice, constant: float = 1.0
-    ) -> np.ndarray:
+    def _design(self, inputs: Array, time: Array, rows: slice, constant: float = 1.0) -> Array:
         return design(inputs, time, self.channels, self.radius, rows, constant, self.lr_radius)
 
     def bands(self) -> list[slice]:
@@ -166,7 +165,7 @@ class _Fit:
             sums.add(x, y.reshape(cells, len(indices), self.offsets))
         return sums
 
-    def validation_error(self, rows: slice, train: NormalEquations) -> np.ndarray:
+    def validation_error(self, rows: slice, train: NormalEquations) -> Array:
         """Sum of squared errors per penalty and predictand over a band: (penalties, C)."""
         validation = self.equations("validation", rows)
         known = self.trained[rows].reshape(-1, self.offsets)
@@ -177,7 +176,7 @@ class _Fit:
             errors.append(error.reshape(self.shards.geometry.scale**2, -1).sum(axis=0))
         return np.array(errors)
 
-    def physical(self, solution: np.ndarray, rows: slice) -> np.ndarray:
+    def physical(self, solution: Array, rows: slice) -> Array:
         """Coefficients (rows, w, K, J) for features and targets as they are."""
         scaled = solution.reshape(-1, self.w, self.features, self.offsets)
         raw = scaled / self.std[rows][..., None]
@@ -208,7 +207,7 @@ class _Fit:
         chosen = tuple(float(p) for p in penalty)
         return RidgeFit(coefficients, self.fill, self.lr_radius, self.radius, chosen, self.trained)
 
-    def _choose(self, error: np.ndarray) -> np.ndarray:
+    def _choose(self, error: Array) -> Array:
         """Best penalty of each predictand; the default where validation has no values."""
         values = self.counts["validation"].reshape(-1, error.shape[1]).sum(axis=0)
         best = np.where(values > 0, PENALTIES[error.argmin(axis=0)], DEFAULT_PENALTY)
@@ -217,11 +216,11 @@ class _Fit:
         return best
 
 
-def _partial(counts: np.ndarray, samples: int) -> np.ndarray:
+def _partial(counts: Array, samples: int) -> Array:
     return (counts > 0) & (counts < samples)
 
 
-def _fill_unseen(mean: np.ndarray) -> np.ndarray:
+def _fill_unseen(mean: Array) -> Array:
     """Means per cell; cells never seen get their channel's mean, channels never seen 0."""
     seen = np.isfinite(mean)
     count = seen.sum(axis=(0, 1))
@@ -229,7 +228,7 @@ def _fill_unseen(mean: np.ndarray) -> np.ndarray:
     return np.where(seen, mean, channel)
 
 
-def fill_missing(inputs: np.ndarray, fill: np.ndarray) -> np.ndarray:
+def fill_missing(inputs: Array, fill: Array) -> Array:
     """Replace missing inputs (n, h, w, Cin) by the training mean."""
     return np.where(np.isfinite(inputs), inputs, fill)
 
@@ -261,7 +260,7 @@ class Linear:
             self.fit.trained[:, :, None], self.fit.coefficients, np.nan
         ).astype(np.float64)
 
-    def predict(self, indices: np.ndarray, split: str) -> np.ndarray:
+    def predict(self, indices: Array, split: str) -> Array:
         """Regressed fields (n, y, x, C), float32, held to the valid range."""
         shards, fit = self._shards, self.fit
         inputs = fill_missing(coarse_inputs(shards, indices, split), fit.fill)

@@ -7,28 +7,30 @@ from collections.abc import Callable
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from app.arrays import Array
 from app.baselines.optical_flow import between
 from app.data.time_axis import NONE, TimeAxis, conserved
 from app.data.times import Stamps
 
 CUBIC_REACH = 6  # known frames on each side: those beyond would change a spline by less than 0.1 %
-Read = Callable[[np.ndarray], np.ndarray]  # rows (B, k) → (B, k, y, x, C), NaN for NONE
+Read = Callable[[Array], Array]  # rows (B, k) → (B, k, y, x, C), NaN for NONE
 MIDDLE = 0.5
 
 
-def linear(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
+def linear(axis: TimeAxis, read: Read, known: Stamps) -> Array:
     """Linear in time between the two known frames around: (n, y, x, C)."""
     frames, share = read(axis.frames[:, 1:3]), axis.theta[:, None, None, None]
-    return (1 - share) * frames[:, 0] + share * frames[:, 1]
+    result: Array = (1 - share) * frames[:, 0] + share * frames[:, 1]
+    return result
 
 
-def nearest(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
+def nearest(axis: TimeAxis, read: Read, known: Stamps) -> Array:
     """The known frame nearest in time, in the middle the earlier one; of sums the even parts."""
     rows = np.where(axis.theta > MIDDLE, axis.frames[:, 2], axis.frames[:, 1])
     return read(rows[:, None])[:, 0]
 
 
-def cubic(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
+def cubic(axis: TimeAxis, read: Read, known: Stamps) -> Array:
     """Cubic spline in time (not-a-knot) through the known frames of the gapless piece."""
     fields = linear(axis, read, known)
     for left in np.unique(axis.frames[:, 1]):
@@ -42,7 +44,7 @@ def cubic(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
     return fields
 
 
-def _run(known: Stamps, left: int, interval: int) -> np.ndarray:
+def _run(known: Stamps, left: int, interval: int) -> Array:
     """Rows of known frames around an interval, all as far apart as its ends."""
     first, last = left, left + 1
     apart = np.diff(known.seconds) == interval
@@ -53,7 +55,7 @@ def _run(known: Stamps, left: int, interval: int) -> np.ndarray:
     return np.arange(first, last + 1)
 
 
-def optical_flow(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
+def optical_flow(axis: TimeAxis, read: Read, known: Stamps) -> Array:
     """Both frames moved to the time along unlearned motion, and blended."""
     frames = read(axis.frames[:, 1:3])
     missing = np.isnan(frames).any(axis=1)
@@ -64,7 +66,7 @@ def optical_flow(axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
     return np.where(missing, np.nan, fields)
 
 
-METHODS: dict[str, Callable[[TimeAxis, Read, Stamps], np.ndarray]] = {
+METHODS: dict[str, Callable[[TimeAxis, Read, Stamps], Array]] = {
     "linear": linear,
     "nearest": nearest,
     "cubic": cubic,
@@ -72,7 +74,7 @@ METHODS: dict[str, Callable[[TimeAxis, Read, Stamps], np.ndarray]] = {
 }
 
 
-def baseline(name: str, axis: TimeAxis, read: Read, known: Stamps) -> np.ndarray:
+def baseline(name: str, axis: TimeAxis, read: Read, known: Stamps) -> Array:
     """Fields (n, y, x, C) of whole units of the axis; sums are parted so that they are kept."""
     fields = METHODS[name](axis, read, known)
     if (axis.total == NONE).all():

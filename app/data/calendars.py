@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import cftime
 import numpy as np
 
+from app.arrays import Array
 from app.data.times import DAY, ENCODING_UNITS, Stamps, modal_step, segments
 
 
-def same_dates(stamps: Stamps, calendar: str) -> tuple[Stamps, np.ndarray]:
+def same_dates(stamps: Stamps, calendar: str) -> tuple[Stamps, Array]:
     """The dates (year, month, day and time of day) that the other calendar has too.
 
     Returns their stamps (m,) in that calendar, and the rows (m,) that they had. 29 February of a
@@ -35,7 +36,7 @@ def same_dates(stamps: Stamps, calendar: str) -> tuple[Stamps, np.ndarray]:
     return Stamps(seconds, calendar), rows
 
 
-def pieces(stamps: Stamps, step: int, origins: Iterable[str] = ()) -> np.ndarray:
+def pieces(stamps: Stamps, step: int, origins: Iterable[str] = ()) -> Array:
     """(n,) number of the gapless piece that each time belongs to, a `step` (s) apart.
 
     `origins`: calendars in which the data were before: times that were no neighbours there, as
@@ -47,7 +48,8 @@ def pieces(stamps: Stamps, step: int, origins: Iterable[str] = ()) -> np.ndarray
         before, rows = same_dates(stamps, calendar)
         if len(rows) == len(stamps):
             breaks |= np.diff(segments(before.seconds, step)) > 0
-    return np.concatenate([found[:1], np.cumsum(breaks)]).astype(np.int64)
+    result: Array = np.concatenate([found[:1], np.cumsum(breaks)]).astype(np.int64)
+    return result
 
 
 def hidden_gap(stamps: Stamps, origins: Iterable[str] = ()) -> int | None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.arrays import Json
 from app.errors import InputError
 
 TRANSFORMS = ("none", "log1p", "sqrt")
@@ -103,7 +104,7 @@ class Source:
     variables: tuple[Variable, ...]
     engine: str | None = None
     member: int | str | None = None
-    select: dict[str, Any] = field(default_factory=dict)
+    select: Json = field(default_factory=dict)
     aggregate: str | None = None
     time_shift: str | None = None
     align: str = "exact"
@@ -120,7 +121,7 @@ class Source:
         check_choice("regrid", self.regrid, REGRIDDINGS, ", ".join(self.files))
 
 
-def source_from_dict(stored: dict[str, Any]) -> Source:
+def source_from_dict(stored: Json) -> Source:
     """The source that `dataclasses.asdict` has written, also after JSON made lists of tuples."""
     plain = dict(stored)
     plain["variables"] = tuple(Variable(**variable) for variable in plain["variables"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.description import TimeSteps
 from app.data.times import Stamps, modal_step
 from app.errors import InputError
@@ -18,9 +19,9 @@ class Frames:
     """Frames by time, and the rows of the record that each consists of: (n, k), k > 1 for sums."""
 
     stamps: Stamps
-    rows: np.ndarray
+    rows: Array
 
-    def take(self, part: np.ndarray) -> Frames:
+    def take(self, part: Array) -> Frames:
         return Frames(self.stamps.take(part), self.rows[part])
 
 
@@ -52,7 +53,7 @@ def withheld_frames(stamps: Stamps, wanted: Stamps, steps: TimeSteps, summed: bo
     return _present(stamps, wanted.seconds, k, step)
 
 
-def _present(stamps: Stamps, wanted: np.ndarray, k: int, step: int) -> Frames:
+def _present(stamps: Stamps, wanted: Array, k: int, step: int) -> Frames:
     """Those wanted times of which all k rows, the last at the time itself, are there."""
     each = wanted[:, None] + step * np.arange(1 - k, 1)
     rows = np.minimum(np.searchsorted(stamps.seconds, each), len(stamps) - 1)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array, Json
 from app.errors import InputError
 
 MODULE_NAME = "finescale_data_module"
@@ -33,9 +34,9 @@ class ModuleSplit:
     `lr`, hr is coarsened.
     """
 
-    hr: np.ndarray
-    lr: np.ndarray | None
-    predictors: tuple[np.ndarray, ...]
+    hr: Array
+    lr: Array | None
+    predictors: tuple[Array, ...]
     inputs_fine: bool = False
     names: tuple[str, ...] = ()
 
@@ -47,18 +48,18 @@ class ModuleData:
     path: Path
     explicit: bool
     splits: dict[str, ModuleSplit]
-    static: tuple[np.ndarray, ...]
+    static: tuple[Array, ...]
     truth: xr.DataArray | None = None
-    mask: np.ndarray | None = None
+    mask: Array | None = None
     scaler: Any = None
 
-    def undo(self, array: np.ndarray) -> np.ndarray:
+    def undo(self, array: Array) -> Array:
         """Scaled values in physical units again, by the module's own inference_scaler."""
         if self.scaler is None:
             return array
         return np.asarray(self.scaler.inverse_transform(array))
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Array]:
         """Everything that decides what the shards hold, for the fingerprint."""
         found = {f"static{i}": values for i, values in enumerate(self.static)}
         for name, split in self.splits.items():
@@ -194,17 +195,17 @@ def _test_split(names: _Names, explicit: bool, inference_in_hr: bool) -> ModuleS
 class _Names:
     """The module's variables, as arrays."""
 
-    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+    def __init__(self, path: Path, values: Json) -> None:
         self.path, self.values = path, values
 
     def has(self, name: str) -> bool:
         return self.values.get(name) is not None
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str) -> Array:
         """(n, y, x, C) float32."""
         return _channelled(self.values[name], f"{self.path}: {name}", 3)
 
-    def listed(self, name: str) -> tuple[np.ndarray, ...]:
+    def listed(self, name: str) -> tuple[Array, ...]:
         """A list of arrays (n, y, x, 1); none where the name is None or missing."""
         if not self.has(name):
             return ()
@@ -214,7 +215,7 @@ class _Names:
         where = f"{self.path}: {name}"
         return tuple(_channelled(v, f"{where}[{i}]", 3) for i, v in enumerate(values))
 
-    def static(self) -> list[np.ndarray]:
+    def static(self) -> list[Array]:
         """Fields (y, x, 1) of static_vars."""
         if not self.has("static_vars"):
             return []
@@ -239,7 +240,7 @@ class _Names:
         return truth
 
 
-def _channelled(values: Any, where: str, ndim: int) -> np.ndarray:
+def _channelled(values: Any, where: str, ndim: int) -> Array:
     """float32 with a channel axis at the end; `ndim` counts the axes without it."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub" or array.ndim not in (ndim, ndim + 1) or not array.size:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
+from app.arrays import Json
 from app.data.description import DataDescription, Source, Variable
 from app.errors import InputError
 
@@ -13,7 +13,7 @@ OF_VARIABLES = frozenset(field.name for field in fields(Variable))
 OF_SOURCES = frozenset(field.name for field in fields(Source))
 
 
-def overridden(description: DataDescription, given: dict[str, Any]) -> DataDescription:
+def overridden(description: DataDescription, given: Json) -> DataDescription:
     """The description with other values of some fields; None of them leaves what there is.
 
     Fields of a variable change in the predictand and in the low-resolution variable of the same
@@ -42,7 +42,7 @@ def overridden(description: DataDescription, given: dict[str, Any]) -> DataDescr
     )
 
 
-def _refuse_several(predictand: Source, changes: dict[str, Any]) -> None:
+def _refuse_several(predictand: Source, changes: Json) -> None:
     single = sorted(set(changes) - FOR_ALL)
     names = [variable.name for variable in predictand.variables]
     if single and len(names) > 1:
@@ -52,6 +52,6 @@ def _refuse_several(predictand: Source, changes: dict[str, Any]) -> None:
         )
 
 
-def _changed(source: Source, names: set[str], changes: dict[str, Any]) -> Source:
+def _changed(source: Source, names: set[str], changes: Json) -> Source:
     variables = tuple(replace(v, **changes) if v.name in names else v for v in source.variables)
     return replace(source, variables=variables)

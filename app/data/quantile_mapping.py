@@ -7,12 +7,14 @@ from functools import partial
 
 import numpy as np
 
+from app.arrays import Array
+
 LEVELS = np.concatenate([[0.0], np.linspace(0.005, 0.985, 99), [0.99, 0.995, 0.999, 1.0]])
 LEAST = 1e-9  # of the largest quantile, below which a ratio to a quantile says nothing
 LARGEST_RATIO = 10.0  # of a value to the quantile of the same rank
 
 
-def quantiles(values: np.ndarray) -> np.ndarray:
+def quantiles(values: Array) -> Array:
     """Quantiles (Q, …) at LEVELS of values (n, …) along the first axis; gaps are left out."""
     flat = np.asarray(values, "float64").reshape(len(values), -1)
     found = np.full((len(LEVELS), flat.shape[1]), np.nan)
@@ -23,7 +25,7 @@ def quantiles(values: np.ndarray) -> np.ndarray:
     return found.reshape(len(LEVELS), *values.shape[1:])
 
 
-def mapped(values: np.ndarray, own: np.ndarray, wanted: np.ndarray, ratio: bool) -> np.ndarray:
+def mapped(values: Array, own: Array, wanted: Array, ratio: bool) -> Array:
     """Values (n, …) of the distribution `own` (Q, …) as those of `wanted` (Q, …), cell by cell.
 
     Beyond the largest quantile the correction there goes on: as a factor of ratio variables,
@@ -32,9 +34,7 @@ def mapped(values: np.ndarray, own: np.ndarray, wanted: np.ndarray, ratio: bool)
     return _by_cell(values, own, wanted, partial(_map_cell, ratio=ratio))
 
 
-def delta_mapped(
-    values: np.ndarray, own: np.ndarray, reference: np.ndarray, wanted: np.ndarray, ratio: bool
-) -> np.ndarray:
+def delta_mapped(values: Array, own: Array, reference: Array, wanted: Array, ratio: bool) -> Array:
     """Quantile delta mapping: the change of each quantile against the reference is kept.
 
     With τ the rank of x in `own`, the source's later distribution: wanted(τ) · x / reference(τ)
@@ -45,9 +45,7 @@ def delta_mapped(
     return _by_cell(values, own, both, partial(_delta_cell, ratio=ratio))
 
 
-def _by_cell(
-    values: np.ndarray, own: np.ndarray, wanted: np.ndarray, function: Callable[..., np.ndarray]
-) -> np.ndarray:
+def _by_cell(values: Array, own: Array, wanted: Array, function: Callable[..., Array]) -> Array:
     shape, flat = values.shape, np.asarray(values, "float64").reshape(len(values), -1)
     out = np.full(flat.shape, np.nan)
     parts = own.reshape(len(own), -1), wanted.reshape(len(wanted), -1)
@@ -58,7 +56,7 @@ def _by_cell(
     return out.reshape(shape).astype(np.float32)
 
 
-def _map_cell(x: np.ndarray, own: np.ndarray, wanted: np.ndarray, ratio: bool) -> np.ndarray:
+def _map_cell(x: Array, own: Array, wanted: Array, ratio: bool) -> Array:
     out = np.where(x <= own[0], wanted[0], np.interp(x, own, wanted))
     if ratio:
         beyond = x * (wanted[-1] / own[-1] if own[-1] > 0 else 1.0)
@@ -68,7 +66,7 @@ def _map_cell(x: np.ndarray, own: np.ndarray, wanted: np.ndarray, ratio: bool) -
     return np.where(np.isnan(x), np.nan, np.where(x > own[-1], beyond, out))
 
 
-def _delta_cell(x: np.ndarray, own: np.ndarray, both: np.ndarray, ratio: bool) -> np.ndarray:
+def _delta_cell(x: Array, own: Array, both: Array, ratio: bool) -> Array:
     reference, wanted = np.split(both, 2)
     rank = np.where(x <= own[0], 0.0, np.interp(x, own, LEVELS))
     before = np.interp(rank, LEVELS, reference)

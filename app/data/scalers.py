@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.errors import InputError
 
-Field = TypeVar("Field", np.ndarray, xr.DataArray)
+Field = TypeVar("Field", Array, xr.DataArray)
 
 
 class Scaler(ABC):
@@ -22,11 +23,11 @@ class Scaler(ABC):
 
     def __init__(self, axis: int | Sequence[int] | None = None) -> None:
         self.axis = tuple(axis) if isinstance(axis, Sequence) else axis
-        self.offset: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
+        self.offset: Array | None = None
+        self.scale: Array | None = None
 
     @abstractmethod
-    def _statistics(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _statistics(self, values: Array) -> tuple[Array, Array]:
         """Offset and scale of the values."""
 
     def fit(self, data: Field) -> Scaler:
@@ -53,7 +54,7 @@ class Scaler(ABC):
         self.fit(data)
         return self.transform(data)
 
-    def _fitted(self) -> tuple[np.ndarray, np.ndarray]:
+    def _fitted(self) -> tuple[Array, Array]:
         if self.offset is None or self.scale is None:
             raise InputError(f"{type(self).__name__}: call fit before it is used")
         return self.offset, self.scale
@@ -62,7 +63,7 @@ class Scaler(ABC):
 class StandardScaler(Scaler):
     """Zero mean and unit standard deviation over `axis`."""
 
-    def _statistics(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _statistics(self, values: Array) -> tuple[Array, Array]:
         mask, count = _valid(values, self.axis)
         filled = np.where(mask, values, 0.0)
         mean = filled.sum(axis=self.axis, keepdims=True) / count
@@ -73,7 +74,7 @@ class StandardScaler(Scaler):
 class MinMaxScaler(Scaler):
     """Values between 0 and 1 over `axis`."""
 
-    def _statistics(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _statistics(self, values: Array) -> tuple[Array, Array]:
         mask = np.isfinite(values)
         low = np.where(mask, values, np.inf).min(axis=self.axis, keepdims=True)
         high = np.where(mask, values, -np.inf).max(axis=self.axis, keepdims=True)
@@ -81,11 +82,11 @@ class MinMaxScaler(Scaler):
         return np.where(empty, 0.0, low), np.where(empty, 1.0, high - low)
 
 
-def _valid(values: np.ndarray, axis: Any) -> tuple[np.ndarray, np.ndarray]:
+def _valid(values: Array, axis: Any) -> tuple[Array, Array]:
     mask = np.isfinite(values)
     return mask, np.maximum(mask.sum(axis=axis, keepdims=True), 1)
 
 
-def _like(data: Field, values: np.ndarray) -> Field:
+def _like(data: Field, values: Array) -> Field:
     values = values.astype(np.float32)
     return data.copy(data=values) if isinstance(data, xr.DataArray) else values

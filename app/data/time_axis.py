@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.description import TimeSteps
 from app.data.known_frames import duration_text
 from app.data.times import Stamps, period
@@ -27,17 +28,17 @@ class TimeAxis:
 
     stamps: Stamps
     centres: Stamps
-    frames: np.ndarray
-    theta: np.ndarray
-    interval: np.ndarray
-    known: np.ndarray
-    total: np.ndarray
-    unit: np.ndarray
+    frames: Array
+    theta: Array
+    interval: Array
+    known: Array
+    total: Array
+    unit: Array
 
     def __len__(self) -> int:
         return len(self.stamps)
 
-    def take(self, rows: np.ndarray | slice) -> TimeAxis:
+    def take(self, rows: Array | slice) -> TimeAxis:
         parts = {name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name
                  not in ("stamps", "centres")}  # fmt: skip
         return TimeAxis(stamps=self.stamps.take(rows), centres=self.centres.take(rows), **parts)
@@ -138,7 +139,7 @@ def _parts(known: Stamps, steps: TimeSteps) -> TimeAxis:
     )
 
 
-def _around(known: Stamps, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _around(known: Stamps, left: Array, right: Array) -> Array:
     """Before, first, second, after: the outer ones only as far away as the inner ones are."""
     distance = np.append(np.diff(known.seconds), 0)
     length = np.where(right > left, distance[left], -1)
@@ -148,7 +149,7 @@ def _around(known: Stamps, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.stack([before, left, right, after], axis=1)
 
 
-def conserved(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:
+def conserved(parts: Array, totals: Array) -> Array:
     """Parts (n, k, …) of totals (n, …), none negative, that add up to them; float64.
 
     What was predicted is multiplied by the missing factor; where it is nothing, the total is

@@ -12,6 +12,7 @@ import cftime
 import numpy as np
 import pandas as pd
 
+from app.arrays import Array
 from app.data.time_units import calendar_name, time_units
 from app.errors import InputError
 
@@ -45,11 +46,11 @@ NANOSECOND_YEARS = (1678, 2261)
 class Stamps:
     """Times (n,) as int64 seconds since 1970-01-01 in `calendar` (CF name)."""
 
-    seconds: np.ndarray
+    seconds: Array
     calendar: str = "standard"
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Stamps:
+    def of(cls, values: Array) -> Stamps:
         """From datetime64 values, or cftime objects."""
         values = np.asarray(values)
         if np.issubdtype(values.dtype, np.datetime64):
@@ -61,7 +62,7 @@ class Stamps:
         return cls._named(seconds, calendar)
 
     @classmethod
-    def of_numbers(cls, values: np.ndarray, units: str, calendar: str | None = None) -> Stamps:
+    def of_numbers(cls, values: Array, units: str, calendar: str | None = None) -> Stamps:
         """From CF numbers such as 3.5 "days since 2000-01-01", rounded to the second.
 
         ValueError, with a reason, where units or calendar are none that can be decoded.
@@ -84,7 +85,7 @@ class Stamps:
         return cls._named(_on_the_clock(seconds, float(precision)), name)
 
     @classmethod
-    def _named(cls, seconds: np.ndarray, calendar: str) -> Stamps:
+    def _named(cls, seconds: Array, calendar: str) -> Stamps:
         """One name for the calendars that agree on all of these times."""
         seconds = seconds.astype(np.int64)
         name = CALENDARS.get(calendar, calendar)
@@ -101,10 +102,10 @@ class Stamps:
     def __len__(self) -> int:
         return len(self.seconds)
 
-    def take(self, rows: np.ndarray | slice) -> Stamps:
+    def take(self, rows: Array | slice) -> Stamps:
         return Stamps(self.seconds[rows], self.calendar)
 
-    def decode(self) -> np.ndarray:
+    def decode(self) -> Array:
         """datetime64[ns] where the calendar and the years allow it, else cftime objects."""
         if self._numpy_agrees:
             instants = self.seconds.astype("datetime64[s]")
@@ -115,7 +116,7 @@ class Stamps:
         dates = cftime.num2date(self.seconds, ENCODING_UNITS, self.calendar)
         return np.asarray(dates, dtype=object)
 
-    def fields(self) -> tuple[np.ndarray, np.ndarray]:
+    def fields(self) -> tuple[Array, Array]:
         """Year (n,) and month (n,) of each stamp."""
         if self._numpy_agrees:
             months = self.seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
@@ -129,21 +130,23 @@ class Stamps:
     def text(self, row: int) -> str:
         """One stamp in ISO form, for messages."""
         date = cftime.num2date(int(self.seconds[row]), ENCODING_UNITS, self.calendar)
-        return date.isoformat().removesuffix(":00")
+        result: str = date.isoformat().removesuffix(":00")
+        return result
 
     def span(self) -> str:
         """First and last stamp, for messages."""
         return f"{self.text(0)} to {self.text(-1)}" if len(self) else "no times"
 
 
-def _rounded_instants(values: np.ndarray) -> np.ndarray:
+def _rounded_instants(values: Array) -> Array:
     """datetime64 of any precision → int64 seconds since 1970, rounded."""
     seconds = values.astype("datetime64[s]")
     rest = (values - seconds) / np.timedelta64(1, "s")
-    return seconds.astype(np.int64) + (rest >= 0.5)
+    result: Array = seconds.astype(np.int64) + (rest >= 0.5)
+    return result
 
 
-def _whole_seconds(numbers: np.ndarray, unit: str) -> np.ndarray:
+def _whole_seconds(numbers: Array, unit: str) -> Array:
     """int64 in a CF unit → int64 seconds; float64 would lose digits of nanoseconds."""
     if unit in UNIT_SECONDS:
         return numbers * UNIT_SECONDS[unit]
@@ -156,13 +159,13 @@ def _since_1970(date: cftime.datetime, calendar: str) -> float:
         return float(cftime.date2num(date, "microseconds since 1970-01-01", calendar)) / 1e6
 
 
-def _refuse_beyond(seconds: np.ndarray, values: np.ndarray) -> None:
+def _refuse_beyond(seconds: Array, values: Array) -> None:
     beyond = np.flatnonzero(~(np.abs(seconds) < FURTHEST))
     if len(beyond):
         raise ValueError(f"{values[beyond[0]]:g}, at position {beyond[0] + 1}, is no date")
 
 
-def _on_the_clock(seconds: np.ndarray, precision: float) -> np.ndarray:
+def _on_the_clock(seconds: Array, precision: float) -> Array:
     """Seconds rounded to the second, or to what a clock shows where they are stored less finely.
 
     Times in single precision may err by minutes: hours in days since 1900 are then still hours.
@@ -172,7 +175,8 @@ def _on_the_clock(seconds: np.ndarray, precision: float) -> np.ndarray:
     for step in CLOCK_STEPS:
         rounded = np.round(seconds / step) * step
         if step >= CLEAR * precision and (np.abs(seconds - rounded) <= precision).all():
-            return rounded
+            result: Array = rounded
+            return result
     return np.round(seconds)
 
 
@@ -193,23 +197,24 @@ def duration(text: str, where: str) -> int:
     try:
         if not UNIT.search(text):
             raise ValueError  # pandas would take 12 for nanoseconds
-        return round(pd.Timedelta(text).total_seconds())
+        result: int = round(pd.Timedelta(text).total_seconds())
+        return result
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: expected a duration such as 1D or 12h, not {text!r}") from error
 
 
-def modal_step(seconds: np.ndarray) -> int:
+def modal_step(seconds: Array) -> int:
     """The commonest distance of neighbouring stamps, in seconds; 0 for fewer than two."""
     return commonest(np.diff(seconds))
 
 
-def commonest(steps: np.ndarray) -> int:
+def commonest(steps: Array) -> int:
     """The value that occurs most often, the smallest of several; 0 where there is none."""
     values, counts = np.unique(steps, return_counts=True)
     return int(values[np.argmax(counts)]) if len(values) else 0
 
 
-def segments(seconds: np.ndarray, step: int | None = None) -> np.ndarray:
+def segments(seconds: Array, step: int | None = None) -> Array:
     """(n,) int64 number of the gapless piece each stamp belongs to.
 
     `step`, in seconds, is what neighbouring stamps are apart; None takes the commonest distance.
@@ -231,7 +236,7 @@ def _equal_steps(step: int) -> tuple[int, int]:
     return step, step
 
 
-def harmonics(times: np.ndarray | Stamps) -> np.ndarray:
+def harmonics(times: Array | Stamps) -> Array:
     """(n, 4) float32: sine and cosine of the hour of the day, then of the day of the year."""
     stamps = times if isinstance(times, Stamps) else Stamps.of(times)
     day = (stamps.seconds % DAY) / DAY
@@ -241,7 +246,7 @@ def harmonics(times: np.ndarray | Stamps) -> np.ndarray:
     return waves.astype(np.float32)
 
 
-def time_features(times: np.ndarray | Stamps) -> np.ndarray:
+def time_features(times: Array | Stamps) -> Array:
     """(n, 8) float32: `harmonics`, then 1 in the channel of the season DJF, MAM, JJA or SON."""
     stamps = times if isinstance(times, Stamps) else Stamps.of(times)
     _, months = stamps.fields()
@@ -249,14 +254,15 @@ def time_features(times: np.ndarray | Stamps) -> np.ndarray:
     return np.concatenate([harmonics(stamps), seasons.astype(np.float32)], axis=-1)
 
 
-def share_of_year(stamps: Stamps) -> np.ndarray:
+def share_of_year(stamps: Stamps) -> Array:
     """How much of its own year has passed at each stamp, from 0 to 1."""
     years, _ = stamps.fields()
     known, where = np.unique(years, return_inverse=True)
     starts = np.array([_start_of_year(stamps.calendar, int(year)) for year in known])
     ends = np.array([_start_of_year(stamps.calendar, int(year) + 1) for year in known])
     lengths = ends - starts
-    return (stamps.seconds - starts[where]) / np.maximum(lengths[where], 1)
+    result: Array = (stamps.seconds - starts[where]) / np.maximum(lengths[where], 1)
+    return result
 
 
 @cache

@@ -21,7 +21,8 @@ def forward(x: ArrayLike, variable: Variable) -> NDArray[Any]:
     if variable.transform == "none":
         return values
     ratio = np.maximum(values, 0) / variable.transform_scale
-    return np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
+    result: NDArray[Any] = np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
+    return result
 
 
 def inverse(z: ArrayLike, variable: Variable) -> NDArray[Any]:
@@ -31,7 +32,8 @@ def inverse(z: ArrayLike, variable: Variable) -> NDArray[Any]:
         return values
     amount = np.maximum(values, 0)
     ratio = np.expm1(amount) if variable.transform == "log1p" else np.square(amount)
-    return ratio * variable.transform_scale
+    result: NDArray[Any] = ratio * variable.transform_scale
+    return result
 
 
 def clip(x: ArrayLike, variable: Variable) -> NDArray[Any]:
@@ -123,7 +125,8 @@ class ScalingFit(RunningMoments):
 
 
 def _std(state: dict[str, Array]) -> Array:
-    return np.sqrt(state["squares"] / np.maximum(state["count"], 1))
+    result: Array = np.sqrt(state["squares"] / np.maximum(state["count"], 1))
+    return result
 
 
 def _pooled(state: dict[str, Array]) -> dict[str, Array]:

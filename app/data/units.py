@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ class Conversion:
     factor: float
     offset: float = 0.0
 
-    def __call__(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    def __call__(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Values in the new unit, in their own precision."""
         if self.factor == 1.0 and self.offset == 0.0:
             return values

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from app.arrays import Tensor
 from app.distributed.network import interface_towards
 from app.distributed.team import Member, Team
 from app.errors import InputError, Regroup, RunError, one_line
@@ -32,14 +33,14 @@ class Communicator:
         """To be called before each compiled step that sums over the ranks."""
         self.entered += 1
 
-    def sum(self, tensors: Sequence[Any]) -> list[Any]:
+    def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Sum each tensor over the ranks; usable inside a compiled function."""
         return list(tensors)
 
-    def broadcast(self, variables: Sequence[Any]) -> None:
+    def broadcast(self, variables: Sequence[Tensor]) -> None:
         """Give every rank the first rank's values of Keras variables."""
 
-    def gather(self, value: Any) -> list[Any]:
+    def gather(self, value: Any) -> list[Tensor]:
         """The picklable values of all ranks, in their order."""
         return [value]
 
@@ -52,13 +53,13 @@ class Communicator:
         """Whether ranks are about to come or go, and a checkpoint is wanted before they do."""
         return False
 
-    def commit(self, run: str, checkpoint: Any) -> None:
+    def commit(self, run: str, checkpoint: Tensor) -> None:
         """Keep what all ranks go on from, in the run of that name, when ranks come or go.
 
         Regroup where they do.
         """
 
-    def committed(self, run: str) -> Any:
+    def committed(self, run: str) -> Tensor:
         """What was last committed in the run of that name."""
         return None
 
@@ -69,14 +70,15 @@ class HorovodCommunicator(Communicator):
     Horovod's own Keras wrappers do not know Keras 3, so raw tensors are reduced here.
     """
 
-    def __init__(self, ranks: Ranks, hvd: Any) -> None:
+    def __init__(self, ranks: Ranks, hvd: Tensor) -> None:
         super().__init__(ranks)
         self._hvd = hvd
 
-    def sum(self, tensors: Sequence[Any]) -> list[Any]:
-        return self._hvd.grouped_allreduce(list(tensors), op=self._hvd.Sum)
+    def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        result: list[Tensor] = self._hvd.grouped_allreduce(list(tensors), op=self._hvd.Sum)
+        return result
 
-    def broadcast(self, variables: Sequence[Any]) -> None:
+    def broadcast(self, variables: Sequence[Tensor]) -> None:
         import tensorflow as tf
 
         self.enter()
@@ -89,9 +91,10 @@ class HorovodCommunicator(Communicator):
         # where a rank that is killed leaves them.
         tf.function(spread, autograph=False)()
 
-    def gather(self, value: Any) -> list[Any]:
+    def gather(self, value: Any) -> list[Tensor]:
         self.enter()
-        return self._hvd.allgather_object(value)
+        result: list[Tensor] = self._hvd.allgather_object(value)
+        return result
 
 
 def connect(ranks: Ranks, team: Team, launch: LaunchConfig) -> Communicator:
@@ -132,7 +135,7 @@ def is_horovods(error: Exception) -> bool:
     )
 
 
-def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
+def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Tensor:
     """Horovod, joined through MPI if it was built with it, otherwise through Gloo."""
     try:
         hvd = import_module("horovod.tensorflow")

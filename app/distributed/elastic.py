@@ -18,6 +18,7 @@ from typing import Any
 from horovod.common.elastic import ObjectState, run_fn
 from horovod.common.exceptions import HorovodInternalError, HostsUpdatedInterrupt
 
+from app.arrays import Tensor
 from app.distributed.communicator import HorovodCommunicator, is_horovods
 from app.distributed.team import Team
 from app.errors import InputError, Regroup
@@ -75,12 +76,12 @@ class CommittedState(ObjectState):
     """The checkpoint that all ranks go on from, and the run that it is of."""
 
     run: str | None
-    checkpoint: Any
+    checkpoint: Tensor
 
-    def __init__(self, hvd: Any) -> None:
+    def __init__(self, hvd: Tensor) -> None:
         self.news = threading.Event()
 
-        def broadcast(value: Any) -> Any:
+        def broadcast(value: Any) -> Tensor:
             with internal_errors():
                 return hvd.broadcast_object(value)
 
@@ -98,7 +99,7 @@ class CommittedState(ObjectState):
 class ElasticCommunicator(HorovodCommunicator):
     """The ranks of an elastic job as they are now."""
 
-    def __init__(self, ranks: Ranks, hvd: Any, state: CommittedState) -> None:
+    def __init__(self, ranks: Ranks, hvd: Tensor, state: CommittedState) -> None:
         super().__init__(ranks, hvd)
         self._state = state
 
@@ -113,7 +114,7 @@ class ElasticCommunicator(HorovodCommunicator):
             cpus=threads(self.ranks),
         )
 
-    def sum(self, tensors: Sequence[Any]) -> list[Any]:
+    def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Under names that do not depend on how many networks a process has built before."""
         import tensorflow as tf
 
@@ -123,14 +124,14 @@ class ElasticCommunicator(HorovodCommunicator):
     def regrouping(self) -> bool:
         return self._state.news.is_set()
 
-    def commit(self, run: str, checkpoint: Any) -> None:
+    def commit(self, run: str, checkpoint: Tensor) -> None:
         self._state.run, self._state.checkpoint = run, checkpoint
         try:
             self._state.commit()
         except HostsUpdatedInterrupt as change:
             raise Regroup("hosts have been added or removed") from change
 
-    def committed(self, run: str) -> Any:
+    def committed(self, run: str) -> Tensor:
         return self._state.checkpoint if self._state.run == run else None
 
 

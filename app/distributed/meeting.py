@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from app.arrays import Json
 from app.errors import InputError
 from app.ranks import Ranks, attempt
 from app.running.atomic import read_json
@@ -55,7 +56,7 @@ class Meeting:
             if content is None or (isinstance(known, dict) and ended(known)):
                 path.unlink(missing_ok=True)
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> Json | None:
         return read_json(self._path)
 
     def remove(self) -> None:

@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from app.arrays import Json
 from app.distributed.team import Member
 from app.exit_codes import FAILED
 
@@ -63,7 +64,7 @@ class Peer:
             text = json.dumps(message)
             self.writer.write(f"{self._code(text, self.hosting)} {text}\n".encode())
 
-    async def receive(self) -> dict[str, Any] | None:
+    async def receive(self) -> Json | None:
         """The next message; None where the connection has ended or what came is none."""
         try:
             line = (await self.reader.readline()).decode()

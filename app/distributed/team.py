@@ -6,8 +6,8 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from app.arrays import Json
 from app.ranks import Ranks
 
 
@@ -80,7 +80,7 @@ class Team:
         own = Member.here(ranks)
         return cls.seen_by(own, [own])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         return asdict(self)
 
     def threads(self, variables: Mapping[str, str] = os.environ) -> int:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.arrays import Json
 from app.distributed.meeting import Meeting
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
@@ -159,7 +160,8 @@ class Watch:
         """Our address as ranks elsewhere reach it: of several, some may lead nowhere."""
         elsewhere = [p for p in self.peers.values() if p.member and p.member.node != own.node]
         if elsewhere:
-            return elsewhere[0].writer.get_extra_info("sockname")[0]
+            result: str = elsewhere[0].writer.get_extra_info("sockname")[0]
+            return result
         return reachable[0]
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -339,7 +341,7 @@ class Watch:
                     await peer.writer.drain()
 
 
-def _task_failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _task_failed(_: asyncio.AbstractEventLoop, context: Json) -> None:
     """One line on what no caller takes; the watch's other tasks go on."""
     error = context.get("exception")
     text = one_line(error) if error is not None else context["message"]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from app.arrays import Json
 from app.door.datasets import Data, as_files, names_of
 from app.door.guest import run_as_guest
 from app.errors import InputError
@@ -111,5 +112,5 @@ def _iso(time: Any) -> str:
     return str(time.isoformat(timespec="seconds"))
 
 
-def _as_written(given: dict[str, Any]) -> str:
+def _as_written(given: Json) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in given.items())

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from absl import logging
 
+from app.arrays import Json
 from app.data.reading.paths import expand
 from app.data.units import conversion
 from app.data.wet import summed_over
@@ -53,7 +54,7 @@ def score(
     with tempfile.TemporaryDirectory(prefix="finescale-") as name, guest(verbose):
         known, guess = _pair(_opened(truth, "truth"), _opened(prediction, "prediction"), variable)
         place = Path(name)
-        given: dict[str, Any] = {"data": as_files(known, place / "truth.nc")}
+        given: Json = {"data": as_files(known, place / "truth.nc")}
         given |= {"variable": list(known.data_vars), "cache_dir": place, "save_path": place / "run"}
         given |= {"splits": SPLIT, **options}
         try:

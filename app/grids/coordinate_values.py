@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from app.arrays import Json, Tensor
 from app.errors import InputError
 from app.grids.sphere import CIRCLE, POLE, Array
 
@@ -25,7 +26,7 @@ GLOBAL_RADIANS = (0.9 * np.pi, 0.95 * 2 * np.pi)  # least extents of a globe
 ROUNDED_RADIANS = 1e-3  # by which those of a globe may exceed π and 2π
 
 
-def units_of(variable: Any) -> str:
+def units_of(variable: Tensor) -> str:
     """The units attribute in lower case, "" without one."""
     return str(variable.attrs.get("units", "")).strip().lower()
 
@@ -47,7 +48,7 @@ def in_degrees(coordinate: xr.DataArray, standard_name: str, where: str) -> Arra
     return -values if units in against else values
 
 
-def attributes_in_degrees(attrs: Mapping[str, Any], cf: Mapping[str, str]) -> dict[str, Any]:
+def attributes_in_degrees(attrs: Mapping[str, Any], cf: Mapping[str, str]) -> Json:
     """Attributes of a coordinate after `in_degrees`."""
     units = str(attrs.get("units", "")).strip().lower()
     if units in RADIANS or units.endswith(("_south", "_s", "_west", "_w")):

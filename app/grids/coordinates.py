@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from app.arrays import Json, Tensor
 from app.errors import InputError
 from app.grids.coordinate_values import (
     NOT_GEOGRAPHIC,
@@ -104,12 +105,12 @@ class Found:
     names: tuple[str, str]
     y: Array | None
     x: Array | None
-    attrs: dict[str, dict[str, Any]]
+    attrs: dict[str, Json]
     mapping: str | None
     where: str
     mesh_in_file: bool = False
 
-    def labels(self) -> dict[str, Any]:
+    def labels(self) -> Json:
         """What a Grid takes over unchanged."""
         return {
             "dims": self.dims,
@@ -265,7 +266,7 @@ def rivals(dataset: xr.Dataset, latitude: str) -> list[str]:
     ]
 
 
-def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
+def _rank(name: str, variable: Tensor, kind: Kind) -> tuple[int, bool] | None:
     """Strength of the evidence (lower is stronger) that a variable is this coordinate."""
     attrs = variable.attrs
     standard = str(attrs.get("standard_name", ""))
@@ -300,7 +301,7 @@ def _without_time(coordinate: xr.DataArray, where: str) -> xr.DataArray:
     return first
 
 
-def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[Any, Any]:
+def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[Tensor, Tensor]:
     """Dimensions of 2-D latitudes as (row, column): by the index coordinates, else as they are."""
     first, second = lat.dims
     if _is_index(second, variables, LATITUDE) or _is_index(first, variables, LONGITUDE):
@@ -308,13 +309,13 @@ def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[An
     return first, second
 
 
-def _is_index(dim: Any, variables: Mapping[Any, Any], kind: Kind) -> bool:
+def _is_index(dim: Tensor, variables: Mapping[Any, Any], kind: Kind) -> bool:
     attrs = variables[dim].attrs if dim in variables else {}
     axis = str(attrs.get("axis", "")).upper()
     return axis == kind.axis if axis else str(dim).lower() in kind.index_names
 
 
-def _index(variables: Mapping[Any, Any], dim: Any, names: tuple[str, str]) -> Array | None:
+def _index(variables: Mapping[Any, Any], dim: Tensor, names: tuple[str, str]) -> Array | None:
     """Numbers along a dimension, where they are more than the latitudes or longitudes."""
     if dim in names or dim not in variables or variables[dim].dtype.kind not in "fiu":
         return None
@@ -326,7 +327,7 @@ def _grid_mapping(variables: Mapping[Any, Any]) -> str | None:
     return names[0] if names else None
 
 
-def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+def _plain(attrs: Mapping[Any, Any]) -> Json:
     """Attributes that JSON can hold, without those that point to what is not written again."""
     plain = {}
     for key, value in attrs.items():
@@ -389,7 +390,8 @@ def _gaps(lon: Array) -> Array:
 def unwrap(lon: Array) -> Array:
     """Eastward longitudes shifted by multiples of 360 to increase from within [-180, 180)."""
     increasing = lon + CIRCLE * np.concatenate([[0], np.cumsum(np.diff(lon) < 0)])
-    return increasing - CIRCLE * np.floor((lon[0] + CIRCLE / 2) / CIRCLE)
+    result: Array = increasing - CIRCLE * np.floor((lon[0] + CIRCLE / 2) / CIRCLE)
+    return result
 
 
 def directions(lat: Array, lon: Array) -> tuple[int, int]:

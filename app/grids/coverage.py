@@ -66,7 +66,8 @@ def _ends(source: Grid) -> tuple[float, float, float, float]:
 def _beside(lon: Array, own: Array) -> Array:
     """Longitudes shifted by whole circles to lie around the middle of others."""
     middle = (own.min() + own.max()) / 2
-    return middle + (lon - middle + CIRCLE / 2) % CIRCLE - CIRCLE / 2
+    result: Array = middle + (lon - middle + CIRCLE / 2) % CIRCLE - CIRCLE / 2
+    return result
 
 
 def _degrees(value: float, axis: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from app.arrays import Json
 from app.errors import InputError
 from app.grids import coordinates
 from app.grids.grid import Grid
@@ -86,8 +86,8 @@ def to_canonical(data: xr.DataArray, grid: Grid) -> xr.DataArray:
     return ordered.assign_coords(grid.coords(flip=False))
 
 
-def _file_indices(grid: Grid) -> dict[str, Any]:
-    indices: dict[str, Any] = {}
+def _file_indices(grid: Grid) -> Json:
+    indices: Json = {}
     if grid.flipped:
         indices[grid.dims[0]] = slice(None, None, -1)
     if grid.roll:

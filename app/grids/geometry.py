@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.arrays import Json
 from app.errors import InputError
 from app.grids import sphere
 from app.grids.grid import Grid
@@ -143,7 +144,8 @@ class Geometry:
 
     @cached_property
     def _inner_areas(self) -> Array:
-        return self._pad_to_blocks(self.fine.cell_areas()[None], 0.0)[0]
+        result: Array = self._pad_to_blocks(self.fine.cell_areas()[None], 0.0)[0]
+        return result
 
     def _pad_to_blocks(self, fields: NDArray[Any], fill: float) -> NDArray[Any]:
         rows, columns = (-size % self.scale for size in self.fine.shape)
@@ -155,7 +157,8 @@ class Geometry:
         """Sums over blocks: (n, inner H, inner W) → (n, inner h, inner w)."""
         h, w = self._inner_shape
         bands = cells.reshape(len(cells), h, self.scale, -1).sum(axis=2)
-        return bands.reshape(len(cells), h, w, self.scale).sum(axis=3)
+        result: Array = bands.reshape(len(cells), h, w, self.scale).sum(axis=3)
+        return result
 
     def _block_means(self, fields: NDArray[Any], min_valid_fraction: float) -> Array:
         areas = self._inner_areas
@@ -193,12 +196,12 @@ class Geometry:
             )
         return line
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """JSON-able."""
         return {"fine": self.fine.to_dict(), "scale": self.scale, "halo": self.halo}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Geometry:
+    def from_dict(cls, stored: Json) -> Geometry:
         """The geometry that `to_dict` came from."""
         return cls(Grid.from_dict(stored["fine"]), stored["scale"], stored["halo"])
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import Json
 from app.errors import InputError
 from app.grids import coordinates, sphere
 from app.grids.sphere import Array
@@ -51,7 +52,7 @@ class Grid:
     lon_edges: Array | None = None
     y_edges: Array | None = None
     x_edges: Array | None = None
-    attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attrs: dict[str, Json] = field(default_factory=dict)
     mapping: str | None = None
     mesh_in_file: bool = False
 
@@ -124,7 +125,8 @@ class Grid:
             areas = np.outer(bands, np.diff(lon))
         else:
             areas = sphere.cell_areas(self.corners)
-        return areas / areas.mean()
+        result: Array = areas / areas.mean()
+        return result
 
     def cell_areas(self) -> Array:
         """Relative cell areas (y, x), mean 1: (sin φ₂ - sin φ₁)·Δλ, or spherical quadrilaterals."""
@@ -139,7 +141,7 @@ class Grid:
             fields = np.flip(fields, axis=columns)
         return np.flip(fields, axis=rows) if self.flipped else fields
 
-    def coords(self, flip: bool = True) -> dict[str, Any]:
+    def coords(self, flip: bool = True) -> Json:
         """Coordinates for xarray: as the file has them, or in canonical order (flip=False)."""
         lon = self.lon if self.file_lon is None or not flip else self.file_lon
         lat, coordinate_dims = self.lat, self._coordinate_dims()
@@ -151,7 +153,7 @@ class Grid:
         for dim, index in zip(self.dims, (self.y, self.x), strict=True):
             if index is not None:
                 values[dim], dims[dim] = index, (dim,)
-        coords: dict[str, Any] = {
+        coords: Json = {
             name: (
                 dims[name],
                 self._in_file_order(array, dims[name]) if flip else array,
@@ -175,7 +177,8 @@ class Grid:
             return self.restore(values)
         if dims[0] == self.dims[0]:
             return self.restore(values[:, None])[:, 0]
-        return self.restore(values[None, :])[0]
+        result: Array = self.restore(values[None, :])[0]
+        return result
 
     def window(self, lat: tuple[float, float], lon: tuple[float, float]) -> tuple[Indices, Indices]:
         """Row and column indices of the cells whose centres lie in a box; see `take`.
@@ -189,7 +192,7 @@ class Grid:
         """The grid of the fields `a[..., rows[:, None], columns]`, indices as from `window`."""
         wraps = bool(np.any(np.diff(columns) < 0))
         keep = not wraps and (self.roll == 0 or len(columns) == self.shape[1])
-        changes: dict[str, Any] = {
+        changes: Json = {
             "y": None if self.y is None else self.y[rows],
             "x": None if self.x is None else self.x[columns],
             "roll": self.roll if keep else 0,
@@ -211,7 +214,7 @@ class Grid:
             f"lon {self.lon.min():.6g} to {self.lon.max():.6g}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """JSON-able; numbers survive the round trip to the last bit."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
@@ -220,7 +223,7 @@ class Grid:
         }
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Grid:
+    def from_dict(cls, stored: Json) -> Grid:
         """The grid that `to_dict` came from."""
         return cls(**{**stored, "dims": tuple(stored["dims"]), "names": tuple(stored["names"])})
 

@@ -255,7 +255,8 @@ class Stereographic:
         east = sphere.normalised(np.cross(axis, self.centre))
         basis = np.stack([east, np.cross(self.centre, east)], axis=1)
         depth = np.maximum(1 + vectors @ self.centre, NEGLIGIBLE)
-        return 2 * (vectors @ basis) / depth[:, None]
+        result: Array = 2 * (vectors @ basis) / depth[:, None]
+        return result
 
 
 def _plane_about(points: Array) -> Stereographic:

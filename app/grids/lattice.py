@@ -170,7 +170,8 @@ def _gnomonic(centre: Array) -> Callable[[Array], Array]:
     def plane(vectors: Array) -> Array:
         depth = np.maximum(np.sum(vectors * centre, axis=1), OUTSIDE)
         along = np.stack([np.sum(vectors * east, axis=1), np.sum(vectors * north, axis=1)], axis=1)
-        return along / depth[:, None]
+        result: Array = along / depth[:, None]
+        return result
 
     return plane
 

@@ -58,7 +58,8 @@ def _cells(grid: Grid) -> Array:
     """Unit vectors (cells, 4, 3) of the corners of every cell, in turn around it."""
     corners = grid.corners
     around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
-    return np.stack(around, axis=2).reshape(-1, 4, 3)
+    result: Array = np.stack(around, axis=2).reshape(-1, 4, 3)
+    return result
 
 
 def _between_quadrilaterals(source: Array, target: Array) -> sparse.csr_matrix:
@@ -115,7 +116,8 @@ def _equal_area(centre: Array) -> Callable[[Array], Array]:
 
     def plane(vectors: Array) -> Array:
         depth = 1 + np.einsum("nvk,nk->nv", vectors, centre)
-        return (vectors @ basis) * np.sqrt(2 / np.maximum(depth, NEGLIGIBLE))[..., None]
+        result: Array = (vectors @ basis) * np.sqrt(2 / np.maximum(depth, NEGLIGIBLE))[..., None]
+        return result
 
     return plane
 
@@ -132,7 +134,8 @@ def _common_area(cells: Array, triangles: Array) -> Array:
     for corner in range(3):
         polygon = _clipped(polygon, corners[cut, corner], ahead[cut, corner])
     area[cut] = _signed_area(polygon)
-    return turn * area
+    result: Array = turn * area
+    return result
 
 
 def _clipped(polygons: Array, start: Array, end: Array) -> Array:
@@ -153,13 +156,15 @@ def _clipped(polygons: Array, start: Array, end: Array) -> Array:
     )
     meeting = polygons + share[..., None] * (np.roll(polygons, -1, axis=1) - polygons)
     second = np.where(crosses[..., None], meeting, kept)
-    return np.stack([kept, second], axis=2).reshape(len(polygons), -1, 2)
+    result: Array = np.stack([kept, second], axis=2).reshape(len(polygons), -1, 2)
+    return result
 
 
 def _signed_area(polygons: Array) -> Array:
     """Area (n,) of polygons (n, v, 2), positive where they turn anticlockwise."""
     shifted = polygons - polygons[:, :1]
-    return _cross(shifted, np.roll(shifted, -1, axis=1)).sum(axis=1) / 2
+    result: Array = _cross(shifted, np.roll(shifted, -1, axis=1)).sum(axis=1) / 2
+    return result
 
 
 def _cross(a: Array, b: Array) -> Array:

@@ -28,7 +28,8 @@ def lat_lon(vectors: Array) -> tuple[Array, Array]:
 
 def normalised(vectors: Array) -> Array:
     """The vectors scaled to length 1."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return result
 
 
 def extended_edges(edges: Array, before: int, after: int) -> Array:
@@ -107,4 +108,5 @@ def _triangle_areas(a: Array, b: Array, c: Array) -> Array:
     """Solid angle of spherical triangles (Van Oosterom and Strackee 1983, eq. 8)."""
     volume = np.abs(np.sum(a * np.cross(b, c), axis=-1))
     dots = np.sum(a * b, axis=-1) + np.sum(b * c, axis=-1) + np.sum(c * a, axis=-1)
-    return 2 * np.arctan2(volume, 1 + dots)
+    result: Array = 2 * np.arctan2(volume, 1 + dots)
+    return result

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Tensor
+
 HARMONICS = 12  # of the day: those beyond are below 1e-3 of a response of an hour or more
 HOUR = 2 * np.pi / 24  # of hour angle
 TINY = 1e-6
 
 
-def sun_response(xp: Any, sky: Any, lat: Any, lon: Any, hours: tuple[float, ...]) -> Any:
+def sun_response(
+    xp: Any, sky: Tensor, lat: Tensor, lon: Tensor, hours: tuple[float, ...]
+) -> Tensor:
     """What answers to sunshine within so many hours: `(..., H, W, K)` for K times of response.
 
     `sky` `(..., 2)` as of `app.data.sky.sky`, `lat` and `lon` `(H, W)` radians. The sun's height
@@ -38,7 +42,7 @@ def sun_response(xp: Any, sky: Any, lat: Any, lon: Any, hours: tuple[float, ...]
     return xp.stack(answers, axis=-1)
 
 
-def _harmonic(xp: Any, n: int, up: Any, swing: Any, rise: Any) -> Any:
+def _harmonic(xp: Any, n: int, up: Tensor, swing: Tensor, rise: Tensor) -> Tensor:
     """Fourier coefficient of max(0, up + swing cos h) over the hour angle h."""
     below = rise if n == 1 else xp.sin((n - 1) * rise) / (n - 1)
     around = below + xp.sin((n + 1) * rise) / (n + 1)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Tensor
+
 UNSEEN = 7.0  # logit: a frame whose cell lies beyond the edge counts a thousandth of the other
 
 
-def warp(xp: Any, fields: Any, flow: Any) -> Any:
+def warp(xp: Any, fields: Tensor, flow: Tensor) -> Tensor:
     """Fields at the cells to which the flow points: out(y, x) = fields(y + dy, x + dx).
 
     `fields` `(B, H, W, C)`, `flow` `(B, H, W, 2)` of rows dy and columns dx, in cells; bilinear,
@@ -30,7 +32,7 @@ def warp(xp: Any, fields: Any, flow: Any) -> Any:
     flat = xp.reshape(fields, (-1, channels))
     first = xp.reshape(xp.arange(batch, dtype="int32") * height * width, (-1, 1, 1))
 
-    def cell(row: Any, column: Any) -> Any:
+    def cell(row: Tensor, column: Tensor) -> Tensor:
         return xp.take(flat, first + row * width + column, axis=0)
 
     upper = (1.0 - dx) * cell(top, left) + dx * cell(top, right)
@@ -38,7 +40,7 @@ def warp(xp: Any, fields: Any, flow: Any) -> Any:
     return (1.0 - dy) * upper + dy * lower
 
 
-def flows_at(theta: Any, forward: Any, backward: Any) -> tuple[Any, Any]:
+def flows_at(theta: Tensor, forward: Tensor, backward: Tensor) -> tuple[Tensor, Tensor]:
     """Flows from the time between two frames back to each of them.
 
     `theta` `(B, 1, 1, 1)` is the share of the interval that has passed, `forward` F01 points from
@@ -52,7 +54,7 @@ def flows_at(theta: Any, forward: Any, backward: Any) -> tuple[Any, Any]:
     return to_first, to_second
 
 
-def bend(theta: Any, acceleration: Any) -> Any:
+def bend(theta: Tensor, acceleration: Tensor) -> Tensor:
     """What both flows of `flows_at` gain where motion speeds up by so many cells an interval.
 
     Then a cell goes t F01 + t (t-1)/2 a in a share t of the interval (Xu et al. 2019,
@@ -61,7 +63,7 @@ def bend(theta: Any, acceleration: Any) -> Any:
     return theta * (1.0 - theta) / 2.0 * acceleration
 
 
-def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
+def blend(theta: Tensor, first: Tensor, second: Tensor, visibility: Tensor) -> Tensor:
     """Two warped frames weighed by nearness in time and by visibility V, and 1 - V, above 0.
 
     ((1-t) V w0 + t (1-V) w1) / ((1-t) V + t (1-V)), written so that the ends are exact.
@@ -71,7 +73,7 @@ def blend(theta: Any, first: Any, second: Any, visibility: Any) -> Any:
     return share * first + (1.0 - share) * second
 
 
-def visibility(xp: Any, to_first: Any, to_second: Any) -> Any:
+def visibility(xp: Any, to_first: Tensor, to_second: Tensor) -> Tensor:
     """Logit of how much more the first frame is to be trusted than the second: `(B, H, W, 1)`.
 
     What comes from beyond the edge of a frame is not seen in it.
@@ -80,7 +82,7 @@ def visibility(xp: Any, to_first: Any, to_second: Any) -> Any:
     return UNSEEN * (lost[1] - lost[0])
 
 
-def beyond(xp: Any, flow: Any) -> Any:
+def beyond(xp: Any, flow: Tensor) -> Tensor:
     """How far beyond the edge of the domain each cell's flow points, in cells: `(B, H, W, 1)`."""
     height, width = flow.shape[1:3]
     rows = np.arange(height, dtype="float32")[None, :, None]
@@ -90,6 +92,6 @@ def beyond(xp: Any, flow: Any) -> Any:
     return outside[..., None]
 
 
-def _whole(xp: Any, numbers: Any) -> Any:
+def _whole(xp: Any, numbers: Tensor) -> Tensor:
     """As indices."""
     return xp.cast(numbers, "int32") if hasattr(xp, "cast") else numbers.astype(np.int32)

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Array
 from app.baselines.base import coarse_inputs
 from app.baselines.quantile_mapping import training_quantiles
 from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
 
 CLIMATE = "input_climate.nc"  # beside a trained model
-Read = Callable[[np.ndarray], np.ndarray]
+Read = Callable[[Array], Array]
 
 
 def write_input_climate(path: Path, shards: Shards) -> None:
@@ -80,13 +81,13 @@ def corrected(
         "input corrected by %s against %s", kind, "itself" if past is None else "its reference"
     )
 
-    def channel(values: np.ndarray, c: int) -> np.ndarray:
+    def channel(values: Array, c: int) -> Array:
         wanted, ratio = climate.quantiles[..., c], climate.ratios[c]
         if kind == "trend_preserving" and past is not None:
             return delta_mapped(values, own[..., c], past[..., c], wanted, ratio)
         return mapped(values, own[..., c], wanted, ratio)
 
-    def read(indices: np.ndarray) -> np.ndarray:
+    def read(indices: Array) -> Array:
         fields = data.read(indices)
         parts = [channel(fields[..., c], c) for c in range(fields.shape[-1])]
         return np.stack(parts, axis=-1)
@@ -94,5 +95,5 @@ def corrected(
     return read
 
 
-def _quantiles(data: ExternalInput, climate: Climate) -> np.ndarray:
+def _quantiles(data: ExternalInput, climate: Climate) -> Array:
     return training_quantiles(data.read, len(data.stamps), climate.quantiles.shape[1:])

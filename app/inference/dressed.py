@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.arrays import Array, Json
 from app.models.diffusion.noise import white
 
 if TYPE_CHECKING:
@@ -17,22 +18,21 @@ if TYPE_CHECKING:
 class DressedModel:
     """A model's fields plus independent normal errors, of a standard deviation (y, x, C)."""
 
-    def __init__(self, model: Predicts, deviation: np.ndarray) -> None:
+    def __init__(self, model: Predicts, deviation: Array) -> None:
         self.model, self.deviation = model, deviation
 
-    def predict_fields(
-        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
-    ) -> np.ndarray:
+    def predict_fields(self, batch: Json, seed: int, members: int, how: Drawing) -> Array:
         """Fields (members, n, y, x, C); the noise is keyed by seed, "seconds" and member."""
         fields = self.model.predict_fields(batch, seed, 1, how)[0]
         noise = [
             [white(fields.shape[1:], seed, int(second), member) for second in batch["seconds"]]
             for member in range(members)
         ]
-        return fields[None] + self.deviation * np.array(noise, np.float32)
+        result: Array = fields[None] + self.deviation * np.array(noise, np.float32)
+        return result
 
 
-def error_deviation(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def error_deviation(pairs: Iterable[tuple[Array, Array]]) -> Array:
     """Root mean square (y, x, C) of predicted less true fields (n, y, x, C), block by block.
 
     0 where no error is known.
@@ -44,4 +44,5 @@ def error_deviation(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
         known = np.isfinite(error)
         squares = squares + np.square(np.where(known, error, 0.0)).sum(axis=0)
         count = count + known.sum(axis=0)
-    return np.sqrt(squares / np.maximum(count, 1)).astype(np.float32)
+    result: Array = np.sqrt(squares / np.maximum(count, 1)).astype(np.float32)
+    return result

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array, Json
 from app.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ class DeepEnsemble:
     def __init__(self, models: list[Predicts]) -> None:
         self.models = models
 
-    def predict_fields(
-        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
-    ) -> np.ndarray:
+    def predict_fields(self, batch: Json, seed: int, members: int, how: Drawing) -> Array:
         """Fields (len(models) · members, n, …); no two models draw the same noise."""
         return np.concatenate(
             [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import Source, Variable, source_from_dict
 from app.data.reading.alignment import align
 from app.data.reading.sentinels import log_values
@@ -28,7 +29,7 @@ class ExternalInput:
     """Times of the files, their coarse inputs, and what is to be predicted from them."""
 
     stamps: Stamps
-    read: Callable[[np.ndarray], np.ndarray]  # row numbers → (n, h, w, Cin) physical
+    read: Callable[[Array], Array]  # row numbers → (n, h, w, Cin) physical
     fine: Grid
     variables: tuple[Variable, ...]
     sources: tuple[Opened, ...]
@@ -77,7 +78,7 @@ def open_input(
     for one in inputs:
         warn_of_assumed_units(one.opened, flag)
 
-    def read(indices: np.ndarray) -> np.ndarray:
+    def read(indices: Array) -> Array:
         fields = np.concatenate([one.read(indices)[1] for one in inputs])
         return np.moveaxis(fields, 0, -1)
 

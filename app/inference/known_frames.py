@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import TimeSteps, Variable
 from app.data.known_frames import duration_text, known_frames
 from app.data.reading.alignment import align
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from app.models.temporal import TemporalModel, TemporalSpec
     from app.ranks import Ranks
 
-Read = Callable[[np.ndarray], np.ndarray]  # rows (B, k) → (B, k, y, x, C + G), NaN for NONE
+Read = Callable[[Array], Array]  # rows (B, k) → (B, k, y, x, C + G), NaN for NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def of_files(
     own_rows = [rows, *(found[:, 0] for found in others)]
     shape = (len(spec.outputs) + len(spec.guidance), *geometry.fine_shape)
 
-    def read(wanted: np.ndarray) -> np.ndarray:
+    def read(wanted: Array) -> Array:
         flat = wanted.ravel()
         fields = np.full((len(flat), *shape), np.nan, np.float32)
         there = flat != NONE
@@ -115,7 +116,7 @@ def of_files(
     return KnownRecord(axis, read, geometry.fine, first.variables)
 
 
-def _summed(fields: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _summed(fields: Array, shape: tuple[int, ...]) -> Array:
     """Fields (C, n k, y, x) added up over k, `shape` being (n, k)."""
     parts = fields.reshape(len(fields), *shape, *fields.shape[2:])
     return parts[:, :, 0] if shape[1] == 1 else parts.sum(axis=2, dtype=np.float64)
@@ -138,13 +139,13 @@ class FilledIn:
         self._model, self._record, self._batch_size = model, record, batch_size
         self._gaps = GuideGaps.of(model.spec)
 
-    def share(self, ranks: Ranks) -> np.ndarray:
+    def share(self, ranks: Ranks) -> Array:
         """Rows of the axis that a rank writes, whole units of it."""
         unit = self._record.axis.unit
         units = ranks.share(int(unit[-1]) + 1)
         return np.flatnonzero((unit >= units.start) & (unit < units.stop))
 
-    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+    def blocks(self, rows: Array) -> tuple[Iterator[Array], int]:
         """Fields (1, n, y, x, C) of rows of a rank's share, and in how many blocks they come."""
         parts = list(_whole_units(self._record.axis.unit[rows], self._batch_size))
         return (self.fields(rows[part])[None] for part in parts), len(parts)
@@ -156,7 +157,7 @@ class FilledIn:
         known = self._record.axis.known
         logging.info("%d of %d times are new", (known == NONE).sum(), len(known))
 
-    def fields(self, rows: np.ndarray) -> np.ndarray:
+    def fields(self, rows: Array) -> Array:
         """Fields (n, y, x, C) of some rows of the axis, whole units of it."""
         axis, read = self._record.axis.take(rows), self._record.read
         size = self._batch_size
@@ -174,7 +175,7 @@ class FilledIn:
             fields = conserved(parts, totals).reshape(fields.shape).astype(np.float32)
         return fields
 
-    def _predicted(self, axis: TimeAxis) -> np.ndarray:
+    def _predicted(self, axis: TimeAxis) -> Array:
         """What the model makes of a batch (n, y, x, C)."""
         frames = self._record.read(axis.frames)
         batch = {
@@ -184,10 +185,11 @@ class FilledIn:
             "time": time_features(axis.centres),
             "sky": _sky(axis),
         }
-        return whole_batch(self._model, batch, self._batch_size)[0]
+        result: Array = whole_batch(self._model, batch, self._batch_size)[0]
+        return result
 
 
-def _sky(axis: TimeAxis) -> np.ndarray:
+def _sky(axis: TimeAxis) -> Array:
     """The sun's place (n, 5, 2) at the times of the four frames, there or not, and the wanted."""
     passed = axis.theta.astype(np.float64) * axis.interval
     first = axis.centres.seconds - np.round(passed).astype(np.int64)
@@ -196,7 +198,7 @@ def _sky(axis: TimeAxis) -> np.ndarray:
     return sky(Stamps(instants.ravel(), axis.centres.calendar)).reshape(*instants.shape, 2)
 
 
-def _whole_units(units: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def _whole_units(units: Array, size: int) -> Iterator[Array]:
     """Rows in batches of about `size`, at the ends of units."""
     ends = np.append(np.flatnonzero(np.diff(units)) + 1, len(units))
     start = 0

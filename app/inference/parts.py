@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
+from app.arrays import Array
 from app.data.times import Stamps
 from app.distributed import Communicator
 from app.errors import Interrupted
@@ -17,7 +16,7 @@ def write_parts(
     layout: Layout,
     path: Path,
     stamps: Stamps,
-    share: np.ndarray,
+    share: Array,
     fill: Callable[[GrowingFile], None],
     *,
     communicator: Communicator,

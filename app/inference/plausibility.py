@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.models.known_inputs import KnownInputs
 from app.models.spec import Channel
 
@@ -19,7 +20,7 @@ TINY = 0.005  # of the largest absolute value of training: below, the unit is in
 
 
 def compare_with_training(
-    read: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[Array], Array],
     times: int,
     channels: Sequence[Channel],
     known: KnownInputs,
@@ -37,7 +38,7 @@ def compare_with_training(
             _compare(values.astype(np.float64), channel, float(known.low[c]), float(known.high[c]))
 
 
-def _compare(values: np.ndarray, channel: Channel, low: float, high: float) -> None:
+def _compare(values: Array, channel: Channel, low: float, high: float) -> None:
     beyond = np.maximum(low - values, values - high)
     rounding = 1e-5 * max(abs(low), abs(high), high - low)
     outside = float(np.mean(beyond > rounding))

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic as time_now
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from absl import logging
 
+from app.arrays import Array, Json
 from app.data.times import Stamps, time_features
 from app.distributed import Communicator
 from app.errors import InputError
@@ -23,16 +24,14 @@ from app.models.fitted import PLAIN, Drawing
 from app.ranks import Ranks
 from app.running.progress import LINE_EVERY, shown
 
-Read = Callable[[np.ndarray], np.ndarray]
-Undo = Callable[[np.ndarray], np.ndarray]
+Read = Callable[[Array], Array]
+Undo = Callable[[Array], Array]
 
 
 class Predicts(Protocol):
     """A model that gives physical fields (members, n, y, x, C), of windows (members, n, T, …)."""
 
-    def predict_fields(
-        self, batch: dict[str, Any], seed: int, members: int, how: Drawing
-    ) -> np.ndarray: ...
+    def predict_fields(self, batch: Json, seed: int, members: int, how: Drawing) -> Array: ...
 
 
 class Record(Protocol):
@@ -44,10 +43,10 @@ class Record(Protocol):
     stamps: Stamps
     members: int
 
-    def share(self, ranks: Ranks) -> np.ndarray:
+    def share(self, ranks: Ranks) -> Array:
         """Rows that a rank predicts, in their order."""
 
-    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+    def blocks(self, rows: Array) -> tuple[Iterator[Array], int]:
         """Fields (members, n, y, x, C) of rows of a rank's share, and in how many blocks."""
 
     def report(self, communicator: Communicator) -> None:
@@ -126,12 +125,12 @@ class CoarseRecord:
         self._time = time if self.has_times else np.zeros_like(time)
         self._counted = np.zeros(len(self.stamps), bool)
 
-    def share(self, ranks: Ranks) -> np.ndarray:
+    def share(self, ranks: Ranks) -> Array:
         return np.asarray(ranks.share(len(self.stamps)))
 
-    def blocks(self, rows: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+    def blocks(self, rows: Array) -> tuple[Iterator[Array], int]:
         size = self.batch_size
-        fields: Iterator[np.ndarray]
+        fields: Iterator[Array]
         if self.windows is None:
             batches = [rows[first : first + size] for first in range(0, len(rows), size)]
             fields, steps = map(self._predicted, batches), len(batches)
@@ -144,11 +143,11 @@ class CoarseRecord:
         if self.gaps is not None:
             self.gaps.report(communicator)
 
-    def _undone(self, fields: np.ndarray) -> np.ndarray:
+    def _undone(self, fields: Array) -> Array:
         assert self.undo is not None
         return np.stack([self.undo(member) for member in fields])
 
-    def _predicted(self, rows: np.ndarray) -> np.ndarray:
+    def _predicted(self, rows: Array) -> Array:
         """Fields of rows (n,), or of windows (n, T); frames that windows share are read once."""
         unique, where = np.unique(rows, return_inverse=True)
         coarse, frame = self.read(unique), where.reshape(rows.shape)
@@ -181,7 +180,7 @@ def _log_progress(done: int, times: int, members: int, rate: float) -> None:
     )
 
 
-def _refuse_copies(fields: np.ndarray, members: int) -> None:
+def _refuse_copies(fields: Array, members: int) -> None:
     """An ensemble of equal members would look certain of everything."""
     if members > 1 and np.array_equal(fields[0], fields[1], equal_nan=True):
         raise InputError(
@@ -193,12 +192,12 @@ def _refuse_copies(fields: np.ndarray, members: int) -> None:
 
 def whole_batch(
     model: Predicts,
-    batch: dict[str, np.ndarray],
+    batch: dict[str, Array],
     batch_size: int,
     seed: int = 0,
     members: int = 1,
     how: Drawing = PLAIN,
-) -> np.ndarray:
+) -> Array:
     """Fields (member, n, …); a short batch is filled up: a new size compiles anew."""
     n = len(next(iter(batch.values())))
     rows = np.minimum(np.arange(batch_size), n - 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array, Json
 from app.data.reading.sources import open_source
 from app.data.shards.coordinate_channels import NAMES, coordinate_fields
 from app.data.shards.plan import statics_on
@@ -69,7 +70,7 @@ def _refined(coarse: Grid, scale: int) -> Grid:
     )
 
 
-def _cut(edges: np.ndarray, scale: int) -> np.ndarray:
+def _cut(edges: Array, scale: int) -> Array:
     places = np.arange((len(edges) - 1) * scale + 1) / scale
     return np.interp(places, np.arange(len(edges)), edges)
 
@@ -80,7 +81,7 @@ def own_statics(
     given: Sequence[Source],
     names: Mapping[str, str],
     uncovered: str,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+) -> tuple[dict[str, Array], Array]:
     """The model's static fields (y, x) by name, as --static gives them, and cells they leave out.
 
     Each is in the units of training. `names`: the file's name for a field of the model, where it
@@ -115,8 +116,8 @@ def own_statics(
 def moved(
     model: PhysicalModel,
     geometry: Geometry,
-    statics: Mapping[str, np.ndarray] | None = None,
-    outside: np.ndarray | None = None,
+    statics: Mapping[str, Array] | None = None,
+    outside: Array | None = None,
 ) -> PhysicalModel:
     """The same network on another grid; coordinate channels are that grid's.
 
@@ -159,7 +160,7 @@ def moved(
     return model.on_grid(placed, arrays)
 
 
-def _anywhere(spec: ModelSpec, geometry: Geometry) -> dict[str, Any]:
+def _anywhere(spec: ModelSpec, geometry: Geometry) -> Json:
     """The description of the training data on a grid of which it knows nothing: all is valid."""
     domain = dict(spec.domain)
     if "inputs" in domain:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from app.arrays import Array, Json
 from app.errors import InputError
 from app.models import PhysicalModel
 from app.models.fitted import PLAIN, Drawing
@@ -38,14 +38,12 @@ class TiledModel:
         self.model, self.scale = model, scale
         self.size, self.overlap = size // scale, overlap // scale
 
-    def predict_fields(
-        self, batch: dict[str, Any], seed: int, members: int, how: Drawing = PLAIN
-    ) -> np.ndarray:
+    def predict_fields(self, batch: Json, seed: int, members: int, how: Drawing = PLAIN) -> Array:
         """Fields (members, n, …) as the model's own predict_fields gives them."""
         coarse = batch["coarse"]
         shape = coarse.shape[-3:-1]
         static = np.asarray(self.model.static)
-        total: np.ndarray | None = None
+        total: Array | None = None
         weights = np.zeros((shape[0] * self.scale, shape[1] * self.scale, 1), np.float32)
         for rows in self._windows(shape[0]):
             for columns in self._windows(shape[1]):
@@ -77,7 +75,7 @@ class TiledModel:
     def _fine(self, cells: slice) -> slice:
         return slice(cells.start * self.scale, cells.stop * self.scale)
 
-    def _ramp(self, cells: slice, length: int) -> np.ndarray:
+    def _ramp(self, cells: slice, length: int) -> Array:
         """Weight of each fine row or column of a window; edges of the domain are no edges."""
         n, width = (cells.stop - cells.start) * self.scale, self.overlap * self.scale
         weight = np.ones(n)

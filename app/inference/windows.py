@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.streaming.windows import segment_bounds, window_starts
 
 WINDOWS_A_FRAME = 4  # about how many windows a frame is predicted in, or all if there are fewer
 
-Fields = Callable[[np.ndarray], np.ndarray]  # rows (W, T) → fields (members, W, T, y, x, C)
+Fields = Callable[[Array], Array]  # rows (W, T) → fields (members, W, T, y, x, C)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,12 @@ class Windows:
     row; they add up to 1 at every row.
     """
 
-    rows: np.ndarray
-    weights: np.ndarray
+    rows: Array
+    weights: Array
 
     @classmethod
     def over(
-        cls, segments: np.ndarray, frames: int, *, bidirectional: bool, blend: bool = True
+        cls, segments: Array, frames: int, *, bidirectional: bool, blend: bool = True
     ) -> Windows:
         """Windows of `frames` rows over a record whose gapless pieces `segments` (n,) numbers.
 
@@ -48,7 +49,7 @@ class Windows:
         weights = _shares(rows, weights) if blend else _choices(rows, weights)
         return cls(rows, weights)
 
-    def of(self, share: np.ndarray) -> Windows:
+    def of(self, share: Array) -> Windows:
         """Those windows that count for any row of a rank's share, the other rows left out."""
         mine = self.weights * np.isin(self.rows, share)
         used = mine.any(axis=1)
@@ -61,12 +62,12 @@ class Windows:
             yield Windows(self.rows[part], self.weights[part])
 
 
-def blended(windows: Windows, batch_size: int, predicted: Fields) -> Iterator[np.ndarray]:
+def blended(windows: Windows, batch_size: int, predicted: Fields) -> Iterator[Array]:
     """Blocks (members, n, y, x, C) of the record in its order, every row of the windows once.
 
     Frames wait only for windows that still have to come: memory is that of a batch.
     """
-    waiting: dict[int, np.ndarray] = {}
+    waiting: dict[int, Array] = {}
     first_rows = _first_counted(windows)
     done = 0
     for batch in windows.batches(batch_size):
@@ -84,7 +85,7 @@ def blended(windows: Windows, batch_size: int, predicted: Fields) -> Iterator[np
             yield np.stack([waiting.pop(row) for row in ready], axis=1).astype(np.float32)
 
 
-def log_short(segments: np.ndarray, frames: int) -> None:
+def log_short(segments: Array, frames: int) -> None:
     """Say how much of a record lies in stretches too short for a window."""
     lengths = np.diff(np.stack(segment_bounds(segments)), axis=0)[0]
     short = lengths[lengths < frames]
@@ -98,13 +99,13 @@ def log_short(segments: np.ndarray, frames: int) -> None:
         )
 
 
-def _context(frames: int, bidirectional: bool) -> np.ndarray:
+def _context(frames: int, bidirectional: bool) -> Array:
     """Weight of each frame of a window: itself and what it sees on the poorer side."""
     before = np.arange(frames, dtype=np.float64)
     return 1 + (np.minimum(before, before[::-1]) if bidirectional else before)
 
 
-def _filled_up(segments: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def _filled_up(segments: Array, frames: int) -> tuple[Array, Array]:
     """For each segment shorter than a window its rows (m, T), and where they are no copies."""
     firsts, ends = (bounds[:, None] for bounds in segment_bounds(segments))
     short = (ends - firsts)[:, 0] < frames
@@ -113,12 +114,13 @@ def _filled_up(segments: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarra
     return np.clip(rows, firsts, ends - 1), (rows >= firsts) & (rows < ends)
 
 
-def _shares(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _shares(rows: Array, weights: Array) -> Array:
     totals = np.bincount(rows.ravel(), weights.ravel())
-    return weights / totals[rows]
+    result: Array = weights / totals[rows]
+    return result
 
 
-def _choices(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _choices(rows: Array, weights: Array) -> Array:
     """1 where a row has its largest weight, in the first such window, and 0 elsewhere."""
     flat = rows.ravel()
     order = np.lexsort((np.arange(flat.size), -weights.ravel(), flat))
@@ -127,7 +129,7 @@ def _choices(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return chosen.reshape(rows.shape)
 
 
-def _first_counted(windows: Windows) -> np.ndarray:
+def _first_counted(windows: Windows) -> Array:
     """(W,) the first row that a window, or any after it, counts for."""
     counted = np.where(windows.weights > 0, windows.rows, np.iinfo(np.int64).max)
     return np.minimum.accumulate(counted.min(axis=1)[::-1])[::-1]

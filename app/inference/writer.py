@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
 from absl import logging
 
+from app.arrays import Array, Json
 from app.data.description import Variable
 from app.data.shards.field_file import FieldWriter
 from app.data.times import Stamps
@@ -50,7 +50,7 @@ class GrowingFile:
     """Fields written in the order of time; `written` of them are there."""
 
     def __init__(
-        self, writer: FieldWriter, note: Path, facts: dict[str, Any], confirm: Callable[[], None]
+        self, writer: FieldWriter, note: Path, facts: Json, confirm: Callable[[], None]
     ) -> None:
         """`confirm` raises Damage where what the fields are made from is damaged."""
         self._writer, self._note, self._facts = writer, note, facts
@@ -59,9 +59,10 @@ class GrowingFile:
 
     @property
     def written(self) -> int:
-        return self._facts["written"]
+        result: int = self._facts["written"]
+        return result
 
-    def append(self, fields: Sequence[np.ndarray]) -> None:
+    def append(self, fields: Sequence[Array]) -> None:
         """Fields as `FieldWriter.write` takes them."""
         self._writer.write(self.written, fields)
         self._facts["written"] += fields[0].shape[-3]
@@ -111,7 +112,7 @@ class Layout:
     def _means(self) -> tuple[Variable, ...]:
         return tuple(replace(v, name=f"{v.name}_mean") for v in self.variables)
 
-    def fields_of(self, members: np.ndarray) -> list[np.ndarray]:
+    def fields_of(self, members: Array) -> list[Array]:
         """What is written of (member, n, y, x, C): each variable's own, or its statistics.
 
         Quantiles in the place of the members: all of them. One member: the fields. Several: the
@@ -190,7 +191,7 @@ class Layout:
                 temporary.unlink(missing_ok=True)
                 note.unlink(missing_ok=True)
 
-    def _facts(self, stamps: Stamps) -> dict[str, Any]:
+    def _facts(self, stamps: Stamps) -> Json:
         """What a file is, and that nothing of it is there yet."""
         times = hashlib.sha256(stamps.seconds.tobytes()).hexdigest()
         own = {name: self.attributes.get(name) for name in IDENTITY}
@@ -198,10 +199,10 @@ class Layout:
         return {**own, "times": f"{len(stamps)} {stamps.calendar} {times}", **NOTHING}
 
     def _reopened(
-        self, temporary: Path, note: Path, facts: dict[str, Any], as_in_file: bool
+        self, temporary: Path, note: Path, facts: Json, as_in_file: bool
     ) -> FieldWriter | None:
         """What an earlier call has left of the same file; `facts` then tell how much."""
-        found: dict[str, Any] = {}
+        found: Json = {}
         with contextlib.suppress(Damaged):
             found = read_record(note, dict) or {}
         if facts["data_fingerprint"] is None or {**found, **NOTHING} != facts:
@@ -273,7 +274,7 @@ def drop_parts(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[list[np.ndarray]]:
+def _blocks(source: netCDF4.Dataset, names: list[str]) -> Iterator[list[Array]]:
     """One array (…, n, y, x) a variable of a part, some time steps at once."""
     for first in range(0, len(source.dimensions["time"]), COPY_STEPS):
         yield [source[name][..., first : first + COPY_STEPS, :, :] for name in names]
@@ -284,7 +285,7 @@ def history_line(command: str) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}: {command}"
 
 
-def attributes_of(path: Path) -> dict[str, Any]:
+def attributes_of(path: Path) -> Json:
     """Attributes of a NetCDF file; none where it cannot be read."""
     try:
         with netCDF4.Dataset(path) as dataset:

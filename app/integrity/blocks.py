@@ -10,13 +10,16 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
+from app.arrays import Array
+
 BLOCK = 256 << 10  # bytes
 SUM_TYPE = np.dtype("<u4")
 
 
 def crc(content: bytes, before: int = 0) -> int:
     """CRC-32C of bytes that follow others, whose CRC is `before`."""
-    return google_crc32c.extend(before, content)
+    result: int = google_crc32c.extend(before, content)
+    return result
 
 
 def crc_of(content: memoryview) -> int:
@@ -41,12 +44,12 @@ def encoded(sums: Sequence[int]) -> str:
     return base64.b64encode(np.array(sums, SUM_TYPE).tobytes()).decode("ascii")
 
 
-def decoded(text: str) -> np.ndarray:
+def decoded(text: str) -> Array:
     """(n,) checksums from text; ValueError where it is no such text."""
     return np.frombuffer(base64.b64decode(text, validate=True), SUM_TYPE)
 
 
-def first_difference(file: int, sums: np.ndarray, blocks: range | None = None) -> int | None:
+def first_difference(file: int, sums: Array, blocks: range | None = None) -> int | None:
     """Byte at which the first block begins that is not as it was; None where all are.
 
     file: an open file's descriptor. blocks: which ones are looked at, all by default.
@@ -57,7 +60,7 @@ def first_difference(file: int, sums: np.ndarray, blocks: range | None = None) -
     return None
 
 
-def first_damage(path: Path, sums: np.ndarray) -> int | None:
+def first_damage(path: Path, sums: Array) -> int | None:
     """Likewise of a whole file; OSError where it cannot be read."""
     with path.open("rb", buffering=0) as file:
         return first_difference(file.fileno(), sums)

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
+from app.arrays import Array
 from app.errors import Damage
 from app.integrity.blocks import first_damage
 
-Sums = Mapping[str, np.ndarray]  # file's name in the folder → its blocks' checksums
+Sums = Mapping[str, Array]  # file's name in the folder → its blocks' checksums
 
 
 class FileCheck:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import netCDF4
 import numpy as np
 
+from app.arrays import Array
 from app.integrity.blocks import crc
 
 READ_BYTES = 8 << 20  # read at once
 
 
-def rows_crc(fields: Sequence[np.ndarray], before: int = 0) -> int:
+def rows_crc(fields: Sequence[Array], before: int = 0) -> int:
     """Checksum of rows of fields (…, n, y, x) that follow others, whose checksum is `before`."""
     for row in range(fields[0].shape[-3] if fields else 0):
         for field in fields:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import is_typeddict
 
+from app.arrays import Json
 from app.errors import InputError, one_line
 from app.integrity.blocks import crc
 from app.running.atomic import write_text
@@ -21,13 +22,13 @@ class Damaged(InputError):
     """A file of ours that is not as it was written."""
 
 
-def sealed(content: dict[str, Any]) -> dict[str, Any]:
+def sealed(content: Json) -> Json:
     """The content with its checksum as the last key."""
     rest = json.loads(json.dumps({n: v for n, v in content.items() if n != SEAL}))
     return {**rest, SEAL: _checksum(rest)}
 
 
-def write_record(path: Path, content: dict[str, Any]) -> None:
+def write_record(path: Path, content: Json) -> None:
     """Replace a file in one step, its checksum in it."""
     write_text(path, json.dumps(sealed(content), indent=2) + "\n")
 
@@ -81,6 +82,6 @@ def checked(content: Any, kind: type[T]) -> T:
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
 
 
-def _checksum(content: dict[str, Any]) -> str:
+def _checksum(content: Json) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return f"{crc(text.encode()):08x}"

@@ -6,16 +6,16 @@ has become 0.
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
+from app.arrays import Tensor
 
-def called_true(logits: Any) -> Any:
+
+def called_true(logits: Tensor) -> Tensor:
     """BCE(1, σ(x)) = softplus(−x), the price of not being called true; shape as given."""
     return ops.softplus(-logits)
 
 
-def called_false(logits: Any) -> Any:
+def called_false(logits: Tensor) -> Tensor:
     """BCE(0, σ(x)) = softplus(x), the price of not being called false; shape as given."""
     return ops.softplus(logits)

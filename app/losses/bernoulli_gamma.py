@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
+from app.arrays import Tensor
 from app.losses.masked import masked_mean, split_missing
 
 STIRLING_FROM = 6  # Γ is shifted this far, where the series below is exact to 1e-8
 TINY = 1e-12
 
 
-def bernoulli_gamma(y_true: Any, y_pred: Any, thresholds: tuple[float, ...]) -> Any:
+def bernoulli_gamma(y_true: Tensor, y_pred: Tensor, thresholds: tuple[float, ...]) -> Tensor:
     """Mean -log likelihood over the known cells of each sample, to `(B,)`.
 
     y_true `(B, H, W, C)`, amounts in the units of the parameters; y_pred `(B, 3, H, W, C)`,
@@ -32,7 +31,7 @@ def bernoulli_gamma(y_true: Any, y_pred: Any, thresholds: tuple[float, ...]) -> 
     return masked_mean(loss, known)
 
 
-def log_gamma(x: Any) -> Any:
+def log_gamma(x: Tensor) -> Tensor:
     """log Γ(x) for x > 0: Γ(x) = Γ(x + n) / (x (x + 1) … (x + n - 1)), and Stirling's series."""
     product = x
     for i in range(1, STIRLING_FROM):

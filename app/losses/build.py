@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Array, Json, Tensor
 from app.registry import REGISTRY
 
 Loss = Callable[..., Any]
@@ -18,7 +19,7 @@ WEIGHTS = {1: (1.0,), 2: (0.8, 0.2), 3: (0.6, 0.2, 0.2)}
 def build_loss(
     name: str,
     *,
-    data_range: np.ndarray,
+    data_range: Array,
     huber_delta: float = 1.0,
     quantiles: tuple[float, ...] = (),
     thresholds: tuple[float, ...] = (),
@@ -42,14 +43,14 @@ def build_loss(
     parts = [_part(part, settings) for part in names]
     weights = WEIGHTS[len(parts)]
 
-    def loss(y_true: Any, y_pred: Any, **given: Any) -> Any:
+    def loss(y_true: Tensor, y_pred: Tensor, **given: Any) -> Tensor:
         terms = [w * part(y_true, y_pred, **given) for w, part in zip(weights, parts, strict=True)]
         return sum(terms[1:], start=terms[0])
 
     return loss
 
 
-def _part(name: str, settings: dict[str, Any]) -> Loss:
+def _part(name: str, settings: Json) -> Loss:
     """A registered loss, given those settings that it has parameters for."""
     function = REGISTRY.resolve("loss", name)
     taken = signature(function).parameters.keys() & settings.keys()

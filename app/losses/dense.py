@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
 from scipy.fft import irfft, next_fast_len, rfft
+
+from app.arrays import Array, Tensor
 
 BANDWIDTH_FACTOR = 1.06  # of std · N^(-1/5), Silverman's rule for a normal distribution
 GRID_NODES = 4096
@@ -42,10 +43,10 @@ class ValueGrid:
         return cls(float(least), float(width / (nodes - 1)), nodes)
 
     @property
-    def values(self) -> np.ndarray:
+    def values(self) -> Array:
         return self.origin + self.step * np.arange(self.nodes)
 
-    def histogram(self, values: np.ndarray) -> np.ndarray:
+    def histogram(self, values: Array) -> Array:
         """Counts (nodes,) int64 in parts of `COUNT_UNIT`; each value goes to its two neighbours.
 
         The shares are those of linear interpolation, so that the mean of a function that is
@@ -57,7 +58,7 @@ class ValueGrid:
         counts = np.bincount(left, COUNT_UNIT - share, self.nodes)
         return (counts + np.bincount(left + 1, share, self.nodes)).astype(np.int64)
 
-    def density(self, counts: np.ndarray, bandwidth: float) -> np.ndarray:
+    def density(self, counts: Array, bandwidth: float) -> Array:
         """Gaussian kernel density (nodes,) of a histogram, per unit of the values."""
         offsets = self.step * np.arange(self.nodes) / bandwidth
         kernel = np.exp(-0.5 * offsets**2) / (bandwidth * np.sqrt(2 * np.pi))
@@ -66,7 +67,8 @@ class ValueGrid:
         circular[: self.nodes] = kernel
         circular[length - self.nodes + 1 :] = kernel[:0:-1]
         smooth = irfft(rfft(counts / counts.sum(), length) * rfft(circular), length)
-        return np.maximum(smooth[: self.nodes], 0.0)
+        result: Array = np.maximum(smooth[: self.nodes], 0.0)
+        return result
 
 
 def bandwidth_of(std: float, count: float) -> float:
@@ -74,19 +76,19 @@ def bandwidth_of(std: float, count: float) -> float:
     return float(BANDWIDTH_FACTOR * std * count ** (-0.2))
 
 
-def relative_density(density: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def relative_density(density: Array, counts: Array) -> Array:
     """p' (nodes,): 0 at the rarest target, 1 at the commonest; 0 in gaps between targets."""
     taken = density[counts > 0]
     low, high = taken.min(), taken.max()
-    return np.clip((density - low) / (high - low if high > low else np.inf), 0.0, 1.0)
+    result: Array = np.clip((density - low) / (high - low if high > low else np.inf), 0.0, 1.0)
+    return result
 
 
-def dense_weights(
-    relative: np.ndarray, counts: np.ndarray, alpha: float, epsilon: float
-) -> np.ndarray:
+def dense_weights(relative: Array, counts: Array, alpha: float, epsilon: float) -> Array:
     """w (nodes,) = max(1 - α p', ε) over its mean over all that was counted."""
     weights = np.maximum(1.0 - alpha * relative, epsilon)
-    return weights / (counts @ weights / counts.sum())
+    result: Array = weights / (counts @ weights / counts.sum())
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +101,12 @@ class Lookup:
     """
 
     grid: ValueGrid
-    weights: np.ndarray
-    relative: np.ndarray
+    weights: Array
+    relative: Array
     threshold: float | None = None
     logarithmic: bool = False
 
-    def __call__(self, values: Any) -> Any:
+    def __call__(self, values: Tensor) -> Tensor:
         """Weights of physical values, any shape; NaN weighs as 0 does."""
         values = ops.where(ops.isnan(values), 0.0, values)
         place = values
@@ -126,7 +128,7 @@ class DenseWeights:
 
     lookups: Sequence[Lookup]
 
-    def __call__(self, targets: Any) -> Any:
+    def __call__(self, targets: Tensor) -> Tensor:
         """Physical targets `(..., C)` to weights of the same shape."""
         parts = [lookup(targets[..., c : c + 1]) for c, lookup in enumerate(self.lookups)]
         return ops.concatenate(parts, axis=-1)

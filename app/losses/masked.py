@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
+
+from app.arrays import Tensor
 
 CELL_AXES = (1, 2, 3)
 
 
-def split_missing(y_true: Any) -> tuple[Any, Any]:
+def split_missing(y_true: Tensor) -> tuple[Tensor, Tensor]:
     """Truth with its gaps set to 0, and 1 where it is known, 0 where not."""
     missing = ops.isnan(y_true)
     return ops.where(missing, 0.0, y_true), 1.0 - ops.cast(missing, y_true.dtype)
 
 
-def masked_mean(values: Any, weight: Any, axes: tuple[int, ...] = CELL_AXES) -> Any:
+def masked_mean(values: Tensor, weight: Tensor, axes: tuple[int, ...] = CELL_AXES) -> Tensor:
     """Mean of values where the weight (0 or 1) is 1; 0 where it is 0 everywhere."""
     return ops.sum(values * weight, axis=axes) / ops.maximum(ops.sum(weight, axis=axes), 1.0)
 
 
-def valid_fraction(y_true: Any) -> Any:
+def valid_fraction(y_true: Tensor) -> Tensor:
     """Share of known values in each sample, `(B, H, W, C)` to `(B,)`."""
     return 1.0 - ops.mean(ops.cast(ops.isnan(y_true), "float32"), axis=CELL_AXES)

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
+from app.arrays import Tensor
 from app.losses.masked import masked_mean, split_missing
 
 CHARBONNIER_EPSILON = 1e-3  # encoded units: below it the loss is round, above it absolute
 
 
-def _weighted(errors: Any, cell_weights: Any | None) -> Any:
+def _weighted(errors: Tensor, cell_weights: Tensor | None) -> Tensor:
     """Errors times weights of mean 1, where there are any; the sum is not divided by them."""
     return errors if cell_weights is None else cell_weights * errors
 
 
-def mse(y_true: Any, y_pred: Any, cell_weights: Any | None = None) -> Any:
+def mse(y_true: Tensor, y_pred: Tensor, cell_weights: Tensor | None = None) -> Tensor:
     """Mean squared error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
     truth, weight = split_missing(y_true)
     return masked_mean(_weighted(ops.square(y_pred - truth), cell_weights), weight)
 
 
-def mae(y_true: Any, y_pred: Any, cell_weights: Any | None = None) -> Any:
+def mae(y_true: Tensor, y_pred: Tensor, cell_weights: Tensor | None = None) -> Tensor:
     """Mean absolute error over the known cells of each sample, `(B, H, W, C)` to `(B,)`."""
     truth, weight = split_missing(y_true)
     return masked_mean(_weighted(ops.abs(y_pred - truth), cell_weights), weight)
 
 
-def huber(y_true: Any, y_pred: Any, cell_weights: Any | None = None, *, delta: float = 1.0) -> Any:
+def huber(
+    y_true: Tensor, y_pred: Tensor, cell_weights: Tensor | None = None, *, delta: float = 1.0
+) -> Tensor:
     """Mean Huber loss over the known cells of each sample, `(B, H, W, C)` to `(B,)`.
 
     e² / 2 of errors |e| ≤ δ, δ (|e| - δ / 2) of larger ones; δ in encoded units.
@@ -41,7 +42,7 @@ def huber(y_true: Any, y_pred: Any, cell_weights: Any | None = None, *, delta: f
     return masked_mean(_weighted(inner * (error - inner / 2), cell_weights), weight)
 
 
-def pinball(y_true: Any, y_pred: Any, levels: tuple[float, ...]) -> Any:
+def pinball(y_true: Tensor, y_pred: Tensor, levels: tuple[float, ...]) -> Tensor:
     """Mean pinball loss over levels and known cells, `(B, H, W, C)`, `(B, Q, H, W, C)` to `(B,)`.
 
     max(τ e, (τ - 1) e) with e = truth - prediction: least where a share τ of the truth lies at
@@ -53,7 +54,7 @@ def pinball(y_true: Any, y_pred: Any, levels: tuple[float, ...]) -> Any:
     return masked_mean(ops.mean(ops.maximum(share * error, (share - 1) * error), axis=1), weight)
 
 
-def charbonnier(y_true: Any, y_pred: Any) -> Any:
+def charbonnier(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Mean Charbonnier loss over the known cells of each sample, `(B, H, W, C)` to `(B,)`.
 
     sqrt(e² + ε²) - ε with ε = 1e-3 in encoded units, the absolute error with a round bottom;

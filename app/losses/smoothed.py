@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Tensor
 from app.losses.masked import masked_mean, split_missing
 
 POOL = 5  # cells a side
@@ -15,7 +14,7 @@ BLUR_SIGMA = 1.0  # cells
 TINY = 1e-6
 
 
-def mae_smoothed(y_true: Any, y_pred: Any) -> Any:
+def mae_smoothed(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Mean absolute error + that of 5×5 means + that of a Gaussian blur, `(B, H, W, C)` to `(B,)`.
 
     Means side by side and blurs around every cell are taken over known cells and lie within the
@@ -35,12 +34,13 @@ def mae_smoothed(y_true: Any, y_pred: Any) -> Any:
     return total
 
 
-def _gaussian(cells: int) -> np.ndarray:
+def _gaussian(cells: int) -> Array:
     distance = np.arange(cells) - (cells - 1) / 2
-    return np.exp(-0.5 * (distance / BLUR_SIGMA) ** 2)
+    result: Array = np.exp(-0.5 * (distance / BLUR_SIGMA) ** 2)
+    return result
 
 
-def _window_sums(x: Any, weights: np.ndarray, stride: int) -> Any:
+def _window_sums(x: Tensor, weights: Array, stride: int) -> Tensor:
     """Weighted sums over square windows that lie within the grid, channel by channel."""
     window = np.outer(weights, weights) / weights.sum() ** 2
     kernel = np.repeat(window[:, :, None, None], x.shape[-1], axis=2)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Tensor
 from app.losses.masked import masked_mean, split_missing
 
 WINDOW = 11  # cells a side
@@ -17,7 +16,7 @@ SCALE_POWERS = (0.0448, 0.2856, 0.3001, 0.2363)
 TINY = 1e-6
 
 
-def dssim(y_true: Any, y_pred: Any, data_range: np.ndarray) -> Any:
+def dssim(y_true: Tensor, y_pred: Tensor, data_range: Array) -> Tensor:
     """(1 - SSIM) / 2 of each sample, `(B, H, W, C)` to `(B,)`; mean over windows, then channels.
 
     Gaussian windows of 11×11 cells (fewer on smaller grids) lie within the grid; their weights
@@ -31,7 +30,7 @@ def dssim(y_true: Any, y_pred: Any, data_range: np.ndarray) -> Any:
     return (1.0 - _over_channels(similarity, counted)) / 2.0
 
 
-def msdssim(y_true: Any, y_pred: Any, data_range: np.ndarray) -> Any:
+def msdssim(y_true: Tensor, y_pred: Tensor, data_range: Array) -> Tensor:
     """(1 - MS-SSIM) / 2 of each sample, `(B, H, W, C)` to `(B,)`.
 
     Powers 0.0448, 0.2856, 0.3001, 0.2363 from fine to coarse, each scale a 2×2 mean of the one
@@ -66,7 +65,9 @@ def scale_powers(size: tuple[int | None, int | None]) -> tuple[float, ...]:
     return tuple(power * raised for power in SCALE_POWERS[:count])
 
 
-def _moments(truth: Any, pred: Any, weight: Any, data_range: np.ndarray) -> tuple[Any, Any, Any]:
+def _moments(
+    truth: Tensor, pred: Tensor, weight: Tensor, data_range: Array
+) -> tuple[Tensor, Tensor, Tensor]:
     """Luminance and contrast-structure terms at every window, and 1 where a window counts."""
     pred = pred * weight
     stacked = ops.concatenate(
@@ -83,7 +84,7 @@ def _moments(truth: Any, pred: Any, weight: Any, data_range: np.ndarray) -> tupl
     return luminance, contrast, counted
 
 
-def _blurred(x: Any) -> Any:
+def _blurred(x: Tensor) -> Tensor:
     """Gaussian-weighted sums in all windows that lie within the grid."""
     channels = x.shape[-1]
     for axis in (1, 2):
@@ -96,14 +97,15 @@ def _blurred(x: Any) -> Any:
     return x
 
 
-def gaussian_window(cells: int) -> np.ndarray:
+def gaussian_window(cells: int) -> Array:
     """Weights of one axis that sum to 1."""
     distance = np.arange(cells) - (cells - 1) / 2
     weights = np.exp(-0.5 * (distance / SIGMA) ** 2)
-    return weights / weights.sum()
+    result: Array = weights / weights.sum()
+    return result
 
 
-def _halved(truth: Any, pred: Any, weight: Any) -> tuple[Any, Any, Any]:
+def _halved(truth: Tensor, pred: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """2×2 means over known cells; a mean needs half of them. Odd last rows are dropped."""
     known = ops.average_pool(weight, 2)
     total = ops.maximum(known, TINY)
@@ -112,11 +114,11 @@ def _halved(truth: Any, pred: Any, weight: Any) -> tuple[Any, Any, Any]:
     return (*means, counted)
 
 
-def _per_channel(values: Any, counted: Any) -> Any:
+def _per_channel(values: Tensor, counted: Tensor) -> Tensor:
     return masked_mean(values, counted, axes=(1, 2))
 
 
-def _over_channels(values: Any, counted: Any) -> Any:
+def _over_channels(values: Tensor, counted: Tensor) -> Tensor:
     """Mean over the channels that have any counted window; 1, no loss, where none has."""
     has = ops.cast(ops.any(counted > 0, axis=(1, 2)), values.dtype)
     mean = masked_mean(values, has, axes=(1,))

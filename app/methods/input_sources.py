@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from typing import Any
 
+from app.arrays import Json
 from app.data.description import Source, Variable
 
 
-def as_read(
-    sources: Iterable[Source], variables: Iterable[Variable], *facts: str
-) -> list[dict[str, Any]]:
+def as_read(sources: Iterable[Source], variables: Iterable[Variable], *facts: str) -> list[Json]:
     """The sources, their variables with `facts` (names of fields) as the shards have them."""
     known = {variable.name: variable for variable in variables}
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
 
-def divide(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
+
+def divide(a: Array, b: Array | float) -> Array:
     """a / b, NaN where b is 0."""
     b = np.asarray(b, dtype=np.float64)
     return np.where(b != 0, a / np.where(b != 0, b, 1.0), np.nan)
 
 
-def spread(values: np.ndarray) -> float:
+def spread(values: Array) -> float:
     """Population standard deviation of the finite values."""
     finite = values[np.isfinite(values)]
     return float(finite.std()) if finite.size else np.nan
 
 
-def centre(values: np.ndarray) -> float:
+def centre(values: Array) -> float:
     """Mean of the finite values."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else np.nan
 
 
-def over_space(area: np.ndarray, field: np.ndarray) -> tuple[float, float]:
+def over_space(area: Array, field: Array) -> tuple[float, float]:
     """Area-weighted mean and standard deviation of a map's finite cells."""
     weights = np.where(np.isfinite(field), area, 0.0)
     if not weights.any():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.times import DAY, Stamps
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval, resampled_sums
@@ -73,7 +74,7 @@ class ValueBins(Metric):
         total = self.weight.sum(axis=1)
         enough = days >= MIN_DAYS
 
-        def mean(name: str) -> np.ndarray:
+        def mean(name: str) -> Array:
             return np.where(enough, divide(self.sums[name].sum(axis=2), total), np.nan)
 
         low, high = self._intervals(day, enough)
@@ -94,7 +95,7 @@ class ValueBins(Metric):
             weight=self.weight,
         )
 
-    def _intervals(self, day: np.ndarray, enough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _intervals(self, day: Array, enough: Array) -> tuple[Array, Array]:
         k, b = len(self.subject.candidates), len(self.bins)
         ends = np.full((2, k, b), np.nan)
         for j in np.flatnonzero(enough):
@@ -154,7 +155,7 @@ class ValueBins(Metric):
         return {"bins": bins_chart(self.scores, result)}
 
 
-def by_day(columns: np.ndarray, day: np.ndarray) -> np.ndarray:
+def by_day(columns: Array, day: Array) -> Array:
     """Sums (d, c) of per-sample columns (n, c) over the samples of each day."""
     _, place = np.unique(day, return_inverse=True)
     out = np.zeros((place.max() + 1, columns.shape[1]))

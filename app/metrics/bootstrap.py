@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.times import DAY, Stamps, modal_step
 from app.metrics.table import Row
 
@@ -16,14 +17,14 @@ WEEK = 7 * DAY  # seconds: the memory of weather in daily means
 MIN_BLOCKS = 3
 
 
-def block_length(times: np.ndarray) -> int:
+def block_length(times: Array) -> int:
     """Samples in a block: 24 h of sub-daily data, a week of daily data, else one sample."""
     step = modal_step(Stamps.of(times).seconds)
     span = DAY if step < DAY else WEEK
     return max(1, span // step) if step > 0 else 1
 
 
-def resampled_sums(sums: np.ndarray, length: int) -> np.ndarray | None:
+def resampled_sums(sums: Array, length: int) -> Array | None:
     """Sums over moving-block resamples of per-sample sums (n, k): (RESAMPLES, k).
 
     Blocks of consecutive samples are drawn with replacement (Künsch 1989,
@@ -37,16 +38,18 @@ def resampled_sums(sums: np.ndarray, length: int) -> np.ndarray | None:
     blocks = running[length:] - running[:-length]
     generator = np.random.default_rng(SEED)
     drawn = generator.integers(0, len(blocks), size=(RESAMPLES, -(-n // length)))
-    return blocks[drawn].sum(axis=1)
+    result: Array | None = blocks[drawn].sum(axis=1)
+    return result
 
 
-def over_drawn_seeds(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def over_drawn_seeds(values: Array, generator: np.random.Generator) -> Array:
     """Means (R,) over as many columns of (R, n), drawn with replacement, as there are."""
     drawn = generator.integers(0, values.shape[1], size=values.shape)
-    return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
+    result: Array = np.take_along_axis(values, drawn, axis=1).mean(axis=1)
+    return result
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
+def interval(values: Array) -> tuple[float, float]:
     """Ends of the 95 % interval of resampled values; NaN where none is known."""
     if not np.isfinite(values).any():
         return np.nan, np.nan
@@ -58,8 +61,8 @@ def interval_rows(
     metric: str,
     unit: str,
     candidates: Sequence[str],
-    values: np.ndarray,
-    resampled: np.ndarray | None,
+    values: Array,
+    resampled: Array | None,
 ) -> list[Row]:
     """Rows of a score (k,) and of the ends of its 95 % interval, from resamples (R, k) if any."""
     ends = np.full((2, len(values)), np.nan)

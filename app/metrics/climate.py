@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import fine_values, split_size, time_blocks
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ TAILS = (0.99, 0.999)  # quantiles of the training values; above each lies one m
 MIN_DAYS = 30  # independent days that a bin must hold to be scored
 LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)  # of the quantiles compared
 NODES = 2**16  # of the histograms that quantiles are read from
-Undo = Callable[[np.ndarray], np.ndarray]
+Undo = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Histogram:
 
     low: float
     high: float
-    counts: np.ndarray
+    counts: Array
 
     @classmethod
     def empty(cls, low: float, high: float) -> Histogram:
@@ -38,15 +39,18 @@ class Histogram:
         """Add the counts of another histogram between the same bounds."""
         self.counts[:] += other.counts
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: Array) -> None:
         place = (values.astype(np.float64) - self.low) / (self.high - self.low) * NODES
         self.counts[:] += np.bincount(np.clip(place, 0, NODES - 1).astype(np.int64), None, NODES)
 
-    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
+    def quantiles(self, levels: Sequence[float]) -> Array:
         """Upper ends of the cells in which the levels are reached, at most a cell too high."""
         total = np.cumsum(self.counts)
         cells = np.searchsorted(total, np.asarray(levels) * total[-1])
-        return self.low + (np.minimum(cells, NODES - 1) + 1) * (self.high - self.low) / NODES
+        result: Array = (
+            self.low + (np.minimum(cells, NODES - 1) + 1) * (self.high - self.low) / NODES
+        )
+        return result
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate |
         return [None] * len(shards.variables["hr"])
     blocks = list(time_blocks(n, fine_values(shards)))
 
-    def read(indices: np.ndarray) -> np.ndarray:
+    def read(indices: Array) -> Array:
         fields = shards.read("hr", "train", indices)
         return fields if undo is None else np.asarray(undo(fields))
 
@@ -115,20 +119,20 @@ class BinScores:
 
     candidates: tuple[str, ...]
     bins: list[tuple[str, float, float]]
-    days: np.ndarray
-    share: np.ndarray
-    rmse: np.ndarray
-    rmse_low: np.ndarray
-    rmse_high: np.ndarray
-    mae: np.ndarray
-    bias: np.ndarray
-    truth_quantiles: np.ndarray
-    quantiles: np.ndarray
-    squares: np.ndarray
-    absolute: np.ndarray
-    weight: np.ndarray
+    days: Array
+    share: Array
+    rmse: Array
+    rmse_low: Array
+    rmse_high: Array
+    mae: Array
+    bias: Array
+    truth_quantiles: Array
+    quantiles: Array
+    squares: Array
+    absolute: Array
+    weight: Array
 
     @property
-    def scored(self) -> np.ndarray:
+    def scored(self) -> Array:
         """Which bins hold enough days."""
         return self.days >= MIN_DAYS

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.times import DAY
 from app.errors import InputError
 from app.metrics.arithmetic import divide
-from app.metrics.bins import MIN_DAYS, by_day
+from app.metrics.bins import by_day
 from app.metrics.bootstrap import SEED, interval, over_drawn_seeds, resampled_sums
+from app.metrics.climate import MIN_DAYS
 from app.metrics.table import MODEL
 
 
@@ -67,9 +69,7 @@ def compare(
     ]
 
 
-def _difference(
-    label: str, days: int, squares: np.ndarray, weight: np.ndarray, day: np.ndarray
-) -> BinDifference:
+def _difference(label: str, days: int, squares: Array, weight: Array, day: Array) -> BinDifference:
     pairs = len(squares) // 2
     sums = by_day(np.column_stack([squares.T, weight]), day)
     rmse = np.sqrt(sums[:, :-1].sum(axis=0) / sums[:, -1].sum())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES
 from app.errors import InputError
 from app.metrics.metric import Band, Block, Metric, SampleErrors, Subject, TruthRange
@@ -57,18 +58,18 @@ class Contest(ABC):
     grid: Grid
     samples: int
     layers: int
-    blocks: Sequence[np.ndarray]
+    blocks: Sequence[Array]
 
     @abstractmethod
-    def truth(self, indices: np.ndarray) -> np.ndarray:
+    def truth(self, indices: Array) -> Array:
         """Truth (n, y, x, C), NaN where nothing is scored."""
 
     @abstractmethod
-    def truth_series(self, rows: slice) -> np.ndarray:
+    def truth_series(self, rows: slice) -> Array:
         """Truth of all samples at some rows of the grid (n, rows, x, C)."""
 
     @abstractmethod
-    def fields(self, indices: np.ndarray) -> np.ndarray:
+    def fields(self, indices: Array) -> Array:
         """All candidates (k, n, y, x, C) float32, then the members, if several, or quantiles."""
 
     @abstractmethod
@@ -79,7 +80,7 @@ class Contest(ABC):
     def check(self, scored: Scored) -> None:
         """InputError where nothing is left to score."""
 
-    def parted(self, layers: np.ndarray, scored: Scored) -> tuple[np.ndarray, np.ndarray | None]:
+    def parted(self, layers: Array, scored: Scored) -> tuple[Array, Array | None]:
         """A predictand's own candidates (k, n, y, x), and what follows (L, n, y, x), if any."""
         behind = layers[len(self.names) :, ..., scored.channel]
         return layers[scored.keep, ..., scored.channel], behind if len(behind) else None
@@ -125,7 +126,7 @@ class Contest(ABC):
             self._add_series(found, stored)
         return found
 
-    def _add_series(self, found: list[Scored], stored: np.ndarray) -> None:
+    def _add_series(self, found: list[Scored], stored: Array) -> None:
         """Scores that need the whole period of a grid point: ranks and extremes over time."""
         y, x = self.grid.shape
         step = max(1, BLOCK_BYTES // (8 * self.samples * x * self.layers))

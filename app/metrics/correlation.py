@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import centre, divide, over_space, spread
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
@@ -62,7 +63,7 @@ class Correlation(Metric):
             spearman = correlate(ranks, _flat_ranks(field, block.valid))
             self.sample["spearman"][k, block.indices] = spearman
 
-    def _centre(self, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _centre(self, values: Array, weights: Array) -> tuple[Array, Array]:
         """Anomalies times the root of their weight (n, y·x), and the spread that is rounding."""
         total = np.maximum(weights.sum(axis=(1, 2)), np.finfo(float).tiny)
         mean = np.einsum("nyx,nyx->n", weights, values) / total
@@ -77,7 +78,7 @@ class Correlation(Metric):
             own = centred_ranks(np.moveaxis(field, 0, -1), valid)
             self.spearman[k, band.indices] = correlate(ranks, own)
 
-    def _over_time(self) -> dict[str, np.ndarray]:
+    def _over_time(self) -> dict[str, Array]:
         """Correlations of every cell (k, y, x), NaN where nothing varies."""
         mean, variance, varies = self.moments.variance()
         cell = {name: divide(sums, self.moments.count) for name, sums in self.cell.items()}
@@ -98,7 +99,7 @@ class Correlation(Metric):
             rows.append(self.subject.row(f"{name}_time", "1", *in_time.T))
         return rows
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         return {"pearson": self.sample["pearson"]}
 
     def maps(self, errors: Totals) -> list[Map]:
@@ -116,11 +117,12 @@ class Correlation(Metric):
         ]
 
 
-def _flat_ranks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _flat_ranks(values: Array, valid: Array) -> Array:
     flat = (len(values), -1)
     return centred_ranks(values.reshape(flat), valid.reshape(flat))
 
 
-def _constant(values: np.ndarray, floor: np.ndarray) -> np.ndarray:
+def _constant(values: Array, floor: Array) -> Array:
     """Whether the spread of values (n, c) is no more than rounding (n,)."""
-    return np.square(values).mean(axis=-1) <= floor**2
+    result: Array = np.square(values).mean(axis=-1) <= floor**2
+    return result

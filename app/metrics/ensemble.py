@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.metric import Block, Metric, Subject, Sums, Totals
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PERCENT = 100.0
 NO_ERROR = "the mean of the members has no error"
 
 
-def fair_crps(distances: np.ndarray) -> np.ndarray:
+def fair_crps(distances: Array) -> Array:
     """CRPS (…) of the distribution that members (M, …) were drawn from; `distances`: less truth.
 
     E|X - Y| - Σᵢⱼ|Xᵢ - Xⱼ| / (2M(M - 1)), in the variable's unit; the double sum is twice
@@ -29,13 +30,15 @@ def fair_crps(distances: np.ndarray) -> np.ndarray:
     m = len(distances)
     weights = (2.0 * np.arange(1, m + 1) - m - 1) / (m * (m - 1))
     ranked = np.sort(np.moveaxis(distances, 0, -1), axis=-1)
-    return np.abs(ranked).mean(axis=-1) - ranked @ weights
+    result: Array = np.abs(ranked).mean(axis=-1) - ranked @ weights
+    return result
 
 
-def truth_ranks(distances: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def truth_ranks(distances: Array, generator: np.random.Generator) -> Array:
     """Number of members (M, …) below the truth, among tied ones a random number: 0 … M."""
     below, tied = (distances < 0).sum(axis=0), (distances == 0).sum(axis=0)
-    return below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
+    result: Array = below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
+    return result
 
 
 class EnsembleSums(Sums):
@@ -49,9 +52,7 @@ class EnsembleSums(Sums):
         self.histogram = np.zeros(members + 1)
         self._generator = np.random.default_rng(TIES_SEED)
 
-    def add(
-        self, indices: np.ndarray, truth: np.ndarray, members: np.ndarray, weights: np.ndarray
-    ) -> None:
+    def add(self, indices: Array, truth: Array, members: Array, weights: Array) -> None:
         """Take in truth and weights (n, y, x), 0 where not scored, and members (M, n, y, x)."""
         valid = weights > 0
         distances = np.where(valid, members - truth.astype(np.float64), 0.0)
@@ -86,9 +87,10 @@ class EnsembleSums(Sums):
         return float(PERCENT * np.abs(self.shares - 1 / len(self.shares)).sum())
 
     @property
-    def shares(self) -> np.ndarray:
+    def shares(self) -> Array:
         """Rank histogram (M + 1,): shares of the area-weighted values."""
-        return self.histogram / self.histogram.sum()
+        result: Array = self.histogram / self.histogram.sum()
+        return result
 
 
 class Ensemble(Metric):
@@ -124,10 +126,10 @@ class Ensemble(Metric):
             subject.model_row("reliability_index", "%", sums.reliability_index),
         ]
 
-    def _crps(self, errors: Totals) -> np.ndarray:
+    def _crps(self, errors: Totals) -> Array:
         return np.vstack([self.sums.crps, errors.sample["absolute"][1:]])
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         return {"crps": self._crps(errors)}
 
     def figures(self, result: Result) -> dict[str, Figure]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import CONSTANT, Block, Map, SampleErrors, Subject, Totals
@@ -86,7 +87,7 @@ class Errors(SampleErrors):
         rmse, rmse_n = self.rmse, self.sample_rmse
         bias, bias_n = error.sum(axis=1) / self.weight.sum(), divide(error, self.weight)
 
-        def row(metric: str, unit: str, values: np.ndarray, samples: np.ndarray) -> Row:
+        def row(metric: str, unit: str, values: Array, samples: Array) -> Row:
             return subject.row(metric, unit, values, np.array([spread(own) for own in samples]))
 
         ends = interval_rows("rmse", subject.unit, subject.candidates, rmse, self.resampled_rmse)[
@@ -113,7 +114,7 @@ class Errors(SampleErrors):
             f" {truth.high:.5g} {self.subject.unit}"
         ]
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         return {"weight": self.weight, **self.sample, "crps": self.sample["absolute"]}
 
     def maps(self, errors: Totals) -> list[Map]:

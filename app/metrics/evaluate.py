@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Array
 from app.baselines.base import Baseline, split_size, time_blocks
 from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
@@ -41,7 +42,7 @@ INTERPOLATED = (
     "quantile_mapping",
     "bcsd",
 )  # these need a low-resolution twin
-Undo = Callable[[np.ndarray], np.ndarray]
+Undo = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class _FieldContest(Contest):
         prediction: Prediction,
         baselines: list[Baseline],
         undo: Undo | None,
-        mask: np.ndarray | None,
+        mask: Array | None,
         split: str,
         accumulation: int | None,
     ) -> None:
@@ -84,15 +85,15 @@ class _FieldContest(Contest):
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
         self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
 
-    def truth(self, indices: np.ndarray) -> np.ndarray:
+    def truth(self, indices: Array) -> Array:
         truth = self.shards.read("hr", self.split, indices)
         return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
 
-    def truth_series(self, rows: slice) -> np.ndarray:
+    def truth_series(self, rows: slice) -> Array:
         truth = self.shards.series("hr", self.split, rows)
         return truth if self.mask is None else np.where(self.mask[rows, :, None], truth, np.nan)
 
-    def fields(self, indices: np.ndarray) -> np.ndarray:
+    def fields(self, indices: Array) -> Array:
         layers = self.prediction.read_layers(indices)
         fields = [self.prediction.field_of(layers)]
         for baseline in self.baselines:
@@ -171,7 +172,7 @@ class _FieldContest(Contest):
         return Example(time, fields, coarse, coarse_view(self.shards)[0], members)
 
 
-def canonical_mask(mask: np.ndarray, grid: Grid) -> np.ndarray:
+def canonical_mask(mask: Array, grid: Grid) -> Array:
     """Mask (y, x) as True where scored: neither 0 nor NaN.
 
     It lies as the user's files do (first row north where they run southward).
@@ -182,7 +183,8 @@ def canonical_mask(mask: np.ndarray, grid: Grid) -> np.ndarray:
         )
     given = xr.DataArray(np.asarray(mask, dtype=np.float64), dims=grid.dims)
     values = to_canonical(given, grid).values
-    return np.isfinite(values) & (values != 0)
+    result: Array = np.isfinite(values) & (values != 0)
+    return result
 
 
 def evaluate(
@@ -191,7 +193,7 @@ def evaluate(
     out_folder: str | Path,
     *,
     undo: Undo | None = None,
-    mask: np.ndarray | None = None,
+    mask: Array | None = None,
     candidates: Iterable[str] | None = None,
     split: str = "test",
     accumulation: int | None = None,

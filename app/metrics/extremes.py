@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import over_space
 from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.quantiles import last_axis_quantile
@@ -31,7 +32,7 @@ class Extremes(Metric):
         self.candidates = np.zeros((len(subject.candidates), *subject.area.shape))
 
     def add_series(self, band: Band) -> None:
-        def extreme(series: np.ndarray) -> np.ndarray:
+        def extreme(series: Array) -> Array:
             kept = np.where(band.valid, series, np.nan)
             return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
 

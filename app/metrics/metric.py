@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, Typ
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.table import MODEL, Row, Table
@@ -53,15 +54,15 @@ class Subject:
 
     variable: Variable
     candidates: tuple[str, ...]
-    times: np.ndarray
+    times: Array
     grid: Grid
-    area: np.ndarray
+    area: Array
     truth: TruthRange
     members: int = 0
     quantiles: tuple[float, ...] = ()
     wet: WetLimit | None = None
     climate: Climate | None = None
-    consecutive: np.ndarray | None = None
+    consecutive: Array | None = None
 
     @property
     def unit(self) -> str:
@@ -71,19 +72,17 @@ class Subject:
     def samples(self) -> int:
         return len(self.times)
 
-    def per_sample(self, *leading: int) -> np.ndarray:
+    def per_sample(self, *leading: int) -> Array:
         """Zeros (…, n), a place for each sample."""
         return np.zeros((*leading, self.samples))
 
-    def row(
-        self, name: str, unit: str, values: np.ndarray, spreads: np.ndarray | None = None
-    ) -> Row:
+    def row(self, name: str, unit: str, values: Array, spreads: Array | None = None) -> Row:
         """A row of a value and, where there is one, a spread of every candidate (k,)."""
         spreads = np.full(len(values), np.nan) if spreads is None else spreads
         pairs = zip(self.candidates, values, spreads, strict=True)
         return Row(name, unit, {c: (float(v), float(s)) for c, v, s in pairs})
 
-    def mean_row(self, name: str, unit: str, sums: np.ndarray, weight: np.ndarray) -> Row:
+    def mean_row(self, name: str, unit: str, sums: Array, weight: Array) -> Row:
         """Means of per-sample sums (k, n), ± their spread over samples."""
         spreads = np.array([spread(own) for own in divide(sums, weight)])
         values = np.array([own.sum() / weight.sum() for own in sums])
@@ -103,7 +102,7 @@ class TimeSubject(Subject):
 
     axis: TimeAxis
     steps: TimeSteps
-    scored: np.ndarray
+    scored: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,45 +113,46 @@ class Block:
     """
 
     subject: Subject
-    indices: np.ndarray
-    truth: np.ndarray
-    fields: np.ndarray
-    layers: np.ndarray | None = None
+    indices: Array
+    truth: Array
+    fields: Array
+    layers: Array | None = None
 
     @cached_property
-    def given(self) -> np.ndarray:
+    def given(self) -> Array:
         """Where each candidate has a value (k, n, y, x)."""
         return np.isfinite(self.fields)
 
     @cached_property
-    def valid(self) -> np.ndarray:
+    def valid(self) -> Array:
         """Where the truth and all candidates have a value (n, y, x): what is scored."""
-        return np.isfinite(self.truth) & self.given.all(axis=0)
+        result: Array = np.isfinite(self.truth) & self.given.all(axis=0)
+        return result
 
     @cached_property
-    def weights(self) -> np.ndarray:
+    def weights(self) -> Array:
         """Cell areas (n, y, x), 0 where nothing is scored."""
         return self.subject.area * self.valid
 
     @cached_property
-    def truth_anomaly(self) -> np.ndarray:
+    def truth_anomaly(self) -> Array:
         """Truth less its mean over the period (n, y, x) float64, 0 where nothing is scored."""
         return self._anomaly(self.truth)
 
-    def anomaly(self, k: int) -> np.ndarray:
+    def anomaly(self, k: int) -> Array:
         """A candidate less the truth's mean (n, y, x) float64, 0 where nothing is scored."""
         return self._anomaly(self.fields[k])
 
-    def _anomaly(self, fields: np.ndarray) -> np.ndarray:
+    def _anomaly(self, fields: Array) -> Array:
         return np.where(self.valid, fields - np.float64(self.subject.truth.mean), 0.0)
 
     @property
-    def members(self) -> np.ndarray | None:
+    def members(self) -> Array | None:
         """Members (M, n, y, x); None without an ensemble."""
         return self.layers if self.subject.members else None
 
     @cached_property
-    def versions(self) -> list[np.ndarray]:
+    def versions(self) -> list[Array]:
         """Each candidate's equally likely fields (m, n, y, x): the members of the first, if any."""
         first = self.fields[:1] if self.members is None else self.members
         return [first, *(field[None] for field in self.fields[1:])]
@@ -194,7 +194,7 @@ class Map:
     """Scores of every grid point: values (k, y, x), for gridpoint.nc."""
 
     name: str
-    values: np.ndarray
+    values: Array
     unit: str
     long_name: str
     estimator: str
@@ -209,24 +209,24 @@ class Example:
     """
 
     time: str
-    fields: dict[str, np.ndarray]
-    coarse: np.ndarray | None
+    fields: dict[str, Array]
+    coarse: Array | None
     coarse_grid: Grid
-    members: np.ndarray | None = None
+    members: Array | None = None
 
 
 class Totals(Protocol):
     """What other metrics take from the first one of an evaluation: see `SampleErrors`."""
 
-    weight: np.ndarray
-    sample: dict[str, np.ndarray]
+    weight: Array
+    sample: dict[str, Array]
 
     @property
-    def rmse(self) -> np.ndarray: ...
+    def rmse(self) -> Array: ...
     @property
-    def sample_rmse(self) -> np.ndarray: ...
+    def sample_rmse(self) -> Array: ...
     @property
-    def resampled_rmse(self) -> np.ndarray | None: ...
+    def resampled_rmse(self) -> Array | None: ...
 
 
 class Sheet(NamedTuple):
@@ -270,7 +270,7 @@ class Metric(Sums):
         """What a reader should know of these data, a sentence each."""
         return []
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         """Sums or scores (k, n), or weights (n,), of every sample, for samples.nc."""
         return {}
 
@@ -308,17 +308,18 @@ class SampleErrors(Metric):
         self.sample = {name: subject.per_sample(len(subject.candidates)) for name in names}
 
     @property
-    def sample_rmse(self) -> np.ndarray:
+    def sample_rmse(self) -> Array:
         """RMSE of every sample over space (k, n)."""
         return np.sqrt(divide(self.sample["squares"], self.weight))
 
     @property
-    def rmse(self) -> np.ndarray:
+    def rmse(self) -> Array:
         """Root of the area-weighted mean over time and space (k,)."""
-        return np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
+        result: Array = np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
+        return result
 
     @cached_property
-    def resampled_rmse(self) -> np.ndarray | None:
+    def resampled_rmse(self) -> Array | None:
         """RMSE of resampled periods (R, k), once all blocks are in; None of too short a period."""
         columns = np.column_stack([self.sample["squares"].T, self.weight])
         drawn = resampled_sums(columns, block_length(self.subject.times))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.metric import Block, Subject, Sums
 
@@ -27,7 +28,7 @@ class TruthMoments(Sums):
         self.total += block.truth_anomaly.sum(axis=0)
         self.squares += np.square(block.truth_anomaly).sum(axis=0)
 
-    def variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def variance(self) -> tuple[Array, Array, Array]:
         """Mean less the period's, variance over time, and where it is more than rounding (y, x)."""
         mean, squares = (divide(sums, self.count) for sums in (self.total, self.squares))
         variance = squares - mean**2

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.errors import InputError
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import (
@@ -86,7 +87,7 @@ def _difference(
     sums = np.stack([f[sums_name].sel(candidate=MODEL).values for f in files], axis=-1)
     weights = np.stack([f[weight_name].values for f in files], axis=-1)
 
-    def of(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def of(sums: Array, weights: Array) -> Array:
         mean = divide(sums, weights)
         return np.sqrt(mean) if score == "rmse" else mean
 

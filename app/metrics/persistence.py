@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.table import Row
 
@@ -47,13 +48,13 @@ class ResidualPersistence(Metric):
             for series in stack:
                 sums += self._moments(series - reference)
 
-    def _moments(self, residual: np.ndarray) -> np.ndarray:
+    def _moments(self, residual: Array) -> Array:
         """Covariance and both variances of neighbouring times, summed over cells and times."""
         now, after = residual[self.first], residual[self.first + 1]
         known = np.isfinite(now) & np.isfinite(after)
         count = np.maximum(known.sum(axis=0), 1)
 
-        def centred(values: np.ndarray) -> np.ndarray:
+        def centred(values: Array) -> Array:
             kept = np.where(known, values, 0.0)
             return np.where(known, kept - kept.sum(axis=0) / count, 0.0)
 
@@ -61,7 +62,7 @@ class ResidualPersistence(Metric):
         return np.array([(a * b).sum(), (a**2).sum(), (b**2).sum()])
 
     @property
-    def correlations(self) -> np.ndarray:
+    def correlations(self) -> Array:
         """(1 + k,) of the truth, then of the candidates; NaN where nothing varies."""
         covariance, first, second = self.sums.T
         size = np.sqrt(first * second)

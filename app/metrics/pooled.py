@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.ensemble import NO_ERROR, EnsembleSums
 from app.metrics.metric import Block, Metric, Subject, Totals
 
@@ -15,17 +16,19 @@ if TYPE_CHECKING:
 SIDE = 2
 
 
-def pool(fields: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def pool(fields: Array, weights: Array) -> Array:
     """Weighted means over 2×2 cells of (…, y, x); an odd last row or column is left out."""
     total = _block_sum(weights)
-    return _block_sum(fields * weights) / np.where(total > 0, total, 1.0)
+    result: Array = _block_sum(fields * weights) / np.where(total > 0, total, 1.0)
+    return result
 
 
-def _block_sum(values: np.ndarray) -> np.ndarray:
+def _block_sum(values: Array) -> Array:
     *lead, y, x = values.shape
     rows, columns = y // SIDE, x // SIDE
     cut = values[..., : rows * SIDE, : columns * SIDE]
-    return cut.reshape(*lead, rows, SIDE, columns, SIDE).sum(axis=(-3, -1))
+    result: Array = cut.reshape(*lead, rows, SIDE, columns, SIDE).sum(axis=(-3, -1))
+    return result
 
 
 class Pooled(Metric):
@@ -55,7 +58,7 @@ class Pooled(Metric):
         complete = _block_sum(known.astype(float)) == SIDE**2
         area = np.where(complete, _block_sum(weights), 0.0)
 
-        def pooled(stack: np.ndarray) -> np.ndarray:
+        def pooled(stack: Array) -> Array:
             return pool(np.where(known, stack, 0.0), weights)
 
         target = pooled(block.truth)
@@ -66,7 +69,7 @@ class Pooled(Metric):
             total[indices] = np.einsum("nyx,nyx->n", area, np.abs(pooled(field) - target))
 
     @property
-    def crps(self) -> np.ndarray:
+    def crps(self) -> Array:
         """CRPS (k, n) summed over the blocks; that of a single field is its absolute error."""
         if self.ensemble is None:
             return self.absolute
@@ -82,5 +85,5 @@ class Pooled(Metric):
             rows.append(self.subject.model_row("spread_skill_2x2", "1", ratio))
         return rows
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         return {"weight_2x2": self.weight, "crps_2x2": self.crps}

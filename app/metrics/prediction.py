@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.times import Stamps
 from app.errors import InputError, one_line
 from app.grids import detect_grid, same_grid, to_canonical
@@ -33,7 +34,7 @@ class Prediction:
         source: str | Path | xr.Dataset,
         variables: tuple[Variable, ...],
         grid: Grid,
-        times: np.ndarray,
+        times: Array,
     ) -> None:
         self._opened = not isinstance(source, xr.Dataset)
         self.where = "the prediction" if isinstance(source, xr.Dataset) else str(source)
@@ -86,7 +87,7 @@ class Prediction:
         """Which of the quantiles is nearest to the median; of two, the lower one."""
         return int(np.abs(np.array(self.quantiles) - MEDIAN).argmin())
 
-    def field_of(self, layers: np.ndarray) -> np.ndarray:
+    def field_of(self, layers: Array) -> Array:
         """The one field (…) that stands for layers (L, …): the mean member, or the median."""
         return layers[self.central] if self.quantiles else mean_member(layers)
 
@@ -109,7 +110,7 @@ class Prediction:
             )
         return [line]
 
-    def _match(self, times: np.ndarray) -> np.ndarray:
+    def _match(self, times: Array) -> Array:
         """Position of each wanted time in the file."""
         if "time" not in self._dataset.coords:
             raise InputError(f"{self.where}: no time coordinate")
@@ -127,7 +128,7 @@ class Prediction:
             )
         return np.array([where[second] for second in wanted.seconds.tolist()])
 
-    def read_layers(self, indices: np.ndarray) -> np.ndarray:
+    def read_layers(self, indices: Array) -> Array:
         """Members' or quantiles' fields (L, n, y, x, C) float32 of the given truth samples."""
         leading = QUANTILE if self.quantiles else MEMBER
         positions = self._positions[indices]
@@ -139,9 +140,10 @@ class Prediction:
             if leading not in block.dims:
                 block = block.expand_dims(leading)
             channels.append(block.transpose(leading, "time", ...).values)
-        return np.stack(channels, axis=-1).astype(np.float32, copy=False)
+        result: Array = np.stack(channels, axis=-1).astype(np.float32, copy=False)
+        return result
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: Array) -> Array:
         """Fields (n, y, x, C) float32 of the given truth samples; see `field_of`."""
         return self.field_of(self.read_layers(indices))
 
@@ -151,11 +153,13 @@ class Prediction:
             self._dataset.close()
 
 
-def mean_member(members: np.ndarray) -> np.ndarray:
+def mean_member(members: Array) -> Array:
     """Mean (…) float32 of members (M, …), NaN where any member is."""
     if len(members) == 1:
-        return members[0]
-    return members.mean(axis=0, dtype=np.float64).astype(np.float32)
+        result: Array = members[0]
+        return result
+    result = members.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return result
 
 
 def _open(path: str | Path) -> xr.Dataset:

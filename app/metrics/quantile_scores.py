@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.metric import Block, Metric, Subject, Totals
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from app.metrics.table import Row
 
 
-def pinball(truth: np.ndarray, field: np.ndarray, level: float) -> np.ndarray:
+def pinball(truth: Array, field: Array, level: float) -> Array:
     """max(τ e, (τ - 1) e) with e = truth - field, in the variable's unit.
 
     Koenker and Bassett (1978), doi:10.2307/1913643
@@ -54,8 +55,9 @@ class Quantiles(Metric):
         assert quantiles is not None
         valid = weights > 0
 
-        def summed(values: np.ndarray) -> np.ndarray:
-            return np.einsum("nyx,nyx->n", weights, np.where(valid, values, 0.0))
+        def summed(values: Array) -> Array:
+            result: Array = np.einsum("nyx,nyx->n", weights, np.where(valid, values, 0.0))
+            return result
 
         truth = block.truth
         exact = truth.astype(np.float64)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
 
-def last_axis_quantile(values: np.ndarray, share: float) -> np.ndarray:
+
+def last_axis_quantile(values: Array, share: float) -> Array:
     """Quantile (…) of the values (…, n) that are no NaN, NaN where all are.
 
     Linear between order statistics, at (n - 1)·share + 1: type 7 of Hyndman and Fan (1996),
@@ -17,4 +19,5 @@ def last_axis_quantile(values: np.ndarray, share: float) -> np.ndarray:
     lower = np.floor(position).astype(np.int64)
     upper = np.ceil(position).astype(np.int64)
     low, high = (np.take_along_axis(ranked, i, axis=-1).astype(np.float64) for i in (lower, upper))
-    return (low + (position - lower) * (high - low))[..., 0]
+    result: Array = (low + (position - lower) * (high - low))[..., 0]
+    return result

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.times import DAY
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
@@ -46,7 +47,7 @@ class Restoration(SampleErrors):
         self.sample["absolute"][:, rows] = (area * np.abs(error)).sum(axis=(2, 3))
         self.sample["squares"][:, rows] = (area * error**2).sum(axis=(2, 3))
 
-    def rates(self, absolute: np.ndarray) -> np.ndarray:
+    def rates(self, absolute: Array) -> Array:
         """Restoration rates of sums (…, k) of absolute errors; NaN where linear makes none."""
         reference = self.subject.candidates.index(REFERENCE)
         return 1 - divide(absolute, absolute[..., [reference]])
@@ -75,13 +76,13 @@ class Restoration(SampleErrors):
             rows += interval_rows(f"gain_vs_{rival}", "1", names, rates - rates[k], paired)
         return rows
 
-    def _distance(self) -> np.ndarray:
+    def _distance(self) -> Array:
         """Wanted steps from each time to the nearest known frame, or middle of a sum."""
         axis = self.subject.axis
         share = np.minimum(axis.theta, 1 - axis.theta)
         return np.round(share * axis.interval / self.subject.steps.target_step, 3)
 
-    def by_hour(self) -> dict[str, np.ndarray]:
+    def by_hour(self) -> dict[str, Array]:
         """Restoration rate and mae by hour of the day (24, k), NaN where nothing is scored."""
         hour = self.subject.axis.stamps.seconds % DAY // HOUR
         chosen = [hour == h for h in range(DAY // HOUR)]

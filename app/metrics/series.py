@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
 from app.metrics.metric import Band, Metric, TimeSubject, Totals
@@ -63,7 +64,7 @@ class Series(Metric):
         self.sums["power"] += _power(series).sum(axis=2)
 
     @cached_property
-    def power(self) -> np.ndarray:
+    def power(self) -> Array:
         """Variance by frequency (k + 1, p), the truth first, once all bands are in."""
         return self.sums["power"] / max(self.cells, 1)
 
@@ -88,13 +89,13 @@ class Series(Metric):
         return {"spectrum_in_time": figure}
 
 
-def _longest(stamps: Stamps) -> np.ndarray:
+def _longest(stamps: Stamps) -> Array:
     """Rows of the longest gapless piece."""
     pieces = segments(stamps.seconds)
     return np.flatnonzero(pieces == np.bincount(pieces).argmax())
 
 
-def _memory(series: np.ndarray) -> np.ndarray:
+def _memory(series: Array) -> Array:
     """Correlation of every cell's series (k, n, c) with itself a step later; NaN if constant."""
     earlier, later = series[:, :-1], series[:, 1:]
     earlier = earlier - earlier.mean(axis=1, keepdims=True)
@@ -103,9 +104,12 @@ def _memory(series: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, divide((earlier * later).sum(axis=1), spread), np.nan)
 
 
-def _power(series: np.ndarray) -> np.ndarray:
+def _power(series: Array) -> Array:
     """Variance by frequency of series (k, n, c) under a Hann window, the mean left out."""
     n = series.shape[1]
     window = np.hanning(n + 2)[1:-1, None]
     centred = series - series.mean(axis=1, keepdims=True)
-    return np.abs(np.fft.rfft(centred * window, axis=1)[:, 1:]) ** 2 / (n * (window**2).sum())
+    result: Array = np.abs(np.fft.rfft(centred * window, axis=1)[:, 1:]) ** 2 / (
+        n * (window**2).sum()
+    )
+    return result

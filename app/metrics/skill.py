@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import Metric, Totals
@@ -41,6 +42,6 @@ class Skill(Metric):
         return f"{row.removeprefix(PREFIX)} has no error" if row.startswith(PREFIX) else None
 
 
-def _ratio(rmse: np.ndarray, reference: np.ndarray, floor: float) -> np.ndarray:
+def _ratio(rmse: Array, reference: Array, floor: float) -> Array:
     """Ratio to the reference's RMSE, NaN where that is no more than rounding."""
     return divide(rmse, np.where(reference > floor, reference, 0.0))

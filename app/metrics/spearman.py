@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
+from app.arrays import Array
 
-def centred_ranks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+
+def centred_ranks(values: Array, valid: Array) -> Array:
     """Ranks along the last axis among the valid values, their mean subtracted; 0 elsewhere.
 
     Ties share their mean rank. Shape and mask (…, n).
@@ -17,7 +19,7 @@ def centred_ranks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(valid, ranks - (count + 1) / 2, 0.0)
 
 
-def correlate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def correlate(a: Array, b: Array) -> Array:
     """Correlation along the last axis of centred values; NaN where either is constant."""
     covariance = np.einsum("...n,...n->...", a, b)
     spread = np.sqrt(np.einsum("...n,...n->...", a, a) * np.einsum("...n,...n->...", b, b))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import dctn
 
+from app.arrays import Array
 from app.grids.sphere import unit_vectors
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
 from app.metrics.table import Row
@@ -47,8 +48,8 @@ class Bands:
     are in band 0.
     """
 
-    number: np.ndarray
-    wavelengths: np.ndarray
+    number: Array
+    wavelengths: Array
 
     @classmethod
     def of(cls, grid: Grid) -> Bands:
@@ -64,7 +65,7 @@ class Bands:
         number[number > count] = 0
         return cls(number, 2 * shorter / np.arange(1, count + 1))
 
-    def gather(self, power: np.ndarray) -> np.ndarray:
+    def gather(self, power: Array) -> Array:
         """Sums of (…, y, x) over the modes of each band: (…, K)."""
         count, flat = len(self.wavelengths), self.number.ravel()
         modes = power.reshape(-1, flat.size)
@@ -72,7 +73,7 @@ class Bands:
         return np.array(sums).reshape(*power.shape[:-2], count)
 
 
-def mode_variance(fields: np.ndarray) -> np.ndarray:
+def mode_variance(fields: Array) -> Array:
     """Variance of each cosine mode (y, x), summed over fields (n, y, x), in units squared.
 
     F²/(Ny·Nx), F the orthonormal DCT-II, which takes a limited area as mirrored at its borders:
@@ -82,16 +83,17 @@ def mode_variance(fields: np.ndarray) -> np.ndarray:
     doi:10.1175/1520-0493(2002)130<1812:SDOTDA>2.0.CO;2
     """
     modes = dctn(fields.astype(np.float64), axes=(-2, -1), norm="ortho")
-    return np.einsum("nyx,nyx->yx", modes, modes) / fields[0].size
+    result: Array = np.einsum("nyx,nyx->yx", modes, modes) / fields[0].size
+    return result
 
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
     """Mean variance spectra: of the truth (K,), of the candidates (k, K), units squared."""
 
-    wavelengths: np.ndarray
-    truth: np.ndarray
-    candidates: np.ndarray
+    wavelengths: Array
+    truth: Array
+    candidates: Array
 
     @property
     def varied(self) -> bool:
@@ -99,32 +101,36 @@ class Spectra:
         return bool(np.isfinite(self.truth).any() or np.isfinite(self.candidates).any())
 
     @property
-    def ratios(self) -> np.ndarray:
+    def ratios(self) -> Array:
         """10·log10(P / P_truth) in dB (k, K)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return DECIBEL * np.log10(self.candidates / self.truth)
+            result: Array = DECIBEL * np.log10(self.candidates / self.truth)
+            return result
 
     @property
     def high(self) -> slice:
         """The third of the bands with the shortest waves."""
         return slice(len(self.wavelengths) - len(self.wavelengths) // 3, None)
 
-    def log_spectral_distance(self) -> np.ndarray:
+    def log_spectral_distance(self) -> Array:
         """Root over bands of the mean of (10·log10(P_truth / P))², dB (k,)."""
-        return np.sqrt(np.square(self.ratios).mean(axis=-1))
+        result: Array = np.sqrt(np.square(self.ratios).mean(axis=-1))
+        return result
 
-    def power_ratio_high(self) -> np.ndarray:
+    def power_ratio_high(self) -> Array:
         """Mean of 10·log10(P / P_truth) over the shortest third of the bands, dB (k,)."""
-        return self.ratios[:, self.high].mean(axis=-1)
+        result: Array = self.ratios[:, self.high].mean(axis=-1)
+        return result
 
-    def power_worst_high(self) -> np.ndarray:
+    def power_worst_high(self) -> Array:
         """10·log10(P / P_truth) of the band in the shortest third that lies furthest off, dB (k,).
 
         NaN where a band has no variance.
         """
         ratios = self.ratios[:, self.high]
         worst = np.argmax(np.where(np.isnan(ratios), np.inf, np.abs(ratios)), axis=-1)
-        return ratios[np.arange(len(ratios)), worst]
+        result: Array = ratios[np.arange(len(ratios)), worst]
+        return result
 
 
 class Spectrum(Metric):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from app.arrays import Array
 from app.metrics.arithmetic import centre, spread
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
 
@@ -20,18 +21,20 @@ K1, K2 = 0.01, 0.03
 MIN_WEIGHT = 0.5  # share of the window's weight that must lie on valid cells
 
 
-def window() -> np.ndarray:
+def window() -> Array:
     """One-dimensional Gaussian weights (WINDOW,), sum 1."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-0.5 * (offsets / SIGMA) ** 2)
-    return weights / weights.sum()
+    result: Array = weights / weights.sum()
+    return result
 
 
-def smooth(fields: np.ndarray) -> np.ndarray:
+def smooth(fields: Array) -> Array:
     """Gaussian window sums of (n, y, x); cells beyond the domain count as 0."""
     weights = window()
     rows = correlate1d(fields, weights, axis=-2, mode="constant")
-    return correlate1d(rows, weights, axis=-1, mode="constant")
+    result: Array = correlate1d(rows, weights, axis=-1, mode="constant")
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +44,17 @@ class Structure:
     Of values in units of the range, whose squares no unit makes overflow.
     """
 
-    truth: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
-    coverage: np.ndarray
-    centres: np.ndarray
-    valid: np.ndarray
+    truth: Array
+    mean: Array
+    variance: Array
+    coverage: Array
+    centres: Array
+    valid: Array
     origin: float
     value_range: float
 
     @classmethod
-    def of(
-        cls, truth: np.ndarray, valid: np.ndarray, origin: float, value_range: float
-    ) -> Structure:
+    def of(cls, truth: Array, valid: Array, origin: float, value_range: float) -> Structure:
         """Prepare (n, y, x) truth; `origin`, a typical value, keeps the variances exact.
 
         Without a range there is no similarity.
@@ -69,12 +70,12 @@ class Structure:
         return cls(shifted, mean, variance, coverage, centres, valid, origin, value_range)
 
     @property
-    def counts(self) -> np.ndarray:
+    def counts(self) -> Array:
         """Number of centres with enough valid weight, per sample."""
         counts = self.centres.sum(axis=(1, 2))
         return np.broadcast_to(counts, len(self.truth))
 
-    def similarity(self, candidate: np.ndarray) -> np.ndarray:
+    def similarity(self, candidate: Array) -> Array:
         """Mean SSIM per sample (n,) over the centres, NaN where there are none, or no range.
 
         Gaussian window of 11 cells, σ 1.5, population moments, renormalised over valid cells.
@@ -93,7 +94,8 @@ class Structure:
             index = (2 * a * b + c1) * (2 * covariance + c2)
             index /= (a**2 + b**2 + c1) * (variance + self.variance + c2)
             total = np.where(self.centres, index, 0.0).sum(axis=(1, 2))
-            return total / self.counts
+            result: Array = total / self.counts
+            return result
 
 
 class Ssim(Metric):
@@ -125,7 +127,7 @@ class Ssim(Metric):
     def remarks(self) -> list[str]:
         return [f"ssim at {int(self.centres.sum())} window centres"]
 
-    def series(self, errors: Totals) -> dict[str, np.ndarray]:
+    def series(self, errors: Totals) -> dict[str, Array]:
         return {"ssim": self.similarity}
 
     def why_undefined(self, row: str) -> str | None:

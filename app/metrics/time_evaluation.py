@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES
 from app.baselines.time import METHODS, baseline
 from app.data.description import TimeSteps
@@ -69,18 +70,18 @@ class TimeContest(Contest):
         self.prediction = Prediction(prediction, self.variables, self.grid, self.times)
         self.blocks = self._blocks()
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         """Known frames of the predictands (B, k, y, x, C)."""
         return read_frames(self.shards, "test", rows)[..., : len(self.variables)]
 
-    def truth(self, indices: np.ndarray) -> np.ndarray:
+    def truth(self, indices: Array) -> Array:
         known, withheld = self.axis.known[indices], self.truth_rows[indices]
         fields = read_frames(self.shards, WITHHELD, withheld)[..., : len(self.variables)]
         own = known != NONE
         fields[own] = self.read(known[own][:, None])[:, 0]
         return fields
 
-    def truth_series(self, rows: slice) -> np.ndarray:
+    def truth_series(self, rows: slice) -> Array:
         withheld = self.shards.series("hr", WITHHELD, rows)
         fields = np.full((self.samples, *withheld.shape[1:]), np.nan, np.float32)
         for known, split in ((self.truth_rows, WITHHELD), (self.axis.known, "test")):
@@ -89,13 +90,13 @@ class TimeContest(Contest):
             fields[own] = source[known[own]]
         return fields
 
-    def fields(self, indices: np.ndarray) -> np.ndarray:
+    def fields(self, indices: Array) -> Array:
         axis = self.axis.take(indices)
         found = [self.prediction.read(indices)]
         found += [baseline(name, axis, self.read, self.known) for name in METHODS]
         return np.stack([field.astype(np.float32) for field in found])
 
-    def _blocks(self) -> list[np.ndarray]:
+    def _blocks(self) -> list[Array]:
         """Rows of the axis in whole units, bounded in memory."""
         y, x = self.grid.shape
         most = max(1, BLOCK_BYTES // (8 * y * x * len(self.variables) * (self.layers + HELD)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.units import HOUR
 from app.metrics.arithmetic import divide
 from app.metrics.metric import Block, Metric, Subject, Totals
@@ -157,7 +158,7 @@ class WetProbability(Metric):
         return float(1 - self.score / reference) if reference else np.nan
 
     @property
-    def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def reliability(self) -> tuple[Array, Array, Array]:
         """Share of values, mean p and wet share of the truth in each bin (BINS,); NaN if empty."""
         weight, p, o = self.bins
         safe = np.where(weight > 0, weight, np.nan)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
 from scipy.special import expit, gammaincinv
 
+from app.arrays import Array, Tensor
 from app.models.codec import Codec
 
 N_PARAMETERS = 3
@@ -34,11 +34,11 @@ class BernoulliGammaOutput:
     def scaled_thresholds(self) -> tuple[float, ...]:
         return tuple(t / unit for t, unit in zip(self.thresholds, self.units, strict=True))
 
-    def encode(self, hr: Any, codec: Codec) -> Any:
+    def encode(self, hr: Tensor, codec: Codec) -> Tensor:
         """Amounts `(B, H, W, C)` in `units`, which the parameters speak of."""
         return hr / np.array(self.units, "float32")
 
-    def combine(self, y: Any, guess: Any | None) -> Any:
+    def combine(self, y: Tensor, guess: Tensor | None) -> Tensor:
         """The parameters `(B, 3, H, W, C)`: logit of p, α and β."""
         shape = (*ops.shape(y)[:-1], y.shape[-1] // N_PARAMETERS, N_PARAMETERS)
         raw = ops.moveaxis(ops.reshape(y, shape), -1, 1)
@@ -51,13 +51,13 @@ class BernoulliGammaOutput:
             axis=1,
         )
 
-    def decode(self, encoded: Any, codec: Codec) -> Any:
+    def decode(self, encoded: Tensor, codec: Codec) -> Tensor:
         """The mean `(B, H, W, C)` in the predictands' own units."""
         logit, shape, scale = (encoded[:, i] for i in range(N_PARAMETERS))
         mean = ops.sigmoid(logit) * shape * scale
         return codec.clip(mean * np.array(self.units, "float32"))
 
-    def quantiles(self, encoded: np.ndarray, level: np.ndarray | float) -> np.ndarray:
+    def quantiles(self, encoded: Array, level: Array | float) -> Array:
         """The quantile `(B, H, W, C)` at a level, or at levels of that shape, of the parameters.
 
         0 up to the level 1 - p. With uniform random levels these are samples.

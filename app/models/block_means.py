@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
+
+from app.arrays import Array, Json, Tensor
 
 
 class BlockMeans:
@@ -15,11 +15,11 @@ class BlockMeans:
     `min_valid_fraction` of a block's cells within the grid are known.
     """
 
-    def __init__(self, areas: np.ndarray, min_valid_fraction: float) -> None:
+    def __init__(self, areas: Array, min_valid_fraction: float) -> None:
         self._areas = areas.astype("float32")
         self._least = min_valid_fraction
 
-    def __call__(self, batch: dict[str, Any], factor: int, scale: int) -> Any:
+    def __call__(self, batch: Json, factor: int, scale: int) -> Tensor:
         """The batch's "hr" `(B, H, W, C)` to `(B, H / factor, W / factor, C)`."""
         fields = batch["hr"]
         if factor == 1:
@@ -33,12 +33,13 @@ class BlockMeans:
         enough = ops.logical_and(enough, total > 0)
         return ops.where(enough, sums / ops.where(enough, total, 1.0), np.nan)
 
-    def areas(self, factor: int) -> np.ndarray:
+    def areas(self, factor: int) -> Array:
         """Area `(H / factor, W / factor)` of the blocks within the grid, in units of `areas`."""
         height, width = (n // factor for n in self._areas.shape)
-        return self._areas.reshape(height, factor, width, factor).sum(axis=(1, 3))
+        result: Array = self._areas.reshape(height, factor, width, factor).sum(axis=(1, 3))
+        return result
 
-    def _areas_of(self, batch: dict[str, Any], scale: int) -> Any:
+    def _areas_of(self, batch: Json, scale: int) -> Tensor:
         """Areas `(1, H, W)` of whole fields, `(B, patch, patch)` of patches."""
         if "origin" not in batch:
             return ops.convert_to_tensor(self._areas[None])
@@ -49,7 +50,7 @@ class BlockMeans:
         return ops.take(ops.convert_to_tensor(self._areas.ravel()), cells, axis=0)
 
 
-def block_mean(fields: Any, scale: int) -> Any:
+def block_mean(fields: Tensor, scale: int) -> Tensor:
     """Mean of the known cells in each scale×scale block: `(B, H, W, S)` to `(B, h, w, S)`.
 
     NaN where a block knows none. Statics are features, so that cells of a block weigh the same;
@@ -61,7 +62,7 @@ def block_mean(fields: Any, scale: int) -> Any:
     return ops.where(count > 0, total / ops.maximum(count, 1.0), np.nan)
 
 
-def _block_sum(fields: Any, factor: int) -> Any:
+def _block_sum(fields: Tensor, factor: int) -> Tensor:
     batch, height, width, channels = ops.shape(fields)
     shape = (batch, height // factor, factor, width // factor, factor, channels)
     return ops.sum(ops.reshape(fields, shape), axis=(2, 4))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.layers.common import register
 from app.models.spec import Channel
 
@@ -28,7 +29,7 @@ class Codec(keras.layers.Layer):
     """
 
     def __init__(
-        self, channels: Sequence[Channel | dict[str, Any]], shape: Sequence[int], **kwargs: Any
+        self, channels: Sequence[Channel | Json], shape: Sequence[int], **kwargs: Any
     ) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
@@ -43,24 +44,24 @@ class Codec(keras.layers.Layer):
         )
         self.built = True
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"channels": [asdict(channel) for channel in self.channels], "shape": self.shape}
         return {**super().get_config(), **own}
 
-    def fit(self, offset: np.ndarray, scale: np.ndarray) -> None:
+    def fit(self, offset: Array, scale: Array) -> None:
         """Set offset and scale."""
         self.offset.assign(offset)
         self.spread.assign(scale)
 
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Tensor) -> Tensor:
         """Physical `(..., C)` to encoded."""
         return (self._by_channel(x, _transform) - self.offset) / self.spread
 
-    def decode(self, y: Any) -> Any:
+    def decode(self, y: Tensor) -> Tensor:
         """Encoded `(..., C)` to physical, within the valid range."""
         return self.clip(self._by_channel(y * self.spread + self.offset, _inverse))
 
-    def clip(self, x: Any) -> Any:
+    def clip(self, x: Tensor) -> Tensor:
         """Physical values brought into valid_min and valid_max."""
         low = [-np.inf if c.valid_min is None else c.valid_min for c in self.channels]
         high = [np.inf if c.valid_max is None else c.valid_max for c in self.channels]
@@ -68,21 +69,21 @@ class Codec(keras.layers.Layer):
             return x
         return ops.clip(x, np.array(low, "float32"), np.array(high, "float32"))
 
-    def centre(self) -> Any:
+    def centre(self) -> Tensor:
         """Physical values whose code is 0: the training mean that stands in for missing ones."""
         return self.decode(ops.zeros_like(self.offset))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return self.encode(inputs)
 
-    def _by_channel(self, x: Any, function: Any) -> Any:
+    def _by_channel(self, x: Tensor, function: Any) -> Tensor:
         if all(channel.transform == "none" for channel in self.channels):
             return x
         parts = [function(x[..., i : i + 1], c) for i, c in enumerate(self.channels)]
         return ops.concatenate(parts, axis=-1)
 
 
-def _transform(x: Any, channel: Channel) -> Any:
+def _transform(x: Tensor, channel: Channel) -> Tensor:
     """log1p(x / x0) or sqrt(x / x0), with a finite slope everywhere."""
     if channel.transform == "none":
         return x
@@ -94,7 +95,7 @@ def _transform(x: Any, channel: Channel) -> Any:
     return ops.where(ops.isnan(x), x, ops.where(above, forward, 0.0))
 
 
-def _inverse(z: Any, channel: Channel) -> Any:
+def _inverse(z: Tensor, channel: Channel) -> Tensor:
     if channel.transform == "none":
         return z
     if channel.transform == "log1p":

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.layers.common import register
 
 KINDS = ("additive", "multiplicative", "softmax")
@@ -59,12 +60,12 @@ class BlockConstraint(keras.layers.Layer):
         )
         self.built = True
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"kind": self.kind, "scale": self.scale}
         own |= {"channels": list(self.channels), "shape": list(self.shape)}
         return {**super().get_config(), **own}
 
-    def fit(self, areas: np.ndarray, mask: np.ndarray) -> None:
+    def fit(self, areas: Array, mask: Array) -> None:
         """Take the cell areas (H, W) where the mask (H, W, C) holds, as shares of their block."""
         weights = areas.astype("float64")[..., None] * mask
         height, width, channels = self.shape
@@ -74,7 +75,7 @@ class BlockConstraint(keras.layers.Layer):
         shares = blocks / np.where(total > 0, total, 1)
         self.shares.assign(shares.reshape(self.shape).astype("float32"))
 
-    def call(self, inputs: dict[str, Any]) -> Any:
+    def call(self, inputs: Json) -> Tensor:
         y = self._blocks(inputs["fine"])
         w = self._blocks(self._shares_of(inputs))
         x = ops.take(inputs["coarse"], np.array(self.channels), axis=-1)[:, :, :, None]
@@ -88,10 +89,10 @@ class BlockConstraint(keras.layers.Layer):
             held = _softmax(self._blocks(inputs["encoded"]), x, w)
         return self._joined(ops.where(known, ops.where(w > 0, held, y), y))
 
-    def compute_output_shape(self, input_shape: dict[str, Any]) -> Any:
+    def compute_output_shape(self, input_shape: Json) -> Tensor:
         return input_shape["fine"]
 
-    def _shares_of(self, inputs: dict[str, Any]) -> Any:
+    def _shares_of(self, inputs: Json) -> Tensor:
         """Shares `(1, H, W, C)` of whole fields, `(B, patch, patch, C)` of patches."""
         if "origin" not in inputs:
             return self.shares[None]
@@ -102,7 +103,7 @@ class BlockConstraint(keras.layers.Layer):
         cells = rows[:, :, None] * width + columns[:, None, :]
         return ops.take(ops.reshape(self.shares, (height * width, channels)), cells, axis=0)
 
-    def _blocks(self, fields: Any) -> Any:
+    def _blocks(self, fields: Tensor) -> Tensor:
         """`(B, H, W, C)` to `(B, h, w, scale², C)`."""
         height, width, channels = fields.shape[1:]
         s = self.scale
@@ -110,7 +111,7 @@ class BlockConstraint(keras.layers.Layer):
         cells = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
         return ops.reshape(cells, (-1, height // s, width // s, s * s, channels))
 
-    def _joined(self, blocks: Any) -> Any:
+    def _joined(self, blocks: Tensor) -> Tensor:
         """The inverse of `_blocks`."""
         h, w, _, channels = blocks.shape[1:]
         s = self.scale
@@ -119,16 +120,16 @@ class BlockConstraint(keras.layers.Layer):
         return ops.reshape(cells, (-1, h * s, w * s, channels))
 
 
-def _sum(cells: Any) -> Any:
+def _sum(cells: Tensor) -> Tensor:
     return ops.sum(cells, axis=CELL_AXIS, keepdims=True)
 
 
-def _additive(y: Any, x: Any, w: Any) -> Any:
+def _additive(y: Tensor, x: Tensor, w: Tensor) -> Tensor:
     """The mean of differences keeps digits that the difference of means would lose."""
     return y + _sum(w * (x - y))
 
 
-def _multiplicative(y: Any, x: Any, w: Any) -> Any:
+def _multiplicative(y: Tensor, x: Tensor, w: Tensor) -> Tensor:
     """(y + εx) · x / mean(y + εx): blocks of almost 0 pass smoothly into x everywhere."""
     x, y = ops.maximum(x, 0.0), ops.where(w > 0, ops.maximum(y, 0.0), 0.0)
     safe = ops.where(x > 0, x, 1.0)
@@ -140,7 +141,7 @@ def _multiplicative(y: Any, x: Any, w: Any) -> Any:
     return x * part / ops.where(mean > 0, mean, 1.0)
 
 
-def _softmax(z: Any, x: Any, w: Any) -> Any:
+def _softmax(z: Tensor, x: Tensor, w: Tensor) -> Tensor:
     """The block's largest z is taken off, so that no exp overflows and none sums to 0."""
     counted = w > 0
     top = ops.max(ops.where(counted, z, -np.inf), axis=CELL_AXIS, keepdims=True)

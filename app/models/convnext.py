@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from app.arrays import Tensor
 from app.models.layers import ConvNextBlock
 from app.models.skeleton import block_options, trunk
 from app.options import ModelConfig
@@ -11,7 +10,7 @@ from app.options import ModelConfig
 STEM_KERNEL = 7
 
 
-def backbone(x: Any, config: ModelConfig) -> Any:
+def backbone(x: Tensor, config: ModelConfig) -> Tensor:
     """ConvNeXt blocks behind a 7×7 stem, which is added at the end. `(B, h, w, Cin)` to
     `(B, h, w, F)`.
     """

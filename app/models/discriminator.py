@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
+from app.arrays import Tensor
 from app.models.build import precision
 from app.models.layers import ResidualBlock
 from app.models.layers.convolutions import ZERO, convolution
@@ -66,7 +65,7 @@ def build_discriminator(
         return keras.Model({"condition": condition, "field": field}, y, name="discriminator")
 
 
-def _branch(x: Any, filters: int, n_blocks: int, padding: str, name: str) -> Any:
+def _branch(x: Tensor, filters: int, n_blocks: int, padding: str, name: str) -> Tensor:
     """3×3 convolution and residual blocks, on the grid of `x`."""
     y = convolution(filters, KERNEL, padding=padding, name=f"{name}_stem")(x)
     for number in range(1, n_blocks + 1):
@@ -75,7 +74,7 @@ def _branch(x: Any, filters: int, n_blocks: int, padding: str, name: str) -> Any
     return y
 
 
-def _shrunk(x: Any, filters: int, factor: int, padding: str, name: str) -> Any:
+def _shrunk(x: Tensor, filters: int, factor: int, padding: str, name: str) -> Tensor:
     """A strided convolution that looks at every cell: `(B, H, W, C)` to `(B, H/f, W/f, C)`."""
     return convolution(
         filters,

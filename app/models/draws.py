@@ -6,18 +6,18 @@ What a sample draws depends on the seed, the member and its time stamp, not on t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json
 from app.models.diffusion.noise import POSITIVE
 from app.models.layers.dropout import DrawsAtInference
 from app.models.output import Quantiles
 
 
-def sample_seeds(batch: dict[str, Any], seed: int) -> list[list[int]]:
+def sample_seeds(batch: Json, seed: int) -> list[list[int]]:
     """What each sample's random numbers are made from."""
     stamps = batch.get("seconds", range(len(batch["coarse"])))
     return [[seed, int(second) % POSITIVE] for second in stamps]
@@ -30,18 +30,18 @@ def network_draws(network: keras.Model) -> bool:
 
 def from_distribution(
     quantiles: Quantiles,
-    parameters: np.ndarray,
+    parameters: Array,
     seeds: Sequence[Sequence[int]],
     members: int,
     levels: Sequence[float],
-) -> np.ndarray:
+) -> Array:
     """Samples `(members, B, H, W, C)` of the predicted distribution, or its quantiles at `levels`.
 
     `parameters` are what the network answers. Cells are drawn independently of one another.
     """
     shape = parameters.shape[2:]
 
-    def random_levels(member: int) -> np.ndarray:
+    def random_levels(member: int) -> Array:
         return np.stack([np.random.default_rng([*own, member]).random(shape) for own in seeds])
 
     drawn = [] if levels else [random_levels(member) for member in range(members)]
@@ -49,12 +49,12 @@ def from_distribution(
 
 
 def from_network(
-    predict: Callable[[dict[str, Any]], np.ndarray],
+    predict: Callable[[Json], Array],
     network: keras.Model,
-    inputs: dict[str, np.ndarray],
+    inputs: dict[str, Array],
     seeds: Sequence[Sequence[int]],
     members: int,
-) -> list[np.ndarray]:
+) -> list[Array]:
     """Fields of each member, each sample passed by itself; the network's own state is kept."""
     states = [v for v in network.non_trainable_variables if "seed" in v.name]
     kept = [np.array(ops.convert_to_numpy(state)) for state in states]

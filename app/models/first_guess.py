@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.layers.common import register
 from app.models.layers.resize import Resize, edge_pad
 from app.models.layers.upsampling import depth_to_space
@@ -43,11 +44,11 @@ class InterpolationGuess(keras.layers.Layer):
         self.spread = Resize("bilinear", scale=scale, dtype="float32")
         self.built = True
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"method": self.method, "scale": self.scale, "channels": list(self.channels)}
         return {**super().get_config(), **own}
 
-    def call(self, inputs: dict[str, Any]) -> Any:
+    def call(self, inputs: Json) -> Tensor:
         coarse = ops.take(inputs["coarse"], np.array(self.channels), axis=-1)
         missing = ops.isnan(coarse)
         filled = ops.where(missing, 0.0, coarse)
@@ -111,8 +112,8 @@ class LinearGuess(keras.layers.Layer):
     @classmethod
     def from_arrays(
         cls,
-        coefficients: np.ndarray,
-        fill: np.ndarray,
+        coefficients: Array,
+        fill: Array,
         *,
         n_lr: int,
         scale: int,
@@ -137,7 +138,7 @@ class LinearGuess(keras.layers.Layer):
         guess.fill.assign(np.nan_to_num(fill))
         return guess
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         shape = ("coarse_shape", "n_lr", "n_predictors", "n_outputs", "scale")
         names = (*shape, "lr_radius", "predictor_radius", "time_channels")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
@@ -152,12 +153,12 @@ class LinearGuess(keras.layers.Layer):
             + 1
         )
 
-    def call(self, inputs: dict[str, Any]) -> Any:
+    def call(self, inputs: Json) -> Tensor:
         features = self._features(inputs["coarse"], inputs["time"])
         fine = ops.einsum("bhwk,hwko->bhwo", features, self.coefficients)
         return depth_to_space(fine, self.scale)
 
-    def _features(self, coarse: Any, time: Any) -> Any:
+    def _features(self, coarse: Tensor, time: Tensor) -> Tensor:
         coarse = ops.where(ops.isnan(coarse), self.fill, coarse)
         height, width = self.coarse_shape
         waves = ops.take(time, np.array(self.time_channels, "int32"), axis=-1)[:, None, None]
@@ -170,11 +171,11 @@ class LinearGuess(keras.layers.Layer):
         ]
         return ops.concatenate(parts, axis=-1)
 
-    def _constant(self, shape: tuple[int, ...], name: str) -> Any:
+    def _constant(self, shape: tuple[int, ...], name: str) -> Tensor:
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
 
 
-def neighbours(fields: Any, radius: int) -> list[Any]:
+def neighbours(fields: Tensor, radius: int) -> list[Tensor]:
     """The cells around each cell, channel by channel: one `(B, h, w, side²)` per channel."""
     height, width, channels = fields.shape[1:]
     side = range(2 * radius + 1)

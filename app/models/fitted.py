@@ -12,13 +12,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.errors import InputError
 from app.models.codec import Codec
 from app.models.diffusion.samplers import SamplingOptions
 from app.models.loading import load_model
 from app.models.spec import Arrays, Channel, Spec
 
-Batch = dict[str, Any]
+Batch = Json
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class FittedModel(keras.Model):
     spec_type: ClassVar[type[Spec]]
     arrays_type: ClassVar[type[Arrays]]
 
-    def __init__(self, spec: Any, arrays: Any, network: keras.Model, **kwargs: Any) -> None:
+    def __init__(self, spec: Tensor, arrays: Tensor, network: keras.Model, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.spec = spec
@@ -66,10 +67,10 @@ class FittedModel(keras.Model):
         self.jit_compile = False  # XLA makes CPUs slower
         self.built = True
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Tensor = None) -> None:
         """Nothing is left to be built: all shapes are known from the start."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {
             "name": self.name,
             "task": self.task,
@@ -79,7 +80,7 @@ class FittedModel(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+    def from_config(cls, config: Json, custom_objects: Tensor = None) -> Self:
         return cls(
             cls.spec_type.from_dict(config["spec"]),
             cls.arrays_type.blank(config["shapes"]),
@@ -89,7 +90,7 @@ class FittedModel(keras.Model):
         )
 
     @classmethod
-    def _own_arguments(cls, config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
+    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
         """Extra constructor arguments of a subclass, from its saved config."""
         return {}
 
@@ -110,39 +111,37 @@ class FittedModel(keras.Model):
     @abstractmethod
     def predict_fields(
         self, batch: Batch, seed: int = 0, members: int = 1, how: Drawing = PLAIN
-    ) -> np.ndarray:
+    ) -> Array:
         """Physical fields `(members, B, y, x, C)` float32 on the unpadded fine grid."""
 
-    def _codec(
-        self, name: str, channels: Sequence[Channel], offset: np.ndarray, scale: np.ndarray
-    ) -> Codec:
+    def _codec(self, name: str, channels: Sequence[Channel], offset: Array, scale: Array) -> Codec:
         """A fitted codec; offset and scale are (C,) or (H, W, C)."""
         codec = Codec(channels, offset.shape, name=name)
         codec.fit(offset, scale)
         return codec
 
-    def _constant(self, name: str, values: np.ndarray) -> Any:
+    def _constant(self, name: str, values: Array) -> Tensor:
         weight = self.add_weight(
             shape=values.shape, initializer="zeros", trainable=False, name=name
         )
         weight.assign(values.astype("float32"))
         return weight
 
-    def _constants(self, arrays: Any, *names: str) -> None:
+    def _constants(self, arrays: Tensor, *names: str) -> None:
         """Keep some of the arrays under their own names."""
         for name in names:
             setattr(self, name, self._constant(name, getattr(arrays, name)))
 
-    def _standardised(self, static: Any) -> Any:
+    def _standardised(self, static: Tensor) -> Tensor:
         """Encoded statics of physical ones; NaN stays NaN."""
         return (static - self.static_offset) / self.static_scale
 
 
-def as_numbers(batch: Batch) -> dict[str, np.ndarray]:
+def as_numbers(batch: Batch) -> dict[str, Array]:
     """What of a batch a network takes, float32; time stamps would not fit into that."""
     return {n: np.asarray(values, "float32") for n, values in batch.items() if n != "seconds"}
 
 
-def zero_missing(x: Any) -> Any:
+def zero_missing(x: Tensor) -> Tensor:
     """Missing values as 0, which is the training mean where fields are encoded."""
     return ops.where(ops.isnan(x), 0.0, x)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Array, Json
+
 
 @dataclass(frozen=True, eq=False)
 class KnownInputs:
@@ -20,11 +22,11 @@ class KnownInputs:
     True
     """
 
-    valid: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    valid: Array
+    low: Array
+    high: Array
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """JSON-able; the mask as compressed bits."""
         bits = zlib.compress(np.packbits(self.valid).tobytes())
         return {

@@ -13,6 +13,7 @@ import h5py
 import keras
 
 from app import plugins
+from app.arrays import Json, Tensor
 from app.errors import InputError, one_line
 from app.integrity.archives import archive_damage
 from app.model_archive import CONFIG, WEIGHTS, parts, read_config, refuse_without_plugins
@@ -69,7 +70,7 @@ def load_model(path: Path) -> keras.Model:
         raise InputError(f"model {path}: cannot be read ({one_line(error)})") from error
 
 
-def _check_classes(config: dict[str, Any], path: Path) -> None:
+def _check_classes(config: Json, path: Path) -> None:
     config = {**config, "compile_config": None}  # which is never read
     for _, _, part in parts(config):
         if not isinstance(part, dict) or "class_name" not in part:
@@ -91,13 +92,13 @@ def _check_classes(config: dict[str, Any], path: Path) -> None:
             )
 
 
-def _of_plugin(registered: Any) -> bool:
+def _of_plugin(registered: Tensor) -> bool:
     """Whether a class is registered by a plugin in use."""
     found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     return found is not None and plugins.in_use(found.__module__)
 
 
-def _check_sizes(config: dict[str, Any], count: int, path: Path) -> None:
+def _check_sizes(config: Json, count: int, path: Path) -> None:
     """InputError for arrays beyond the saved weights, and for layers of absurd numbers."""
     for _, key, part in parts(config):
         if key == "shapes" and isinstance(part, dict):
@@ -156,7 +157,9 @@ def _at_most(numbers: int, path: Path) -> Iterator[None]:
     made = 0
     begin = keras.Variable.__init__
 
-    def counted(self: Any, initializer: Any, shape: Any = None, *more: Any, **named: Any) -> None:
+    def counted(
+        self: Tensor, initializer: Tensor, shape: Tensor = None, *more: Any, **named: Any
+    ) -> None:
         nonlocal made
         made += 0 if shape is None else math.prod(int(length) for length in shape)
         if made > numbers:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from keras import ops
 
+from app.arrays import Array, Tensor
 from app.models.bernoulli_gamma import BernoulliGammaOutput
 from app.models.codec import Codec
 
-Quantiles = Callable[[np.ndarray, Any], np.ndarray]  # (parameters, level or levels) → (B, H, W, C)
+Quantiles = Callable[[Array, Any], Array]  # (parameters, level or levels) → (B, H, W, C)
 
 
 class Output(Protocol):
@@ -36,16 +36,16 @@ class Output(Protocol):
     def quantiles(self) -> Quantiles | None:
         """Fields of a predicted distribution by level; None where none is predicted."""
 
-    def encode(self, hr: Any, codec: Codec) -> Any:
+    def encode(self, hr: Tensor, codec: Codec) -> Tensor:
         """The truth `(B, H, W, C)` as losses compare it with the encoded prediction."""
 
-    def combine(self, y: Any, guess: Any | None) -> Any:
+    def combine(self, y: Tensor, guess: Tensor | None) -> Tensor:
         """The encoded prediction of the network's `(B, H, W, C · P)` and the guess `(B, H, W, C)`.
 
         It is what losses take beside the encoded truth `(B, H, W, C)`.
         """
 
-    def decode(self, encoded: Any, codec: Codec) -> Any:
+    def decode(self, encoded: Tensor, codec: Codec) -> Tensor:
         """Physical fields `(B, H, W, C)`, or `(B, layers, H, W, C)`, of an encoded prediction."""
 
 
@@ -57,13 +57,13 @@ class FieldOutput:
     layers: int = 1
     quantiles: ClassVar[None] = None
 
-    def encode(self, hr: Any, codec: Codec) -> Any:
+    def encode(self, hr: Tensor, codec: Codec) -> Tensor:
         return codec.encode(hr)
 
-    def combine(self, y: Any, guess: Any | None) -> Any:
+    def combine(self, y: Tensor, guess: Tensor | None) -> Tensor:
         return y if guess is None else y + guess
 
-    def decode(self, encoded: Any, codec: Codec) -> Any:
+    def decode(self, encoded: Tensor, codec: Codec) -> Tensor:
         return codec.decode(encoded)
 
 
@@ -87,21 +87,21 @@ class QuantileOutput:
     def layers(self) -> int:
         return len(self.levels)
 
-    def encode(self, hr: Any, codec: Codec) -> Any:
+    def encode(self, hr: Tensor, codec: Codec) -> Tensor:
         return codec.encode(hr)
 
-    def combine(self, y: Any, guess: Any | None) -> Any:
+    def combine(self, y: Tensor, guess: Tensor | None) -> Tensor:
         fields = by_parameter(y, self.n_parameters)
         if guess is not None:
             fields = fields + guess[:, None]
         return ops.sort(fields, axis=1)
 
-    def decode(self, encoded: Any, codec: Codec) -> Any:
+    def decode(self, encoded: Tensor, codec: Codec) -> Tensor:
         """Transforms, scaling and valid range are monotone: quantiles stay quantiles."""
         return codec.decode(encoded)
 
 
-def by_parameter(y: Any, n_parameters: int) -> Any:
+def by_parameter(y: Tensor, n_parameters: int) -> Tensor:
     """`(B, H, W, C · P)` to `(B, P, H, W, C)`."""
     shape = (*ops.shape(y)[:-1], y.shape[-1] // n_parameters, n_parameters)
     return ops.moveaxis(ops.reshape(y, shape), -1, 1)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.errors import InputError
 from app.models.block_means import block_mean
 from app.models.constraint import BlockConstraint
@@ -61,13 +62,13 @@ class PhysicalModel(FittedModel):
         self.constraint = _constraint(spec, arrays)
         self.noise = keras.random.SeedGenerator(name="input_noise") if spec.input_noise else None
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         guess = self.first_guess
         told = guess and keras.saving.serialize_keras_object(guess)
         return {**super().get_config(), "first_guess": told}
 
     @classmethod
-    def _own_arguments(cls, config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
+    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
         guess = config["first_guess"]
         found = guess and keras.saving.deserialize_keras_object(guess, custom_objects)
         return {"first_guess": found}
@@ -78,10 +79,10 @@ class PhysicalModel(FittedModel):
         localized = None not in self.network.inputs[0].shape[-3:-1]
         return localized or (self.first_guess is not None and self.first_guess.tied_to_grid)
 
-    def call(self, inputs: Batch, training: bool = False) -> Any:
+    def call(self, inputs: Batch, training: bool = False) -> Tensor:
         return self.constrain(inputs, self.unconstrained(inputs, training=training))
 
-    def encoded(self, batch: Batch, training: bool = False) -> Any:
+    def encoded(self, batch: Batch, training: bool = False) -> Tensor:
         """The code of the prediction, the constraint included; its shape is that of the output.
 
         Patches are to come with their own "static" and, under a constraint, "origin".
@@ -91,7 +92,7 @@ class PhysicalModel(FittedModel):
             return y
         return self.output_codec.encode(self.constrain(batch, y))
 
-    def unconstrained(self, batch: Batch, training: bool = False) -> Any:
+    def unconstrained(self, batch: Batch, training: bool = False) -> Tensor:
         """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are."""
         inputs = self.encode_inputs(
             *(batch.get(name) for name in ("coarse", "static", "time", "observed")), noisy=training
@@ -103,14 +104,14 @@ class PhysicalModel(FittedModel):
         floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
         return floor + ops.softplus(y - floor)
 
-    def _combined(self, y: Any, guess: Any | None) -> Any:
+    def _combined(self, y: Tensor, guess: Tensor | None) -> Tensor:
         frames = self.spec.time_window
         if frames is None:
             return self.output_kind.combine(y, guess)
         folded = None if guess is None else fold(guess)
         return unfold(self.output_kind.combine(fold(y), folded), frames)
 
-    def constrain(self, batch: Batch, y: Any) -> Any:
+    def constrain(self, batch: Batch, y: Tensor) -> Tensor:
         """The physical prediction of an encoded field: its valid range first, then its means."""
         fine = self.decode(y)
         if self.constraint is None:
@@ -126,13 +127,13 @@ class PhysicalModel(FittedModel):
 
     def encode_inputs(
         self,
-        coarse: Any,
-        static: Any | None = None,
-        time: Any | None = None,
-        observed: Any | None = None,
+        coarse: Tensor,
+        static: Tensor | None = None,
+        time: Tensor | None = None,
+        observed: Tensor | None = None,
         *,
         noisy: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Json:
         """The network's inputs from physical coarse fields `(B, h, w, Cin)`.
 
         Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
@@ -149,7 +150,7 @@ class PhysicalModel(FittedModel):
             encoded = self._with_static(encoded, fine, self.resize is not None)
         return {"coarse": encoded, "static": zero_missing(fine)}
 
-    def condition(self, batch: Batch) -> Any:
+    def condition(self, batch: Batch) -> Tensor:
         """What the network is told, on the coarse grid whatever its upsampling: `(B, h, w, …)`.
 
         Inputs, time and statics; the frames of windows are folded into the batch, which is as for
@@ -164,8 +165,8 @@ class PhysicalModel(FittedModel):
         return told if self.spec.time_window is None else fold(told)
 
     def _encode_coarse(
-        self, coarse: Any, time: Any | None, resize: Resize | None, noisy: bool
-    ) -> Any:
+        self, coarse: Tensor, time: Tensor | None, resize: Resize | None, noisy: bool
+    ) -> Tensor:
         encoded = zero_missing(self.input_codec.encode(coarse))
         if noisy and self.noise is not None:
             deviation = self.spec.input_noise
@@ -175,15 +176,15 @@ class PhysicalModel(FittedModel):
             encoded = resize(encoded) if frames is None else unfold(resize(fold(encoded)), frames)
         return self._with_time(encoded, time)
 
-    def encode_targets(self, hr: Any) -> Any:
+    def encode_targets(self, hr: Tensor) -> Tensor:
         """Encoded targets of physical ones `(B, H, W, C)`; NaN stays NaN."""
         return self.output_kind.encode(hr, self.output_codec)
 
-    def decode(self, y: Any) -> Any:
+    def decode(self, y: Tensor) -> Tensor:
         """Physical fields of encoded ones, within valid_min and valid_max."""
         return self.output_kind.decode(y, self.output_codec)
 
-    def guess(self, coarse: Any, time: Any) -> Any | None:
+    def guess(self, coarse: Tensor, time: Tensor) -> Tensor | None:
         """The encoded first guess `(B, H, W, C)`, 0 where there is none to be had; or None."""
         if self.first_guess is None:
             return None
@@ -192,7 +193,7 @@ class PhysicalModel(FittedModel):
             return unfold(self._guess(fold(coarse), None if time is None else fold(time)), frames)
         return self._guess(coarse, time)
 
-    def _guess(self, coarse: Any, time: Any) -> Any:
+    def _guess(self, coarse: Tensor, time: Tensor) -> Tensor:
         assert self.first_guess is not None
         if self.first_guess.encoded:
             return self.first_guess({"coarse": self.input_codec.encode(coarse), "time": time})
@@ -205,7 +206,7 @@ class PhysicalModel(FittedModel):
 
     def predict_fields(
         self, batch: Batch, seed: int = 0, members: int = 1, how: Drawing = PLAIN
-    ) -> np.ndarray:
+    ) -> Array:
         """Physical fields `(members, B, y, x, C)` on the unpadded fine grid, float32.
 
         The spec's quantiles, where there are any, stand in the place of the members. NaN where no
@@ -216,7 +217,7 @@ class PhysicalModel(FittedModel):
         """
         return self.finished(self.draw(whole_fields(batch), seed, members, how))
 
-    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> np.ndarray:
+    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> Array:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
         The batch is as `encoded` takes it: with "static" and "origin" where it is a part; and with
@@ -233,7 +234,8 @@ class PhysicalModel(FittedModel):
         if quantiles is not None and (members > 1 or how.levels):
             parameters = ops.convert_to_numpy(self.encoded(inputs))
             drawn = from_distribution(quantiles, parameters, seeds, members, how.levels)
-            return ops.convert_to_numpy(self.output_codec.clip(drawn))
+            result: Array = ops.convert_to_numpy(self.output_codec.clip(drawn))
+            return result
         if not self.draws:
             fields = [self.predict_on_batch(inputs)] * members
         else:
@@ -249,14 +251,14 @@ class PhysicalModel(FittedModel):
         """Whether two passes of the network over the same inputs differ."""
         return network_draws(self.network)
 
-    def finished(self, fields: np.ndarray) -> np.ndarray:
+    def finished(self, fields: Array) -> Array:
         """Whole fields `(members, …, H, W, C)` masked and cropped to the fine grid."""
         whole = np.where(ops.convert_to_numpy(self.mask) > 0, fields, np.float32(np.nan))
         top, bottom, left, right = self.spec.pad
         height, width = whole.shape[-3:-1]
         return whole[..., top : height - bottom, left : width - right, :]
 
-    def _with_time(self, encoded: Any, time: Any | None) -> Any:
+    def _with_time(self, encoded: Tensor, time: Tensor | None) -> Tensor:
         """The chosen features `(B, 8)`, of each frame, as further channels of every cell."""
         channels = self.spec.time_channels
         if not channels:
@@ -265,7 +267,7 @@ class PhysicalModel(FittedModel):
         shape = (*ops.shape(encoded)[:-1], len(channels))
         return ops.concatenate([encoded, ops.broadcast_to(waves, shape)], axis=-1)
 
-    def _with_static(self, encoded: Any, fine: Any, on_fine_grid: bool) -> Any:
+    def _with_static(self, encoded: Tensor, fine: Tensor, on_fine_grid: bool) -> Tensor:
         """Encoded statics `(B or 1, H, W, S)` as further channels, the same in every frame."""
         beside = zero_missing(fine if on_fine_grid else block_mean(fine, self.spec.scale))
         if self.spec.time_window is not None:
@@ -273,7 +275,7 @@ class PhysicalModel(FittedModel):
         shape = (*ops.shape(encoded)[:-1], self.spec.n_static)
         return ops.concatenate([encoded, ops.broadcast_to(beside, shape)], axis=-1)
 
-    def _encode_fine(self, static: Any | None, observed: Any | None, count: Any) -> Any:
+    def _encode_fine(self, static: Tensor | None, observed: Tensor | None, count: Tensor) -> Tensor:
         """What is told on the fine grid, `(count or 1, H, W, n_static)`, NaN where unknown."""
         static = self.static[None] if static is None else ops.cast(static, "float32")
         static = self._standardised(static)

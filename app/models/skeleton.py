@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers import (
     ConvBlock,
     FoldFrames,
@@ -43,20 +44,20 @@ class JoinStatic(keras.layers.Layer):
         super().__init__(**kwargs)
         self.frames = frames
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "frames": self.frames}
 
-    def call(self, inputs: list[Any]) -> Any:
+    def call(self, inputs: list[Tensor]) -> Tensor:
         fields, static = unfold(inputs[0], self.frames), inputs[1][:, None]
         shape = (*ops.shape(fields)[:-1], static.shape[-1])
         return fold(ops.concatenate([fields, ops.broadcast_to(static, shape)], axis=-1))
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Tensor:
         fields, static = input_shape
         return (*fields[:-1], (fields[-1] or 0) + (static[-1] or 0))
 
 
-def block_options(config: ModelConfig) -> dict[str, Any]:
+def block_options(config: ModelConfig) -> Json:
     """The options every block takes, from the model flags."""
     return {
         "activation": config.activation,
@@ -69,8 +70,8 @@ def block_options(config: ModelConfig) -> dict[str, Any]:
 
 
 def trunk(
-    x: Any, config: ModelConfig, make_block: MakeBlock, *, skip: str, stem_kernel: int = 3
-) -> Any:
+    x: Tensor, config: ModelConfig, make_block: MakeBlock, *, skip: str, stem_kernel: int = 3
+) -> Tensor:
     """Stem, blocks of growing width (block i has i·F filters), 3×3, dropout, skip from the stem.
 
     `skip` is "none", "add" or "concat" (followed by a transition back to F). With a time window
@@ -87,7 +88,7 @@ def trunk(
     return _skipped(stem, y, config, skip)
 
 
-def _recurrent_trunk(x: Any, config: ModelConfig, skip: str) -> Any:
+def _recurrent_trunk(x: Tensor, config: ModelConfig, skip: str) -> Tensor:
     """A recurrent stem and `n_blocks` recurrent blocks of F filters, dropout, skip from the stem.
 
     `(B, T, h, w, Cin)` to `(B·T, h, w, F)`.
@@ -101,7 +102,7 @@ def _recurrent_trunk(x: Any, config: ModelConfig, skip: str) -> Any:
     return _skipped(FoldFrames(name="fold_stem")(stem), FoldFrames(name="fold")(y), config, skip)
 
 
-def _skipped(stem: Any, y: Any, config: ModelConfig, skip: str) -> Any:
+def _skipped(stem: Tensor, y: Tensor, config: ModelConfig, skip: str) -> Tensor:
     """Dropout, then the stem added, joined (with a transition back to F), or left out."""
     y = run_chain(dropout_layers(config.dropout_variant, config.dropout_rate, None), y)
     if skip == "add":
@@ -113,8 +114,8 @@ def _skipped(stem: Any, y: Any, config: ModelConfig, skip: str) -> Any:
 
 
 def head(
-    y: Any, static: Any | None, config: ModelConfig, n_outputs: int, *, zero_output: bool
-) -> Any:
+    y: Tensor, static: Tensor | None, config: ModelConfig, n_outputs: int, *, zero_output: bool
+) -> Tensor:
     """[LCB], [auxiliary branch of the statics], transition (F), ConvBlock (F), ConvBlock (C).
 
     `(B, H, W, …)` to `(B, H, W, C)`; frames of windows are folded into the batch.

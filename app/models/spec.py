@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from app.arrays import Array, Json, Tensor
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -25,7 +27,7 @@ class Channel:
     valid_max: float | None = None
 
     @classmethod
-    def of(cls, variable: Any) -> Channel:
+    def of(cls, variable: Tensor) -> Channel:
         """The channel of a data description's Variable."""
         return cls(
             name=variable.name,
@@ -54,8 +56,8 @@ class Spec:
     """
 
     channel_fields: ClassVar[tuple[str, ...]]
-    geometry: dict[str, Any]
-    domain: dict[str, Any]
+    geometry: Json
+    domain: Json
     time_features: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -71,9 +73,10 @@ class Spec:
         """Channels, the roles of prepared data that hold them, and what messages call them."""
         raise NotImplementedError
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """All fields as plain containers."""
-        return asdict(self)  # type: ignore[call-overload]
+        result: Json = asdict(self)  # type: ignore[call-overload]
+        return result
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -84,7 +87,7 @@ class Spec:
         return cls(**values)
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: Any) -> Tensor:
     """Lists, which is what JSON makes of tuples, as tuples; mappings as they are."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
@@ -125,12 +128,12 @@ class ModelSpec(Spec):
     inputs: tuple[Channel, ...]
     outputs: tuple[Channel, ...]
     n_lr: int
-    geometry: dict[str, Any]
+    geometry: Json
     statics: tuple[str, ...] = ()
     interpolation: str | None = None
     time_features: tuple[str, ...] = ()
     input_noise: float = 0.0
-    domain: dict[str, Any] = field(default_factory=dict)
+    domain: Json = field(default_factory=dict)
     constraint: str = "none"
     twins: tuple[int, ...] = ()
     lower_bounds: tuple[float, ...] = ()
@@ -181,15 +184,15 @@ class ModelArrays(Arrays):
     NaN offsets become 0, NaN or zero scales 1: such cells carry no data.
     """
 
-    input_offset: np.ndarray
-    input_scale: np.ndarray
-    output_offset: np.ndarray
-    output_scale: np.ndarray
-    mask: np.ndarray
-    static: np.ndarray | None = None
-    static_offset: np.ndarray | None = None
-    static_scale: np.ndarray | None = None
-    areas: np.ndarray | None = None
+    input_offset: Array
+    input_scale: Array
+    output_offset: Array
+    output_scale: Array
+    mask: Array
+    static: Array | None = None
+    static_offset: Array | None = None
+    static_scale: Array | None = None
+    areas: Array | None = None
 
     def __post_init__(self) -> None:
         static = self.static
@@ -208,11 +211,11 @@ class ModelArrays(Arrays):
             object.__setattr__(self, name, _sound(name, array))
 
 
-def _or(array: np.ndarray | None, default: np.ndarray) -> np.ndarray:
+def _or(array: Array | None, default: Array) -> Array:
     return np.asarray(default if array is None else array, "float32")
 
 
-def _sound(name: str, array: np.ndarray) -> np.ndarray:
+def _sound(name: str, array: Array) -> Array:
     if name.endswith("_scale"):
         return np.where(np.isfinite(array) & (array != 0), array, 1).astype("float32")
     return np.nan_to_num(array) if name.endswith("_offset") else array

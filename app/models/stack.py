@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.build import build_network
 from app.models.layers.common import Shape, register
 from app.models.layers.convolutions import convolution
@@ -31,10 +32,10 @@ class TakeChannels(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels = list(channels)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "channels": list(self.channels)}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.take(inputs, np.array(self.channels, "int32"), axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -52,10 +53,10 @@ class LowerBound(keras.layers.Layer):
         super().__init__(**kwargs)
         self.bounds = [float(bound) for bound in bounds]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "bounds": list(self.bounds)}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.maximum(inputs, np.array(self.bounds, "float32"))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -76,14 +77,14 @@ class Stage:
     n_outputs: int
     twins: tuple[int | None, ...]
 
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> Json:
         """Keras inputs by name: "coarse" and, only if there are statics, "static"."""
         found = {"coarse": keras.Input((None, None, self.n_inputs), name="coarse")}
         if self.n_static:
             found["static"] = keras.Input((None, None, self.n_static), name="static")
         return found
 
-    def model(self, inputs: dict[str, Any], y: Any) -> keras.Model:
+    def model(self, inputs: Json, y: Tensor) -> keras.Model:
         """The network from the inputs to y, float32 whatever the policy."""
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
         return keras.Model(inputs, y, name=stage_name(self.number))
@@ -154,7 +155,7 @@ def join_stages(
     return keras.Model(inputs, y, name="stack")
 
 
-def averaged(static: Any, factor: int, name: str | None = None) -> Any:
+def averaged(static: Tensor, factor: int, name: str | None = None) -> Tensor:
     """Means of encoded statics over blocks of factor × factor cells; missing ones count as 0."""
     if factor == 1:
         return static

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
+from app.arrays import Tensor
 from app.models.layers.common import activation_layers, run_chain
 from app.models.layers.dropout import dropout_layers
 from app.models.layers.swin import SwinGroup, ValidConvolution
@@ -14,7 +13,7 @@ from app.options import ModelConfig
 ADAPTER_KERNEL = 5  # cells a side
 
 
-def swin2sr(x: Any, config: ModelConfig) -> Any:
+def swin2sr(x: Tensor, config: ModelConfig) -> Tensor:
     """Adapter, groups of Swin blocks, 3×3, + adapter. `(B, h, w, Cin)` to `(B, h, w, F)`.
 
     With --upsampling=spc (pixel shuffle), --first_guess=bicubic (the interpolation skip) and
@@ -28,7 +27,7 @@ def swin2sr(x: Any, config: ModelConfig) -> Any:
     return keras.layers.Add(name="skip")([stem, y])
 
 
-def conv_baseline(x: Any, config: ModelConfig) -> Any:
+def conv_baseline(x: Tensor, config: ModelConfig) -> Tensor:
     """Adapter and `n_blocks` plain 3×3 convolutions. `(B, h, w, Cin)` to `(B, h, w, F)`."""
     y = ValidConvolution(config.n_filters, ADAPTER_KERNEL, name="stem")(x)
     for number in range(1, config.n_blocks + 1):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from app.arrays import Tensor
 from app.models.layers import ConvBlock
 from app.models.layers.common import register
 from app.models.layers.upsampling import upsampling_layer
@@ -25,17 +24,17 @@ class CropJoin(keras.layers.Layer):
     Input shapes `(B, H, W, S)` and `(B, H or H+1, W or W+1, C)`, output `(B, H, W, S + C)`.
     """
 
-    def call(self, inputs: list[Any]) -> Any:
+    def call(self, inputs: list[Tensor]) -> Tensor:
         skip, y = inputs
         height, width = ops.shape(skip)[1:3]
         return ops.concatenate([skip, y[:, :height, :width]], axis=-1)
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Tensor:
         skip, decoded = input_shape
         return (*skip[:-1], (skip[-1] or 0) + (decoded[-1] or 0))
 
 
-def backbone(x: Any, config: ModelConfig) -> Any:
+def backbone(x: Tensor, config: ModelConfig) -> Tensor:
     """Encoder, bottleneck, decoder with skips. `(B, H, W, Cin)` to `(B, H, W, F)`.
 
     Filters double with the depth up to 256; the depth is `n_blocks`, cut where the bottleneck

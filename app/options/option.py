@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Self, TypedDict, TypeVar, Unpack, overload
 
 from absl import flags as absl_flags
 
+from app.arrays import Json
 from app.errors import InputError
 from app.options.bounds import Bounds
 from app.options.rules import Rule, refuse
 from app.registry import REGISTRY
 
-Values = dict[str, Any]  # the values of all flags, by name
+Values = Json  # the values of all flags, by name
 T = TypeVar("T")
 Reader = Callable[[Any, str], T]  # from a flag's value and its name to the field's value
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from app.arrays import Array
 from app.data.times import DAY
 from app.metrics.drawing.maps import colour_bar, draw_field, frame, panel_figure, sequential
 from app.metrics.table import MODEL
@@ -48,7 +50,7 @@ def _animate(contest: TimeContest, channel: int, path: Path) -> Path:
     variable = contest.variables[channel]
     colour_bar(figure, axes[0], scale, f"{variable.name} [{variable.units or '1'}]")
 
-    def draw(number: int) -> list:
+    def draw(number: int) -> list[Artist]:
         for panel, (name, series) in zip(axes[0], shown.items(), strict=True):
             panel.clear()
             draw_field(panel, series[number], contest.grid, scale, name)
@@ -65,7 +67,7 @@ def _animate(contest: TimeContest, channel: int, path: Path) -> Path:
     return path
 
 
-def _first_rows(contest: TimeContest) -> np.ndarray:
+def _first_rows(contest: TimeContest) -> Array:
     """Rows of the axis of the first day, whole units of it."""
     axis = contest.axis
     most = min(FRAMES, max(contest.steps.parts, DAY // contest.steps.target_step + 1))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app.arrays import Array
 from app.grids import Grid
 from app.metrics.drawing.maps import (
     Scale,
@@ -78,7 +79,7 @@ def example_maps(result: FieldResult) -> Figure:
     return figure
 
 
-def _area_rmse(error: np.ndarray, grid: Grid) -> float:
+def _area_rmse(error: Array, grid: Grid) -> float:
     """Area-weighted root mean square of a field of errors."""
     valid = np.isfinite(error)
     if not valid.any():

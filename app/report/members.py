@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from app.arrays import Array
 from app.metrics.drawing.maps import (
     colour_bar,
     diverging,
@@ -20,7 +21,7 @@ SHOWN = 4  # members
 DETERMINISTIC = "linear"  # the candidate that is shown where no other field is given
 
 
-def ensemble_maps(result: FieldResult, deterministic: np.ndarray | None = None) -> Figure:
+def ensemble_maps(result: FieldResult, deterministic: Array | None = None) -> Figure:
     """Truth, low resolution, a deterministic field, mean and spread above; members below.
 
     Of the example, the sample with the mean's median error; the last panel is that error.

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from app.arrays import Json
 from app.running.disk_space import full, no_room
 
 
@@ -48,7 +49,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def create_once(path: Path, content: dict[str, Any]) -> bool:
+def create_once(path: Path, content: Json) -> bool:
     """Make a file by exclusive creation; False if it is there already."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
@@ -66,7 +67,7 @@ def create_once(path: Path, content: dict[str, Any]) -> bool:
     return True
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> Json | None:
     """The object in a file; None where there is none, or anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

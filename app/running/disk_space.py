@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.arrays import Array
 from app.errors import RunError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -102,7 +103,7 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 @contextmanager
-def scratch(folder: Path | None, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+def scratch(folder: Path | None, shape: tuple[int, ...]) -> Iterator[Array]:
     """A float32 array on disk for as long as it is needed, in the system's folder without one.
 
     NoRoom before anything is written to it.

@@ -12,8 +12,8 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
+from app.arrays import Json
 from app.errors import InputError
 from app.ranks import job_name
 from app.running.atomic import create_once, read_json
@@ -57,10 +57,10 @@ def touch(path: Path) -> None:
         os.utime(path)
 
 
-_held: dict[Path, dict[str, Any]] = {}
+_held: dict[Path, Json] = {}
 
 
-def hold(path: Path, content: dict[str, Any]) -> bool:
+def hold(path: Path, content: Json) -> bool:
     """Make a lock by exclusive creation; False if another has it."""
     if not create_once(path, content):
         return False
@@ -112,7 +112,7 @@ class Watch:
         return time.monotonic() - since > STALE_AFTER
 
 
-def remove_judged(lock: Path, judged: dict[str, Any] | None) -> None:
+def remove_judged(lock: Path, judged: Json | None) -> None:
     """Remove exactly the lock that was judged; a new owner's is put back."""
     aside = lock.with_name(f"{lock.name}.{uuid.uuid4().hex}")
     try:
@@ -167,7 +167,7 @@ class RunLock:
             give_back(self.path)
         self._taken = False
 
-    def _refusal(self, content: dict[str, Any] | None) -> str:
+    def _refusal(self, content: Json | None) -> str:
         return f"{self._named}: {described(content or {})} works {self._place}"
 
 

@@ -9,8 +9,8 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
+from app.arrays import Json
 from app.ranks import job_name, rendezvous
 
 SQUEUE_LIMIT = 20.0  # seconds
@@ -24,7 +24,7 @@ def machine() -> str:
     return f"{socket.gethostname()} {os.readlink(namespace) if namespace.exists() else ''}"
 
 
-def owner() -> dict[str, Any]:
+def owner() -> Json:
     """Who writes: for locks and claims."""
     return {
         "machine": machine(),
@@ -39,14 +39,14 @@ def owner() -> dict[str, Any]:
     }
 
 
-def described(content: dict[str, Any]) -> str:
+def described(content: Json) -> str:
     """The owner of a lock in a few words."""
     host = str(content.get("machine", "?")).partition(" ")[0]
     job = f"Slurm job {content['slurm_job']}" if content.get("slurm_job") else "another process"
     return f"{job} (host {host}, pid {content.get('pid', '?')}, since {content.get('since', '?')})"
 
 
-def ended(content: dict[str, Any]) -> bool | None:
+def ended(content: Json) -> bool | None:
     """Whether the process that wrote a lock or claim has ended; None where nothing here tells."""
     pid, restart = content.get("pid"), content.get("restart", 0)
     if not (isinstance(pid, int) and isinstance(restart, int)):  # damaged
@@ -77,7 +77,7 @@ def job_at_rest(job: str) -> bool | None:
     return set(asked.stdout.split()) <= AT_REST
 
 
-def of_earlier_first_rank(content: dict[str, Any]) -> bool:
+def of_earlier_first_rank(content: Json) -> bool:
     """Whether a lock is of the rank, on another machine, that was first before this one.
 
     Ranks of an elastic job have one meeting place, and only one of them at a time is the first.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from app.arrays import Json
 from app.data.shards import Shards
 from app.data.shards.identity import changes, identity_of, truth_changes
 from app.errors import InputError
@@ -37,7 +37,7 @@ def _check(
     folder: RunFolder,
     shards: Shards,
     accepted: bool,
-    compare: Callable[[dict[str, Any], dict[str, Any]], list[str]],
+    compare: Callable[[Json, Json], list[str]],
 ) -> bool:
     if not _trained(folder):
         return True
@@ -62,7 +62,7 @@ def _check(
     )
 
 
-def facts_of_data(folder: RunFolder, shards: Shards) -> dict[str, Any]:
+def facts_of_data(folder: RunFolder, shards: Shards) -> Json:
     """What provenance.json keeps of the data, with those of earlier calls that were others."""
     known, now = _known(folder, accepted=True), identity_of(shards)
     last = [known[NOW]] if NOW in known and _trained(folder) else []
@@ -88,7 +88,7 @@ def _trained(folder: RunFolder) -> bool:
     return (folder.checkpoints / "last").is_file() or folder.model.is_file()
 
 
-def _known(folder: RunFolder, accepted: bool = False) -> dict[str, Any]:
+def _known(folder: RunFolder, accepted: bool = False) -> Json:
     """What provenance.json says; InputError where it is damaged, unless that is accepted."""
     hint = (
         "it tells which data the run was trained on; if they are still the same, "
@@ -102,6 +102,6 @@ def _known(folder: RunFolder, accepted: bool = False) -> dict[str, Any]:
         raise
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _same(one: Json, other: Json) -> bool:
     """Whether two data are the same but for where they lie."""
     return {**one, "fingerprint": ""} == {**other, "fingerprint": ""}

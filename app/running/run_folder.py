@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from absl import logging
 
 from app import plugins
+from app.arrays import Json
 from app.errors import InputError
 from app.integrity.records import Damaged, read_record, write_record
 from app.options import FREE_FLAGS, Values, as_flagfile, as_text, kept_values
@@ -171,7 +171,7 @@ class RunFolder:
             return []
         return plugins.changed(known.get(PLUGINS, {}))
 
-    def write_provenance(self, facts: dict[str, Any]) -> None:
+    def write_provenance(self, facts: Json) -> None:
         """Versions, commit and host of this run, with the facts given."""
         content = {
             "command": command_line(sys.argv),

@@ -14,6 +14,7 @@ from typing import Any
 
 from absl import logging
 
+from app.arrays import Json
 from app.running.atomic import read_json, write_json
 from app.running.disk_space import NoRoom
 from app.running.masking import masked
@@ -33,7 +34,7 @@ class Status:
         self._writes = writes
         self._path = folder / FILE
         self.before = read_status(folder) or {}
-        self._facts: dict[str, Any] = {}
+        self._facts: Json = {}
         self._written = 0.0
         self._progressed = False
         self._warned = False
@@ -68,7 +69,7 @@ class Status:
             if not self._ended:
                 self._write(facts)
 
-    def _write(self, facts: dict[str, Any]) -> None:
+    def _write(self, facts: Json) -> None:
         if not self._writes:
             return
         self._progressed |= "epoch" in facts
@@ -78,7 +79,7 @@ class Status:
         content["memory_mib"] = max(peak_memory_mib(), content.get("memory_mib", 0))
         self._put(content)
 
-    def _put(self, content: dict[str, Any]) -> None:
+    def _put(self, content: Json) -> None:
         try:
             try:
                 write_json(self._path, content)
@@ -96,7 +97,7 @@ class Status:
             self._facts = self._facts or self._kept()
             self._write({"state": state, **facts})
 
-    def _kept(self) -> dict[str, Any]:
+    def _kept(self) -> Json:
         """What an earlier process said that still holds."""
         return {k: v for k, v in self.before.items() if k not in ENDED}
 
@@ -120,7 +121,7 @@ def _write_in_place(path: Path, text: bytes) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def read_status(folder: Path) -> dict[str, Any] | None:
+def read_status(folder: Path) -> Json | None:
     """What the status of a run says; None where there is none that can be read."""
     return read_json(folder / FILE)
 

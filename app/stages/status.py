@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from app.arrays import Json
 from app.durations import clock
 from app.errors import InputError, one_line
 from app.running.locks import stale
@@ -26,7 +26,7 @@ def run(session: Session) -> None:
         print(f"{path!s:<{width}}  {_line_on(facts, path)}")
 
 
-def _line_on(facts: dict[str, Any] | None, folder: Path) -> str:
+def _line_on(facts: Json | None, folder: Path) -> str:
     if facts is None:
         return f"no {FILE}"
     try:
@@ -35,7 +35,7 @@ def _line_on(facts: dict[str, Any] | None, folder: Path) -> str:
         return f"{FILE} is damaged, or of another program ({one_line(error)})"
 
 
-def status_line(facts: dict[str, Any], folder: Path) -> str:
+def status_line(facts: Json, folder: Path) -> str:
     """What a status says, without what it leaves open."""
     state = facts.get("state", "?")
     running = state == RUNNING
@@ -54,7 +54,7 @@ def status_line(facts: dict[str, Any], folder: Path) -> str:
     return "  ".join(parts)
 
 
-def _progress(facts: dict[str, Any], running: bool) -> list[str]:
+def _progress(facts: Json, running: bool) -> list[str]:
     parts = [f"epoch {facts['epoch']}/{facts['epochs']} step {facts['step']}"]
     parts.append(f"{facts['samples_per_s']:.0f} samples/s")
     parts.append(f"loss {facts['loss']:.5f}")

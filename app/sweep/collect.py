@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from app.arrays import Json
 from app.errors import InputError
 from app.metrics.paired import Difference, paired_differences
 from app.metrics.table import MODEL
@@ -66,7 +66,7 @@ def collect(folder: Path) -> Collected:
     return Collected(text, tuple(groups), baselines)
 
 
-def _member_rows(results: Sequence[Result], metrics: Sequence[str]) -> list[dict[str, Any]]:
+def _member_rows(results: Sequence[Result], metrics: Sequence[str]) -> list[Json]:
     names = dict.fromkeys(name for result in results for name in result.member.changes)
     return [
         {
@@ -84,11 +84,11 @@ def _member_rows(results: Sequence[Result], metrics: Sequence[str]) -> list[dict
     ]
 
 
-def _group_rows(groups: Sequence[Group], metrics: Sequence[str]) -> list[dict[str, Any]]:
+def _group_rows(groups: Sequence[Group], metrics: Sequence[str]) -> list[Json]:
     rows = []
     for group in groups:
         mean, spread = group.val_loss()
-        row: dict[str, Any] = {
+        row: Json = {
             "group": group.label,
             "finished": len(group.finished),
             "members": len(group.results),
@@ -102,7 +102,7 @@ def _group_rows(groups: Sequence[Group], metrics: Sequence[str]) -> list[dict[st
     return rows
 
 
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_csv(path: Path, rows: Sequence[Json]) -> None:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]))
     writer.writeheader()

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app import options
+from app.arrays import Json
 from app.errors import InputError
 from app.options import SweepConfig
 from app.running.atomic import write_json, write_text
@@ -149,13 +149,14 @@ def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> Non
         raise InputError(f"--save_path={sweep.save_path}: cannot be written ({error})") from error
 
 
-def read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> Json:
     """Content of sweep.json; empty where there is none yet."""
     path = folder / INDEX
     if not path.exists():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        result: Json = json.loads(path.read_text(encoding="utf-8"))
+        return result
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as the index of a sweep ({error})") from error
 

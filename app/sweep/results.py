@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from app import options
+from app.arrays import Json
 from app.errors import InputError
 from app.metrics.table import MODEL
 from app.running.run_folder import RunFolder
@@ -182,10 +182,11 @@ def _history(path: Path) -> list[dict[str, float]]:
         return []
 
 
-def _provenance(folder: Path) -> dict[str, Any]:
+def _provenance(folder: Path) -> Json:
     path = folder / "provenance.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        result: Json = json.loads(path.read_text(encoding="utf-8"))
+        return result
     except OSError:
         return {}
     except ValueError as error:

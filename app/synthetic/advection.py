@@ -16,9 +16,9 @@ import netCDF4
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.errors import InputError
 from app.running.disk_space import writing
-from app.synthetic.terrain import Array
 
 VERSION = 1  # of the generator; another number makes files anew
 CONFIG_ATTRIBUTE = "finescale_advection"
@@ -83,7 +83,8 @@ class Pattern:
         start = self.phases - self.waves @ way
         down = np.exp(1j * (rows[:, None] * per_cell[:, 0] + start))
         across = np.exp(1j * columns[:, None] * per_cell[:, 1])
-        return np.sqrt(2 / WAVES) * (down @ across.T).real
+        result: Array = np.sqrt(2 / WAVES) * (down @ across.T).real
+        return result
 
 
 def carried(config: AdvectionConfig, hours: float) -> tuple[Array, Array]:
@@ -153,7 +154,10 @@ def _rain(config: AdvectionConfig, pattern: Pattern, step: int) -> Array:
     """Amount of the hour before a step, mm."""
     moments = step - (np.arange(SUBSTEPS) + 0.5) / SUBSTEPS
     fields = [pattern.at(config, float(moment)) for moment in moments]
-    return RAIN_RATE * np.mean([np.maximum(field - RAIN_ABOVE, 0) for field in fields], axis=0)
+    result: Array = RAIN_RATE * np.mean(
+        [np.maximum(field - RAIN_ABOVE, 0) for field in fields], axis=0
+    )
+    return result
 
 
 def _stored_signature(path: Path) -> str | None:

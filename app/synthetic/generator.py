@@ -14,9 +14,10 @@ import netCDF4
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.errors import InputError
 from app.running.disk_space import writing
-from app.synthetic.terrain import Array, Plane
+from app.synthetic.terrain import Plane
 from app.synthetic.weather import EPOCH, SECONDS_PER_HOUR, Weather
 
 VERSION = 1  # of the generator; another number makes files anew

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-Array = np.ndarray
+from app.arrays import Array
 
 EARTH_RADIUS_KM = 6371.0
 ONE_THREAD_PRODUCT = 2**18  # multiply-adds up to which OpenBLAS stays on one thread
@@ -102,7 +102,8 @@ class Waves:
 
     def still(self, plane: Plane) -> Array:
         """Values (y, x), float64, of a field that does not change."""
-        return self.on(plane.x, plane.y, np.zeros(1))[0].astype(np.float64)
+        result: Array = self.on(plane.x, plane.y, np.zeros(1))[0].astype(np.float64)
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,14 +167,19 @@ def _slant(plane: Plane, direction: float) -> Array:
 
 
 def _spread(field: Array) -> Array:
-    return (field - field.mean()) / field.std()
+    result: Array = (field - field.mean()) / field.std()
+    return result
 
 
 def _smoothed(field: Array, scale_km: float, spacing: tuple[float, float]) -> Array:
-    return ndimage.gaussian_filter(field, [scale_km / step for step in spacing], mode="nearest")
+    result: Array = ndimage.gaussian_filter(
+        field, [scale_km / step for step in spacing], mode="nearest"
+    )
+    return result
 
 
 def _smooth_step(value: Array) -> Array:
     """0 below 0, 1 above 1, in between 3v² - 2v³."""
     inside = np.clip(value, 0.0, 1.0)
-    return inside * inside * (3.0 - 2.0 * inside)
+    result: Array = inside * inside * (3.0 - 2.0 * inside)
+    return result

@@ -7,12 +7,14 @@ upslope rain and lee drying, and temperatures held at 0 °C by melting snow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from app.synthetic.terrain import Array, Plane, Terrain, Waves, build_terrain
+from app.arrays import Array
+from app.synthetic.terrain import Plane, Terrain, Waves, build_terrain
 
 EPOCH = datetime(2000, 1, 1)  # phases count from here: other starts see the same weather
 HOURS_PER_DAY = 24.0
@@ -112,13 +114,13 @@ class Weather:
     def at(self, hours: Array, names: tuple[str, ...]) -> dict[str, Array]:
         """The named variables at `hours` (time,) after EPOCH: float32 (time, y, x), SI units."""
         state = self._state(np.asarray(hours, dtype=np.float64))
-        makers = {
+        makers: dict[str, Callable[[], Array]] = {
             "t2m": lambda: temperature(state, self.terrain, self.plane),
             "pr": lambda: state.rain / np.float32(SECONDS_PER_HOUR),
             "u10": lambda: surface_wind(state, self.terrain)[0],
             "v10": lambda: surface_wind(state, self.terrain)[1],
         }
-        return {name: makers[name]().astype(np.float32) for name in names}
+        return {name: np.asarray(makers[name](), np.float32) for name in names}
 
     def free_wind(self, hours: Array) -> tuple[Array, Array]:
         """Wind (m/s east, north) before the terrain acts on it; its centred divergence is 0.
@@ -154,7 +156,8 @@ class Weather:
         return State(season, sun, east, north, air, moisture, cloud, wetness, rain)
 
     def _upslope(self, east: Array, north: Array) -> Array:
-        return np.tanh(vertical_motion(east, north, self.terrain) / UPSLOPE_MOTION)
+        result: Array = np.tanh(vertical_motion(east, north, self.terrain) / UPSLOPE_MOTION)
+        return result
 
 
 def vertical_motion(east: Array, north: Array, terrain: Terrain) -> Array:
@@ -196,10 +199,12 @@ def _sea_level(season: Array, plane: Plane, land: Array) -> Array:
     sine = np.sin(np.deg2rad(plane.lat)).astype(np.float32)[:, None]
 
     def warmth(lag: float) -> Array:
-        return -np.cos(2.0 * np.pi * (season - SOLSTICE - lag)).astype(np.float32)
+        result: Array = -np.cos(2.0 * np.pi * (season - SOLSTICE - lag)).astype(np.float32)
+        return result
 
     cycle = land * warmth(SEASON_LAG) + (1.0 - land) * SEA_SEASON_SHARE * warmth(SEA_SEASON_LAG)
-    return EQUATOR_TEMPERATURE - POLAR_DEFICIT * sine**2 + SEASON_AMPLITUDE * sine * cycle
+    result: Array = EQUATOR_TEMPERATURE - POLAR_DEFICIT * sine**2 + SEASON_AMPLITUDE * sine * cycle
+    return result
 
 
 def _cold_pool(state: State, terrain: Terrain) -> Array:
@@ -209,7 +214,8 @@ def _cold_pool(state: State, terrain: Terrain) -> Array:
     stable = night * (1.0 - state.cloud) * np.exp(-((speed / CALM_WIND) ** 2))
     top = POOL_DEPTH[0] + (POOL_DEPTH[1] - POOL_DEPTH[0]) * stable
     below = _logistic((top - terrain.above_floor.astype(np.float32)) / (POOL_EDGE / 4.0))
-    return POOL_COOLING * stable * below * terrain.lsm.astype(np.float32)
+    result: Array = POOL_COOLING * stable * below * terrain.lsm.astype(np.float32)
+    return result
 
 
 def _sea_breeze(sunshine: Array, terrain: Terrain) -> Array:
@@ -225,7 +231,8 @@ def _sea_breeze(sunshine: Array, terrain: Terrain) -> Array:
 def _foehn(state: State, terrain: Terrain) -> Array:
     """Warming (K) where air comes down a slope."""
     descent = np.maximum(-vertical_motion(state.east, state.north, terrain), 0.0)
-    return FOEHN_WARMING * np.tanh(descent / FOEHN_DESCENT) ** 2
+    result: Array = FOEHN_WARMING * np.tanh(descent / FOEHN_DESCENT) ** 2
+    return result
 
 
 def _outflow(state: State) -> Array:
@@ -238,7 +245,8 @@ def _melting(value: Array, rain: Array) -> Array:
     """Hold temperatures near 0 °C while precipitation melts; monotonic in `value`."""
     off = value - np.float32(MELTING)
     hold = MELT_HOLD * np.tanh(rain / MELT_RATE)
-    return MELTING + off * (1.0 - hold * np.exp(-((off / MELT_RANGE) ** 2)))
+    result: Array = MELTING + off * (1.0 - hold * np.exp(-((off / MELT_RANGE) ** 2)))
+    return result
 
 
 def _sun_height(hours: Array, plane: Plane) -> Array:
@@ -250,18 +258,24 @@ def _sun_height(hours: Array, plane: Plane) -> Array:
     latitude = np.deg2rad(plane.lat)
     polar = np.outer(np.sin(declination), np.sin(latitude))[:, :, None]
     daily = np.outer(np.cos(declination), np.cos(latitude))[:, :, None] * np.cos(angle)[:, None, :]
-    return (polar + daily).astype(np.float32)
+    result: Array = (polar + daily).astype(np.float32)
+    return result
 
 
 def _centred(field: Array, axis: int, spacing: float) -> Array:
     ahead = np.take(field, range(2, field.shape[axis]), axis)
-    return (ahead - np.take(field, range(field.shape[axis] - 2), axis)) / np.float32(2.0 * spacing)
+    result: Array = (ahead - np.take(field, range(field.shape[axis] - 2), axis)) / np.float32(
+        2.0 * spacing
+    )
+    return result
 
 
 def _band(value: Array) -> Array:
     """1 at 0, falling on both sides: the shape of a rain band."""
-    return np.float32(1.0) / np.cosh(np.clip(value, -20.0, 20.0)) ** 2
+    result: Array = np.float32(1.0) / np.cosh(np.clip(value, -20.0, 20.0)) ** 2
+    return result
 
 
 def _logistic(value: Array) -> Array:
-    return np.float32(0.5) + np.float32(0.5) * np.tanh(0.5 * value)
+    result: Array = np.float32(0.5) + np.float32(0.5) * np.tanh(0.5 * value)
+    return result

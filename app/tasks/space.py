@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 
+from app.arrays import Array, Json
 from app.data.shards.fingerprint import fingerprint_of_files
 from app.data.shards.identity import identity_digest
 from app.data.times import Stamps, modal_step, segments
@@ -55,7 +56,7 @@ class SpaceTask(Task):
         session: Session,
         models: Sequence[Path],
         path: Path,
-        known: np.ndarray | None = None,
+        known: Array | None = None,
     ) -> None:
         """Predict the files under --input, or the test period: those rows that are `known`."""
         if session.experiment.inference.input:
@@ -87,7 +88,7 @@ class SpaceTask(Task):
 
 
 def _predict_test_period(
-    session: Session, paths: Sequence[Path], path: Path, known: np.ndarray | None = None
+    session: Session, paths: Sequence[Path], path: Path, known: Array | None = None
 ) -> None:
     """Predict the times of the test period, or those rows of it that are `known`."""
     shards, module = session.shards, session.module
@@ -185,7 +186,7 @@ def _predict_input(session: Session, paths: Sequence[Path], path: Path) -> None:
 
 def _observed(
     session: Session, spec: ModelSpec, stamps: Stamps, variables: tuple[Variable, ...]
-) -> Callable[[np.ndarray], np.ndarray] | None:
+) -> Callable[[Array], Array] | None:
     """Reads the stations' values at given times; None where the model is not told them."""
     if not spec.observed:
         if session.experiment.model.observations is not None:
@@ -202,7 +203,7 @@ def _observed(
     return lambda seconds: geometry.pad_field(stations.fields(seconds), axes=(1, 2))
 
 
-def _windows(session: Session, spec: ModelSpec, pieces: np.ndarray) -> Windows | None:
+def _windows(session: Session, spec: ModelSpec, pieces: Array) -> Windows | None:
     """The windows in which a record of gapless pieces is predicted; None for spatial models.
 
     Members drawn by dropout are not blended: a mean over windows would average the draws away.
@@ -246,7 +247,7 @@ def _layout(
     )
 
 
-def _drawing(session: Session, spec: ModelSpec) -> dict[str, Any]:
+def _drawing(session: Session, spec: ModelSpec) -> Json:
     """How fields are drawn, the same for every kind of input."""
     experiment = session.experiment
     return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import TimeSteps
 from app.data.known_frames import duration_text
 from app.data.shards.fingerprint import fingerprint_of_files
@@ -20,8 +21,6 @@ from app.options import Experiment, time_steps
 from app.tasks.task import TEST, Task, attributes
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
@@ -127,7 +126,7 @@ def steps_of(experiment: Experiment, spec: TemporalSpec) -> TimeSteps:
     return replace(steps, gaps=asked.gap_policy)
 
 
-def known_rows(session: Session, in_time: Path) -> np.ndarray:
+def known_rows(session: Session, in_time: Path) -> Array:
     """Which times of the test period are the known frames of the model in time."""
     session.communicator.barrier()  # TensorFlow starts as the run wants it
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from app.arrays import Array, Json, Tensor
 from app.distributed import Communicator
 from app.losses import build_loss, valid_fraction
 from app.losses.dense import DenseWeights
@@ -44,21 +45,22 @@ class Learner:
         self.optimizer.build(self.weights)
 
     @property
-    def weights(self) -> list[Any]:
-        return self.network.trainable_variables
+    def weights(self) -> list[Tensor]:
+        result: list[Tensor] = self.network.trainable_variables
+        return result
 
     @property
-    def seeds(self) -> list[Any]:
+    def seeds(self) -> list[Tensor]:
         return [v for v in self.model.variables if not _is_float(v)]
 
     @property
-    def moving_statistics(self) -> list[Any]:
+    def moving_statistics(self) -> list[Tensor]:
         """Those of layers in training: frozen ones never change, and an average could round."""
         layers = [layer for layer in self.network.layers if layer.trainable]
         return [v for layer in layers for v in layer.non_trainable_variables if _is_float(v)]
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """Variables by name, seeds aside."""
         floats = [v for v in self.model.variables if _is_float(v)]
         named = {f"{self.prefix}model/{i}": v for i, v in enumerate(floats)}
@@ -85,7 +87,7 @@ class NetworkTrainer(ABC):
         communicator: Communicator,
         *,
         steps_per_epoch: int,
-        data_range: np.ndarray,
+        data_range: Array,
         dense: DenseWeights | None = None,
     ) -> None:
         self.model = model
@@ -169,23 +171,23 @@ class NetworkTrainer(ABC):
         """Write the model, and nothing of the networks beside it, as one .keras file."""
         save_model(self.learners[0].model, path)
 
-    def variables(self) -> dict[str, Any]:
+    def variables(self) -> Json:
         """All state but the seed generators', by names that a resumed run finds again."""
         named = {name: v for learner in self.learners for name, v in learner.state.items()}
         return {**named, "sums": self._sums}
 
-    def seeds(self) -> list[Any]:
+    def seeds(self) -> list[Tensor]:
         """The seed generators' states, each rank's own."""
         return [state for learner in self.learners for state in learner.seeds]
 
-    def local(self) -> list[Any]:
+    def local(self) -> list[Tensor]:
         """Batch normalisation's moving statistics, averaged over the ranks now and then."""
         return [v for learner in self.learners for v in learner.moving_statistics]
 
-    def post(self, notices: np.ndarray) -> None:
+    def post(self, notices: Array) -> None:
         self._notices.assign(notices)
 
-    def heard(self) -> Any:
+    def heard(self) -> Tensor:
         return self._heard.read_value()
 
     def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
@@ -194,10 +196,10 @@ class NetworkTrainer(ABC):
         return (Learner(self.model.network, self.model, optimizer),)
 
     @abstractmethod
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         """This rank's sums of weight × loss, for each of `losses`, and of the weights."""
 
-    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Encoded truth and prediction `(B, H, W, C)`, and the samples' weights `(B,)`.
 
         Frames of windows are samples of their own, folded into the batch: no loss looks across
@@ -212,17 +214,17 @@ class NetworkTrainer(ABC):
             weights = tf.repeat(weights, frames)
         return truth, predicted, weights * valid_fraction(truth)
 
-    def _targets(self, batch: Batch) -> Any:
+    def _targets(self, batch: Batch) -> Tensor:
         """The physical fields that are learnt, `(B, H, W, C)`."""
         return batch["hr"]
 
-    def _pixel_loss(self, batch: Batch, truth: Any, predicted: Any) -> Any:
+    def _pixel_loss(self, batch: Batch, truth: Tensor, predicted: Tensor) -> Tensor:
         """The loss of --loss `(B,)`, its cells weighed where dense weights are asked for."""
         if self.dense is None:
             return self.loss(truth, predicted)
         return self.loss(truth, predicted, cell_weights=self.dense(self._targets(batch)))
 
-    def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
+    def _validation_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
         truth, predicted, weights = self._predicted(batch, training=False)
         loss = self._pixel_loss(batch, truth, predicted)
         return tf.reduce_sum(weights * loss), tf.reduce_sum(weights)
@@ -255,7 +257,7 @@ class NetworkTrainer(ABC):
         summed = iter(sums)
         return [[next(summed) for _ in group] for group in groups]
 
-    def _inner_optimizer(self) -> Any:
+    def _inner_optimizer(self) -> Tensor:
         optimizer = self.learners[0].optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)
 
@@ -272,7 +274,7 @@ def build_optimizer(
     size: int,
     beta_1: float = ADAM_BETA_1,
     factors: Sequence[float] = (),
-) -> Any:
+) -> Tensor:
     """Adam or, with weight decay, AdamW; with a loss scale under float16.
 
     `factors`: multiples of the learning rate, one for each variable in their order.
@@ -297,12 +299,12 @@ def _with_factors(kind: type[Any], factors: Sequence[float]) -> type[Any]:
     """An Adam whose steps are multiplied: of gradients it does not heed the size."""
 
     class Factored(kind):
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
             factor = factors[self._get_variable_index(variable)]
             super().update_step(gradient, variable, learning_rate * factor)
 
     return Factored
 
 
-def _is_float(variable: Any) -> bool:
+def _is_float(variable: Tensor) -> bool:
     return "float" in str(variable.dtype)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from app.arrays import Array, Json
 from app.errors import RunError, one_line
 from app.integrity.archives import UNREADABLE
 from app.integrity.blocks import crc_of, file_crc
@@ -32,8 +33,8 @@ SUM = "arrays"  # key of the arrays' checksum among the facts
 class Checkpoint:
     """What one folder holds: named arrays, and facts such as epoch, step and history."""
 
-    arrays: dict[str, np.ndarray]
-    facts: dict[str, Any]
+    arrays: dict[str, Array]
+    facts: Json
 
 
 def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
@@ -97,7 +98,7 @@ def load(folder: Path, kind: type = dict) -> Checkpoint | None:
     return None
 
 
-def load_facts(folder: Path, kind: type = dict) -> dict[str, Any] | None:
+def load_facts(folder: Path, kind: type = dict) -> Json | None:
     """The facts alone of the newest checkpoint, or None where there is none to be read."""
     for candidate in _candidates(folder)[:1]:
         try:
@@ -107,7 +108,7 @@ def load_facts(folder: Path, kind: type = dict) -> dict[str, Any] | None:
     return None
 
 
-def _read_facts(candidate: Path, kind: type) -> tuple[dict[str, Any], int | None]:
+def _read_facts(candidate: Path, kind: type) -> tuple[Json, int | None]:
     """Facts, and the checksum of the arrays where one was kept; ValueError where damaged."""
     facts = parsed((candidate / FACTS).read_bytes(), dict)
     arrays_sum = facts.pop(SUM, None)
@@ -115,7 +116,7 @@ def _read_facts(candidate: Path, kind: type) -> tuple[dict[str, Any], int | None
     return facts, arrays_sum
 
 
-def _archive(arrays: dict[str, np.ndarray]) -> memoryview:
+def _archive(arrays: dict[str, Array]) -> memoryview:
     """The arrays as the bytes of an npz file: a ZipFile on a full disk complains until the end."""
     content = io.BytesIO()
     np.savez(content, **arrays)

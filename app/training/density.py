@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Array
 from app.baselines.base import fine_values, time_blocks
 from app.data.description import Variable
 from app.data.moments import RunningMoments
@@ -27,7 +28,7 @@ from app.options import TrainingConfig
 from app.running.netcdf_file import write_dataset
 from app.training.dense_threshold import dense_threshold
 
-Blocks = Callable[[], Iterator[np.ndarray]]
+Blocks = Callable[[], Iterator[Array]]
 
 
 def fit_dense_weights(
@@ -35,7 +36,7 @@ def fit_dense_weights(
     shards: Shards,
     communicator: Communicator,
     accumulation: int | None = None,
-    coarsened: Callable[[np.ndarray], np.ndarray] | None = None,
+    coarsened: Callable[[Array], Array] | None = None,
 ) -> DenseWeights | None:
     """The weights that --dense_alpha asks for, fitted on the training targets; None for 0.
 
@@ -46,7 +47,7 @@ def fit_dense_weights(
         return None
     share = np.asarray(communicator.ranks.share(shards.size("train")))
 
-    def blocks() -> Iterator[np.ndarray]:
+    def blocks() -> Iterator[Array]:
         for part in time_blocks(len(share), fine_values(shards)):
             targets = shards.read("hr", "train", share[part])
             yield targets if coarsened is None else coarsened(targets)
@@ -66,7 +67,7 @@ class _Chosen:
         self._blocks, self._c = blocks, c
         self.threshold, self.logarithmic = threshold, logarithmic
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[Array]:
         for block in self._blocks():
             values = block[..., self._c].ravel()
             values = values[np.isfinite(values)].astype("float64")

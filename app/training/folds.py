@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Array, Tensor
 from app.data.calendars import pieces
 
 
@@ -19,42 +20,45 @@ def fold_bounds(samples: int, folds: int) -> list[range]:
 class WithoutFold:
     """Fields whose training period lacks one fold; everything else is as it was."""
 
-    def __init__(self, fields: Any, fold: range) -> None:
+    def __init__(self, fields: Tensor, fold: range) -> None:
         self._fields = fields
         samples = np.arange(fields.size("train"))
         self._kept = samples[(samples < fold.start) | (samples >= fold.stop)]
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Tensor:
         return getattr(self._fields, name)
 
     def size(self, split: str) -> int:
         return len(self._kept) if split == "train" else self._fields.size(split)
 
-    def stamps(self, split: str) -> Any:
+    def stamps(self, split: str) -> Tensor:
         stamps = self._fields.stamps(split)
         return stamps.take(self._kept) if split == "train" else stamps
 
-    def segments(self, split: str) -> np.ndarray:
+    def segments(self, split: str) -> Array:
         """Numbers of gapless pieces; a fold that is left out is a gap."""
         return pieces(self.stamps(split), self._fields.step(split), self._fields.origins)
 
-    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
-        return self._fields.read(role, split, self._rows(split, indices))
+    def read(self, role: str, split: str, indices: Array) -> Array:
+        result: Array = self._fields.read(role, split, self._rows(split, indices))
+        return result
 
-    def read_into(self, out: np.ndarray, role: str, split: str, indices: Any, *rest: Any) -> None:
+    def read_into(self, out: Array, role: str, split: str, indices: Tensor, *rest: Any) -> None:
         self._fields.read_into(out, role, split, self._rows(split, indices), *rest)
 
-    def harmonics(self, split: str, indices: Any = slice(None)) -> np.ndarray:
-        return self._fields.harmonics(split, self._rows(split, indices))
+    def harmonics(self, split: str, indices: Any = slice(None)) -> Array:
+        result: Array = self._fields.harmonics(split, self._rows(split, indices))
+        return result
 
-    def time_features(self, split: str, indices: Any = slice(None)) -> np.ndarray:
-        return self._fields.time_features(split, self._rows(split, indices))
+    def time_features(self, split: str, indices: Any = slice(None)) -> Array:
+        result: Array = self._fields.time_features(split, self._rows(split, indices))
+        return result
 
-    def _rows(self, split: str, indices: Any) -> Any:
+    def _rows(self, split: str, indices: Tensor) -> Tensor:
         return self._kept[indices] if split == "train" else indices
 
 
-def without_fold(shards: Any, left_out: tuple[int, int] | None) -> Any:
+def without_fold(shards: Any, left_out: tuple[int, int] | None) -> Tensor:
     """Shards without fold k of K (counted from 1) in their training period; None: as they are."""
     if left_out is None:
         return shards

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from app.arrays import Json
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
@@ -176,7 +177,7 @@ class Loop:
         rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
         self._end_epoch(losses, rate, begun)
 
-    def _step(self, batch: dict[str, Any]) -> None:
+    def _step(self, batch: Json) -> None:
         """One step of all ranks, and what they agree to do after it.
 
         Notices travel with the gradients. Those of the step before are read, so that nobody
@@ -334,7 +335,7 @@ class Loop:
                 self.trainer.save(self.folder.model)
         logging.info("trained model: %s", self.folder.model)
 
-    def _validation_batches(self) -> Iterator[dict[str, Any]]:
+    def _validation_batches(self) -> Iterator[Json]:
         """Validation runs without reductions: a rank that is asked to stop cuts its own short."""
         sampler = self._sampler("validation", 0, shuffle=False)
         steps = min(sampler.steps, self.sampling.max_steps or sampler.steps)

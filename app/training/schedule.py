@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.options import TrainingConfig
 
 
@@ -32,7 +31,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.first_step = first_step
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(step, "float32") + self.first_step
         rate = ops.where(step < self.decay_after, self.rates[0], self.rates[-1])
         if self.total_steps:
@@ -42,7 +41,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
             rate = rate * ops.minimum(1.0, (step + 1.0) / self.warmup_steps)
         return rate
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {
             "rates": self.rates,
             "decay_after": self.decay_after,

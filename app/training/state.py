@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.distributed import Communicator
 from app.errors import InputError
 from app.ranks import Ranks
@@ -18,7 +19,7 @@ SEEDS = "seeds/"
 LOCAL = "local/"
 
 
-def capture(trainer: Trainer, communicator: Communicator) -> dict[str, np.ndarray]:
+def capture(trainer: Trainer, communicator: Communicator) -> dict[str, Array]:
     """All state as arrays, with every rank's own seeds and local variables; changes nothing."""
     arrays = {name: np.array(v.numpy()) for name, v in trainer.variables().items()}
     seeds = [np.asarray(variable.value) for variable in trainer.seeds()]
@@ -32,7 +33,7 @@ def capture(trainer: Trainer, communicator: Communicator) -> dict[str, np.ndarra
     return arrays
 
 
-def restore(trainer: Trainer, arrays: dict[str, np.ndarray], ranks: Ranks) -> None:
+def restore(trainer: Trainer, arrays: dict[str, Array], ranks: Ranks) -> None:
     """Assign a captured state; InputError where it belongs to another network."""
     variables = trainer.variables()
     saved = {name for name in arrays if not name.startswith((SEEDS, LOCAL))}
@@ -47,10 +48,10 @@ def restore(trainer: Trainer, arrays: dict[str, np.ndarray], ranks: Ranks) -> No
     _restore_seeds(trainer, arrays, ranks)
 
 
-def _restore_local(trainer: Trainer, arrays: dict[str, np.ndarray], ranks: Ranks) -> None:
+def _restore_local(trainer: Trainer, arrays: dict[str, Array], ranks: Ranks) -> None:
     """Each rank's own values, or their mean on another number of ranks than before."""
     for i, variable in enumerate(trainer.local()):
-        values: list[np.ndarray] = []
+        values: list[Array] = []
         while f"{LOCAL}{len(values)}/{i}" in arrays:
             values.append(arrays[f"{LOCAL}{len(values)}/{i}"])
         if len(values) == ranks.size:
@@ -59,7 +60,7 @@ def _restore_local(trainer: Trainer, arrays: dict[str, np.ndarray], ranks: Ranks
             variable.assign(np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype))
 
 
-def _restore_seeds(trainer: Trainer, arrays: dict[str, np.ndarray], ranks: Ranks) -> None:
+def _restore_seeds(trainer: Trainer, arrays: dict[str, Array], ranks: Ranks) -> None:
     """Each rank's own seeds; on another number of ranks all draw anew."""
     if f"{SEEDS}{ranks.size - 1}" not in arrays or f"{SEEDS}{ranks.size}" in arrays:
         if trainer.seeds():

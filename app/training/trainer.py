@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
+from app.arrays import Array, Json, Tensor
 
-Batch = dict[str, Any]
+Batch = Json
 # Notices: all are to stop, a checkpoint is due, this rank is to leave, from here MiB by rank.
 STOP, SAVE, LEAVE, MEMORY = 0, 1, 2, 3
 
@@ -38,19 +38,19 @@ class Trainer(Protocol):
     def save(self, path: Path) -> None:
         """Write the trained model."""
 
-    def variables(self) -> dict[str, Any]:
+    def variables(self) -> Json:
         """All state but the seeds, by names that a resumed run finds again."""
 
-    def seeds(self) -> list[Any]:
+    def seeds(self) -> list[Tensor]:
         """States of the random generators, each rank's own."""
 
-    def post(self, notices: np.ndarray) -> None:
+    def post(self, notices: Array) -> None:
         """Values (n,) that travel with the next steps' gradients, until others are posted."""
 
-    def heard(self) -> Any:
+    def heard(self) -> Tensor:
         """The last step's notices, summed over the ranks: an array-like, not waited for."""
 
-    def local(self) -> list[Any]:
+    def local(self) -> list[Tensor]:
         """Variables, seeds aside, that each rank gathers on its own between synchronisations."""
 
     def rate(self) -> float:

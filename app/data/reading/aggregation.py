@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.reading.series import Series
 from app.data.times import DAY, duration, modal_step
 from app.errors import InputError
@@ -70,8 +71,9 @@ class Aggregated:
         self.seconds = periods[whole] * length
         self._starts = starts[whole]
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         steps = (self._starts[rows][:, None] + np.arange(self.weight)).ravel()
         fields = self._series.read(steps)
         periods = fields.reshape(len(rows), self.weight, *fields.shape[1:]).astype(np.float64)
-        return self._reduce(periods, axis=1).astype(np.float32)
+        result: Array = self._reduce(periods, axis=1).astype(np.float32)
+        return result

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import Source
 from app.data.reading.sources import Opened
 from app.data.times import DAY, Stamps, common_calendar, modal_step
@@ -15,7 +16,7 @@ from app.errors import InputError
 
 def align(
     predictand: Opened, others: Sequence[tuple[str, Source, Opened]]
-) -> tuple[Stamps, np.ndarray, list[np.ndarray]]:
+) -> tuple[Stamps, Array, list[Array]]:
     """Times of the predictand at which all others, with all their lags, have data.
 
     Returns these times (n,), the predictand's rows (n,), and each other's rows (n, lags).
@@ -23,7 +24,7 @@ def align(
     """
     stamps = predictand.stamps
     keep = np.ones(len(stamps), bool)
-    rows: list[np.ndarray] = []
+    rows: list[Array] = []
     for role, source, opened in others:
         found, present = _match(stamps, source, opened, role)
         if not present.any():
@@ -44,9 +45,7 @@ def align(
     return stamps.take(keep), np.flatnonzero(keep), [found[keep] for found in rows]
 
 
-def _match(
-    stamps: Stamps, source: Source, opened: Opened, role: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _match(stamps: Stamps, source: Source, opened: Opened, role: str) -> tuple[Array, Array]:
     """Rows (n, lags) of the other source, and at which stamps all of them exist."""
     if common_calendar((stamps, opened.stamps)) is None:
         raise InputError(

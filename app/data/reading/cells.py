@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import Region
 from app.data.reading.parts import Window
 from app.errors import InputError
@@ -58,8 +59,8 @@ class Cells:
     """What is read of every file: rows and columns of the first file's grid, canonical."""
 
     whole: Grid
-    rows: np.ndarray
-    columns: np.ndarray
+    rows: Array
+    columns: Array
     first: str  # file and variable
 
     @classmethod

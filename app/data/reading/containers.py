@@ -12,8 +12,9 @@ import zipfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from app.arrays import Json
 from app.data.reading.lengths import (
     DamagedHeader,
     Length,
@@ -211,7 +212,7 @@ def zarr_warnings(folder: str) -> list[str]:
     return warnings
 
 
-def _consolidated(folder: str) -> dict[str, dict[str, Any]]:
+def _consolidated(folder: str) -> dict[str, Json]:
     """Metadata of the arrays by name, as far as the store keeps them in one place."""
     old = _json(os.path.join(folder, ".zmetadata")).get("metadata", {})
     new = (_json(os.path.join(folder, "zarr.json")).get("consolidated_metadata") or {}).get(
@@ -221,7 +222,7 @@ def _consolidated(folder: str) -> dict[str, dict[str, Any]]:
     return {key: value for key, value in named.items() if "shape" in value and "/" not in key}
 
 
-def _array_metadata(folder: str) -> dict[str, Any] | None:
+def _array_metadata(folder: str) -> Json | None:
     """Of the array in a folder; empty for a group, None where there is no metadata."""
     for name in ("zarr.json", ".zarray"):
         if os.path.isfile(os.path.join(folder, name)):
@@ -230,7 +231,7 @@ def _array_metadata(folder: str) -> dict[str, Any] | None:
     return {} if is_group else None
 
 
-def _json(path: str) -> dict[str, Any]:
+def _json(path: str) -> Json:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):

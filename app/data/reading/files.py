@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Json
 from app.data.reading.containers import GRIB, ZARR, engine_of, zarr_warnings
 from app.data.reading.grib import open_messages
 from app.data.reading.paths import REMOTE
@@ -20,8 +21,8 @@ from app.errors import InputError, one_line
 
 SAMPLES, SAMPLE_BYTES = 16, 4096  # of a large file's content, or of a folder's files
 READ_WHOLE = 1 << 20  # bytes of a file up to which all of its content counts
-UNDECODED: dict[str, Any] = {"cache": False, "decode_cf": False}
-STORED: dict[str, Any] = {
+UNDECODED: Json = {"cache": False, "decode_cf": False}
+STORED: Json = {
     "mask_and_scale": False,
     "decode_times": False,
     "decode_timedelta": False,

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Json
 from app.data.reading.containers import EXTRA
 from app.errors import InputError, one_line
 
@@ -76,7 +77,7 @@ class _Cube:
     name: str
     field: xr.Variable
     coordinates: dict[str, xr.Variable]
-    marks: dict[str, Any]
+    marks: Json
 
 
 def _scan(path: str) -> FileIndex:
@@ -186,7 +187,7 @@ def _parameter(index: FileIndex) -> str:
     return "_".join(["param", *(str(n) for n in numbers if n != "undef")])
 
 
-def _without(attributes: dict[str, Any], name: str) -> dict[str, Any]:
+def _without(attributes: Json, name: str) -> Json:
     return {key: value for key, value in attributes.items() if key != name}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array, Kind
 from app.data.amounts import TimeMeaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.cells import Cells, grid_of, log_rivals, refuse_fewer_dimensions, spread_over
@@ -45,7 +46,7 @@ class OpenedFiles:
     variables: tuple[Variable, ...]
     grid: Grid
     parts: list[list[Part]]
-    lacking: list[list[tuple[str, np.ndarray]]]
+    lacking: list[list[tuple[str, Array]]]
     tallies: tuple[Tally, ...]
     meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
@@ -62,7 +63,7 @@ def open_files(
     names = [variable.source_name for variable in source.variables]
     tallies = tuple(Tally() for _ in source.variables)
     parts: list[list[Part]] = [[] for _ in source.variables]
-    lacking: list[list[tuple[str, np.ndarray]]] = [[] for _ in source.variables]
+    lacking: list[list[tuple[str, Array]]] = [[] for _ in source.variables]
     missing: list[InputError | None] = [None] * len(source.variables)
     cut: Cells | None = None
     for path in paths:
@@ -124,7 +125,7 @@ def _with_values_of_coordinates(dataset: xr.Dataset, wanted: Sequence[str]) -> x
     return dataset.assign(decoded) if decoded else dataset
 
 
-def _times_in(dataset: xr.Dataset) -> np.ndarray:
+def _times_in(dataset: xr.Dataset) -> Array:
     """Seconds of the times in a file that lacks a variable, as far as they can be told."""
     for field in dataset.data_vars.values():
         found = time_coordinate(field, dataset)
@@ -173,7 +174,7 @@ def _part(
     return Part(path, variable, field, window, dim, stamps, decoder, tally, stamped=stamped)
 
 
-def _type_in_words(dtype: np.dtype) -> str:
+def _type_in_words(dtype: Kind) -> str:
     if dtype.names:
         return f"a compound of {', '.join(dtype.names)}"
     return "text" if dtype.kind in "SUO" else str(dtype)

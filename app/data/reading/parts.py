@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.description import Variable
 from app.data.reading.decoding import Decoder
 from app.data.reading.selection import LEVEL_TOLERANCE, MERGED, fixed_places
@@ -27,18 +28,18 @@ class Window:
     """Which rows and columns of a file to read, and in which order: canonical, region cut out."""
 
     dims: tuple[str, str]
-    rows: np.ndarray
-    columns: np.ndarray
+    rows: Array
+    columns: Array
 
     @classmethod
-    def of(cls, grid: Grid, rows: np.ndarray, columns: np.ndarray) -> Window:
+    def of(cls, grid: Grid, rows: Array, columns: Array) -> Window:
         """`rows` and `columns` count in canonical order on the file's whole `grid`."""
         n_rows, n_columns = grid.shape
         file_rows = np.arange(n_rows)[:: -1 if grid.flipped else 1]
         file_columns = np.arange(n_columns)[:: -1 if grid.flipped_columns else 1]
         return cls(grid.dims, file_rows[rows], np.roll(file_columns, -grid.roll)[columns])
 
-    def read(self, field: xr.DataArray, lead: tuple[str, ...]) -> np.ndarray:
+    def read(self, field: xr.DataArray, lead: tuple[str, ...]) -> Array:
         """Load (…lead, y, x); contiguous runs of columns are read one by one (date line)."""
         first, last = self.rows.min(), self.rows.max()
         field = field.isel({self.dims[0]: slice(first, last + 1)})
@@ -72,7 +73,7 @@ class Part:
     tally: Tally
     change: Conversion = SAME
     stamped: str | None = None
-    kept: np.ndarray | None = None
+    kept: Array | None = None
 
     @property
     def units(self) -> str | None:
@@ -80,7 +81,7 @@ class Part:
         units = str(self.field.attrs.get("units", ""))
         return units if units.strip() else None
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         """Rows, in this file's own order → (n, y, x) float32 in the unit of the series."""
         if self.time_dim is None:
             return self._load(self.field, ())[None]
@@ -92,7 +93,7 @@ class Part:
             blocks.append(self._load(block, (self.time_dim,))[_index(run - first)])
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
-    def _load(self, field: xr.DataArray, lead: tuple[str, ...]) -> np.ndarray:
+    def _load(self, field: xr.DataArray, lead: tuple[str, ...]) -> Array:
         versions = (MERGED,) if MERGED in field.dims else ()
         try:
             stored = self.window.read(field, (*versions, *lead))
@@ -114,17 +115,16 @@ class Part:
         return in_wanted_units(values, self.variable, self.change, self.tally)
 
 
-def _first_valid(versions: np.ndarray) -> np.ndarray:
+def _first_valid(versions: Array) -> Array:
     """(version, …) → (…): the first version that has a value."""
     merged = versions[0]
     for version in versions[1:]:
         merged = np.where(np.isnan(merged), version, merged)
-    return merged
+    result: Array = merged
+    return result
 
 
-def in_wanted_units(
-    values: np.ndarray, variable: Variable, change: Conversion, tally: Tally
-) -> np.ndarray:
+def in_wanted_units(values: Array, variable: Variable, change: Conversion, tally: Tally) -> Array:
     """Converted values; those far beyond the variable's bounds become NaN.
 
     A value beyond valid_min or valid_max is set to the bound, unless it is no excursion but a
@@ -155,13 +155,14 @@ def in_wanted_units(
     return converted
 
 
-def _sentinels(values: np.ndarray) -> np.ndarray:
+def _sentinels(values: Array) -> Array:
     """Which values look like numbers that mean "missing"."""
     different, where = np.unique(values, return_inverse=True)
     suspect = np.abs(different) >= HUGE
     if len(different) <= MOST_DIFFERENT:
         suspect = np.array([looks_like_sentinel(v, smallest=6.0) for v in different], bool)
-    return suspect[where].reshape(values.shape)
+    result: Array = suspect[where].reshape(values.shape)
+    return result
 
 
 def refuse_other_places(parts: Sequence[Part]) -> None:
@@ -183,7 +184,7 @@ def _quantity(value: float, units: str) -> str:
     return f"{value:g} {units}".strip()
 
 
-def _index(numbers: np.ndarray) -> slice | np.ndarray:
+def _index(numbers: Array) -> slice | Array:
     """The numbers as a slice where they are neighbours, up or down: views cost no copy."""
     step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
     if abs(step) != 1 or (np.diff(numbers) != step).any():
@@ -192,6 +193,6 @@ def _index(numbers: np.ndarray) -> slice | np.ndarray:
     return slice(int(numbers[0]), None if end < 0 else end, step)
 
 
-def _runs(numbers: np.ndarray, reach: int) -> list[np.ndarray]:
+def _runs(numbers: Array, reach: int) -> list[Array]:
     """Cut numbers where neighbours are more than `reach` apart."""
     return np.split(numbers, np.flatnonzero(np.abs(np.diff(numbers)) > reach) + 1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from app.arrays import Json
 from app.data.description import DataDescription, Source, Variable
 from app.data.reading.paths import REMOTE, SYNTHETIC, absolute, leads_somewhere, local, separate
 from app.errors import InputError
 
 # What --data=synthetic --variable=NAME need not be told.
-SYNTHETIC_OPTIONS: dict[str, dict[str, Any]] = {
+SYNTHETIC_OPTIONS: dict[str, Json] = {
     "pr": {"units": "mm h-1", "kind": "ratio", "valid_min": 0.0, "transform": "sqrt"},
 }
 

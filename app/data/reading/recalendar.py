@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.calendars import same_dates
 from app.data.reading.parts import Part
 from app.data.reading.series import Series
@@ -45,11 +46,11 @@ class InCalendar:
         self._series, self.weight = series, series.weight
         self.seconds, self.calendar = stamps.seconds, calendar
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         return self._series.read(self._rows[rows])
 
 
-def _say_what_is_lost(own: Stamps, kept: np.ndarray, calendar: str, where: str) -> None:
+def _say_what_is_lost(own: Stamps, kept: Array, calendar: str, where: str) -> None:
     """One line on times without a date in the calendar; InputError where none has one."""
     if len(own) and not len(kept):
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from app.arrays import Array
 from app.data.description import Source, Variable
 from app.data.units import conversion, normalise_unit
 from app.errors import InputError
@@ -181,7 +182,7 @@ def _pick_label(field: xr.DataArray, dim: str, wanted: Any, where: str) -> xr.Da
     return field.isel({dim: int(np.argmax(matches))})
 
 
-def _as_label(wanted: Any, labels: np.ndarray, units: str) -> Any:
+def _as_label(wanted: Any, labels: Array, units: str) -> Any:
     """ "6h" as a number in the coordinate's own unit where the labels are numbers."""
     if not isinstance(wanted, str) or not np.issubdtype(labels.dtype, np.number):
         return wanted

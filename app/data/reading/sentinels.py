@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from absl import logging
 
+from app.arrays import Array, Json
 from app.data.description import Variable
 
 # One digit again and again (-9999, -99.9, 999.99, -7777), as people write by hand.
@@ -65,7 +65,7 @@ class Tally:
     highest: float = -np.inf
     least: float = np.inf
 
-    def look(self, values: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> bool:
+    def look(self, values: Array, scale: float = 1.0, offset: float = 0.0) -> bool:
         """Take in decoded values (any shape, NaN where missing); stored = (value - offset) / scale.
 
         A sentinel that stands apart from everything else is the least or the greatest value of
@@ -88,7 +88,7 @@ class Tally:
                 values = values[~same]
         return finite
 
-    def note_clipped(self, values: np.ndarray, low: bool) -> None:
+    def note_clipped(self, values: Array, low: bool) -> None:
         """Count values beyond a bound that are set to it."""
         if low and values.size:
             self.below += values.size
@@ -97,7 +97,7 @@ class Tally:
             self.above += values.size
             self.highest = max(self.highest, float(values.max()))
 
-    def note_negative(self, amounts: np.ndarray) -> None:
+    def note_negative(self, amounts: Array) -> None:
         """Count amounts below 0."""
         if amounts.size:
             self.negative += amounts.size
@@ -136,13 +136,13 @@ class Tally:
             > APART * max(ordinary, abs(self.high) / 1e6)
         }
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """JSON-able."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {**plain, "suspects": list(self.suspects.items())}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Tally:
+    def from_dict(cls, stored: Json) -> Tally:
         """The tally that `to_dict` came from."""
         return cls(**{**stored, "suspects": {float(v): int(n) for v, n in stored["suspects"]}})
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.reading.parts import Part
 from app.data.times import Stamps, common_calendar
 from app.errors import InputError
@@ -16,11 +17,11 @@ from app.errors import InputError
 class Series(Protocol):
     """One variable in time order: `seconds` (n,) and any of its rows."""
 
-    seconds: np.ndarray
+    seconds: Array
     calendar: str
     weight: int  # raw rows behind one row
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         """Rows → (len(rows), y, x) float32, in the file's units."""
 
 
@@ -70,7 +71,7 @@ class FileSeries:
             f"{one}: {name}: {times} twice, the first {first}, {places}; expected each time once"
         )
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         rows = np.asarray(rows)
         owners = self._owner[rows]
         blocks = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.amounts import SUM, TimeMeaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.aggregation import Aggregated
@@ -37,7 +38,7 @@ class Opened:
     grid: Grid
     stamps: Stamps
     series: tuple[Series, ...]
-    rows: tuple[np.ndarray, ...]  # row of each series for each stamp
+    rows: tuple[Array, ...]  # row of each series for each stamp
     tallies: tuple[Tally, ...]
     meanings: tuple[TimeMeaning, ...]
     paths: tuple[str, ...]
@@ -56,7 +57,7 @@ class Opened:
         cells = self.grid.shape[0] * self.grid.shape[1]
         return 4 * cells * sum(series.weight for series in self.series)
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         """Times by number → (C, n, y, x) float32 in the wanted units, NaN where missing."""
         fields = np.empty((len(self.variables), len(rows), *self.grid.shape), np.float32)
         for c, (variable, series) in enumerate(zip(self.variables, self.series, strict=True)):
@@ -123,7 +124,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
 
 def open_static(
     source: Source, region: Region | None = None, margin: int = 0
-) -> tuple[Opened, np.ndarray]:
+) -> tuple[Opened, Array]:
     """Fields without time, (S, y, x) float32; of a field with several times the mean, and a line.
 
     InputError where every value of a field is missing.
@@ -149,7 +150,7 @@ def open_static(
     return opened, fields
 
 
-def _time_mean(parts: Sequence[Part]) -> np.ndarray:
+def _time_mean(parts: Sequence[Part]) -> Array:
     total: Any = 0.0
     count: Any = 0
     for part in parts:
@@ -176,7 +177,7 @@ def _one_calendar(variables: Sequence[Variable], series: Sequence[Series], where
 def _log_left_out(
     variables: Sequence[Variable],
     series: Sequence[FileSeries],
-    lacking: list[list[tuple[str, np.ndarray]]],
+    lacking: list[list[tuple[str, Array]]],
     shift: int,
 ) -> None:
     """A line for each variable because of which times of other files or variables are not used."""
@@ -200,7 +201,7 @@ def _log_left_out(
 
 def _common_times(
     series: Sequence[Series], calendar: str, where: str
-) -> tuple[Stamps, tuple[np.ndarray, ...]]:
+) -> tuple[Stamps, tuple[Array, ...]]:
     """Times that all variables of a source have."""
     seconds = series[0].seconds
     for other in series[1:]:

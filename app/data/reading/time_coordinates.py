@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.reading.decoding import decoder_of
 from app.data.time_units import counts_time
 from app.data.times import FRACTIONS, UNIT_SECONDS, Stamps
@@ -90,7 +91,8 @@ def _lead_of(field: xr.DataArray) -> xr.DataArray | None:
     for coord in field.coords.values():
         standard = str(coord.attrs.get("standard_name", ""))
         if coord.ndim <= 1 and (standard == "forecast_period" or LEADS.fullmatch(str(coord.name))):
-            return coord
+            result: xr.DataArray | None = coord
+            return result
     return None
 
 
@@ -128,15 +130,17 @@ def _from_reference(
     return (str(next(iter(dims))) if dims else None), valid
 
 
-def _lead_seconds(lead: xr.DataArray) -> np.ndarray:
+def _lead_seconds(lead: xr.DataArray) -> Array:
     if np.issubdtype(lead.dtype, np.timedelta64):
         return lead.values / np.timedelta64(1, "s")
     unit = str(lead.attrs.get("units", "hours")).strip().lower()
     if unit in FRACTIONS:
-        return np.round(lead.values / FRACTIONS[unit]).astype(np.int64)
+        result: Array = np.round(lead.values / FRACTIONS[unit]).astype(np.int64)
+        return result
     if unit not in UNIT_SECONDS:
         raise InputError(f"{lead.name}: units {unit!r}; expected those of a time, such as hours")
-    return np.round(lead.values * np.float64(UNIT_SECONDS[unit])).astype(np.int64)
+    result = np.round(lead.values * np.float64(UNIT_SECONDS[unit])).astype(np.int64)
+    return result
 
 
 def stamps_of(coordinate: xr.DataArray, where: str) -> Stamps:
@@ -165,14 +169,14 @@ def stamps_of(coordinate: xr.DataArray, where: str) -> Stamps:
         ) from error
 
 
-def _missing(values: np.ndarray, decoder: Any) -> np.ndarray:
+def _missing(values: Array, decoder: Any) -> Array:
     lost = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     for fill in (*decoder.fills, *decoder.single_fills, decoder.default):
         lost |= values == fill
     return lost
 
 
-def _refuse_missing(lost: np.ndarray, where: str) -> None:
+def _refuse_missing(lost: Array, where: str) -> None:
     if lost.any():
         first = int(np.flatnonzero(lost)[0])
         raise InputError(

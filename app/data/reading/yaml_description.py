@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.arrays import Json
 from app.data.description import (
     SEASONS,
     SPLIT_KEYS,
@@ -165,7 +166,7 @@ class _Reader:
         return re.sub(r"\$\{(\w+)\}|\$(\w+)", value, text)
 
 
-def _made(kind: Callable[..., Made], where: str, options: dict[str, Any]) -> Made:
+def _made(kind: Callable[..., Made], where: str, options: Json) -> Made:
     """A part of the description; what it refuses is said with the path of its key."""
     try:
         return kind(**options)

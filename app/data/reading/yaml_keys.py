@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, core_schema
 
+from app.arrays import Json
 from app.data import description
 from app.data.reading import yaml_values as values
 from app.errors import InputError
@@ -27,12 +28,12 @@ class Takes:
     """What a key takes: a reader, whose ValueError says what is expected, and its JSON schema."""
 
     read: Callable[[Any], Any]
-    schema: dict[str, Any]
+    schema: Json
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Json:
         return deepcopy(self.schema)
 
 
@@ -40,16 +41,16 @@ def _choice(choices: tuple[str, ...]) -> Takes:
     return Takes(values.choice(choices), {"enum": list(choices)})
 
 
-def _one_or_more(item: dict[str, Any]) -> dict[str, Any]:
+def _one_or_more(item: Json) -> Json:
     return {"anyOf": [item, _list(item, 1)]}
 
 
-def _list(item: dict[str, Any], least: int, most: int | None = None) -> dict[str, Any]:
+def _list(item: Json, least: int, most: int | None = None) -> Json:
     bounds = {"minItems": least} if most is None else {"minItems": least, "maxItems": most}
     return {"type": "array", "items": item, **bounds}
 
 
-def _within(low: float, high: float) -> dict[str, Any]:
+def _within(low: float, high: float) -> Json:
     return {"type": "number", "minimum": low, "maximum": high}
 
 
@@ -57,9 +58,9 @@ def _degrees(expected: str, low: float, high: float) -> Takes:
     return Takes(values.span(expected, low, high), _list(_within(low, high), 2, 2))
 
 
-_NUMBER: dict[str, Any] = {"type": "number"}
-_TEXT: dict[str, Any] = {"type": "string"}
-_LABEL: dict[str, Any] = {"type": ["string", "number"]}
+_NUMBER: Json = {"type": "number"}
+_TEXT: Json = {"type": "string"}
+_LABEL: Json = {"type": ["string", "number"]}
 _SHARE = _within(0, 1)
 
 TEXT = Takes(values.text, _TEXT)
@@ -99,14 +100,14 @@ class Keys(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _mapping(cls, content: Any) -> dict[str, Any]:
+    def _mapping(cls, content: Any) -> Json:
         if isinstance(content, dict):
             known = cls.model_fields
             return {k: v for k, v in content.items() if v is not None or k not in known}
         raise ValueError(f"a mapping with keys such as {', '.join(list(cls.model_fields)[:2])}")
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Json:
         """What was written, by key."""
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
@@ -303,7 +304,7 @@ def _model_at(kind: type[Keys], parents: Any) -> type[Keys]:
     return kind
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> Json:
     """The JSON schema that editors complete from and check with."""
     schema = DataKeys.model_json_schema(ref_template=REFERENCE + "{model}")
     parts = {"DataKeys": schema, **schema["$defs"]}
@@ -332,13 +333,13 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "finescale data description", **schema}
 
 
-def _variables_schema(text: str) -> dict[str, Any]:
+def _variables_schema(text: str) -> Json:
     keyed = {"anyOf": [{"$ref": REFERENCE + "VariableKeys"}, {"type": "null"}]}
     mapping = {"type": "object", "additionalProperties": keyed, "minProperties": 1}
     return {"description": text, "anyOf": [_TEXT, _list(_TEXT, 1), mapping]}
 
 
-def _defaults(kind: Any) -> dict[str, Any]:
+def _defaults(kind: Any) -> Json:
     """Defaults of a dataclass that say something."""
     return {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from app.arrays import Json
 from app.errors import InputError
 
 LARGEST_BYTES = 2**20  # of a file; a data description has some kilobytes
@@ -155,7 +156,7 @@ def _line(node: yaml.Node) -> str:
 class _Loader(yaml.SafeLoader):
     """Scalars as they were written."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class has it
+    yaml_implicit_resolvers: Json = {}  # noqa: RUF012 - as the base class has it
 
 
 def _scalar(loader: _Loader, node: yaml.ScalarNode) -> str | None:

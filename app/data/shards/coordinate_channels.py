@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.description import Variable
 from app.data.shards import Shards
 from app.data.transforms import Scaling, ScalingFit
@@ -14,10 +15,11 @@ from app.grids import Grid
 NAMES = ("sin_latitude", "sin_longitude", "cos_longitude")
 
 
-def coordinate_fields(grid: Grid) -> np.ndarray:
+def coordinate_fields(grid: Grid) -> Array:
     """sin φ, sin λ and cos λ of every cell, (y, x, 3) float32; no jump at the date line."""
     lat, lon = (np.radians(values) for values in grid.mesh())
-    return np.stack([np.sin(lat), np.sin(lon), np.cos(lon)], axis=-1).astype(np.float32)
+    result: Array = np.stack([np.sin(lat), np.sin(lon), np.cos(lon)], axis=-1).astype(np.float32)
+    return result
 
 
 def with_coordinates(shards: Shards) -> Shards:

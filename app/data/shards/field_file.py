@@ -13,6 +13,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data.description import Variable
 from app.data.times import ENCODING_UNITS, Stamps
 from app.grids import Grid
@@ -145,7 +146,7 @@ class FieldWriter:
         )
         time[:] = stamps.seconds
 
-    def _define_layers(self, name: str, values: np.ndarray) -> None:
+    def _define_layers(self, name: str, values: Array) -> None:
         self._file.createDimension(name, len(values))
         self._file.createVariable(name, values.dtype, (name,))[:] = values
 
@@ -166,7 +167,7 @@ class FieldWriter:
         if self._grid.mapping is not None:
             field.setncattr("grid_mapping", self._grid.mapping)
 
-    def write(self, start: int, fields: Iterable[np.ndarray]) -> None:
+    def write(self, start: int, fields: Iterable[Array]) -> None:
         """One field (n, y, x), or (layer, n, y, x), a variable, from row `start` on."""
         stored = [
             np.asarray(self._grid.restore(field) if self._as_in_file else field, FIELD_TYPE)

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 
+from app.arrays import Json
 from app.integrity.blocks import BLOCK, crc, encoded
 
 
@@ -19,7 +19,7 @@ def offsets(path: Path, names: Sequence[str]) -> dict[str, int]:
         return {name: int(file[name].id.get_offset()) for name in names}
 
 
-def seal(path: Path) -> dict[str, Any]:
+def seal(path: Path) -> Json:
     """Force a file to disk; its size, its sha256, and the checksums of its blocks."""
     digest, sums = hashlib.sha256(), []
     with path.open("rb") as file:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.coverage import Covering
 from app.data.description import Source
 from app.data.reading.sources import Opened, open_source
@@ -19,15 +20,15 @@ class FineSource:
     """An opened source, read on the target grid; `uncovered` (y, x) are the cells outside it."""
 
     opened: Opened
-    cells: tuple[np.ndarray, np.ndarray] | None  # rows and columns that are the target grid
+    cells: tuple[Array, Array] | None  # rows and columns that are the target grid
     regrid: Regridder | None
-    uncovered: np.ndarray
+    uncovered: Array
 
     @property
     def row_bytes(self) -> int:
         return 2 * self.opened.row_bytes
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: Array) -> Array:
         """Rows of the source → (C, n, y, x) float32."""
         fields = self.opened.read(rows)
         if self.cells is not None:

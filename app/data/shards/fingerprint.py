@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import Array, Json
 from app.data.description import DataDescription, Source
 from app.data.reading.files import identity
 from app.data.reading.paths import expand
@@ -19,7 +20,7 @@ LENGTH = 16  # hexadecimal digits
 
 
 def fingerprint(
-    description: DataDescription, scale: int, halo: int, arrays: dict[str, np.ndarray] | None
+    description: DataDescription, scale: int, halo: int, arrays: dict[str, Array] | None
 ) -> str:
     """Of inputs (paths, sizes, times of modification; arrays by content) and all options."""
     content = {
@@ -47,12 +48,12 @@ def sources_of(description: DataDescription) -> Iterator[Source]:
     yield from description.static
 
 
-def _digest(content: dict[str, Any]) -> str:
+def _digest(content: Json) -> str:
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
-def _array(values: np.ndarray) -> list[Any]:
+def _array(values: Array) -> list[Any]:
     data = np.ascontiguousarray(values)
     plain = data.dtype.kind in "fiubMm"
     content = data.ravel().view(np.uint8).data if plain else str(data.tolist()).encode()

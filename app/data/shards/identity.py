@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from app.arrays import Json
 from app.data.shards import Shards
 from app.data.shards.manifest import SCALING_FILE, STATIC_FILE
 
@@ -18,7 +19,7 @@ ROLES = {
 }
 
 
-def identity_of(shards: Shards) -> dict[str, Any]:
+def identity_of(shards: Shards) -> Json:
     """Periods, grid, variables, scaling and values, all but the first as digests of the content.
 
     Where the files lie, when they were written and how they are packed is no part of it.
@@ -48,7 +49,7 @@ def identity_digest(shards: Shards) -> str:
     return _digest({**identity_of(shards), "fingerprint": ""})
 
 
-def truth_changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def truth_changes(before: Json, now: Json) -> list[str]:
     """Likewise of data in other pairs, of which grid, statics and predictand are the same.
 
     Predictands are compared in the periods that both have.
@@ -64,7 +65,7 @@ def truth_changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return found
 
 
-def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changes(before: Json, now: Json) -> list[str]:
     """Names of the parts in which two data differ; empty where they are the same.
 
     Values are told of the periods that have stayed, on a grid that has stayed.
@@ -94,8 +95,9 @@ def _period(shards: Shards, split: str) -> list[str]:
     return [text, _digest([stamps.calendar, stamps.seconds.tolist()])]
 
 
-def _told(identity: dict[str, Any], split: str) -> str:
-    return identity["periods"].get(split, ["none"])[0]
+def _told(identity: Json, split: str) -> str:
+    result: str = identity["periods"].get(split, ["none"])[0]
+    return result
 
 
 def _digest(content: Any) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import NotRequired
 
-import numpy as np
 from absl import logging
 from typing_extensions import TypedDict  # which pydantic needs before Python 3.12
 
+from app.arrays import Array, Json
 from app.data.shards.files import checksum
 from app.errors import InputError
 from app.integrity.blocks import decoded, first_damage
@@ -48,11 +48,11 @@ class Manifest(TypedDict):
     has_times: bool
     task: NotRequired[str]
     calendar: str
-    geometry: dict[str, Any]
-    source_grid: dict[str, Any] | None
+    geometry: Json
+    source_grid: Json | None
     origins: list[str]
-    meanings: dict[str, dict[str, dict[str, Any]]]
-    variables: dict[str, list[dict[str, Any]]]
+    meanings: dict[str, dict[str, Json]]
+    variables: dict[str, list[Json]]
     shapes: dict[str, list[int]]
     splits: dict[str, dict[str, list[ShardEntry]]]
     files: dict[str, FileEntry]
@@ -102,7 +102,7 @@ def check_content(folder: Path, name: str, entry: FileEntry) -> None:
         raise InputError(f"{path}: damaged, its checksum differs at byte {byte}; {AGAIN}")
 
 
-def sums_of(entry: FileEntry) -> np.ndarray:
+def sums_of(entry: FileEntry) -> Array:
     """Checksums of a file's blocks; InputError where they are no such list."""
     try:
         return decoded(entry["blocks"])

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import DataDescription, Variable
 from app.data.module import ModuleData, ModuleSplit
 from app.data.reading.parts import Window
@@ -76,11 +77,11 @@ class _Layout:
     min_valid_fraction: float
     where: str
 
-    def fine(self, values: np.ndarray) -> np.ndarray:
+    def fine(self, values: Array) -> Array:
         """(n, y, x, C), rows and columns in canonical order."""
         return values[:, self.window.rows][:, :, self.window.columns]
 
-    def coarse(self, values: np.ndarray) -> np.ndarray:
+    def coarse(self, values: Array) -> Array:
         """(n, h, w, C) in canonical order: fine columns and rows tell how the module runs."""
         grid = self.geometry.fine
         if grid.flipped:
@@ -94,7 +95,7 @@ class _Layout:
         halo, (h, w) = self.geometry.halo, self.geometry.coarse_shape
         return h - 2 * halo, w - 2 * halo
 
-    def to_coarse(self, values: np.ndarray, fine: bool) -> np.ndarray:
+    def to_coarse(self, values: Array, fine: bool) -> Array:
         """(n, ., ., C) → (C, n, h, w) with the halo, edges repeated."""
         if fine:
             fields = np.moveaxis(self.fine(values), -1, 0)
@@ -103,7 +104,7 @@ class _Layout:
         widths = ((0, 0), (0, 0), (halo, halo), (halo, halo))
         return np.pad(np.moveaxis(self.coarse(values), -1, 0), widths, mode="edge")
 
-    def check_coarse(self, values: np.ndarray, name: str, hint: str = "") -> None:
+    def check_coarse(self, values: Array, name: str, hint: str = "") -> None:
         """InputError unless the array lies on the coarse grid."""
         if values.shape[1:3] != self.own_shape():
             raise InputError(
@@ -141,11 +142,11 @@ class _SplitReader:
                 layout.check_coarse(values, f"{split.names[2]}[{i}]", " or the fine grid")
 
     @property
-    def inputs(self) -> np.ndarray:
+    def inputs(self) -> Array:
         """Where the low resolution comes from."""
         return self.split.hr if self.split.lr is None else self.split.lr
 
-    def read(self, rows: np.ndarray) -> Blocks:
+    def read(self, rows: Array) -> Blocks:
         hr = np.moveaxis(self.layout.fine(self.split.hr[rows]), -1, 0)
         if self._mask is not None:
             hr = np.where(self._mask, hr, np.float32(np.nan))
@@ -163,7 +164,7 @@ class _SplitReader:
             )
         return blocks
 
-    def _without_halo(self, fields: np.ndarray) -> np.ndarray:
+    def _without_halo(self, fields: Array) -> Array:
         halo, (h, w) = self.layout.geometry.halo, self.layout.geometry.coarse_shape
         return fields[..., halo : h - halo, halo : w - halo]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.amounts import TimeMeaning
 from app.data.coverage import Covering
 from app.data.description import DataDescription, Region, Source, Variable
@@ -20,7 +21,7 @@ from app.errors import InputError
 from app.grids import Geometry, Grid, same_grid
 from app.grids.regrid import Regridder, regridder_between
 
-Blocks = dict[str, np.ndarray]  # role → (C, n, y, x)
+Blocks = dict[str, Array]  # role → (C, n, y, x)
 MARGIN = 3  # source cells kept around the target: bicubic needs two, rounding may cost one
 
 
@@ -29,7 +30,7 @@ class SplitPlan:
     """Times of a split, and its blocks by row number."""
 
     stamps: Stamps
-    read: Callable[[np.ndarray], Blocks]
+    read: Callable[[Array], Blocks]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Plan:
     variables: dict[str, tuple[Variable, ...]]
     grids: dict[str, Grid]
     splits: dict[str, SplitPlan]
-    static: np.ndarray  # (S, y, x)
+    static: Array  # (S, y, x)
     explicit: bool
     has_times: bool
     row_bytes: int  # bytes in memory behind one row
@@ -139,8 +140,8 @@ class CoarseInput:
     to_coarse: Regridder
     low_resolution: bool
     coarse_cells: int
-    uncovered: np.ndarray
-    rows: np.ndarray | None = None  # (n, lags) rows of `opened` for each aligned time
+    uncovered: Array
+    rows: Array | None = None  # (n, lags) rows of `opened` for each aligned time
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -159,7 +160,7 @@ class CoarseInput:
     def row_bytes(self) -> int:
         return self.opened.row_bytes * len(self.lags) + 4 * self.coarse_cells * len(self.variables)
 
-    def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, rows: Array) -> tuple[Array, Array]:
         """Aligned times → fields on the own grid (C, n, ys, xs) and the coarse (C, n, h, w)."""
         if self.rows is None:
             raise ValueError("not aligned yet")
@@ -239,7 +240,7 @@ def regridder_of(opened: Opened, target: Grid, method: str, role: str) -> Regrid
 
 def statics_on(
     sources: tuple[Source, ...], fine: Grid, uncovered: str = "refuse", label: str = "static"
-) -> tuple[tuple[Variable, ...], np.ndarray, np.ndarray]:
+) -> tuple[tuple[Variable, ...], Array, Array]:
     """All statics on the fine grid, (S, y, x), and which cells (y, x) lie outside any of them.
 
     InputError where one does not cover the grid, unless `uncovered` is "mask".
@@ -263,7 +264,7 @@ def statics_on(
     return tuple(variables), np.concatenate(fields), outside
 
 
-def same_cells(grid: Grid, fine: Grid) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+def same_cells(grid: Grid, fine: Grid) -> tuple[Array, Array] | tuple[None, None]:
     """Rows and columns of a larger grid that are exactly the fine grid; None without."""
     if grid.rectilinear != fine.rectilinear:
         return None, None
@@ -291,15 +292,15 @@ class _Reader:
     description: DataDescription
     geometry: Geometry
     predictand: Opened
-    rows: np.ndarray
+    rows: Array
     inputs: list[CoarseInput]
-    uncovered: np.ndarray
+    uncovered: Array
 
-    def of(self, part: np.ndarray) -> Callable[[np.ndarray], Blocks]:
+    def of(self, part: Array) -> Callable[[Array], Blocks]:
         """Reader of one split, by row number within it."""
         return lambda rows: self.read(part[rows])
 
-    def read(self, rows: np.ndarray) -> Blocks:
+    def read(self, rows: Array) -> Blocks:
         blocks = {"hr": self.predictand.read(self.rows[rows])}
         predictors = []
         for one in self.inputs:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from absl import logging
 
+from app.arrays import Json
 from app.data.description import DataDescription, Variable
 from app.data.module import ModuleData, load_module
 from app.data.reading.sentinels import Tally, log_values
@@ -210,9 +210,9 @@ def _work(job: Job, folder: Path, beat: Heartbeat) -> None:
         beat.drop(claim)
 
 
-def _gather(job: Job, folder: Path, beat: Heartbeat) -> dict[str, dict[str, Any]]:
+def _gather(job: Job, folder: Path, beat: Heartbeat) -> dict[str, Json]:
     """Wait for the tasks that others have claimed; those of the dead are done again."""
-    reports: dict[str, dict[str, Any]] = {}
+    reports: dict[str, Json] = {}
     watch = Watch()
     while len(reports) < len(job.tasks):
         _raise_failure(folder)
@@ -235,7 +235,7 @@ def _raise_failure(folder: Path) -> None:
         raise (NoRoom if failure.get("full") else InputError)(str(failure["message"]))
 
 
-def _finish(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
+def _finish(job: Job, folder: Path, reports: dict[str, Json]) -> None:
     """Scaling, statics and manifest."""
     plan, data = job.plan, folder / DATA
     _refuse_missing(job, reports)
@@ -256,7 +256,7 @@ def _bytes(job: Job) -> int:
     return FIELD_TYPE.itemsize * rows * sum(values)
 
 
-def _findings(plan: Plan, reports: dict[str, dict[str, Any]]) -> list[str]:
+def _findings(plan: Plan, reports: dict[str, Json]) -> list[str]:
     """Log, and return, lines on what reading has seen of the files' values, over all shards."""
     lines = []
     for number, source in enumerate(plan.sources):
@@ -274,7 +274,7 @@ def _repeat_findings(folder: Path) -> None:
         logging.info("%s", line)
 
 
-def _refuse_missing(job: Job, reports: dict[str, dict[str, Any]]) -> None:
+def _refuse_missing(job: Job, reports: dict[str, Json]) -> None:
     for split in job.plan.splits:
         if split == WITHHELD:
             continue  # truth that may be missing: it is no part of what is trained
@@ -309,10 +309,10 @@ def _fitted(fit: ScalingFit, variables: tuple[Variable, ...], kind: str, axes: s
     return fit.result(kind, axes)
 
 
-def _manifest(job: Job, folder: Path, reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _manifest(job: Job, folder: Path, reports: dict[str, Json]) -> Json:
     plan = job.plan
     files = {name: seal(folder / name) for name in (SCALING_FILE, STATIC_FILE)}
-    splits: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    splits: dict[str, dict[str, list[Json]]] = {}
     for task in job.tasks:
         for role, entry in reports[task.name]["entries"].items():
             files[task.file(role)] = {key: entry[key] for key in ("bytes", "sha256", "blocks")}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array
 from app.data import times
 from app.data.amounts import TimeMeaning
 from app.data.calendars import pieces
@@ -48,7 +49,7 @@ BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one traini
 class _Role:
     """One role of one split: arrays [shard][variable], and each shard's first row."""
 
-    starts: np.ndarray
+    starts: Array
     fields: list[list[StoredField]]
     shape: tuple[int, int]
 
@@ -72,7 +73,7 @@ class Shards:
     meanings: dict[str, dict[str, TimeMeaning]]  # role → variable
     origins: tuple[str, ...]  # calendars that times were in before they were in the common one
     scaling: dict[str, Scaling]
-    static: np.ndarray
+    static: Array
     splits: tuple[str, ...]
     findings: tuple[str, ...]  # lines on what is odd about the values, from reading the files
     _stamps: dict[str, Stamps]
@@ -101,7 +102,7 @@ class Shards:
         return replace(shards, _checks=(FileCheck(folder, sums, partial(set_aside, folder)),))
 
     @classmethod
-    def _opened(cls, folder: Path, manifest: Manifest, sums: Mapping[str, np.ndarray]) -> Shards:
+    def _opened(cls, folder: Path, manifest: Manifest, sums: Mapping[str, Array]) -> Shards:
         """sums: checksums of the blocks of files that are compared whenever they are read."""
         geometry = Geometry.from_dict(manifest["geometry"])
         source = manifest["source_grid"]
@@ -153,11 +154,11 @@ class Shards:
             )
         return self._stamps[split]
 
-    def times(self, split: str) -> np.ndarray:
+    def times(self, split: str) -> Array:
         """(n,) datetime64[ns], or cftime objects for other calendars."""
         return self.stamps(split).decode()
 
-    def segments(self, split: str) -> np.ndarray:
+    def segments(self, split: str) -> Array:
         """(n,) number of the gapless piece of time that each sample belongs to."""
         return pieces(self.stamps(split), self.step(split), self.origins)
 
@@ -169,12 +170,12 @@ class Shards:
         parts = self._stamps.values() if self.has_times else [self.stamps(split)]
         return times.commonest(np.concatenate([np.diff(stamps.seconds) for stamps in parts]))
 
-    def harmonics(self, split: str, indices: Any = ALL) -> np.ndarray:
+    def harmonics(self, split: str, indices: Any = ALL) -> Array:
         """(n, 4) float32 of hour and day of year; zeros where the data have no real times."""
         waves = times.harmonics(self.stamps(split).take(indices))
         return waves if self.has_times else np.zeros_like(waves)
 
-    def time_features(self, split: str, indices: Any = ALL) -> np.ndarray:
+    def time_features(self, split: str, indices: Any = ALL) -> Array:
         """(n, 8) float32 that a network may see; zeros where the data have no real times."""
         features = times.time_features(self.stamps(split).take(indices))
         return features if self.has_times else np.zeros_like(features)
@@ -184,7 +185,7 @@ class Shards:
         role_of = self._role(role, split or self.splits[0])
         return (*role_of.shape, len(self.variables[role]))
 
-    def read(self, role: str, split: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    def read(self, role: str, split: str, indices: Sequence[int] | Array) -> Array:
         """Samples in any order → (n, y, x, C)."""
         out = np.empty((len(indices), *self.shape(role, split)), np.float32)
         self.read_into(out, role, split, indices)
@@ -192,10 +193,10 @@ class Shards:
 
     def read_into(
         self,
-        out: np.ndarray,
+        out: Array,
         role: str,
         split: str,
-        indices: Sequence[int] | np.ndarray,
+        indices: Sequence[int] | Array,
         windows: Sequence[tuple[slice, slice]] | None = None,
     ) -> None:
         """Samples into `out` (n, y, x, C), each whole or its own window of rows and columns."""
@@ -209,7 +210,7 @@ class Shards:
             for c, field in enumerate(source.fields[shard]):
                 field.read_into(out[i, :, :, c], row, window)
 
-    def series(self, role: str, split: str, rows: slice) -> np.ndarray:
+    def series(self, role: str, split: str, rows: slice) -> Array:
         """All times of some grid rows → (n, rows, x, C)."""
         source = self._role(role, split)
         return np.concatenate(
@@ -217,7 +218,7 @@ class Shards:
         )
 
     @property
-    def padded_static(self) -> np.ndarray:
+    def padded_static(self) -> Array:
         """Statics (H, W, S) on the padded fine grid, edges extrapolated."""
         top, bottom, left, right = self.geometry.pad
         return np.pad(self.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
@@ -311,7 +312,7 @@ def _open_role(
     shards: list[ShardEntry],
     shape: tuple[int, ...],
     variables: Sequence[Variable],
-    sums: Mapping[str, np.ndarray],
+    sums: Mapping[str, Array],
 ) -> _Role:
     fields = []
     for shard in shards:
@@ -331,7 +332,7 @@ def _read_stamps(folder: Path, shards: list[ShardEntry], calendar: str) -> Stamp
     return Stamps(np.concatenate(seconds), calendar)
 
 
-def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> np.ndarray:
+def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> Array:
     with xr.open_dataset(folder / STATIC_FILE, engine="netcdf4") as dataset:
         coords = list(dataset.coords)
         fields = [dataset[name_in_file(variable.name, coords)].values for variable in variables]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from app.data.transforms import Scaling
 from app.running.netcdf_file import write_dataset
@@ -24,7 +25,7 @@ def write_scaling(path: Path, scaling: dict[str, Scaling]) -> None:
 
 def read_scaling(path: Path) -> dict[str, Scaling]:
     """What `write_scaling` wrote, by role."""
-    arrays: dict[str, dict] = {}
+    arrays: dict[str, dict[str, ArrayLike]] = {}
     with xr.open_dataset(path, engine="netcdf4", mask_and_scale=False) as dataset:
         for key, values in dataset.data_vars.items():
             role, _, name = str(key).partition(SEPARATOR)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.description import SPLIT_NAMES, Splits
 from app.data.times import Stamps, duration, period
 from app.errors import InputError
@@ -13,7 +16,7 @@ SEASONS = {"DJF": (12, 1, 2), "MAM": (3, 4, 5), "JJA": (6, 7, 8), "SON": (9, 10,
 ROUNDING = 1e-6  # how far the sum of the shares may exceed 1
 
 
-def assign(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
+def assign(stamps: Stamps, splits: Splits) -> dict[str, Array]:
     """Row numbers of each split, in time order; splits that are not asked for are left out.
 
     InputError names the split, the period asked for and the one there is.
@@ -38,7 +41,7 @@ def assign(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(mask) for name, mask in masks.items()}
 
 
-def _masks(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
+def _masks(stamps: Stamps, splits: Splits) -> dict[str, Array]:
     if splits.kind in ("dates", "years", "seasons"):
         choose = {"dates": _dates, "years": _years, "seasons": _seasons}[splits.kind]
         return {name: choose(stamps, getattr(splits, name), name) for name in splits.asked}
@@ -47,7 +50,7 @@ def _masks(stamps: Stamps, splits: Splits) -> dict[str, np.ndarray]:
     return {name: labels == SPLIT_NAMES.index(name) for name in splits.asked}
 
 
-def _dates(stamps: Stamps, periods: tuple, name: str) -> np.ndarray:
+def _dates(stamps: Stamps, periods: tuple[Any, ...], name: str) -> Array:
     mask = np.zeros(len(stamps), bool)
     for first, last in periods:
         where = f"splits.{name}"
@@ -59,7 +62,7 @@ def _dates(stamps: Stamps, periods: tuple, name: str) -> np.ndarray:
     return mask
 
 
-def _years(stamps: Stamps, years: tuple, name: str) -> np.ndarray:
+def _years(stamps: Stamps, years: tuple[Any, ...], name: str) -> Array:
     try:
         wanted = [int(year) for year in years]
     except (TypeError, ValueError) as error:
@@ -67,7 +70,7 @@ def _years(stamps: Stamps, years: tuple, name: str) -> np.ndarray:
     return np.isin(stamps.fields()[0], wanted)
 
 
-def _seasons(stamps: Stamps, seasons: tuple, name: str) -> np.ndarray:
+def _seasons(stamps: Stamps, seasons: tuple[Any, ...], name: str) -> Array:
     months: list[int] = []
     for season in seasons:
         if str(season).upper() not in SEASONS:
@@ -78,7 +81,7 @@ def _seasons(stamps: Stamps, seasons: tuple, name: str) -> np.ndarray:
     return np.isin(stamps.fields()[1], months)
 
 
-def _shares(splits: Splits) -> np.ndarray:
+def _shares(splits: Splits) -> Array:
     shares = np.asarray(splits.fractions, np.float64)
     if shares.shape != (3,) or (shares < 0).any() or not 0 < shares.sum() <= 1 + ROUNDING:
         raise InputError(
@@ -88,12 +91,12 @@ def _shares(splits: Splits) -> np.ndarray:
     return shares
 
 
-def _fractions(stamps: Stamps, splits: Splits) -> np.ndarray:
+def _fractions(stamps: Stamps, splits: Splits) -> Array:
     ends = np.round(np.cumsum(_shares(splits)) * len(stamps) + ROUNDING)
     return np.searchsorted(ends, np.arange(len(stamps)), side="right")
 
 
-def _blocks(stamps: Stamps, splits: Splits) -> np.ndarray:
+def _blocks(stamps: Stamps, splits: Splits) -> Array:
     """Deal whole blocks so that every split always has its share of those dealt so far."""
     if splits.block is None:
         raise InputError("splits.block: expected a duration such as 30D for kind blocks")
@@ -111,7 +114,7 @@ def _blocks(stamps: Stamps, splits: Splits) -> np.ndarray:
     return owners[block]
 
 
-def _folds(stamps: Stamps, splits: Splits) -> np.ndarray:
+def _folds(stamps: Stamps, splits: Splits) -> Array:
     if splits.folds < 3 or not 0 <= splits.fold < splits.folds:
         raise InputError(
             "splits: expected folds ≥ 3 and 0 ≤ fold < folds, received "
@@ -124,7 +127,7 @@ def _folds(stamps: Stamps, splits: Splits) -> np.ndarray:
     return labels
 
 
-def _refuse_overlap(masks: dict[str, np.ndarray], stamps: Stamps, splits: Splits) -> None:
+def _refuse_overlap(masks: dict[str, Array], stamps: Stamps, splits: Splits) -> None:
     names = list(masks)
     for i, name in enumerate(names):
         for other in names[i + 1 :]:
@@ -137,7 +140,7 @@ def _refuse_overlap(masks: dict[str, np.ndarray], stamps: Stamps, splits: Splits
                 )
 
 
-def _leave_gap(masks: dict[str, np.ndarray], stamps: Stamps, gap: str) -> dict[str, np.ndarray]:
+def _leave_gap(masks: dict[str, Array], stamps: Stamps, gap: str) -> dict[str, Array]:
     """Take from training what is near validation or test, and from validation what is near test."""
     width = duration(gap, "splits.gap")
     if width < 0:
@@ -156,12 +159,13 @@ def _leave_gap(masks: dict[str, np.ndarray], stamps: Stamps, gap: str) -> dict[s
     return result
 
 
-def _distance(seconds: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _distance(seconds: Array, others: Array) -> Array:
     """Seconds from each stamp to the nearest of the sorted others."""
     after = np.searchsorted(others, seconds)
     right = np.abs(others[np.minimum(after, len(others) - 1)] - seconds)
     left = np.abs(others[np.maximum(after - 1, 0)] - seconds)
-    return np.minimum(left, right)
+    result: Array = np.minimum(left, right)
+    return result
 
 
 def _asked(splits: Splits, name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.arrays import Array, Kind
 from app.data.shards.manifest import AGAIN, set_aside
 from app.errors import Damage, RunError
 from app.integrity.blocks import blocks_of, first_difference
@@ -28,11 +29,11 @@ class ShardFile:
     sums: checksums of its blocks, which are compared whenever something is read.
     """
 
-    def __init__(self, path: Path, sums: np.ndarray | None = None) -> None:
+    def __init__(self, path: Path, sums: Array | None = None) -> None:
         self.path, self._sums = path, sums
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (it stays open)
 
-    def fill(self, out: np.ndarray, position: int) -> None:
+    def fill(self, out: Array, position: int) -> None:
         """Read the bytes at a position into a contiguous array.
 
         RunError where they are gone, Damage where they have changed.
@@ -53,7 +54,7 @@ class ShardFile:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be read any more ({error.strerror})") from error
 
-    def _compare(self, sums: np.ndarray, blocks: range) -> None:
+    def _compare(self, sums: Array, blocks: range) -> None:
         byte = first_difference(self._file.fileno(), sums, blocks)
         if byte is not None:
             set_aside(self.path.parents[1])
@@ -63,16 +64,14 @@ class ShardFile:
 class StoredField:
     """An array (n, y, x) that begins at `offset` of a file."""
 
-    def __init__(self, file: ShardFile, dtype: np.dtype, offset: int, shape: Sequence[int]) -> None:
+    def __init__(self, file: ShardFile, dtype: Kind, offset: int, shape: Sequence[int]) -> None:
         self._file, self._dtype, self._offset = file, dtype, offset
         self._shape = tuple(shape)
         self._item = dtype.itemsize
         self._row = self._item * self._shape[-1]  # bytes
         self._sample = self._row * self._shape[-2]
 
-    def read_into(
-        self, out: np.ndarray, sample: int, window: tuple[slice, slice] | None = None
-    ) -> None:
+    def read_into(self, out: Array, sample: int, window: tuple[slice, slice] | None = None) -> None:
         """One sample, or the window of its rows and columns that `out` (y, x) has room for."""
         if not out.size:
             return
@@ -93,7 +92,7 @@ class StoredField:
             self._file.fill(part, start + first * self._row)
             out[first : first + step] = part[:, left : left + width]
 
-    def rows(self, rows: slice) -> np.ndarray:
+    def rows(self, rows: slice) -> Array:
         """All samples of some rows → (n, rows, x)."""
         n, y, x = self._shape
         first, end, _ = rows.indices(y)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.calendars import pieces
 from app.data.description import Variable
 from app.data.shards import Shards
@@ -46,7 +47,7 @@ class Summary:
     maximum: float
     missing: float
     negative: int
-    series: np.ndarray
+    series: Array
 
 
 def summaries(shards: Shards, split: str) -> list[Summary]:
@@ -92,7 +93,7 @@ def _role_summaries(shards: Shards, split: str, role: str) -> list[Summary]:
     ]
 
 
-def persistence(series: np.ndarray, waves: np.ndarray, piece: np.ndarray) -> float:
+def persistence(series: Array, waves: Array, piece: Array) -> float:
     """Autocorrelation r of a series (n,) from one step to the next, within gapless pieces (n,).
 
     Of what is left without trend and the cycles `waves` (n, k); 0 where it cannot be told, and
@@ -117,7 +118,7 @@ def independent_samples(n: int, r: float) -> float:
     return max(1.0, n * (1 - r) / (1 + r))
 
 
-def cycles(shards: Shards, split: str) -> np.ndarray:
+def cycles(shards: Shards, split: str) -> Array:
     """Waves (n, k) of the hour of the day and, of more than a year, of the day of the year."""
     stamps, waves = shards.stamps(split), shards.harmonics(split)
     day, year = waves[:, :2], waves[:, 2:]
@@ -127,19 +128,20 @@ def cycles(shards: Shards, split: str) -> np.ndarray:
     return np.column_stack([day, year, twice])
 
 
-def without_cycles(values: np.ndarray, waves: np.ndarray) -> np.ndarray:
+def without_cycles(values: Array, waves: Array) -> Array:
     """Values (n, m) less their mean, trend and least-squares fit to waves (n, k); NaN stays."""
     n = len(values)
     known = np.column_stack([np.ones(n), np.linspace(-1, 1, n), waves])
     valid = np.isfinite(values)
     rest = np.full(values.shape, np.nan)
     whole = valid.all(axis=0)
-    groups = [(slice(None), whole), *((valid[:, c], [c]) for c in np.flatnonzero(~whole))]
+    groups = [(np.ones(n, bool), np.flatnonzero(whole))]
+    groups += [(valid[:, c], np.array([c])) for c in np.flatnonzero(~whole)]
     for rows, columns in groups:
         given = values[rows][:, columns]
         if given.size:
             fitted = known[rows] @ np.linalg.lstsq(known[rows], given, rcond=None)[0]
-            rest[np.ix_(np.arange(n)[rows], np.arange(values.shape[1])[columns])] = given - fitted
+            rest[np.ix_(rows, columns)] = given - fitted
     return rest
 
 
@@ -147,11 +149,11 @@ def without_cycles(values: np.ndarray, waves: np.ndarray) -> np.ndarray:
 class Comparison:
     """Coarse fields of the first training times: inputs and coarsened predictands (n, h, w)."""
 
-    targets: dict[str, np.ndarray]
-    inputs: dict[str, dict[str, np.ndarray]]  # role → variable
-    piece: np.ndarray
-    waves: np.ndarray
-    clock: np.ndarray  # seconds of the day
+    targets: dict[str, Array]
+    inputs: dict[str, dict[str, Array]]  # role → variable
+    piece: Array
+    waves: Array
+    clock: Array  # seconds of the day
 
     @classmethod
     def of(cls, shards: Shards) -> Comparison:
@@ -181,7 +183,7 @@ class Comparison:
             stamps.seconds % DAY,
         )
 
-    def lag_correlations(self) -> dict[str, dict[str, np.ndarray]]:
+    def lag_correlations(self) -> dict[str, dict[str, Array]]:
         """Correlation in time of each coarse input with each coarsened predictand, by lag.
 
         predictand → input → (len(LAGS),), the mean over coarse cells of the correlation of
@@ -235,7 +237,7 @@ class Comparison:
                 found.append(role)
         return found
 
-    def _cells(self, fields: np.ndarray) -> np.ndarray:
+    def _cells(self, fields: Array) -> Array:
         """Some cells (n, 1, m), evenly chosen, less their cycles; NaN where nothing else was."""
         flat = fields.reshape(len(fields), -1)
         chosen = np.unique(np.linspace(0, flat.shape[1] - 1, FEW_CELLS).astype(np.int64))
@@ -244,7 +246,7 @@ class Comparison:
         rounding = np.nansum(rest**2, axis=0) <= TINY * np.nansum(values**2, axis=0)
         return np.where(rounding, np.nan, rest)[:, None]
 
-    def _corresponds(self, inputs: np.ndarray, target: np.ndarray) -> bool:
+    def _corresponds(self, inputs: Array, target: Array) -> bool:
         near = [abs(_correlation(inputs, target, self.piece, lag)) for lag in LAGS]
         far = [
             abs(_correlation(inputs, target, self.piece, sign * lag))
@@ -276,7 +278,7 @@ class Comparison:
         return bool(rising) and rising + falling == len(shares) and falling <= FALLS * len(shares)
 
 
-def _correlation(inputs: np.ndarray, target: np.ndarray, piece: np.ndarray, lag: int) -> float:
+def _correlation(inputs: Array, target: Array, piece: Array, lag: int) -> float:
     """Mean over cells of the correlation of inputs (n, h, w) at t + lag with target at t."""
     at = np.arange(max(0, -lag), len(target) - max(0, lag))
     at = at[piece[at] == piece[at + lag]]
@@ -293,7 +295,7 @@ def _correlation(inputs: np.ndarray, target: np.ndarray, piece: np.ndarray, lag:
     return float(((x * y).sum(axis=0)[known] / spread[known]).mean())
 
 
-def _blocks(shards: Shards, role: str, split: str) -> Iterator[np.ndarray]:
+def _blocks(shards: Shards, role: str, split: str) -> Iterator[Array]:
     """Rows of a split in blocks that fit into memory."""
     n, size = shards.size(split), int(np.prod(shards.shape(role, split)))
     length = max(1, min(BLOCK, BLOCK_VALUES // max(1, size)))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.calendars import hidden_gap
 from app.data.description import DataDescription, TimeSteps, Variable
 from app.data.known_frames import Frames, duration_text, known_frames, withheld_frames
@@ -76,7 +77,7 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
     for guide in guides:
         uncovered = uncovered | guide.uncovered
 
-    def read_known(own: np.ndarray) -> np.ndarray:
+    def read_known(own: Array) -> Array:
         fields = predictand.read(own)
         fields[..., uncovered] = np.nan
         return fields
@@ -96,7 +97,7 @@ def plan_in_time(description: DataDescription, steps: TimeSteps) -> Plan:
         ", amounts of the time before their stamp" if summed else "",
     )
 
-    def reader(frames: Frames) -> Callable[[np.ndarray], Blocks]:
+    def reader(frames: Frames) -> Callable[[Array], Blocks]:
         return lambda part: _read(frames.rows[part], read_known, rows, guides, guide_rows)
 
     return Plan(
@@ -152,11 +153,11 @@ def _withheld(
 
 
 def _read(
-    own: np.ndarray,
-    read: Callable[[np.ndarray], np.ndarray],
-    rows: np.ndarray,
+    own: Array,
+    read: Callable[[Array], Array],
+    rows: Array,
     guides: list[FineSource],
-    guide_rows: list[np.ndarray],
+    guide_rows: list[Array],
 ) -> Blocks:
     """Frames of aligned rows (n, k), summed over k."""
     n, k = own.shape

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from app.arrays import Array, Json
 from app.data.description import Variable
 from app.data.shards.field_file import TIME, FieldWriter, name_in_file
 from app.data.shards.files import offsets, seal
@@ -64,7 +64,7 @@ def fitted_split(plan: Plan) -> str:
     return "train" if "train" in plan.splits else next(iter(plan.splits))
 
 
-def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
+def write_task(plan: Plan, task: Task, folder: Path) -> Json:
     """Write one shard of every role below folder/data, and the partial statistics beside it.
 
     Returns its manifest entries, how many values of each predictand are valid, and what was seen
@@ -103,7 +103,7 @@ def write_task(plan: Plan, task: Task, folder: Path) -> dict[str, Any]:
     return {"entries": entries, "valid": valid.tolist(), "tallies": tallies}
 
 
-def _entry(writer: FieldWriter) -> dict[str, Any]:
+def _entry(writer: FieldWriter) -> Json:
     """Manifest entry of a closed file: size, checksum, and the byte offset of every array."""
     return {"offsets": offsets(writer.path, [TIME, *writer.names]), **seal(writer.path)}
 
@@ -112,7 +112,7 @@ def _names(variables: tuple[Variable, ...]) -> tuple[str, ...]:
     return tuple(variable.name for variable in variables)
 
 
-def _add(fit: ScalingFit, fields: np.ndarray, variables: tuple[Variable, ...]) -> None:
+def _add(fit: ScalingFit, fields: Array, variables: tuple[Variable, ...]) -> None:
     """Fields (C, n, y, x) to the statistics of transformed values."""
     step = max(1, FIT_BYTES // max(1, fields[:, :1].nbytes))
     for start in range(0, fields.shape[1], step):
@@ -127,7 +127,7 @@ def save_fits(path: Path, fits: dict[str, ScalingFit]) -> None:
         np.savez(path, **arrays)
 
 
-def merge_fits(paths: list[Path], variables: dict[str, tuple[Variable, ...]]) -> dict[str, Any]:
+def merge_fits(paths: list[Path], variables: dict[str, tuple[Variable, ...]]) -> Json:
     """Statistics of all shards, in their order, so that the last bit does not depend on ranks."""
     fits = {role: ScalingFit(_names(variables[role])) for role in FITTED}
     for path in paths:
@@ -143,9 +143,7 @@ def merge_fits(paths: list[Path], variables: dict[str, tuple[Variable, ...]]) ->
     return fits
 
 
-def write_static(
-    path: Path, grid: Grid, fields: np.ndarray, variables: tuple[Variable, ...]
-) -> None:
+def write_static(path: Path, grid: Grid, fields: Array, variables: tuple[Variable, ...]) -> None:
     """Statics (S, y, x) as a CF file."""
     coords = grid.coords(flip=False)
     arrays = {

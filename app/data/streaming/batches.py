@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.shards import Shards
 from app.data.streaming.observations import Observations
 from app.data.streaming.patches import Patches
@@ -18,7 +19,7 @@ from app.data.streaming.windows import samples
 from app.errors import InputError
 from app.grids import Geometry
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Array]
 
 
 def batches(
@@ -64,20 +65,20 @@ class _Maker(ABC):
         shards: Shards,
         split: str,
         sampler: Sampler,
-        starts: np.ndarray,
+        starts: Array,
         frames: int | None,
     ) -> None:
         self._shards, self._split, self._sampler = shards, split, sampler
         self._starts, self._frames = starts, frames
 
-    def _drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(self, step: int) -> tuple[Array, Array]:
         """Rows (B·T,), the frames of a window one after the other, and weights (B,)."""
         indices, weights = self._sampler.batch(step)
         if self._frames is None:
             return indices, weights
         return (self._starts[indices][:, None] + np.arange(self._frames)).ravel(), weights
 
-    def _unfolded(self, fields: np.ndarray) -> np.ndarray:
+    def _unfolded(self, fields: Array) -> Array:
         """(B·T, ...) to (B, T, ...), of single frames as it is."""
         if self._frames is None:
             return fields
@@ -87,9 +88,7 @@ class _Maker(ABC):
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
 
-    def _observed(
-        self, rows: np.ndarray, windows: list[tuple[slice, slice]] | None = None
-    ) -> Batch:
+    def _observed(self, rows: Array, windows: list[tuple[slice, slice]] | None = None) -> Batch:
         """The observed values on the padded fine grid, or in windows of it."""
         if self.observations is None:
             return {}
@@ -100,7 +99,7 @@ class _Maker(ABC):
             return {"observed": whole}
         return {"observed": np.stack([f[w] for f, w in zip(whole, windows, strict=True)])}
 
-    def _batch(self, coarse: np.ndarray, rows: np.ndarray, fine: np.ndarray) -> Batch:
+    def _batch(self, coarse: Array, rows: Array, fine: Array) -> Batch:
         time = self._shards.time_features(self._split, rows)
         fields = {"coarse": coarse, "time": time, "hr": fine}
         unfolded = {name: self._unfolded(values) for name, values in fields.items()}
@@ -128,7 +127,7 @@ class PatchMaker(_Maker):
         shards: Shards,
         split: str,
         sampler: Sampler,
-        starts: np.ndarray,
+        starts: Array,
         frames: int | None,
         patches: Patches,
     ) -> None:
@@ -155,7 +154,7 @@ class PatchMaker(_Maker):
             "origin": origin.astype(np.int32),
         }
 
-    def _fine(self, indices: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
+    def _fine(self, indices: Array, windows: list[tuple[slice, slice]]) -> Array:
         """Patches (n, patch, patch, C) of the padded fine grid, NaN where it is padding."""
         top, _, left, _ = self._shards.geometry.pad
         channels = len(self._shards.variables["hr"])
@@ -174,7 +173,7 @@ class PatchMaker(_Maker):
         return out
 
 
-def patch_corners(shards: Shards, patches: Patches) -> np.ndarray:
+def patch_corners(shards: Shards, patches: Patches) -> Array:
     """First coarse row and column (m, 2) of every patch that may be drawn.
 
     InputError for a patch that is no multiple of the scale or exceeds the grid, or where none
@@ -194,7 +193,7 @@ def patch_corners(shards: Shards, patches: Patches) -> np.ndarray:
     return _on_land(corners.reshape(2, -1).T + first, patches, shards)
 
 
-def _on_land(corners: np.ndarray, patches: Patches, shards: Shards) -> np.ndarray:
+def _on_land(corners: Array, patches: Patches, shards: Shards) -> Array:
     """The corners (m, 2) whose patches hold enough land; InputError where none does."""
     if not patches.min_land:
         return corners
@@ -229,10 +228,10 @@ def check_patch(patch: int, geometry: Geometry) -> None:
 def _coarse(
     shards: Shards,
     split: str,
-    indices: np.ndarray,
+    indices: Array,
     shape: tuple[int, int],
     windows: list[tuple[slice, slice]] | None,
-) -> np.ndarray:
+) -> Array:
     """Low resolution and predictors side by side, (B, h, w, C_lr + P)."""
     counts = [len(shards.variables[role]) for role in ("lr", "predictors")]
     out = np.empty((len(indices), *shape, sum(counts)), np.float32)
@@ -242,7 +241,7 @@ def _coarse(
     return out
 
 
-def _window(corner: np.ndarray, size: int) -> tuple[slice, slice]:
+def _window(corner: Array, size: int) -> tuple[slice, slice]:
     row, column = (int(value) for value in corner)
     return slice(row, row + size), slice(column, column + size)
 

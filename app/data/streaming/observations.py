@@ -11,6 +11,7 @@ import numpy as np
 from absl import logging
 from scipy.spatial import cKDTree
 
+from app.arrays import Array
 from app.data.description import Variable
 from app.data.reading.containers import engine_of
 from app.data.times import Stamps
@@ -35,11 +36,11 @@ class Observations:
     """
 
     stamps: Stamps
-    cells: np.ndarray
-    values: np.ndarray
+    cells: Array
+    values: Array
     shape: tuple[int, int]
 
-    def fields(self, seconds: np.ndarray) -> np.ndarray:
+    def fields(self, seconds: Array) -> Array:
         """(n, y, x, C) float32 at given times; the mean of a cell's stations, NaN where none is.
 
         Only exact times count.
@@ -124,7 +125,7 @@ def _coordinate(dataset: xr.Dataset, names: tuple[str, ...], where: str) -> xr.D
     )
 
 
-def _values(field: xr.DataArray, variable: Variable, station: str, where: str) -> np.ndarray:
+def _values(field: xr.DataArray, variable: Variable, station: str, where: str) -> Array:
     """(time, station) in the predictand's units."""
     if set(field.dims) != {"time", station}:
         raise InputError(
@@ -144,7 +145,7 @@ def _values(field: xr.DataArray, variable: Variable, station: str, where: str) -
     return np.asarray(change(values))
 
 
-def nearest_cells(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_cells(grid: Grid, lat: Array, lon: Array) -> tuple[Array, Array]:
     """Flat index (N,) of the nearest cell, and whether the point lies on the grid at all."""
     points = unit_vectors(*grid.mesh())
     steps = [np.linalg.norm(np.diff(points, axis=axis), axis=-1) for axis in (0, 1)]

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from app.arrays import Array
+
 # Separate the random streams drawn from one seed.
 PERMUTATION_STREAM = 0
 PATCH_STREAM = 1
@@ -56,12 +58,12 @@ class Sampler:
         return -(-(self.n - self.start) // self.global_batch)
 
     @cached_property
-    def _order(self) -> np.ndarray:
+    def _order(self) -> Array:
         if not self.shuffle:
             return np.arange(self.n)
         return self._generator(PERMUTATION_STREAM, 0).permutation(self.n)
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, step: int) -> tuple[Array, Array]:
         """Sample numbers (B,) int64 and weights (B,) float32 of this rank."""
         start = self._position(step)
         mine = self._order[start : start + self.global_batch][self.rank :: self.size]
@@ -71,7 +73,7 @@ class Sampler:
         weights[: len(mine)] = 1.0
         return indices, weights
 
-    def offsets(self, step: int, choices: tuple[int, int]) -> np.ndarray:
+    def offsets(self, step: int, choices: tuple[int, int]) -> Array:
         """(B, 2) random row and column below `choices`.
 
         Drawn for the whole global batch, so that sample and patch belong together however many
@@ -82,7 +84,7 @@ class Sampler:
         )
         return drawn[self.rank :: self.size]
 
-    def uniforms(self, step: int, count: int) -> np.ndarray:
+    def uniforms(self, step: int, count: int) -> Array:
         """(B, count) random numbers in [0, 1), drawn as `offsets` are."""
         generator = self._generator(UNIFORM_STREAM, self._position(step))
         return generator.random((self.global_batch, count))[self.rank :: self.size]

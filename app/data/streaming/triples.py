@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from absl import logging
 
+from app.arrays import Array
 from app.data.shards import Shards
 from app.data.sky import sky
 from app.data.streaming.batches import Batch, BatchIterator
@@ -85,7 +86,7 @@ class TripleSamples:
 
         return BatchIterator(make, range(sampler.steps), prefetch=2)
 
-    def _triples(self, reader: _Reader, rows: np.ndarray, drawn: np.ndarray | None) -> Batch:
+    def _triples(self, reader: _Reader, rows: Array, drawn: Array | None) -> Batch:
         """The middle frames and those around them, at distances that `drawn` in [0, 1) chooses."""
         chosen = np.zeros(len(rows), np.int64)
         if drawn is not None:
@@ -108,9 +109,7 @@ class TripleSamples:
             "sky": self._sky(reader, rows, np.append(around, 0 * around[:, :1], axis=1)),
         }
 
-    def _windows(
-        self, reader: _Reader, rows: np.ndarray, share: np.ndarray, side: np.ndarray
-    ) -> Batch:
+    def _windows(self, reader: _Reader, rows: Array, share: Array, side: Array) -> Batch:
         """What coherence around the middle frames needs; half of all shares are ½."""
         share = np.where(share < HALF, HALF, 2 * share - 1)
         offsets = np.arange(-REACH, REACH + 1)
@@ -127,14 +126,14 @@ class TripleSamples:
             "reverse": (side < HALF).astype(np.float32),
         }
 
-    def _instants(self, reader: _Reader, rows: np.ndarray, offset: np.ndarray) -> Stamps:
+    def _instants(self, reader: _Reader, rows: Array, offset: Array) -> Stamps:
         """Times (B,) so many steps after the frames; of sums, after their middle."""
         shift = (offset - HALF if self._options.summed else offset) * self._options.step
         stamps = reader.stamps
         seconds = stamps.seconds[rows] + np.round(shift).astype(np.int64)
         return Stamps(seconds, stamps.calendar)
 
-    def _sky(self, reader: _Reader, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    def _sky(self, reader: _Reader, rows: Array, offsets: Array) -> Array:
         """The sun's place (B, k, 2) at offsets (B, k) in steps from the frames."""
         instants = self._instants(reader, np.repeat(rows, offsets.shape[1]), offsets.ravel())
         return sky(instants).reshape(*offsets.shape, 2)
@@ -146,7 +145,7 @@ class TripleSamples:
         for start in range(0, len(middles), TRIPLES):
             yield self._triples(reader, middles[start : start + TRIPLES], None)
 
-    def _chosen(self, middles: np.ndarray) -> np.ndarray:
+    def _chosen(self, middles: Array) -> Array:
         """The triples to train on: those of rapid change, as many at random, or all."""
         options = self._options
         if options.subset == "all":
@@ -160,7 +159,7 @@ class TripleSamples:
         return middles[kept]
 
 
-def composite_index(shards: Shards, middles: np.ndarray) -> np.ndarray:
+def composite_index(shards: Shards, middles: Array) -> Array:
     """How rapidly the fields change around each middle frame of training, (n,).
 
     CI(t) = mean over variables k of z(mean over cells |x_k(t + τ) - x_k(t - τ)|), z being the
@@ -171,10 +170,13 @@ def composite_index(shards: Shards, middles: np.ndarray) -> np.ndarray:
     ]
     change = np.concatenate(changes, axis=1)
     spread = change.std(axis=0)
-    return ((change - change.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+    result: Array = ((change - change.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(
+        axis=1
+    )
+    return result
 
 
-def _changes(shards: Shards, role: str, middles: np.ndarray) -> np.ndarray:
+def _changes(shards: Shards, role: str, middles: Array) -> Array:
     """Mean absolute change (n, C) from the frame before to the one after."""
     found = []
     for start in range(0, len(middles), BLOCK):
@@ -186,14 +188,14 @@ def _changes(shards: Shards, role: str, middles: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _spans(longest: int) -> np.ndarray:
+def _spans(longest: int) -> Array:
     """Distances (before, after) of a triple's outer frames, in steps; the shortest first."""
     steps = range(1, longest)
     pairs = [(a, b) for a in steps for b in steps if a + b <= longest]
     return np.array(sorted(pairs, key=sum))
 
 
-def middle_frames(shards: Shards, split: str, step: int) -> np.ndarray:
+def middle_frames(shards: Shards, split: str, step: int) -> Array:
     """Rows with a neighbour `step` seconds away on both sides; InputError where there is none."""
     near = np.diff(shards.stamps(split).seconds) == step
     rows = np.flatnonzero(near[:-1] & near[1:]) + 1
@@ -214,19 +216,19 @@ class _Reader:
         breaks = np.diff(self.stamps.seconds) != step
         self._piece = np.concatenate([[0], np.cumsum(breaks)])
 
-    def row(self, rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    def row(self, rows: Array, offset: Array) -> Array:
         """Row of the frame `offset` steps away; NONE beyond the piece."""
         there = rows + offset
         clipped = np.clip(there, 0, len(self._piece) - 1)
         same = (there == clipped) & (self._piece[clipped] == self._piece[rows])
         return np.where(same, there, NONE)
 
-    def frames(self, rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    def frames(self, rows: Array, offset: Array) -> Array:
         """Frames (B, k, y, x, C + G) at offsets (B, k) from rows (B, 1); NaN for none."""
         return read_frames(self._shards, self._split, self.row(rows, offset))
 
 
-def read_frames(shards: Shards, split: str, rows: np.ndarray) -> np.ndarray:
+def read_frames(shards: Shards, split: str, rows: Array) -> Array:
     """Outputs and guidance of known frames (B, k) → (B, k, y, x, C + G); NaN for `NONE`."""
     roles = [role for role in ("hr", "predictors") if shards.variables[role]]
     flat = rows.ravel()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
 from app.data.shards import Shards
 from app.errors import InputError
 
 
-def window_starts(segments: np.ndarray, frames: int, stride: int = 1) -> np.ndarray:
+def window_starts(segments: Array, frames: int, stride: int = 1) -> Array:
     """First rows (m,) of windows of `frames` rows within one segment each, in order.
 
     `segments` (n,) numbers the gapless piece of every row. Windows begin every `stride` rows of a
@@ -24,13 +25,13 @@ def window_starts(segments: np.ndarray, frames: int, stride: int = 1) -> np.ndar
     return np.concatenate([np.zeros(0, np.int64), *starts])
 
 
-def segment_bounds(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def segment_bounds(segments: Array) -> tuple[Array, Array]:
     """First row of each segment, and the row after its last."""
     breaks = np.flatnonzero(np.diff(segments)) + 1
     return np.concatenate([[0], breaks]), np.concatenate([breaks, [len(segments)]])
 
 
-def samples(shards: Shards, split: str, frames: int | None, stride: int = 1) -> np.ndarray:
+def samples(shards: Shards, split: str, frames: int | None, stride: int = 1) -> Array:
     """First rows of all samples of a split: every row or, of several frames, every window.
 
     InputError where no gapless stretch of the split is as long as a window.

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from app.arrays import Json, Tensor
 from app.losses.adversarial import called_false, called_true
 from app.losses.masked import split_missing
 from app.models.discriminator import build_discriminator
@@ -52,7 +53,7 @@ class CGANTrainer(NetworkTrainer):
             Learner(self.discriminator, self.discriminator, opponent, "disc_loss", "disc_"),
         )
 
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         truth, predicted, weights = self._predicted(batch, training=True)
         pixel = self._pixel_loss(batch, truth, predicted)
         true_logits, false_logits = self._logits(batch, truth, predicted)
@@ -65,7 +66,7 @@ class CGANTrainer(NetworkTrainer):
         sums = {name: tf.reduce_sum(weights * loss) for name, loss in losses.items()}
         return sums, tf.reduce_sum(weights)
 
-    def _logits(self, batch: Batch, truth: Any, predicted: Any) -> tuple[Any, Any]:
+    def _logits(self, batch: Batch, truth: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits `(B,)` of the true and of the predicted fields."""
         condition = self.model.condition(batch)
         true, known = split_missing(truth)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import keras
 
+from app.arrays import Json
 from app.errors import InputError
 from app.integrity.archives import archive_damage
 from app.methods.deepsd.folders import stage_path
@@ -59,7 +59,7 @@ def recorded(folder: RunFolder) -> list[str] | None:
     return (read_json(_record(folder)) or {}).get("stages")
 
 
-def refuse_missing(folders: list[RunFolder], flags: dict[str, Any]) -> None:
+def refuse_missing(folders: list[RunFolder], flags: Json) -> None:
     """Refuse to join where a stage is missing or was trained with other flags."""
     missing = [each.model for each in folders if not each.model.is_file()]
     if missing:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from app.arrays import Json, Tensor
 from app.distributed import Communicator
 from app.losses.dense import DenseWeights
 from app.losses.masked import valid_fraction
@@ -63,20 +64,20 @@ class StageTrainer(NetworkTrainer):
         optimizer = build_optimizer(self.config, steps_per_epoch, size, factors=self._rates)
         return (Learner(self.stage, self.stage, optimizer),)
 
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         truth, predicted, weights = self._predicted(batch, training=True)
         loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
         return {"loss": loss}, tf.reduce_sum(weights)
 
-    def _targets(self, batch: Batch) -> Any:
+    def _targets(self, batch: Batch) -> Tensor:
         return self._means(batch, self._wanted, self._scale)
 
-    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         truth = self.model.encode_targets(self._targets(batch))
         predicted = self.stage(self._inputs(batch, training), training=training)
         return truth, predicted, batch["weight"] * valid_fraction(truth)
 
-    def _inputs(self, batch: Batch, training: bool) -> dict[str, Any]:
+    def _inputs(self, batch: Batch, training: bool) -> Json:
         whole = self.model.encode_inputs(
             batch["coarse"], batch.get("static"), batch.get("time"), noisy=training
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from app.arrays import Json, Tensor
 from app.losses.masked import masked_mean, split_missing, valid_fraction
 from app.methods.diffusion.cross_fitting import CrossFitted
 from app.models.diffusion.model import DiffusionModel
@@ -58,14 +59,14 @@ class DiffusionTrainer(NetworkTrainer):
         drawn = {name: values.astype(np.float32) for name, values in levels.items()}
         return {**batch, **drawn, "noise": noise}
 
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         loss, weight = self._denoising(batch, training=True)
         return {"loss": loss}, weight
 
-    def _validation_sums(self, batch: Batch) -> tuple[Any, Any]:
+    def _validation_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._denoising(batch, training=False)
 
-    def _denoising(self, batch: Batch, training: bool) -> tuple[Any, Any]:
+    def _denoising(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
         """Sums over the samples of weight × loss, and of the weights."""
         told = self.model.told(batch, noisy=training)
         truth = self.model.targets(batch, told)
@@ -80,5 +81,5 @@ class DiffusionTrainer(NetworkTrainer):
         return tf.reduce_sum(weights * loss), tf.reduce_sum(weights)
 
 
-def _wide(values: Any) -> Any:
+def _wide(values: Tensor) -> Tensor:
     return values[:, None, None, None]

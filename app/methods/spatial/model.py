@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
 from absl import logging
 from numpy.typing import NDArray
 
+from app.arrays import Json, Tensor
 from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
 from app.data.description import DataDescription
@@ -111,7 +111,7 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
     )
 
 
-def _sources(data: DataDescription | None, shards: Shards) -> list[dict[str, Any]]:
+def _sources(data: DataDescription | None, shards: Shards) -> list[Json]:
     """How the coarse inputs are read from files."""
     if data is None or data.predictand is None:
         return []
@@ -147,7 +147,7 @@ def _padded(values: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
 
 
-def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
+def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Tensor | None:
     """What the network corrects, fitted on the first rank; None where it corrects nothing."""
     kind, scale = experiment.model.first_guess, experiment.sampling.scale
     variables = shards.variables
@@ -179,7 +179,7 @@ def fitted_guess(experiment: Experiment, shards: Shards, fields: Fields) -> Line
     )
 
 
-def _sight(experiment: Experiment) -> dict[str, Any]:
+def _sight(experiment: Experiment) -> Json:
     """What a linear first guess sees."""
     radius = experiment.model.first_guess_radius
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from app.arrays import Json
 from app.training.base import NetworkTrainer
 from app.training.trainer import Batch
 
@@ -13,7 +14,7 @@ from app.training.trainer import Batch
 class SupervisedTrainer(NetworkTrainer):
     """Trains a physical model's network on the loss of --loss."""
 
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         truth, predicted, weights = self._predicted(batch, training=True)
         loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
         return {"loss": loss}, tf.reduce_sum(weights)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from absl import logging
 
+from app.arrays import Json
 from app.data.description import TimeSteps
 from app.data.shards import Shards
 from app.data.shards.time_plan import all_summed
@@ -113,7 +112,7 @@ def _arrays(shards: Shards) -> TemporalArrays:
     )
 
 
-def _sources(experiment: Experiment, shards: Shards) -> list[dict[str, Any]]:
+def _sources(experiment: Experiment, shards: Shards) -> list[Json]:
     """How known frames are read from files."""
     data = experiment.data
     if data is None or data.predictand is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from app.arrays import Json, Tensor
 from app.data.streaming.triples import REACH
 from app.losses import valid_fraction
 from app.losses.masked import masked_mean, split_missing
@@ -31,11 +32,11 @@ class TemDeepTrainer(NetworkTrainer):
     model: TemporalModel
     losses = ("loss", "triple_loss", "coherence_loss", "smooth_loss")
 
-    def _predicted(self, batch: Batch, training: bool) -> tuple[Any, Any, Any]:
+    def _predicted(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         truth, answer, weights = self._answered(batch, training)
         return truth, answer["field"], weights
 
-    def _answered(self, batch: Batch, training: bool) -> tuple[Any, dict[str, Any], Any]:
+    def _answered(self, batch: Batch, training: bool) -> tuple[Any, Json, Any]:
         """Encoded truth, the network's answer, and the samples' weights `(B,)`."""
         truth = self.model.output_codec.encode(batch["target"])
         answer = self.model.encoded(batch, training=training)
@@ -45,7 +46,7 @@ class TemDeepTrainer(NetworkTrainer):
         truth = tf.where(lost, np.float32(np.nan), truth)
         return truth, answer, batch["weight"] * valid_fraction(truth)
 
-    def _loss_sums(self, batch: Batch) -> tuple[dict[str, Any], Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
         truth, answer, weights = self._answered(batch, training=True)
         triple = self.loss(truth, answer["field"])
         smooth = self.config.flow_tv_weight * total_variation(answer["smooth"])
@@ -58,7 +59,7 @@ class TemDeepTrainer(NetworkTrainer):
         sums = {name: tf.reduce_sum(weights * term) for name, term in terms.items()}
         return {"loss": sum(sums.values()), **sums}, tf.reduce_sum(weights)
 
-    def _coherence(self, batch: Batch) -> tuple[Any, Any, Any]:
+    def _coherence(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Loss of the middle frame made of fields between, its jump in time, their roughness.
 
         Fields at the same share of each interval around the middle frame are made first; of the
@@ -88,7 +89,7 @@ class TemDeepTrainer(NetworkTrainer):
         masked = tf.where(valid > 0, truth, np.float32(np.nan))
         return self.loss(masked, remade["field"]), masked_mean(tf.abs(jump), valid), rough
 
-    def _between(self, window: Any, batch: Batch) -> tuple[Any, Any]:
+    def _between(self, window: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Encoded fields `(B, 4, H, W, C + G)` in the intervals around the middle frame.
 
         Guidance is interpolated linearly. Fields whose interval is not known are NaN, and so are
@@ -119,8 +120,8 @@ class TemDeepTrainer(NetworkTrainer):
         return stacked, tf.reduce_mean(rough, axis=0)
 
     def _intervals(
-        self, frames: Any, theta: Any, time: Any, sky: Any, reverse: Any
-    ) -> dict[str, Any]:
+        self, frames: Tensor, theta: Tensor, time: Tensor, sky: Tensor, reverse: Tensor
+    ) -> Json:
         """The answers to encoded frames one step apart, reversed where `reverse` is above 0."""
         turned = tf.where(reverse[:, None, None, None, None] > 0, frames[:, ::-1], frames)
         backwards = tf.concat([sky[:, 3::-1], sky[:, 4:]], axis=1)
@@ -133,7 +134,7 @@ class TemDeepTrainer(NetworkTrainer):
         return self.model.between(turned, told, training=True)
 
 
-def total_variation(fields: Any) -> Any:
+def total_variation(fields: Tensor) -> Tensor:
     """Mean absolute difference of neighbouring cells, `(B, H, W, k)` to `(B,)`."""
     down = tf.abs(fields[:, 1:] - fields[:, :-1])
     across = tf.abs(fields[:, :, 1:] - fields[:, :, :-1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from app.arrays import Array
 from app.metrics.drawing.style import MODEL_COLOUR, open_frame
 from app.metrics.table import MODEL
 
@@ -46,7 +47,7 @@ def rates_figure(result: Result) -> Figure:
     return figure
 
 
-def hours_figure(subject: Subject, errors: np.ndarray) -> Figure:
+def hours_figure(subject: Subject, errors: Array) -> Figure:
     """Mean absolute error (24, k) by hour of the day."""
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -62,7 +63,7 @@ def hours_figure(subject: Subject, errors: np.ndarray) -> Figure:
     return figure
 
 
-def spectrum_figure(subject: Subject, periods: np.ndarray, power: np.ndarray) -> Figure:
+def spectrum_figure(subject: Subject, periods: Array, power: Array) -> Figure:
     """Variance (k + 1, p) by period in hours, of the truth and the candidates."""
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app.arrays import Array
 from app.metrics.drawing.maps import (
     colour_bar,
     diverging,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from app.metrics.metric import Result
 
 
-def rmse_maps(fields: np.ndarray, result: Result) -> Figure:
+def rmse_maps(fields: Array, result: Result) -> Figure:
     """RMSE over time (k, y, x) of the prediction and the linear regression; which is better."""
     grid, unit = result.subject.grid, result.subject.unit
     rmse = dict(zip(result.subject.candidates, fields, strict=True))
@@ -48,7 +49,7 @@ def rmse_maps(fields: np.ndarray, result: Result) -> Figure:
     return figure
 
 
-def score_chart(sample_rmse: np.ndarray, result: Result) -> Figure:
+def score_chart(sample_rmse: Array, result: Result) -> Figure:
     """RMSE of every candidate with its 95 % interval, and that of the samples (k, n)."""
     figure = Figure(
         figsize=(8.2, 0.42 * len(result.subject.candidates) + 1.5), layout="constrained"
@@ -70,7 +71,7 @@ def score_chart(sample_rmse: np.ndarray, result: Result) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, result: Result, positions: np.ndarray, colours: list[str]) -> None:
+def _bars(axes: Axes, result: Result, positions: Array, colours: list[str]) -> None:
     for position, name, paint in zip(positions, result.subject.candidates, colours, strict=True):
         rmse, low, high = (result.value(row, name) for row in ("rmse", "rmse_low", "rmse_high"))
         axes.barh(position, rmse, color=paint, height=0.62)
@@ -89,9 +90,7 @@ def _bars(axes: Axes, result: Result, positions: np.ndarray, colours: list[str])
     axes.margins(x=0.14)
 
 
-def _violins(
-    axes: Axes, sample_rmse: np.ndarray, positions: np.ndarray, colours: list[str]
-) -> None:
+def _violins(axes: Axes, sample_rmse: Array, positions: Array, colours: list[str]) -> None:
     """Densities of the per-sample RMSE; a line where all samples are alike."""
     for position, series, paint in zip(positions, sample_rmse, colours, strict=True):
         values = series[np.isfinite(series)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,6 +13,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from app.arrays import Array, Json
 from app.grids import Grid
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
@@ -42,18 +42,18 @@ class Scale:
         return colormaps[self.colours].with_extremes(bad=MISSING_GREY)
 
 
-def _finite(fields: Iterable[np.ndarray]) -> np.ndarray:
+def _finite(fields: Iterable[Array]) -> Array:
     values = np.concatenate([np.ravel(field) for field in fields])
     values = values[np.isfinite(values)]
     return values if values.size else np.zeros(1)
 
 
-def _extend(values: np.ndarray, low: float, high: float) -> str:
+def _extend(values: Array, low: float, high: float) -> str:
     below, above = bool(values.min() < low), bool(values.max() > high)
     return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
 
 
-def sequential(fields: Iterable[np.ndarray]) -> Scale:
+def sequential(fields: Iterable[Array]) -> Scale:
     """Scale of values: the bulk of all fields together."""
     values = _finite(fields)
     low, high = (float(end) for end in np.percentile(values, ROBUST))
@@ -61,7 +61,7 @@ def sequential(fields: Iterable[np.ndarray]) -> Scale:
     return Scale(low, high, SEQUENTIAL, _extend(values, low, high))
 
 
-def diverging(fields: Iterable[np.ndarray]) -> Scale:
+def diverging(fields: Iterable[Array]) -> Scale:
     """Scale of errors: symmetric, so that no error is white."""
     values = _finite(fields)
     bound = float(np.percentile(np.abs(values), ROBUST[1])) or 1.0
@@ -76,10 +76,10 @@ def _degrees(positive: str, negative: str) -> FuncFormatter:
     return FuncFormatter(text)
 
 
-def draw_field(axes: Axes, field: np.ndarray, grid: Grid, scale: Scale, title: str) -> None:
+def draw_field(axes: Axes, field: Array, grid: Grid, scale: Scale, title: str) -> None:
     """One map panel in longitude and latitude, a degree of each as long as it is on the ground."""
-    masked = np.ma.masked_invalid(field)
-    style: dict[str, Any] = {"cmap": scale.colormap, "norm": scale.norm, "rasterized": True}
+    masked = np.ma.masked_invalid(field)  # type: ignore[no-untyped-call]
+    style: Json = {"cmap": scale.colormap, "norm": scale.norm, "rasterized": True}
     if grid.rectilinear:
         lat, lon = grid.edges
         axes.pcolormesh(lon, lat, masked, **style)
@@ -114,12 +114,12 @@ def frame(axes: Axes, grid: Grid) -> None:
         axes.set_ylim(*_widened(grid.lat, half))
 
 
-def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
+def _widened(values: Array, share: float) -> tuple[float, float]:
     margin = share * float(np.ptp(values))
     return float(values.min()) - margin, float(values.max()) + margin
 
 
-def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, Array]:
     """A figure whose panels have the shape of the domain; axes (rows, columns)."""
     lat, lon = grid.edges if grid.rectilinear else (grid.lat, grid.lon)
     width = float(lon.max() - lon.min())
@@ -138,6 +138,6 @@ def colour_bar(figure: Figure, axes: Iterable[Axes], scale: Scale, label: str) -
     bar.ax.tick_params(labelsize=7)
 
 
-def pick(fields: Mapping[str, np.ndarray], *names: str) -> list[np.ndarray]:
+def pick(fields: Mapping[str, Array], *names: str) -> list[Array]:
     """Those of the named fields that there are."""
     return [fields[name] for name in names if name in fields]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from app.arrays import Array
 from app.metrics.drawing.style import MODEL_COLOUR, open_frame
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 HISTOGRAM_TOP = 1.15  # of the tallest bar
 
 
-def rank_chart(shares: np.ndarray, result: Result) -> Figure:
+def rank_chart(shares: Array, result: Result) -> Figure:
     """How often the truth takes each rank among the members, against a flat histogram."""
     members = len(shares) - 1
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from app.arrays import Array
 from app.metrics.drawing.style import MODEL_COLOUR, open_frame
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reliability_chart(
-    share: np.ndarray, told: np.ndarray, found: np.ndarray, wet: float, result: Result
+    share: Array, told: Array, found: Array, wet: float, result: Result
 ) -> Figure:
     """How often it is wet where the members say so, and how often they say what.
 

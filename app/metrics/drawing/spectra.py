@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from app.arrays import Array, Json
 from app.metrics.drawing.style import colour, open_frame, title
 from app.metrics.table import MODEL
 
@@ -23,10 +24,10 @@ RATIO_RANGE = (-30.0, 10.0)  # dB: beyond it a scale is gone, or nonsense
 
 
 def spectra_chart(
-    wavelengths: np.ndarray,
-    truth: np.ndarray,
-    candidates: np.ndarray,
-    ratios: np.ndarray,
+    wavelengths: Array,
+    truth: Array,
+    candidates: Array,
+    ratios: Array,
     shortest: slice,
     result: Result,
 ) -> Figure:
@@ -60,9 +61,9 @@ def spectra_chart(
     return figure
 
 
-def _line_styles(candidates: Sequence[str]) -> dict[str, dict]:
+def _line_styles(candidates: Sequence[str]) -> dict[str, Json]:
     """The prediction in front and thick, the linear regression whole, the others dashed."""
-    styles: dict[str, dict] = {
+    styles: dict[str, Json] = {
         MODEL: {"color": colour(MODEL), "lw": 2.0, "zorder": 4},
         "linear": {"color": colour("linear"), "lw": 1.5, "zorder": 3},
     }
@@ -72,7 +73,7 @@ def _line_styles(candidates: Sequence[str]) -> dict[str, dict]:
     return styles
 
 
-def _wavelength_axis(axes: Axes, wavelengths: np.ndarray) -> None:
+def _wavelength_axis(axes: Axes, wavelengths: Array) -> None:
     """Long waves to the left, ticks at round lengths."""
     axes.set_xscale("log")
     axes.set_xlim(wavelengths[0] * 1.05, wavelengths[-1] / 1.05)
@@ -82,7 +83,7 @@ def _wavelength_axis(axes: Axes, wavelengths: np.ndarray) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _ratio_panel(axes: Axes, wavelengths: np.ndarray, ratios: np.ndarray, shortest: slice) -> None:
+def _ratio_panel(axes: Axes, wavelengths: Array, ratios: Array, shortest: slice) -> None:
     """The zero line, and the third of the bands that power_ratio_high speaks of."""
     finite = ratios[np.isfinite(ratios)]
     low, high = RATIO_RANGE

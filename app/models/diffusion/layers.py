@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.common import Shape, build_chain, register, run_chain
 from app.models.layers.convolutions import ZERO, convolution
 
@@ -44,7 +45,7 @@ class GroupNorm(keras.layers.Layer):
         self.gamma = self.add_weight(shape=(channels,), initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=(channels,), initializer="zeros", name="beta")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = ops.cast(inputs, "float32")
         channels = x.shape[-1]
         mean = ops.mean(x, axis=(1, 2))
@@ -81,7 +82,7 @@ class NoiseEmbedding(keras.layers.Layer):
         self.width = width
         self.kind = kind
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "width": self.width, "kind": self.kind}
 
     def build(self, input_shape: Shape) -> None:
@@ -93,7 +94,7 @@ class NoiseEmbedding(keras.layers.Layer):
                 name="frequencies",
             )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         level = ops.cast(inputs, "float32")[:, None]
         if self.kind == "fourier":
             angles = 2 * math.pi * level * self.frequencies[None]
@@ -122,7 +123,7 @@ class TimedBlock(keras.layers.Layer):
         self.dropout_rate = dropout_rate
         self.padding = padding
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         names = ("filters", "dropout_rate", "padding")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -149,7 +150,7 @@ class TimedBlock(keras.layers.Layer):
         build_chain(self.second, inner)
         build_chain(self.shortcut, field)
 
-    def call(self, inputs: list[Any]) -> Any:
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, embedding = inputs
         y = run_chain(self.first, x) + self.shift(embedding)[:, None, None]
         return run_chain(self.second, y) + run_chain(self.shortcut, x)
@@ -178,7 +179,7 @@ class SelfAttention(keras.layers.Layer):
         for layer in (self.norm, self.question, self.key, self.content, self.out):
             layer.build(input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         _, height, width, channels = ops.shape(inputs)
         cells = (-1, height * width, channels)
         x = self.norm(inputs)
@@ -205,10 +206,10 @@ class PadToMultiple(keras.layers.Layer):
         super().__init__(**kwargs)
         self.multiple = multiple
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "multiple": self.multiple}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs
         for axis in (1, 2):
             size = ops.shape(x)[axis]
@@ -218,7 +219,7 @@ class PadToMultiple(keras.layers.Layer):
             x = ops.take(x, cells, axis=axis)
         return x
 
-    def _padded(self, size: Any) -> Any:
+    def _padded(self, size: Tensor) -> Tensor:
         return -(-size // self.multiple) * self.multiple
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -230,7 +231,7 @@ class PadToMultiple(keras.layers.Layer):
 class CropLike(keras.layers.Layer):
     """Cut the first field to the second one's size: what `PadToMultiple` added falls away."""
 
-    def call(self, inputs: list[Any]) -> Any:
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, like = inputs
         height, width = ops.shape(like)[1:3]
         return x[:, :height, :width]

@@ -11,6 +11,7 @@ import numpy as np
 from absl import logging
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.diffusion.noise import MemberNoise, keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
@@ -58,9 +59,9 @@ class Told:
     A target z becomes the encoded field base + size · z.
     """
 
-    inputs: dict[str, Any]
-    base: Any
-    size: Any
+    inputs: Json
+    base: Tensor
+    size: Tensor
 
 
 @register
@@ -101,12 +102,12 @@ class DiffusionModel(PhysicalModel):
         self.target_range = self._constant("target_range", unbounded)
         network.jit_compile = False  # as for the model around it
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"settings": asdict(self.settings), "target_shape": list(self.target_shape)}
         return {**super().get_config(), **own}
 
     @classmethod
-    def _own_arguments(cls, config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
+    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
         return {
             **super()._own_arguments(config, custom_objects),
             "settings": DiffusionSettings.from_dict(config["settings"]),
@@ -117,9 +118,7 @@ class DiffusionModel(PhysicalModel):
     def tied_to_grid(self) -> bool:
         return super().tied_to_grid or len(self.target_shape) > 1
 
-    def fit_target(
-        self, offset: np.ndarray, scale: np.ndarray, bounds: np.ndarray | None = None
-    ) -> None:
+    def fit_target(self, offset: Array, scale: Array, bounds: Array | None = None) -> None:
         """Set what makes the targets' mean 0 and their variance 1, and their range (2, C) then."""
         self.target_offset.assign(offset)
         self.target_scale.assign(scale)
@@ -139,7 +138,7 @@ class DiffusionModel(PhysicalModel):
         model.fit_target(*(ops.convert_to_numpy(variable) for variable in fitted))
         return model
 
-    def frame(self, batch: Batch) -> tuple[Any, Any, Any]:
+    def frame(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """First guess (or None), base and size before `target_offset` and `target_scale`.
 
         The batch may bring its own encoded "guess".
@@ -171,19 +170,19 @@ class DiffusionModel(PhysicalModel):
             inputs["classes"] = time_classes(batch["time"], self.settings.classes)
         return Told(inputs, base + size * self.target_offset, size * self.target_scale)
 
-    def targets(self, batch: Batch, told: Told) -> Any:
+    def targets(self, batch: Batch, told: Told) -> Tensor:
         """z `(B, H, W, C)` of the true fields in "hr"; NaN stays NaN."""
         return (self.encode_targets(batch["hr"]) - told.base) / told.size
 
     def answer(
-        self, inputs: dict[str, Any], x: Any, scale: Any, level: Any, training: bool = False
-    ) -> Any:
+        self, inputs: Json, x: Tensor, scale: Tensor, level: Tensor, training: bool = False
+    ) -> Tensor:
         """The network's F for x = z + σn; scale and level `(B,)` as `Process` gives them."""
         noisy = x * ops.cast(scale, "float32")[:, None, None, None]
         told = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
         return self.network(told, training=training)
 
-    def unconstrained(self, batch: Batch, training: bool = False) -> Any:
+    def unconstrained(self, batch: Batch, training: bool = False) -> Tensor:
         told = self.told(batch)
         shape = ops.shape(told.inputs["condition"])
         count = shape[0]
@@ -196,7 +195,7 @@ class DiffusionModel(PhysicalModel):
         z = ops.clip(float(largest.out[0]) * answer, low, high)
         return told.base + told.size * z
 
-    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> np.ndarray:
+    def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> Array:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
 
         "seconds" `(B,)` in the batch are the time stamps that key the noise; without them the
@@ -225,7 +224,7 @@ class DiffusionModel(PhysicalModel):
             )
         return np.stack(drawn)
 
-    def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Any:
+    def _drawn_guess(self, fields: Batch, seed: int, member: int) -> Tensor:
         """A member's own regression, the same at all times."""
         assert self.first_guess is not None
         normal = keyed_generator(seed, member).standard_normal(self.first_guess.n_fits)
@@ -234,13 +233,13 @@ class DiffusionModel(PhysicalModel):
 
     def _member(
         self,
-        inputs: dict[str, np.ndarray],
+        inputs: dict[str, Array],
         window: Window,
-        seconds: np.ndarray,
+        seconds: Array,
         seed: int,
         member: int,
         how: Drawing,
-    ) -> np.ndarray:
+    ) -> Array:
         """z `(B, H, W, C)` of one member."""
         process, options = self.settings.process, how.sampling or self.settings.sampling
         sigmas = process.grid(options.steps)
@@ -253,16 +252,16 @@ class DiffusionModel(PhysicalModel):
             time_step=self.settings.time_step,
         )
 
-        def fresh() -> np.ndarray:
+        def fresh() -> Array:
             return window.cut(noise())
 
-        def denoise(x: np.ndarray, sigma: float) -> np.ndarray:
+        def denoise(x: Array, sigma: float) -> Array:
             how.check()
             return self._denoise(inputs, x, sigma) * window.mask
 
         return sample(options, denoise, sigmas[0] * fresh(), sigmas, fresh)
 
-    def _denoise(self, inputs: dict[str, np.ndarray], x: np.ndarray, sigma: float) -> np.ndarray:
+    def _denoise(self, inputs: dict[str, Array], x: Array, sigma: float) -> Array:
         """The estimate of z from x = z + σn."""
         levels = np.full(len(x), sigma)
         c = self.settings.process.coefficients(levels)
@@ -272,9 +271,10 @@ class DiffusionModel(PhysicalModel):
         z = c.skip[0] * x + c.out[0] * answer
         if sigma > BOUNDED_ABOVE:
             z = np.clip(z, *ops.convert_to_numpy(self.target_range))
-        return z
+        result: Array = z
+        return result
 
-    def _shown(self, guess: Any, size: Any) -> Any:
+    def _shown(self, guess: Tensor, size: Tensor) -> Tensor:
         """The first guess as the network sees it; with instance norm in the sample's units."""
         if not self.settings.instance_norm:
             return guess
@@ -284,7 +284,7 @@ class DiffusionModel(PhysicalModel):
 class Window:
     """Which part of the domain's noise and mask a batch sees."""
 
-    def __init__(self, windows: list[tuple[slice, slice]] | None, mask: np.ndarray) -> None:
+    def __init__(self, windows: list[tuple[slice, slice]] | None, mask: Array) -> None:
         self.windows = windows
         self.mask = mask if windows is None else np.stack([mask[window] for window in windows])
 
@@ -299,14 +299,14 @@ class Window:
         corners = np.asarray(batch["origin"], int) * scale
         return cls([(slice(r, r + height), slice(c, c + width)) for r, c in corners], mask)
 
-    def cut(self, fields: np.ndarray) -> np.ndarray:
+    def cut(self, fields: Array) -> Array:
         """Windows of whole fields `(B, H, W, C)`."""
         if self.windows is None:
             return fields
         return np.stack([f[window] for f, window in zip(fields, self.windows, strict=True)])
 
 
-def time_classes(time: Any, names: tuple[str, ...]) -> Any:
+def time_classes(time: Tensor, names: tuple[str, ...]) -> Tensor:
     """Classes `(B, len(names))` int32, hours and twelfths of the year, of "time" `(B, 8)`."""
     found = []
     for name in names:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.arrays import Array
+
 FORGOTTEN = 1e-3  # correlation beyond which the past is left out
 POSITIVE = 2**63
 
@@ -14,12 +16,12 @@ def keyed_generator(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
 
 
-def white(shape: tuple[int, ...], *key: int) -> np.ndarray:
+def white(shape: tuple[int, ...], *key: int) -> Array:
     """Standard normal float32 values that only the key decides."""
     return keyed_generator(*key).standard_normal(shape, np.float32)
 
 
-def past_weights(correlation: float) -> np.ndarray:
+def past_weights(correlation: float) -> Array:
     """(K,) weights of the present and past white fields of an AR(1) process of unit variance.
 
     Correlation ρ^k at lag k, the window cut where ρ^K falls below 0.001.
@@ -28,7 +30,8 @@ def past_weights(correlation: float) -> np.ndarray:
         return np.ones(1)
     window = int(np.ceil(np.log(FORGOTTEN) / np.log(correlation)))
     weights = correlation ** np.arange(max(window, 1), dtype=np.float64)
-    return weights / np.sqrt(np.sum(weights**2))
+    result: Array = weights / np.sqrt(np.sum(weights**2))
+    return result
 
 
 class MemberNoise:
@@ -42,7 +45,7 @@ class MemberNoise:
     def __init__(
         self,
         shape: tuple[int, ...],
-        seconds: np.ndarray,
+        seconds: Array,
         seed: int,
         member: int,
         *,
@@ -55,17 +58,17 @@ class MemberNoise:
         self.time_step = time_step
         self.drawn = 0
 
-    def __call__(self) -> np.ndarray:
+    def __call__(self) -> Array:
         number, self.drawn = self.drawn, self.drawn + 1
-        white_fields: dict[int, np.ndarray] = {}  # neighbours in a batch share most of their past
+        white_fields: dict[int, Array] = {}  # neighbours in a batch share most of their past
 
-        def white_at(second: int) -> np.ndarray:
+        def white_at(second: int) -> Array:
             if second not in white_fields:
                 key = (self.seed, second, self.member, number)
                 white_fields[second] = white(self.shape, *key)
             return white_fields[second]
 
-        def at(second: int) -> np.ndarray:
+        def at(second: int) -> Array:
             total = np.zeros(self.shape, np.float64)
             for k, weight in enumerate(self.weights):
                 total += weight * white_at(second - k * self.time_step)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from app.arrays import Array
 from app.options import DiffusionConfig
 
 STEPS = 1000  # T of the discrete schedules
@@ -29,11 +30,11 @@ class Coefficients:
     `weight` multiplies the squared error of F against (z - skip · x) / out.
     """
 
-    skip: np.ndarray
-    out: np.ndarray
-    scale: np.ndarray
-    level: np.ndarray
-    weight: np.ndarray
+    skip: Array
+    out: Array
+    scale: Array
+    level: Array
+    weight: Array
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Process:
         return self.formulation != "edm"
 
     @cached_property
-    def alphas_bar(self) -> np.ndarray:
+    def alphas_bar(self) -> Array:
         """(T,) share of variance that is signal at each of DDPM's levels, falling."""
         if self.schedule == "linear":
             return np.cumprod(1.0 - np.linspace(*LINEAR_BETAS, STEPS))
@@ -75,9 +76,10 @@ class Process:
         return np.cumprod(1.0 - betas)
 
     @cached_property
-    def sigmas(self) -> np.ndarray:
+    def sigmas(self) -> Array:
         """(T,) the same levels as σ, rising."""
-        return np.sqrt((1.0 - self.alphas_bar) / self.alphas_bar)
+        result: Array = np.sqrt((1.0 - self.alphas_bar) / self.alphas_bar)
+        return result
 
     def draw(self, generator: np.random.Generator) -> float:
         """The level σ of one training sample."""
@@ -85,7 +87,7 @@ class Process:
             return float(self.sigmas[generator.integers(STEPS)])
         return float(np.exp(self.log_mean + self.log_std * generator.standard_normal()))
 
-    def grid(self, steps: int) -> np.ndarray:
+    def grid(self, steps: int) -> Array:
         """(steps + 1,) sampling levels, falling to 0.
 
         Those of DDPM are evenly spaced in t; those of EDM in σ^(1/ρ).
@@ -96,7 +98,7 @@ class Process:
         ends = self.sigma_max ** (1 / GRID_EXPONENT), self.sigma_min ** (1 / GRID_EXPONENT)
         return np.append(np.linspace(*ends, steps) ** GRID_EXPONENT, 0.0)
 
-    def coefficients(self, sigma: np.ndarray) -> Coefficients:
+    def coefficients(self, sigma: Array) -> Coefficients:
         """Preconditioning and loss weight at levels σ (B,)."""
         sigma = np.asarray(sigma, np.float64)
         variance = 1.0 + sigma**2
@@ -112,7 +114,7 @@ class Process:
             weight = np.minimum(sigma**-2, self.min_snr) * out**2
         return Coefficients(skip, out, scale, self._told(sigma), weight)
 
-    def _told(self, sigma: np.ndarray) -> np.ndarray:
+    def _told(self, sigma: Array) -> Array:
         """The level as the network is told it: t / T, or log σ / 4."""
         if not self.discrete:
             return LOG_SHARE * np.log(sigma)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.common import register
 from app.models.physical import PhysicalModel
 
@@ -34,15 +35,15 @@ class ModelGuess(keras.layers.Layer):
         """Whether the model's weights belong to grid points."""
         return self.model.tied_to_grid
 
-    def get_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = super().get_config()
+    def get_config(self) -> Json:
+        config: Json = super().get_config()
         return {**config, "model": keras.saving.serialize_keras_object(self.model)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ModelGuess:
+    def from_config(cls, config: Json) -> ModelGuess:
         model = keras.saving.deserialize_keras_object(config.pop("model"))
         return cls(model, **config)
 
-    def call(self, inputs: dict[str, Any]) -> Any:
+    def call(self, inputs: Json) -> Tensor:
         batch = {"coarse": inputs["coarse"], "time": inputs["time"]}
         return ops.stop_gradient(self.model(batch, training=False))

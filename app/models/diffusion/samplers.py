@@ -12,10 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from app.arrays import Array
 from app.options import InferenceConfig
 
-Denoise = Callable[[np.ndarray, float], np.ndarray]
-Noise = Callable[[], np.ndarray]
+Denoise = Callable[[Array, float], Array]
+Noise = Callable[[], Array]
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ class SamplingOptions:
 def sample(
     options: SamplingOptions,
     denoise: Denoise,
-    x: np.ndarray,
-    sigmas: np.ndarray,
+    x: Array,
+    sigmas: Array,
     noise: Noise,
-) -> np.ndarray:
+) -> Array:
     """The field at the last of the levels (n + 1,) from x at the first one."""
     if options.sampler == "heun":
         return heun(denoise, x, sigmas)
@@ -58,9 +59,7 @@ def sample(
     return ddim(denoise, x, sigmas, noise, eta)
 
 
-def ddim(
-    denoise: Denoise, x: np.ndarray, sigmas: np.ndarray, noise: Noise, eta: float = 0.0
-) -> np.ndarray:
+def ddim(denoise: Denoise, x: Array, sigmas: Array, noise: Noise, eta: float = 0.0) -> Array:
     """DDIM; with η = 1 DDPM's ancestral sampling with the variance of the posterior.
 
     A step to σ' keeps sqrt(σ'² - s²) / σ of the distance from the denoised field and adds sn, with
@@ -75,7 +74,7 @@ def ddim(
     return x
 
 
-def heun(denoise: Denoise, x: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+def heun(denoise: Denoise, x: Array, sigmas: Array) -> Array:
     """Heun's second-order steps of dx/dσ = (x - D) / σ; two denoisings each, one into σ = 0.
 
     Reference: Karras et al. 2022, arXiv:2206.00364, algorithm 1.
@@ -90,13 +89,13 @@ def heun(denoise: Denoise, x: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     return x
 
 
-def dpmpp_2m(denoise: Denoise, x: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+def dpmpp_2m(denoise: Denoise, x: Array, sigmas: Array) -> Array:
     """DPM-Solver++(2M): exact in the linear part, D extrapolated in -log σ from the step before.
 
     One denoising a step; the first step and that into σ = 0 are of first order.
     Reference: Lu et al. 2022, arXiv:2211.01095.
     """
-    before: np.ndarray | None = None
+    before: Array | None = None
     step_before = 0.0
     for now, after in pairwise(sigmas):
         z = denoise(x, now)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.first_guess import LinearGuess
 from app.models.layers.common import register
 from app.models.layers.upsampling import depth_to_space
@@ -43,10 +44,10 @@ class UncertainGuess(LinearGuess):
         guess.deviations.assign(scale * (found - found.mean(axis=0)))
         return guess
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "n_fits": self.n_fits}
 
-    def drawn(self, inputs: dict[str, Any], normal: np.ndarray) -> Any:
+    def drawn(self, inputs: Json, normal: Array) -> Tensor:
         """The fields of one draw, made of K standard normal numbers; shapes as for a call."""
         coefficients = self.coefficients + ops.tensordot(
             ops.cast(normal, "float32"), self.deviations, axes=1

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
+from app.arrays import Json, Tensor
 from app.models.build import precision
 from app.models.diffusion.layers import (
     CropLike,
@@ -79,7 +79,7 @@ def build_denoiser(
         return keras.Model(inputs, y, name="denoiser")
 
 
-def _embedding(inputs: dict[str, Any], options: UNetOptions, classes: tuple[str, ...]) -> Any:
+def _embedding(inputs: Json, options: UNetOptions, classes: tuple[str, ...]) -> Tensor:
     """What every block is told of the noise level and the classes of time: `(B, E)`."""
     width = EMBEDDING_FACTOR * options.channels
     waves = NoiseEmbedding(width, options.embedding, name="level_waves")(inputs["level"])
@@ -92,14 +92,14 @@ def _embedding(inputs: dict[str, Any], options: UNetOptions, classes: tuple[str,
     return keras.layers.Activation("silu", name="told_swish")(total)
 
 
-def _hourglass(x: Any, embedding: Any, options: UNetOptions) -> Any:
+def _hourglass(x: Tensor, embedding: Tensor, options: UNetOptions) -> Tensor:
     """Encoder, middle and decoder: `(B, H, W, C)` to `(B, H, W, first width)`."""
     widths, rate = options.widths, options.dropout_rate
     beyond = options.padding
     x = convolution(widths[0], 3, padding=beyond, name="stem")(x)
     skips = [x]
 
-    def block(x: Any, level: int, name: str) -> Any:
+    def block(x: Tensor, level: int, name: str) -> Tensor:
         x = TimedBlock(widths[level], rate, beyond, name=name)([x, embedding])
         return SelfAttention(name=f"{name}_attention")(x) if options.attention[level] else x
 

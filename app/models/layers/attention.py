@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from app.arrays import Tensor
 from app.models.layers.common import Shape, build_chain, register, run_chain
 
 SQUEEZE = 4
@@ -32,7 +31,7 @@ class ChannelAttention(keras.layers.Layer):
         ]
         build_chain(self.gate, (*input_shape[:-3], 1, 1, channels))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs * run_chain(self.gate, ops.mean(inputs, axis=(-3, -2), keepdims=True))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from app.arrays import Json, Tensor
 from app.models.layers.attention import ChannelAttention
 from app.models.layers.common import (
     Shape,
@@ -63,7 +64,7 @@ class Block(keras.layers.Layer):
         self.attention = attention
         self.padding = padding
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), **{name: getattr(self, name) for name in OPTIONS}}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -105,7 +106,7 @@ class ConvBlock(Block):
         super().__init__(filters, **kwargs)
         self.zero_output = zero_output
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "zero_output": self.zero_output}
 
     def build(self, input_shape: Shape) -> None:
@@ -117,7 +118,7 @@ class ConvBlock(Block):
         self.chain = [*chain, *self._gate()]
         build_chain(self.chain, input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return run_chain(self.chain, inputs)
 
 
@@ -140,6 +141,6 @@ class ResidualBlock(Block):
         self.closing = self._act()
         build_chain(self.closing, shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         summed = run_chain(self.chain, inputs) + run_chain(self.shortcut, inputs)
         return run_chain(self.closing, summed)

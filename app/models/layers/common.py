@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
+from app.arrays import Tensor
+
 PACKAGE = "finescale"
 MIN_LAYER_NORM_CHANNELS = 8
 Shape = tuple[int | None, ...]
@@ -28,7 +30,7 @@ class CReLU(keras.layers.Layer):
     arXiv:1603.05201.
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.relu(ops.concatenate([inputs, -inputs], axis=-1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -78,7 +80,7 @@ def build_chain(chain: Sequence[keras.layers.Layer], shape: Shape) -> Shape:
     return shape
 
 
-def run_chain(chain: Iterable[keras.layers.Layer], x: Any) -> Any:
+def run_chain(chain: Iterable[keras.layers.Layer], x: Tensor) -> Tensor:
     """Pass `x` through layers one behind the other."""
     for layer in chain:
         x = layer(x)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from app.arrays import Tensor
 from app.models.layers.blocks import Block
 from app.models.layers.common import Shape, build_chain, register, run_chain
 from app.models.layers.convolutions import depthwise
@@ -29,7 +28,7 @@ class ConvNextBlock(Block):
         build_chain(self.chain, input_shape)
         self.shortcut = self._shortcut(input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return run_chain(self.chain, inputs) + run_chain(self.shortcut, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

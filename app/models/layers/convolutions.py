@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from app.arrays import Tensor
 from app.models.layers.common import Shape, register
 from app.models.layers.resize import edge_pad
 
@@ -47,7 +48,7 @@ class EdgeConv2D(keras.layers.Conv2D):
     Input shape `(B, H, W, C)`, output shape `(B, ⌈H / strides⌉, ⌈W / strides⌉, filters)`.
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return super().call(_repeated(inputs, self.kernel_size[0]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -58,7 +59,7 @@ class EdgeConv2D(keras.layers.Conv2D):
 class EdgeDepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D` likewise, with strides of 1."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return super().call(_repeated(inputs, self.kernel_size[0]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -72,7 +73,7 @@ class EdgeConv2DTranspose(keras.layers.Conv2DTranspose):
     Input shape `(B, h, w, C)`, output shape `(B, h · strides, w · strides, filters)`.
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.strides[0]
         beyond = -(-kernel // (2 * stride))  # cells that reach into the field
         y = super().call(_widened(inputs, beyond, beyond))
@@ -85,12 +86,12 @@ class EdgeConv2DTranspose(keras.layers.Conv2DTranspose):
         return (input_shape[0], *grow, self.filters)
 
 
-def _repeated(x: Any, kernel: int) -> Any:
+def _repeated(x: Tensor, kernel: int) -> Tensor:
     """A field with as much of its edge around it as a kernel reaches."""
     return _widened(x, (kernel - 1) // 2, kernel // 2)
 
 
-def _widened(x: Any, before: int, after: int) -> Any:
+def _widened(x: Tensor, before: int, after: int) -> Tensor:
     return edge_pad(edge_pad(x, 1, before, after), 2, before, after)
 
 

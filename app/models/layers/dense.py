@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from app.arrays import Json, Tensor
 from app.models.layers.blocks import Block
 from app.models.layers.common import (
     Shape,
@@ -36,7 +37,7 @@ class DenseBlock(Block):
         self.chain = [*squeeze, *grow]
         build_chain(self.chain, input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return keras.ops.concatenate([inputs, run_chain(self.chain, inputs)], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -55,7 +56,7 @@ class TransitionBlock(keras.layers.Layer):
         self.filters = filters
         self.activation = activation
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"filters": self.filters, "activation": self.activation}
         return {**super().get_config(), **own}
 
@@ -67,7 +68,7 @@ class TransitionBlock(keras.layers.Layer):
         ]
         build_chain(self.chain, input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return run_chain(self.chain, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

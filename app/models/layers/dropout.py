@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from app.arrays import Tensor
 from app.models.layers.common import register
 
 
@@ -17,7 +18,7 @@ class DrawsAtInference:
 class McDropout(DrawsAtInference, keras.layers.Dropout):
     """Dropout that stays active at inference: each pass is one member (arXiv:1506.02142)."""
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         return super().call(inputs, training=True)
 
 
@@ -25,7 +26,7 @@ class McDropout(DrawsAtInference, keras.layers.Dropout):
 class McGaussianDropout(DrawsAtInference, keras.layers.GaussianDropout):
     """Multiplicative Gaussian noise that stays active at inference."""
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         return super().call(inputs, training=True)
 
 
@@ -33,7 +34,7 @@ class McGaussianDropout(DrawsAtInference, keras.layers.GaussianDropout):
 class McSpatialDropout(DrawsAtInference, keras.layers.SpatialDropout2D):
     """Dropout of whole channels that stays active at inference."""
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         return super().call(inputs, training=True)
 
 

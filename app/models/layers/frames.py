@@ -11,15 +11,16 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.common import Shape, register
 
 
-def fold(x: Any) -> Any:
+def fold(x: Tensor) -> Tensor:
     """`(B, T, …)` to `(B·T, …)`, the frames of a window one after the other."""
     return ops.reshape(x, (-1, *ops.shape(x)[2:]))
 
 
-def unfold(x: Any, frames: int) -> Any:
+def unfold(x: Tensor, frames: int) -> Tensor:
     """`(B·T, …)` to `(B, T, …)`, the inverse of `fold`."""
     return ops.reshape(x, (-1, frames, *ops.shape(x)[1:]))
 
@@ -28,7 +29,7 @@ def unfold(x: Any, frames: int) -> Any:
 class FoldFrames(keras.layers.Layer):
     """`fold` as a layer. Input `(B, T, h, w, C)`, output `(B·T, h, w, C)`."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return fold(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -43,10 +44,10 @@ class UnfoldFrames(keras.layers.Layer):
         super().__init__(**kwargs)
         self.frames = frames
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "frames": self.frames}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return unfold(inputs, self.frames)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.common import Shape, register
 from app.models.layers.dense import TransitionBlock
 
@@ -24,7 +25,7 @@ class LocallyConnected1x1(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "filters": self.filters}
 
     def build(self, input_shape: Shape) -> None:
@@ -41,7 +42,7 @@ class LocallyConnected1x1(keras.layers.Layer):
             shape=(height, width, self.filters), initializer="zeros", name="bias"
         )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         # On so few channels multiply-and-sum beats an einsum, which would transpose to a matmul.
         return ops.sum(ops.expand_dims(inputs, -1) * self.kernel, axis=-2) + self.bias
 
@@ -67,7 +68,7 @@ class LocalizedConvBlock(keras.layers.Layer):
         self.local = LocallyConnected1x1(LOCAL_CHANNELS, dtype=self.dtype_policy)
         self.local.build(self.transition.compute_output_shape(input_shape))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.concatenate([inputs, self.local(self.transition(inputs))], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.blocks import Block
 from app.models.layers.common import Shape, register
 from app.models.layers.convolutions import ZERO, convolution
@@ -52,7 +53,7 @@ class ConvLSTM(keras.layers.Layer):
         self.bidirectional = bidirectional
         self.padding = padding
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         names = ("filters", "kernel", "bidirectional", "padding")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -71,7 +72,7 @@ class ConvLSTM(keras.layers.Layer):
         for layer in self.recurrent:
             layer.build((None, height, width, self.filters))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         frames = inputs.shape[1]
         gates = unfold(self.inward(fold(inputs)), frames)
         parts = ops.split(gates, len(self.recurrent), axis=-1)
@@ -82,10 +83,10 @@ class ConvLSTM(keras.layers.Layer):
             outputs = [a + b for a, b in zip(outputs, backward, strict=True)]
         return ops.stack(outputs, axis=1)
 
-    def _run(self, gates: Sequence[Any], recurrent: keras.layers.Layer) -> list[Any]:
+    def _run(self, gates: Sequence[Tensor], recurrent: keras.layers.Layer) -> list[Tensor]:
         """The memory's output at each frame, frames in the order given."""
         outputs: list[Any] = []
-        cell: Any = None
+        cell: Tensor = None
         for own in gates:
             if outputs:
                 own = own + recurrent(outputs[-1])
@@ -112,7 +113,7 @@ class RecurrentBlock(Block):
         super().__init__(filters, **kwargs)
         self.bidirectional = bidirectional
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "bidirectional": self.bidirectional}
 
     def build(self, input_shape: Shape) -> None:
@@ -137,7 +138,7 @@ class RecurrentBlock(Block):
                 after = tuple(layer.compute_output_shape((None, *shape[2:])))
                 shape = (*shape[:2], *after[1:])
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         y, frames = inputs, inputs.shape[1]
         for layer in self.chain:
             y = layer(y) if isinstance(layer, ConvLSTM) else unfold(layer(fold(y)), frames)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.layers.common import Shape, register
 
 METHODS = ("inter_area", "nearest", "bilinear", "bicubic", "lanczos")
@@ -18,7 +19,7 @@ MAX_MATRIX_CELLS = 256  # a side; a matrix is fastest, but its cost grows with t
 RADII = {"bilinear": 1, "bicubic": 2, "lanczos": LANCZOS_LOBES}
 
 
-def taps(position: float, method: str) -> tuple[int, np.ndarray]:
+def taps(position: float, method: str) -> tuple[int, Array]:
     """First source index and the weights with which source cells enter at `position`.
 
     `position` is in source cells, 0 being the centre of the first one; weights sum to 1.
@@ -32,7 +33,7 @@ def taps(position: float, method: str) -> tuple[int, np.ndarray]:
     return first, weights / weights.sum()
 
 
-def _kernel(distance: np.ndarray, method: str) -> np.ndarray:
+def _kernel(distance: Array, method: str) -> Array:
     if method == "bilinear":
         return np.maximum(1.0 - distance, 0.0)
     if method == "lanczos":
@@ -43,7 +44,7 @@ def _kernel(distance: np.ndarray, method: str) -> np.ndarray:
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
 
 
-def interpolation_matrix(source: int, target: int, method: str) -> np.ndarray:
+def interpolation_matrix(source: int, target: int, method: str) -> Array:
     """(target, source) matrix of one axis; "inter_area" averages by overlap when shrinking."""
     if method == "inter_area" and target < source:
         return _overlap_matrix(source, target)
@@ -55,12 +56,13 @@ def interpolation_matrix(source: int, target: int, method: str) -> np.ndarray:
     return matrix
 
 
-def _overlap_matrix(source: int, target: int) -> np.ndarray:
+def _overlap_matrix(source: int, target: int) -> Array:
     edges = np.arange(target + 1) * source / target
     cells = np.arange(source)
     upper = np.minimum(edges[1:, None], cells + 1)
     lower = np.maximum(edges[:-1, None], cells)
-    return np.maximum(upper - lower, 0.0) * target / source
+    result: Array = np.maximum(upper - lower, 0.0) * target / source
+    return result
 
 
 @register
@@ -93,11 +95,11 @@ class Resize(keras.layers.Layer):
         self.scale = scale
         self.size = None if size is None else tuple(size)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"method": self.method, "scale": self.scale, "size": self.size}
         return {**super().get_config(), **own}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         known = all(n is not None and n <= MAX_MATRIX_CELLS for n in inputs.shape[1:3])
         if self.scale and (not known or self.method in ("nearest", "inter_area")):
             tall = _enlarge(inputs, 1, self.scale, self.method)
@@ -110,7 +112,7 @@ class Resize(keras.layers.Layer):
         tall = ops.reshape(tall, (-1, target_rows, inputs.shape[2], channels))
         return ops.matmul(ops.cast(columns, inputs.dtype), tall)
 
-    def compute_output_shape(self, input_shape: Shape) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Tensor:
         batch, height, width, channels = input_shape
         if self.size is not None:
             return (batch, *self.size, channels)
@@ -119,7 +121,7 @@ class Resize(keras.layers.Layer):
         return (batch, *grow, channels)
 
 
-def _enlarge(x: Any, axis: int, scale: int, method: str) -> Any:
+def _enlarge(x: Tensor, axis: int, scale: int, method: str) -> Tensor:
     """Interpolate axis 1 or 2 by a whole factor.
 
     The weights repeat from source cell to source cell, so that shifted copies of the whole
@@ -144,13 +146,13 @@ def _enlarge(x: Any, axis: int, scale: int, method: str) -> Any:
     return ops.reshape(ops.stack(fields, axis=axis + 1), shape)
 
 
-def edge_pad(x: Any, axis: int, before: int, after: int) -> Any:
+def edge_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     """Repeat the first and last row (axis 1) or column (axis 2) outwards."""
     first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
     return ops.concatenate([first] * before + [x] + [last] * after, axis=axis)
 
 
-def _shifted(padded: Any, axis: int, start: int, margin: int) -> Any:
+def _shifted(padded: Tensor, axis: int, start: int, margin: int) -> Tensor:
     """The part of a padded field that begins at `start` and has the unpadded size."""
     stop = start - margin or None
     return padded[:, start:stop] if axis == 1 else padded[:, :, start:stop]

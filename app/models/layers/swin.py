@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.models.layers.common import Shape, build_chain, register, run_chain
 from app.models.layers.dropout import dropout_layers
 from app.models.layers.resize import edge_pad
@@ -42,15 +43,15 @@ class ValidConvolution(keras.layers.Layer):
         self.filters = filters
         self.kernel = kernel
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "filters": self.filters, "kernel": self.kernel}
 
     def build(self, input_shape: Shape) -> None:
-        options: dict[str, Any] = {"padding": "valid", "dtype": self.dtype_policy}
+        options: Json = {"padding": "valid", "dtype": self.dtype_policy}
         self.convolution = keras.layers.Conv2D(self.filters, self.kernel, **options)
         self.convolution.build((None, None, None, input_shape[-1]))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         before, after = (self.kernel - 1) // 2, self.kernel // 2
         return self.convolution(edge_pad(edge_pad(inputs, 1, before, after), 2, before, after))
 
@@ -84,7 +85,7 @@ class SwinBlock(keras.layers.Layer):
         self.dropout_variant = dropout_variant
         self.dropout_rate = dropout_rate
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         names = ("shift", "window", "dropout_variant", "dropout_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -117,11 +118,11 @@ class SwinBlock(keras.layers.Layer):
         ]
         build_chain(self.places, (1, 2))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs + self.norms[0](self._attended(inputs))
         return x + self.norms[1](run_chain(self.hidden, x))
 
-    def _attended(self, x: Any) -> Any:
+    def _attended(self, x: Tensor) -> Tensor:
         """Every cell's mixture of its window's cells."""
         height, width = ops.shape(x)[1:3]
         channels, side = x.shape[-1], self.window
@@ -141,7 +142,7 @@ class SwinBlock(keras.layers.Layer):
         whole = ops.roll(whole, (moved, moved), axis=(1, 2))[:, :height, :width]
         return self.joined(whole)
 
-    def _windows(self, x: Any, depth: int) -> Any:
+    def _windows(self, x: Tensor, depth: int) -> Tensor:
         """`(B, H, W, C)` to (B, windows, heads, cells, depth)."""
         _, rows, columns, _ = ops.shape(x)
         side = self.window
@@ -150,7 +151,7 @@ class SwinBlock(keras.layers.Layer):
         windows = (rows // side) * (columns // side)
         return ops.reshape(parts, (-1, windows, self.heads, side**2, depth))
 
-    def _mixed(self, question: Any, key: Any, content: Any, seen: Any) -> Any:
+    def _mixed(self, question: Tensor, key: Tensor, content: Any, seen: Tensor) -> Tensor:
         """Attention within each window; scores in float32."""
         question, key = (_unit(ops.cast(part, "float32")) for part in (question, key))
         sharpness = ops.exp(ops.minimum(ops.cast(self.sharpness, "float32"), MAX_LOG_SHARPNESS))
@@ -159,14 +160,16 @@ class SwinBlock(keras.layers.Layer):
         shares = ops.softmax(ops.where(seen[None, :, None], scores, SHUT))
         return ops.matmul(ops.cast(shares, content.dtype), content)
 
-    def _position_bias(self) -> Any:
+    def _position_bias(self) -> Tensor:
         """(heads, cells, cells)."""
         cells = self.window**2
         bias = run_chain(self.places, log_distances(self.window).reshape(-1, 2))
         bias = BIAS_RANGE * ops.sigmoid(bias)
         return ops.transpose(ops.reshape(bias, (cells, cells, self.heads)), (2, 0, 1))
 
-    def _seen(self, rows: tuple[Any, Any], columns: tuple[Any, Any], moved: int) -> Any:
+    def _seen(
+        self, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor], moved: int
+    ) -> Tensor:
         """(windows, cells, cells) whether a cell may look at another one."""
         side = self.window
         labels = []
@@ -182,7 +185,7 @@ class SwinBlock(keras.layers.Layer):
         known = known_y[:, None] * known_x[None, :]
         grid = (rows[1] // side, side, columns[1] // side, side)
 
-        def cut(field: Any) -> Any:
+        def cut(field: Tensor) -> Tensor:
             parts = ops.transpose(ops.reshape(field, grid), (0, 2, 1, 3))
             return ops.reshape(parts, (-1, side**2))
 
@@ -195,14 +198,15 @@ class SwinBlock(keras.layers.Layer):
         return input_shape
 
 
-def log_distances(window: int) -> np.ndarray:
+def log_distances(window: int) -> Array:
     """(cells, cells, 2) signed row and column distances, logarithmic, the farthest one 1."""
     places = np.stack(np.meshgrid(*[np.arange(window)] * 2, indexing="ij"), -1).reshape(-1, 2)
     apart = (places[:, None] - places[None]).astype("float32")
-    return np.sign(apart) * np.log1p(np.abs(apart)) / np.log(max(window, 2))
+    result: Array = np.sign(apart) * np.log1p(np.abs(apart)) / np.log(max(window, 2))
+    return result
 
 
-def _unit(x: Any) -> Any:
+def _unit(x: Tensor) -> Tensor:
     return x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + EPSILON)
 
 
@@ -221,12 +225,12 @@ class SwinGroup(keras.layers.Layer):
         self.dropout_variant = dropout_variant
         self.dropout_rate = dropout_rate
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"dropout_variant": self.dropout_variant, "dropout_rate": self.dropout_rate}
         return {**super().get_config(), **own}
 
     def build(self, input_shape: Shape) -> None:
-        options: dict[str, Any] = {
+        options: Json = {
             "dropout_variant": self.dropout_variant,
             "dropout_rate": self.dropout_rate,
             "dtype": self.dtype_policy,
@@ -236,7 +240,7 @@ class SwinGroup(keras.layers.Layer):
         self.chain = [*blocks, ValidConvolution(width, dtype=self.dtype_policy)]
         build_chain(self.chain, input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs + run_chain(self.chain, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.common import Shape, build_chain, register, run_chain
 from app.models.layers.convolutions import ZERO, convolution, transposed
 from app.models.layers.dense import TransitionBlock
@@ -27,7 +28,7 @@ def prime_factors(number: int) -> list[int]:
     return factors
 
 
-def depth_to_space(x: Any, factor: int) -> Any:
+def depth_to_space(x: Tensor, factor: int) -> Tensor:
     """(B, h, w, factor² C) to (B, h·factor, w·factor, C); channels are ordered (row, column, C)."""
     _, height, width, channels = ops.shape(x)
     depth = int(channels) // factor**2
@@ -45,10 +46,10 @@ class DepthToSpace(keras.layers.Layer):
         super().__init__(**kwargs)
         self.factor = factor
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "factor": self.factor}
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return depth_to_space(inputs, self.factor)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -67,10 +68,10 @@ class RepeatedSubpixels(keras.initializers.Initializer):
     def __init__(self, factor: int) -> None:
         self.factor = factor
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {"factor": self.factor}
 
-    def __call__(self, shape: Shape, dtype: Any = None) -> Any:
+    def __call__(self, shape: Shape, dtype: Any = None) -> Tensor:
         copies = self.factor**2
         one = keras.initializers.GlorotUniform()((*shape[:-1], (shape[-1] or 0) // copies), dtype)
         return ops.tile(one, (1,) * (len(shape) - 1) + (copies,))
@@ -85,7 +86,7 @@ class Upsampling(keras.layers.Layer):
         self.filters = filters
         self.padding = padding
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         own = {"scale": self.scale, "filters": self.filters, "padding": self.padding}
         return {**super().get_config(), **own}
 
@@ -97,7 +98,7 @@ class Upsampling(keras.layers.Layer):
     def _chain(self) -> list[keras.layers.Layer]:
         """The layers that refine the grid, one after another."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return run_chain(self.chain, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -132,7 +133,7 @@ class ResizeUpsampling(Upsampling):
         super().__init__(scale, filters, **kwargs)
         self.method = method
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         return {**super().get_config(), "method": self.method}
 
     def _chain(self) -> list[keras.layers.Layer]:

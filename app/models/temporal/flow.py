@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.grids.motion import motion
 from app.models.layers.common import Shape, register
 from app.models.layers.convolutions import ZERO
@@ -50,7 +51,7 @@ class FlowModule(keras.layers.Layer):
         self.activation = activation
         self.padding = padding
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         names = ("filters", "activation", "padding")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -76,7 +77,7 @@ class FlowModule(keras.layers.Layer):
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 
-    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    def call(self, inputs: Json) -> tuple[Tensor, Tensor, Tensor]:
         first, second = inputs["first"], inputs["second"]
         own, other = [first, second], [second, first]
         if "before" in inputs:
@@ -93,7 +94,7 @@ class FlowModule(keras.layers.Layer):
             acceleration = total / ops.maximum(ops.sum(known, axis=-1, keepdims=True), 1.0)
         return onward + lacking, back - lacking, acceleration
 
-    def _lacking(self, own: Any, other: Any, start: Any, beside: Any) -> Any:
+    def _lacking(self, own: Tensor, other: Tensor, start: Tensor, beside: Tensor) -> Tensor:
         """What the motion onward lacks, and that back has too much: `(B, H, W, 2)` in cells."""
         height, width = own.shape[1:3]
         aligned = warp(other, start)
@@ -102,7 +103,7 @@ class FlowModule(keras.layers.Layer):
         onward, back = ops.split(2.0 * self.double(found)[:, :height, :width], 2, axis=0)
         return (onward - back) / 2.0
 
-    def _decoded(self, x: Any) -> Any:
+    def _decoded(self, x: Tensor) -> Tensor:
         """Cells of half the resolution, for both directions: `(2 B, h, w, 2)`."""
         height, width = x.shape[1:3]
         x = edge_pad(edge_pad(x, 1, 0, -height % self.factor), 2, 0, -width % self.factor)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from app.arrays import Array, Json, Tensor
 from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
@@ -67,7 +68,7 @@ class TemporalModel(FittedModel):
             )
         return super().load(path)
 
-    def call(self, inputs: Batch, training: bool = False) -> Any:
+    def call(self, inputs: Batch, training: bool = False) -> Tensor:
         n = self.n_outputs
         first, second = inputs["frames"][:, 1, ..., :n], inputs["frames"][:, 2, ..., :n]
         field = self.output_codec.decode(self.encoded(inputs, training=training)["field"])
@@ -76,15 +77,16 @@ class TemporalModel(FittedModel):
         # Encoding and decoding round; a known frame is to come back bit by bit.
         return ops.where(theta == 0.0, first, ops.where(theta == 1.0, second, field))
 
-    def encoded(self, batch: Batch, training: bool = False) -> dict[str, Any]:
+    def encoded(self, batch: Batch, training: bool = False) -> Json:
         """The network's answer to physical frames; see `TemporalNetwork`."""
         return self.between(self.codec.encode(batch["frames"]), batch, training=training)
 
-    def between(self, frames: Any, batch: Batch, training: bool = False) -> dict[str, Any]:
+    def between(self, frames: Tensor, batch: Batch, training: bool = False) -> Json:
         """The network's answer to encoded frames `(B, 4, H, W, C + G)`, NaN allowed."""
-        return self.network(self.network_inputs(frames, batch), training=training)
+        result: Json = self.network(self.network_inputs(frames, batch), training=training)
+        return result
 
-    def network_inputs(self, frames: Any, batch: Batch) -> Batch:
+    def network_inputs(self, frames: Tensor, batch: Batch) -> Batch:
         """What the network takes, of encoded frames and what else is in a batch."""
         inputs = {
             "frames": _continued(frames),
@@ -101,12 +103,12 @@ class TemporalModel(FittedModel):
             inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
         return inputs
 
-    def _lost(self, frames: Any) -> Any:
+    def _lost(self, frames: Tensor) -> Tensor:
         """Whether all of the frames before and after is missing: `(B, 2)`."""
         outer = ops.stack([frames[:, 0], frames[:, 3]], axis=1)[..., : self.n_outputs]
         return ops.all(ops.isnan(outer), axis=(2, 3, 4))
 
-    def _missed_sun(self, frames: Any, batch: Batch) -> Any:
+    def _missed_sun(self, frames: Tensor, batch: Batch) -> Tensor:
         """What the interpolation misses of the answer to the sun: `(B, H, W, K)`.
 
         It is interpolated as the fields are: where their outer frames are missing, so are its own.
@@ -119,7 +121,7 @@ class TemporalModel(FittedModel):
         theta = batch["theta"][:, None, None, None]
         return response[:, 4] - interpolated(known, theta, self.spec.context)
 
-    def missed(self, batch: Batch) -> tuple[Any, Any]:
+    def missed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the interpolation misses of the sun `(B, H, W, K)` and of the target, encoded."""
         inputs = self.network_inputs(self.codec.encode(batch["frames"]), batch)
         theta = inputs["theta"][:, None, None, None]
@@ -128,12 +130,13 @@ class TemporalModel(FittedModel):
 
     def predict_fields(
         self, batch: Batch, seed: int = 0, members: int = 1, how: Drawing = PLAIN
-    ) -> np.ndarray:
+    ) -> Array:
         """Physical fields `(1, B, H, W, C)` float32; nothing is drawn."""
-        return self.predict_on_batch(as_numbers(batch))[None]
+        result: Array = self.predict_on_batch(as_numbers(batch))[None]
+        return result
 
 
-def _continued(frames: Any) -> Any:
+def _continued(frames: Tensor) -> Tensor:
     """Frames `(B, 4, H, W, C)` without NaN.
 
     A missing outer frame becomes the continuation of the polynomial through the others, so that

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from app.arrays import Json, Tensor
 from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
 from app.models.layers.convolutions import ZERO
@@ -100,7 +101,7 @@ class TemporalNetwork(keras.Model):
 
     def _build_decoder(self, seen: int) -> None:
         narrow, wide = self.n_filters, 2 * self.n_filters
-        options: dict[str, Any] = {"activation": self.activation, "padding": self.padding}
+        options: Json = {"activation": self.activation, "padding": self.padding}
         self.entry = convolution(narrow, seen, **options)
         self.down = [
             convolution(wide, channels, strides=2, **options) for channels in (narrow, wide)
@@ -117,17 +118,17 @@ class TemporalNetwork(keras.Model):
             bias[-1] = FIRST_TRUST
             self.head.bias.assign(bias)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Tensor = None) -> None:
         """Nothing is left to be built: all shapes are known from the start."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Json:
         names = (
             *("n_outputs", "n_guidance", "n_static", "n_time", "n_sun", "context"),
             *("flow_filters", "n_filters", "n_blocks", "activation", "padding"),
         )
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def call(self, inputs: Json, training: bool = False) -> Json:
         frames = inputs["frames"]
         first, second = frames[:, 1], frames[:, 2]
         theta = inputs["theta"][:, None, None, None]
@@ -170,12 +171,12 @@ class TemporalNetwork(keras.Model):
             "smooth": ops.concatenate([*flows, refined], axis=-1),
         }
 
-    def flows(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    def flows(self, inputs: Json) -> tuple[Tensor, Tensor]:
         """F01 and F10 `(B, H, W, 2)` in cells, without refinement."""
         forward, backward, _ = self._motion(inputs, self._beside(inputs))
         return forward, backward
 
-    def _motion(self, inputs: dict[str, Any], beside: Any) -> tuple[Any, Any, Any]:
+    def _motion(self, inputs: Json, beside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both flows and the acceleration, 0 without context."""
         if self.flow_module is None:
             raise ValueError("the network has no flow module")
@@ -186,7 +187,7 @@ class TemporalNetwork(keras.Model):
         found: tuple[Any, Any, Any] = self.flow_module(told)
         return found
 
-    def _beside(self, inputs: dict[str, Any]) -> Any:
+    def _beside(self, inputs: Json) -> Tensor:
         """Statics, and the place in the domain from -1 to 1: `(B, H, W, n_static + 2)`."""
         batch, _, height, width, _ = ops.shape(inputs["frames"])
         rows = np.linspace(-1, 1, height, dtype="float32")
@@ -198,7 +199,7 @@ class TemporalNetwork(keras.Model):
             parts.append(ops.broadcast_to(inputs["static"], shape))
         return ops.concatenate(parts, axis=-1)
 
-    def _constant(self, inputs: dict[str, Any], like: Any) -> Any:
+    def _constant(self, inputs: Json, like: Tensor) -> Tensor:
         """θ, ℓ² and the features of the time, the same in every cell."""
         values = [inputs["theta"][:, None], ops.square(inputs["length"])[:, None]]
         if self.n_time:
@@ -206,7 +207,7 @@ class TemporalNetwork(keras.Model):
         joined = ops.concatenate(values, axis=-1)[:, None, None]
         return ops.broadcast_to(joined, (*ops.shape(like)[:3], 2 + self.n_time))
 
-    def _decoded(self, x: Any, training: bool) -> Any:
+    def _decoded(self, x: Tensor, training: bool) -> Tensor:
         height, width = x.shape[1:3]
         x = edge_pad(edge_pad(x, 1, 0, -height % FACTOR), 2, 0, -width % FACTOR)
         whole = self.entry(x)
@@ -220,7 +221,7 @@ class TemporalNetwork(keras.Model):
         return ops.cast(self.head(x), "float32")[:, :height, :width]
 
 
-def interpolated(frames: Any, theta: Any, context: bool) -> Any:
+def interpolated(frames: Tensor, theta: Tensor, context: bool) -> Tensor:
     """Between frames `(B, 4, H, W, C)` at `theta` `(B, 1, 1, 1)`: linear, or cubic with context.
 
     Cubic is Lagrange's polynomial through all four frames.
@@ -238,5 +239,5 @@ def interpolated(frames: Any, theta: Any, context: bool) -> Any:
     )
 
 
-def _between(share: Any) -> Any:
+def _between(share: Tensor) -> Tensor:
     return LEAST_VISIBLE + (1.0 - 2.0 * LEAST_VISIBLE) * share

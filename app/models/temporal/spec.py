@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
+from app.arrays import Array, Json
 from app.models.spec import Arrays, Channel, Spec
 
 
@@ -26,14 +25,14 @@ class TemporalSpec(Spec):
     channel_fields: ClassVar = ("outputs", "guidance")
     outputs: tuple[Channel, ...]
     guidance: tuple[Channel, ...]
-    geometry: dict[str, Any]
+    geometry: Json
     step: int
     context: bool = False
     summed: bool = False
     statics: tuple[str, ...] = ()
     time_features: tuple[str, ...] = ()
     sun_response: tuple[float, ...] = ()
-    domain: dict[str, Any] = field(default_factory=dict)
+    domain: Json = field(default_factory=dict)
 
     def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
         yield (*self.outputs, *self.guidance), ("hr", "predictors"), "fields"
@@ -47,8 +46,8 @@ class TemporalArrays(Arrays):
     with its own static_offset and static_scale `(S,)`.
     """
 
-    offset: np.ndarray
-    scale: np.ndarray
-    static: np.ndarray
-    static_offset: np.ndarray
-    static_scale: np.ndarray
+    offset: Array
+    scale: Array
+    static: Array
+    static_offset: Array
+    static_scale: Array
