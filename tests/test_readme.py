@@ -79,5 +79,12 @@ def test_scripts_and_flagfiles_named_anywhere_exist() -> None:
 def test_flagfiles_and_folders_named_exist() -> None:
     for name in re.findall(r"`((?:\w+/)?\w+\.cfg)`", TEXT):
         assert (REPOSITORY / "flagfiles" / name).is_file() or name == "experiment.cfg"
-    for name in re.findall(r"\| `(app/\w+/)", TEXT):
-        assert (REPOSITORY / name).is_dir()
+
+
+def test_rooms_that_are_drawn_exist_and_none_is_left_out() -> None:
+    text = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    floors = text.split("```")[1]
+    drawn = set(re.findall(r"\b([a-z]+)/", floors)) | {"synthetic"}
+    rooms = {path.parent.name for path in (REPOSITORY / "app").glob("*/__init__.py")}
+    inner = {path.parent.name for path in (REPOSITORY / "app" / "data").glob("*/__init__.py")}
+    assert drawn == rooms | inner
