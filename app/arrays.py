@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-    Kind: TypeAlias = np.dtype[Any]
+    DType: TypeAlias = np.dtype[Any]
 else:
-    Array, Kind = "numpy.ndarray", "numpy.dtype"
+    Array, DType = "numpy.ndarray", "numpy.dtype"
 
 # What Keras operations take and give: their own tensors, TensorFlow's and NumPy's arrays.
 Tensor: TypeAlias = Any

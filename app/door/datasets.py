@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from app.arrays import Array
 from app.data.reading.paths import separate
 from app.errors import InputError, one_line
 
@@ -22,7 +21,7 @@ KEPT = frozenset(
         *("formula_terms", "coordinates"),
     }
 )
-PLAIN = (str, int, float, Array, np.number, list, tuple)  # attributes that NetCDF can hold
+PLAIN = (str, int, float, np.ndarray, np.number, list, tuple)  # attributes that NetCDF can hold
 
 
 def as_files(data: Data, path: Path) -> str:

@@ -15,7 +15,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Json, Kind
+from app.arrays import Json, DType
 from app.errors import InputError
 
 # Names of attributes as they are compared: lower case, letters only.
@@ -53,7 +53,7 @@ class Decoder:
     value_high: float | None = None
     scale: float = 1.0
     offset: float = 0.0
-    unsigned: Kind | None = None
+    unsigned: DType | None = None
 
     @property
     def packed(self) -> bool:
@@ -115,7 +115,7 @@ def _spacing(value: float) -> float:
 
 def decoder_of(
     attributes: Mapping[Any, Any],
-    dtype: Kind,
+    dtype: DType,
     *,
     missing: tuple[float, ...] = (),
     default_fill: bool = True,
@@ -240,7 +240,7 @@ def _number(attributes: Mapping[Any, Any], name: str, default: float, where: str
     return numbers[0]
 
 
-def _unsigned(attributes: Mapping[Any, Any], dtype: Kind) -> Kind | None:
+def _unsigned(attributes: Mapping[Any, Any], dtype: DType) -> DType | None:
     """The unsigned type that a file without such types asks for.
 
     It does so by `_Unsigned`, and of bytes by a valid range that ends beyond 127 (NetCDF Users
@@ -258,7 +258,7 @@ def _unsigned(attributes: Mapping[Any, Any], dtype: Kind) -> Kind | None:
 
 
 def _declared_fills(
-    attributes: Mapping[Any, Any], dtype: Kind, unsigned: Kind | None
+    attributes: Mapping[Any, Any], dtype: DType, unsigned: DType | None
 ) -> list[tuple[float, bool]]:
     """Declared missing values, and whether each is of the data's own type."""
     found = []
@@ -271,7 +271,7 @@ def _declared_fills(
     return found
 
 
-def _reinterpreted(value: float, dtype: Kind, unsigned: Kind | None) -> float:
+def _reinterpreted(value: float, dtype: DType, unsigned: DType | None) -> float:
     """A number of the stored type as one of the type that it is meant to be."""
     if unsigned is None or not float(value).is_integer():
         return value
@@ -281,7 +281,7 @@ def _reinterpreted(value: float, dtype: Kind, unsigned: Kind | None) -> float:
     return float(np.array(int(value), dtype.newbyteorder("=")).view(unsigned.newbyteorder("=")))
 
 
-def _default_fill(dtype: Kind) -> Number | None:
+def _default_fill(dtype: DType) -> Number | None:
     """What netCDF leaves in cells that are never written; bytes have no such value."""
     code = f"{dtype.kind}{dtype.itemsize}"
     if dtype.kind not in "iuf" or dtype.itemsize == 1 or code not in netCDF4.default_fillvals:
@@ -292,8 +292,8 @@ def _default_fill(dtype: Kind) -> Number | None:
 
 def _bounds(
     attributes: Mapping[Any, Any],
-    dtype: Kind,
-    unsigned: Kind | None,
+    dtype: DType,
+    unsigned: DType | None,
     packed: bool,
     where: str,
 ) -> Json:

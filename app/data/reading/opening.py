@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from app.arrays import Array, Kind
+from app.arrays import Array, DType
 from app.data.amounts import TimeMeaning
 from app.data.description import Region, Source, Variable
 from app.data.reading.cells import Cells, grid_of, log_rivals, refuse_fewer_dimensions, spread_over
@@ -174,7 +174,7 @@ def _part(
     return Part(path, variable, field, window, dim, stamps, decoder, tally, stamped=stamped)
 
 
-def _type_in_words(dtype: Kind) -> str:
+def _type_in_words(dtype: DType) -> str:
     if dtype.names:
         return f"a compound of {', '.join(dtype.names)}"
     return "text" if dtype.kind in "SUO" else str(dtype)

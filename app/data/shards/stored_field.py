@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.arrays import Array, Kind
+from app.arrays import Array, DType
 from app.data.shards.manifest import AGAIN, set_aside
 from app.errors import Damage, RunError
 from app.integrity.blocks import blocks_of, first_difference
@@ -64,7 +64,7 @@ class ShardFile:
 class StoredField:
     """An array (n, y, x) that begins at `offset` of a file."""
 
-    def __init__(self, file: ShardFile, dtype: Kind, offset: int, shape: Sequence[int]) -> None:
+    def __init__(self, file: ShardFile, dtype: DType, offset: int, shape: Sequence[int]) -> None:
         self._file, self._dtype, self._offset = file, dtype, offset
         self._shape = tuple(shape)
         self._item = dtype.itemsize
