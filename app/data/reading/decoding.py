@@ -15,7 +15,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Json, DType
+from app.arrays import DType, Json
 from app.errors import InputError
 
 # Names of attributes as they are compared: lower case, letters only.
