@@ -14,6 +14,7 @@ from app.arrays import Json
 from app.ranks import job_name, rendezvous
 
 SQUEUE_LIMIT = 20.0  # seconds
+ENDED = -1
 # Slurm's states of a job that has no processes.
 AT_REST = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 
@@ -94,13 +95,17 @@ def _alive(pid: int, born: int | None) -> bool:
         return False
     except PermissionError:
         return True
-    return born is None or _born(pid) in (born, None)
+    now = _born(pid)
+    return now != ENDED and (born is None or now in (born, None))
 
 
 def _born(pid: int) -> int | None:
-    """When a process began, in clock ticks since the machine started; None for the dead."""
+    """When a process began, in clock ticks since the machine started.
+
+    ENDED where it only waits for its parent to notice that it has ended, None where nothing tells.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    return ENDED if fields[0] in "ZX" else int(fields[19])

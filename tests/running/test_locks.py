@@ -97,6 +97,15 @@ def test_lock_of_an_ended_process_is_taken_over(tmp_path: Path) -> None:
     assert json.loads(lock.read_text())["pid"] == os.getpid()
 
 
+def test_a_process_that_its_parent_has_not_collected_has_ended(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    lock = held(tmp_path / ".lock", pid=child.pid)
+    assert stale(lock)
+    assert ended({**owner(), "pid": child.pid, "born": None})
+    child.wait()
+
+
 def test_pid_used_again_by_a_later_process(tmp_path: Path) -> None:
     assert stale(held(tmp_path / ".lock", born=1))
     assert not stale(held(tmp_path / ".lock"))
