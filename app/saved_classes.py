@@ -24,7 +24,7 @@ CLASSES = "app.models"
 
 def register_with_keras() -> None:
     """Register the classes of saved models now if Keras is there, else once it is imported."""
-    if KERAS in sys.modules:
+    if sys.modules.get(KERAS) is not None:
         import_module(CLASSES)
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

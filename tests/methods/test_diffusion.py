@@ -197,7 +197,7 @@ def test_gradients_are_clipped_to_a_norm() -> None:
 
 
 def test_restored_trainer_goes_on_bit_for_bit() -> None:
-    options: dict[str, Any] = {"dropout": 0.3, "ema": 0.9}
+    options: dict[str, Any] = {"dropout": 0.3, "ema_decay": 0.9}
     whole, resumed = trainer(**options), trainer(seed=4, **options)
     for _ in range(3):
         whole.train_step(batch())
