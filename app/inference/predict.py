@@ -19,8 +19,8 @@ from app.inference.gaps import Gaps
 from app.inference.parts import write_parts
 from app.inference.windows import Windows, blended
 from app.inference.writer import GrowingFile, Layout
-from app.methods.method import able
 from app.models.fitted import PLAIN, Drawing
+from app.options.chosen import able
 from app.ranks import Ranks
 from app.running.progress import LINE_EVERY, shown
 

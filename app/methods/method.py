@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.errors import InputError
-from app.registry import REGISTRY
+from app.options.chosen import able, method_named
 
 if TYPE_CHECKING:
     from app.data.description import DataDescription
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from app.options.rules import Rule
     from app.options.sampling import StepOptions
     from app.session import Session
-
-KIND = "trainer"  # the flag that names a method, and its kind in the registry
 
 
 @dataclass(frozen=True)
@@ -116,20 +114,7 @@ class Method(ABC):
         return 0
 
 
-def method_named(name: str) -> Method:
-    """The method that --trainer=`name` chooses. Raises InputError where there is none."""
-    REGISTRY.check(KIND, name)
-    kind: type[Method] = REGISTRY.resolve(KIND, name)
-    return kind(name, REGISTRY.entry(KIND, name).summary)
-
-
-def trained_for(task: str) -> str:
-    """The methods of a task, as messages name them: "A or B"."""
-    names = REGISTRY.names(KIND)
-    return " or ".join(n for n in names if REGISTRY.resolve(KIND, n).task == task)
-
-
-def able(ability: str) -> tuple[str, ...]:
-    """Names of the methods that have an ability, in the order in which they were registered."""
-    names = REGISTRY.names(KIND)
-    return tuple(n for n in names if getattr(REGISTRY.resolve(KIND, n).abilities, ability))
+def method_of(experiment: Experiment) -> Method:
+    """The method that --trainer chooses. Raises InputError where there is none."""
+    found: Method = method_named(experiment.training.trainer)
+    return found

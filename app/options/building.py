@@ -9,7 +9,7 @@ from dataclasses import replace
 from app.data.description import Source
 from app.data.reading.plain_description import statics
 from app.errors import InputError
-from app.methods.method import method_named
+from app.options.chosen import method_named
 from app.options.combinations import COMBINATIONS
 from app.options.data import DataConfig
 from app.options.description import check_splits, data_wanted, described, test_data_of

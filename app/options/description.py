@@ -11,7 +11,7 @@ from app.data.overrides import overridden
 from app.data.reading.plain_description import from_files, from_module
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
-from app.methods.method import trained_for
+from app.options.chosen import trained_for
 from app.options.data import DataConfig, PredictandOptions, TransformOptions
 from app.options.experiment import Experiment
 from app.options.option import options_of

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.data.description import DataDescription
-from app.methods.method import Method, method_named
+from app.options.chosen import method_named
 from app.options.data import CacheOptions
 from app.options.diffusion import DiffusionConfig
 from app.options.inference import InferenceConfig
@@ -15,11 +17,33 @@ from app.options.network import ModelConfig
 from app.options.option import Values, as_text
 from app.options.readers import path
 from app.options.run import FolderOptions
-from app.options.sampling import SamplingConfig
+from app.options.sampling import SamplingConfig, StepOptions
 from app.options.stack import StackConfig
 from app.options.temporal import TemporalConfig
 from app.options.training import TrainingConfig, TransferConfig
 from app.running.run_files import PREDICTION
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+
+
+class Chosen(Protocol):
+    """The part of a training method's contract that is asked below it, see `app.methods.method`."""
+
+    task: str
+    abilities: Any
+
+    def resolve(self, values: Values) -> Values: ...
+
+    def refuse(self, experiment: Experiment) -> None: ...
+
+    def described(self, data: DataDescription, asked: StepOptions) -> DataDescription: ...
+
+    def guarded_path(self, experiment: Experiment) -> Path: ...
+
+    def notes(self, shards: Shards) -> Iterator[str]: ...
+
+    def kept_values(self, experiment: Experiment, coarse: int, fine: int) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +71,10 @@ class Experiment(FolderOptions, CacheOptions):
     runs: tuple[Path, ...] = ()
 
     @property
-    def method(self) -> Method:
-        """How the model is trained."""
-        return method_named(self.training.trainer)
+    def method(self) -> Chosen:
+        """How the model is trained, as far as flags are concerned."""
+        found: Chosen = method_named(self.training.trainer)
+        return found
 
     @property
     def guarded_path(self) -> Path:

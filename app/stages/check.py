@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.integrity import ALWAYS
+from app.methods.method import method_of
 from app.session import Session
 from app.tasks import task_named
 
@@ -70,7 +71,7 @@ def _refuse_what_training_would(session: Session) -> None:
     experiment, shards = session.experiment, session.shards
     if "train" in shards.splits:
         learnt_from = without_fold(shards, experiment.training.left_out_fold)
-        experiment.method.check_data(experiment, learnt_from)
+        method_of(experiment).check_data(experiment, learnt_from)
     session.observations(shards)
 
 

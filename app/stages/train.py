@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from app.methods.method import method_of
 from app.session import Session
 
 
 def run(session: Session) -> None:
     """Train, resume, or find that there is nothing left to do."""
-    session.experiment.method.train(session)
+    method_of(session.experiment).train(session)

@@ -4,6 +4,7 @@ What a run downscales is decided once: by the training method for the data that 
 manifest keeps it, and by a saved model for what it predicts. What differs is asked of the task.
 """
 
-from app.tasks.task import Task, task_named, task_of_run
+from app.tasks.lookup import task_named, task_of_run
+from app.tasks.task import Task
 
 __all__ = ["Task", "task_named", "task_of_run"]

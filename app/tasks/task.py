@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from app.inference.already import hashes
 from app.inference.writer import history_line
-from app.model_archive import saved_task
-from app.registry import REGISTRY
 from app.running.masking import command_line
 
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
-    from app.options import Experiment
     from app.session import Session
 
 KIND = "task"  # in the registry
@@ -62,25 +59,6 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> Evaluation:
         """Score the prediction at `path`, and write tables and figures into a new folder."""
-
-
-def task_named(name: str) -> Task:
-    """The task of a manifest, a description of data, or a saved model."""
-    kind: type[Task] = REGISTRY.resolve(KIND, name)
-    return kind()
-
-
-def task_of_run(experiment: Experiment, model: Path) -> Task:
-    """The task by which a saved model predicts: that of the flags' method, or the model's own.
-
-    The trainer that stands for downscaling in space is also the default, and so says nothing.
-    """
-    if experiment.inference.temporal_model is not None:
-        from app.tasks.chain import SpaceThenTime
-
-        return SpaceThenTime()
-    told = saved_task(model)
-    return task_named(experiment.task if told is None or experiment.task == TIME else told)
 
 
 def attributes(models: Sequence[Path], session: Session) -> dict[str, str]:

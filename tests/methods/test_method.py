@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import InputError
-from app.methods.method import KIND, Abilities, Method, able, method_named
+from app.methods.method import Abilities, Method
 from app.options import Experiment, build, parse
+from app.options.chosen import KIND, able, method_named
 from app.registry import REGISTRY, register
 
 ABILITIES = {
@@ -72,7 +73,7 @@ def test_what_a_method_cannot_do_is_refused_without_its_help(own_method: str) ->
 
 def test_asking_a_method_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from app.methods.method import KIND, able; able('members');"
+        "import sys; from app.options.chosen import KIND, able; able('members');"
         "sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'xarray', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

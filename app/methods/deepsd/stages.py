@@ -27,6 +27,7 @@ from app.methods.deepsd.record import (
     stage_folder,
 )
 from app.methods.deepsd.trainer import StageTrainer
+from app.methods.method import method_of
 from app.methods.one_phase import steps_per_epoch
 from app.methods.spatial.checks import accumulated
 from app.methods.spatial.method import begin_fields
@@ -68,7 +69,7 @@ def train_stack(session: Session) -> None:
     if not experiment.overwrite:
         for each in (folder, *folders):
             check_same_data(each, session.shards, experiment.accept_changed_data)
-    experiment.method.check_data(experiment, session.shards)
+    method_of(experiment).check_data(experiment, session.shards)
     parts = _Parts(session)
     if ranks.first and stack.joins:  # stages that are trained side by side leave the run alone
         overwrite = whole and experiment.overwrite

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
-from app.methods.method import Method, trained_for
+from app.methods.method import Method
 from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
+from app.options.chosen import trained_for
 
 if TYPE_CHECKING:
     from app.data.shards import Shards

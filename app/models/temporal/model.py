@@ -12,12 +12,12 @@ from app.arrays import Array, Json, Tensor
 from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
-from app.methods.method import trained_for
 from app.model_archive import saved_task
 from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
 from app.models.temporal.network import TemporalNetwork, interpolated
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
+from app.options.chosen import trained_for
 
 
 @register
