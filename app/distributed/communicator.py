@@ -40,7 +40,7 @@ class Communicator:
     def broadcast(self, variables: Sequence[Tensor]) -> None:
         """Give every rank the first rank's values of Keras variables."""
 
-    def gather(self, value: Any) -> list[Tensor]:
+    def gather(self, value: Any) -> list[Any]:
         """The picklable values of all ranks, in their order."""
         return [value]
 
@@ -53,13 +53,13 @@ class Communicator:
         """Whether ranks are about to come or go, and a checkpoint is wanted before they do."""
         return False
 
-    def commit(self, run: str, checkpoint: Tensor) -> None:
+    def commit(self, run: str, checkpoint: Any) -> None:
         """Keep what all ranks go on from, in the run of that name, when ranks come or go.
 
         Regroup where they do.
         """
 
-    def committed(self, run: str) -> Tensor:
+    def committed(self, run: str) -> Any:
         """What was last committed in the run of that name."""
         return None
 
@@ -70,7 +70,7 @@ class HorovodCommunicator(Communicator):
     Horovod's own Keras wrappers do not know Keras 3, so raw tensors are reduced here.
     """
 
-    def __init__(self, ranks: Ranks, hvd: Tensor) -> None:
+    def __init__(self, ranks: Ranks, hvd: Any) -> None:
         super().__init__(ranks)
         self._hvd = hvd
 
@@ -91,9 +91,9 @@ class HorovodCommunicator(Communicator):
         # where a rank that is killed leaves them.
         tf.function(spread, autograph=False)()
 
-    def gather(self, value: Any) -> list[Tensor]:
+    def gather(self, value: Any) -> list[Any]:
         self.enter()
-        result: list[Tensor] = self._hvd.allgather_object(value)
+        result: list[Any] = self._hvd.allgather_object(value)
         return result
 
 
@@ -135,7 +135,7 @@ def is_horovods(error: Exception) -> bool:
     )
 
 
-def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Tensor:
+def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
     """Horovod, joined through MPI if it was built with it, otherwise through Gloo."""
     try:
         hvd = import_module("horovod.tensorflow")

@@ -76,12 +76,12 @@ class CommittedState(ObjectState):
     """The checkpoint that all ranks go on from, and the run that it is of."""
 
     run: str | None
-    checkpoint: Tensor
+    checkpoint: Any
 
-    def __init__(self, hvd: Tensor) -> None:
+    def __init__(self, hvd: Any) -> None:
         self.news = threading.Event()
 
-        def broadcast(value: Any) -> Tensor:
+        def broadcast(value: Any) -> Any:
             with internal_errors():
                 return hvd.broadcast_object(value)
 
@@ -99,7 +99,7 @@ class CommittedState(ObjectState):
 class ElasticCommunicator(HorovodCommunicator):
     """The ranks of an elastic job as they are now."""
 
-    def __init__(self, ranks: Ranks, hvd: Tensor, state: CommittedState) -> None:
+    def __init__(self, ranks: Ranks, hvd: Any, state: CommittedState) -> None:
         super().__init__(ranks, hvd)
         self._state = state
 
@@ -124,14 +124,14 @@ class ElasticCommunicator(HorovodCommunicator):
     def regrouping(self) -> bool:
         return self._state.news.is_set()
 
-    def commit(self, run: str, checkpoint: Tensor) -> None:
+    def commit(self, run: str, checkpoint: Any) -> None:
         self._state.run, self._state.checkpoint = run, checkpoint
         try:
             self._state.commit()
         except HostsUpdatedInterrupt as change:
             raise Regroup("hosts have been added or removed") from change
 
-    def committed(self, run: str) -> Tensor:
+    def committed(self, run: str) -> Any:
         return self._state.checkpoint if self._state.run == run else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.arrays import Json, Tensor
+from app.arrays import Json
 from app.errors import InputError
 from app.grids.sphere import CIRCLE, POLE, Array
 
@@ -26,7 +26,7 @@ GLOBAL_RADIANS = (0.9 * np.pi, 0.95 * 2 * np.pi)  # least extents of a globe
 ROUNDED_RADIANS = 1e-3  # by which those of a globe may exceed π and 2π
 
 
-def units_of(variable: Tensor) -> str:
+def units_of(variable: Any) -> str:
     """The units attribute in lower case, "" without one."""
     return str(variable.attrs.get("units", "")).strip().lower()
 

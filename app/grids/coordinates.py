@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.arrays import Json, Tensor
+from app.arrays import Json
 from app.errors import InputError
 from app.grids.coordinate_values import (
     NOT_GEOGRAPHIC,
@@ -266,7 +266,7 @@ def rivals(dataset: xr.Dataset, latitude: str) -> list[str]:
     ]
 
 
-def _rank(name: str, variable: Tensor, kind: Kind) -> tuple[int, bool] | None:
+def _rank(name: str, variable: Any, kind: Kind) -> tuple[int, bool] | None:
     """Strength of the evidence (lower is stronger) that a variable is this coordinate."""
     attrs = variable.attrs
     standard = str(attrs.get("standard_name", ""))
@@ -301,7 +301,7 @@ def _without_time(coordinate: xr.DataArray, where: str) -> xr.DataArray:
     return first
 
 
-def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[Tensor, Tensor]:
+def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[Any, Any]:
     """Dimensions of 2-D latitudes as (row, column): by the index coordinates, else as they are."""
     first, second = lat.dims
     if _is_index(second, variables, LATITUDE) or _is_index(first, variables, LONGITUDE):
@@ -309,13 +309,13 @@ def _row_and_column(lat: xr.DataArray, variables: Mapping[Any, Any]) -> tuple[Te
     return first, second
 
 
-def _is_index(dim: Tensor, variables: Mapping[Any, Any], kind: Kind) -> bool:
+def _is_index(dim: Any, variables: Mapping[Any, Any], kind: Kind) -> bool:
     attrs = variables[dim].attrs if dim in variables else {}
     axis = str(attrs.get("axis", "")).upper()
     return axis == kind.axis if axis else str(dim).lower() in kind.index_names
 
 
-def _index(variables: Mapping[Any, Any], dim: Tensor, names: tuple[str, str]) -> Array | None:
+def _index(variables: Mapping[Any, Any], dim: Any, names: tuple[str, str]) -> Array | None:
     """Numbers along a dimension, where they are more than the latitudes or longitudes."""
     if dim in names or dim not in variables or variables[dim].dtype.kind not in "fiu":
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from app.arrays import Array, Json, Tensor
+from app.arrays import Array, Tensor
 
 
 class BlockMeans:
@@ -19,7 +19,7 @@ class BlockMeans:
         self._areas = areas.astype("float32")
         self._least = min_valid_fraction
 
-    def __call__(self, batch: Json, factor: int, scale: int) -> Tensor:
+    def __call__(self, batch: dict[str, Tensor], factor: int, scale: int) -> Tensor:
         """The batch's "hr" `(B, H, W, C)` to `(B, H / factor, W / factor, C)`."""
         fields = batch["hr"]
         if factor == 1:
@@ -39,7 +39,7 @@ class BlockMeans:
         result: Array = self._areas.reshape(height, factor, width, factor).sum(axis=(1, 3))
         return result
 
-    def _areas_of(self, batch: Json, scale: int) -> Tensor:
+    def _areas_of(self, batch: dict[str, Tensor], scale: int) -> Tensor:
         """Areas `(1, H, W)` of whole fields, `(B, patch, patch)` of patches."""
         if "origin" not in batch:
             return ops.convert_to_tensor(self._areas[None])

@@ -75,7 +75,7 @@ class BlockConstraint(keras.layers.Layer):
         shares = blocks / np.where(total > 0, total, 1)
         self.shares.assign(shares.reshape(self.shape).astype("float32"))
 
-    def call(self, inputs: Json) -> Tensor:
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
         y = self._blocks(inputs["fine"])
         w = self._blocks(self._shares_of(inputs))
         x = ops.take(inputs["coarse"], np.array(self.channels), axis=-1)[:, :, :, None]
@@ -89,10 +89,10 @@ class BlockConstraint(keras.layers.Layer):
             held = _softmax(self._blocks(inputs["encoded"]), x, w)
         return self._joined(ops.where(known, ops.where(w > 0, held, y), y))
 
-    def compute_output_shape(self, input_shape: Json) -> Tensor:
+    def compute_output_shape(self, input_shape: Json) -> Any:
         return input_shape["fine"]
 
-    def _shares_of(self, inputs: Json) -> Tensor:
+    def _shares_of(self, inputs: dict[str, Tensor]) -> Tensor:
         """Shares `(1, H, W, C)` of whole fields, `(B, patch, patch, C)` of patches."""
         if "origin" not in inputs:
             return self.shares[None]

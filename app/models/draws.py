@@ -11,13 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from app.arrays import Array, Json
+from app.arrays import Array, Json, Tensor
 from app.models.diffusion.noise import POSITIVE
 from app.models.layers.dropout import DrawsAtInference
 from app.models.output import Quantiles
 
 
-def sample_seeds(batch: Json, seed: int) -> list[list[int]]:
+def sample_seeds(batch: dict[str, Tensor], seed: int) -> list[list[int]]:
     """What each sample's random numbers are made from."""
     stamps = batch.get("seconds", range(len(batch["coarse"])))
     return [[seed, int(second) % POSITIVE] for second in stamps]

@@ -48,7 +48,7 @@ class InterpolationGuess(keras.layers.Layer):
         own = {"method": self.method, "scale": self.scale, "channels": list(self.channels)}
         return {**super().get_config(), **own}
 
-    def call(self, inputs: Json) -> Tensor:
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
         coarse = ops.take(inputs["coarse"], np.array(self.channels), axis=-1)
         missing = ops.isnan(coarse)
         filled = ops.where(missing, 0.0, coarse)
@@ -153,7 +153,7 @@ class LinearGuess(keras.layers.Layer):
             + 1
         )
 
-    def call(self, inputs: Json) -> Tensor:
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
         features = self._features(inputs["coarse"], inputs["time"])
         fine = ops.einsum("bhwk,hwko->bhwo", features, self.coefficients)
         return depth_to_space(fine, self.scale)

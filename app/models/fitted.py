@@ -19,7 +19,7 @@ from app.models.diffusion.samplers import SamplingOptions
 from app.models.loading import load_model
 from app.models.spec import Arrays, Channel, Spec
 
-Batch = Json
+Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class FittedModel(keras.Model):
     spec_type: ClassVar[type[Spec]]
     arrays_type: ClassVar[type[Arrays]]
 
-    def __init__(self, spec: Tensor, arrays: Tensor, network: keras.Model, **kwargs: Any) -> None:
+    def __init__(self, spec: Any, arrays: Any, network: keras.Model, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.spec = spec
@@ -67,7 +67,7 @@ class FittedModel(keras.Model):
         self.jit_compile = False  # XLA makes CPUs slower
         self.built = True
 
-    def build(self, input_shape: Tensor = None) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Nothing is left to be built: all shapes are known from the start."""
 
     def get_config(self) -> Json:
@@ -80,7 +80,7 @@ class FittedModel(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: Json, custom_objects: Tensor = None) -> Self:
+    def from_config(cls, config: Json, custom_objects: Any = None) -> Self:
         return cls(
             cls.spec_type.from_dict(config["spec"]),
             cls.arrays_type.blank(config["shapes"]),
@@ -90,7 +90,7 @@ class FittedModel(keras.Model):
         )
 
     @classmethod
-    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
+    def _own_arguments(cls, config: Json, custom_objects: Any) -> Json:
         """Extra constructor arguments of a subclass, from its saved config."""
         return {}
 
@@ -127,7 +127,7 @@ class FittedModel(keras.Model):
         weight.assign(values.astype("float32"))
         return weight
 
-    def _constants(self, arrays: Tensor, *names: str) -> None:
+    def _constants(self, arrays: Any, *names: str) -> None:
         """Keep some of the arrays under their own names."""
         for name in names:
             setattr(self, name, self._constant(name, getattr(arrays, name)))

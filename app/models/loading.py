@@ -13,7 +13,7 @@ import h5py
 import keras
 
 from app import plugins
-from app.arrays import Json, Tensor
+from app.arrays import Json
 from app.errors import InputError, one_line
 from app.integrity.archives import archive_damage
 from app.model_archive import CONFIG, WEIGHTS, parts, read_config, refuse_without_plugins
@@ -92,7 +92,7 @@ def _check_classes(config: Json, path: Path) -> None:
             )
 
 
-def _of_plugin(registered: Tensor) -> bool:
+def _of_plugin(registered: Any) -> bool:
     """Whether a class is registered by a plugin in use."""
     found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     return found is not None and plugins.in_use(found.__module__)
@@ -157,9 +157,7 @@ def _at_most(numbers: int, path: Path) -> Iterator[None]:
     made = 0
     begin = keras.Variable.__init__
 
-    def counted(
-        self: Tensor, initializer: Tensor, shape: Tensor = None, *more: Any, **named: Any
-    ) -> None:
+    def counted(self: Any, initializer: Any, shape: Any = None, *more: Any, **named: Any) -> None:
         nonlocal made
         made += 0 if shape is None else math.prod(int(length) for length in shape)
         if made > numbers:

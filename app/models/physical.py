@@ -68,7 +68,7 @@ class PhysicalModel(FittedModel):
         return {**super().get_config(), "first_guess": told}
 
     @classmethod
-    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
+    def _own_arguments(cls, config: Json, custom_objects: Any) -> Json:
         guess = config["first_guess"]
         found = guess and keras.saving.deserialize_keras_object(guess, custom_objects)
         return {"first_guess": found}

@@ -52,7 +52,7 @@ class JoinStatic(keras.layers.Layer):
         shape = (*ops.shape(fields)[:-1], static.shape[-1])
         return fold(ops.concatenate([fields, ops.broadcast_to(static, shape)], axis=-1))
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Tensor:
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
         fields, static = input_shape
         return (*fields[:-1], (fields[-1] or 0) + (static[-1] or 0))
 

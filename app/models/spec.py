@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from app.arrays import Array, Json, Tensor
+from app.arrays import Array, Json
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Channel:
     valid_max: float | None = None
 
     @classmethod
-    def of(cls, variable: Tensor) -> Channel:
+    def of(cls, variable: Any) -> Channel:
         """The channel of a data description's Variable."""
         return cls(
             name=variable.name,
@@ -87,7 +87,7 @@ class Spec:
         return cls(**values)
 
 
-def _tuples(value: Any) -> Tensor:
+def _tuples(value: Any) -> Any:
     """Lists, which is what JSON makes of tuples, as tuples; mappings as they are."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 

@@ -84,7 +84,7 @@ class Stage:
             found["static"] = keras.Input((None, None, self.n_static), name="static")
         return found
 
-    def model(self, inputs: Json, y: Tensor) -> keras.Model:
+    def model(self, inputs: dict[str, Tensor], y: Tensor) -> keras.Model:
         """The network from the inputs to y, float32 whatever the policy."""
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
         return keras.Model(inputs, y, name=stage_name(self.number))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -29,7 +31,7 @@ class CropJoin(keras.layers.Layer):
         height, width = ops.shape(skip)[1:3]
         return ops.concatenate([skip, y[:, :height, :width]], axis=-1)
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Tensor:
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> Any:
         skip, decoded = input_shape
         return (*skip[:-1], (skip[-1] or 0) + (decoded[-1] or 0))
 

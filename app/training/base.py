@@ -187,7 +187,7 @@ class NetworkTrainer(ABC):
     def post(self, notices: Array) -> None:
         self._notices.assign(notices)
 
-    def heard(self) -> Tensor:
+    def heard(self) -> Any:
         return self._heard.read_value()
 
     def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
@@ -257,7 +257,7 @@ class NetworkTrainer(ABC):
         summed = iter(sums)
         return [[next(summed) for _ in group] for group in groups]
 
-    def _inner_optimizer(self) -> Tensor:
+    def _inner_optimizer(self) -> Any:
         optimizer = self.learners[0].optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)
 
@@ -274,7 +274,7 @@ def build_optimizer(
     size: int,
     beta_1: float = ADAM_BETA_1,
     factors: Sequence[float] = (),
-) -> Tensor:
+) -> Any:
     """Adam or, with weight decay, AdamW; with a loss scale under float16.
 
     `factors`: multiples of the learning rate, one for each variable in their order.

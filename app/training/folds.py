@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.arrays import Array, Tensor
+from app.arrays import Array
 from app.data.calendars import pieces
 
 
@@ -20,18 +20,18 @@ def fold_bounds(samples: int, folds: int) -> list[range]:
 class WithoutFold:
     """Fields whose training period lacks one fold; everything else is as it was."""
 
-    def __init__(self, fields: Tensor, fold: range) -> None:
+    def __init__(self, fields: Any, fold: range) -> None:
         self._fields = fields
         samples = np.arange(fields.size("train"))
         self._kept = samples[(samples < fold.start) | (samples >= fold.stop)]
 
-    def __getattr__(self, name: str) -> Tensor:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._fields, name)
 
     def size(self, split: str) -> int:
         return len(self._kept) if split == "train" else self._fields.size(split)
 
-    def stamps(self, split: str) -> Tensor:
+    def stamps(self, split: str) -> Any:
         stamps = self._fields.stamps(split)
         return stamps.take(self._kept) if split == "train" else stamps
 
@@ -43,7 +43,7 @@ class WithoutFold:
         result: Array = self._fields.read(role, split, self._rows(split, indices))
         return result
 
-    def read_into(self, out: Array, role: str, split: str, indices: Tensor, *rest: Any) -> None:
+    def read_into(self, out: Array, role: str, split: str, indices: Any, *rest: Any) -> None:
         self._fields.read_into(out, role, split, self._rows(split, indices), *rest)
 
     def harmonics(self, split: str, indices: Any = slice(None)) -> Array:
@@ -54,11 +54,11 @@ class WithoutFold:
         result: Array = self._fields.time_features(split, self._rows(split, indices))
         return result
 
-    def _rows(self, split: str, indices: Tensor) -> Tensor:
+    def _rows(self, split: str, indices: Any) -> Any:
         return self._kept[indices] if split == "train" else indices
 
 
-def without_fold(shards: Any, left_out: tuple[int, int] | None) -> Tensor:
+def without_fold(shards: Any, left_out: tuple[int, int] | None) -> Any:
     """Shards without fold k of K (counted from 1) in their training period; None: as they are."""
     if left_out is None:
         return shards

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.arrays import Json
+from app.arrays import Json, Tensor
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
@@ -177,7 +177,7 @@ class Loop:
         rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
         self._end_epoch(losses, rate, begun)
 
-    def _step(self, batch: Json) -> None:
+    def _step(self, batch: dict[str, Tensor]) -> None:
         """One step of all ranks, and what they agree to do after it.
 
         Notices travel with the gradients. Those of the step before are read, so that nobody

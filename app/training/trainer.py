@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.arrays import Array, Json, Tensor
 
-Batch = Json
+Batch = dict[str, Tensor]
 # Notices: all are to stop, a checkpoint is due, this rank is to leave, from here MiB by rank.
 STOP, SAVE, LEAVE, MEMORY = 0, 1, 2, 3
 
@@ -47,7 +47,7 @@ class Trainer(Protocol):
     def post(self, notices: Array) -> None:
         """Values (n,) that travel with the next steps' gradients, until others are posted."""
 
-    def heard(self) -> Tensor:
+    def heard(self) -> Any:
         """The last step's notices, summed over the ranks: an array-like, not waited for."""
 
     def local(self) -> list[Tensor]:

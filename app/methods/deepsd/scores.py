@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from app.arrays import Json, Tensor
+from app.arrays import Tensor
 from app.baselines.base import coarse_inputs, time_blocks
 from app.data.shards import Shards
 from app.models.block_means import BlockMeans
@@ -86,7 +86,7 @@ class _Feed:
         self._stages = [layer(stage_name(number)) for number in numbers]
         self._bounds = [layer(bound_name(number)) for number in numbers[1:]]
 
-    def __call__(self, batch: Json) -> Iterator[tuple[int, Any, Any, Any]]:
+    def __call__(self, batch: dict[str, Tensor]) -> Iterator[tuple[int, Any, Any, Any]]:
         """Of each stage: cells, the truth, its field of a true one, and its field when joined."""
         model, scale = self._model, prod(self._factors)
         whole = model.encode_inputs(batch["coarse"], None, batch["time"])
@@ -107,6 +107,6 @@ class _Feed:
             joined = outputs[1]
 
 
-def _run(stage: Tensor, coarse: Tensor, static: Tensor | None) -> Tensor:
+def _run(stage: Any, coarse: Tensor, static: Tensor | None) -> Tensor:
     inputs = {"coarse": coarse} if static is None else {"coarse": coarse, "static": static}
     return stage(inputs, training=False)

@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 from numpy.typing import NDArray
 
-from app.arrays import Json, Tensor
+from app.arrays import Tensor
 from app.baselines.base import coarse_inputs, fine_values, time_blocks
 from app.baselines.ridge import Encoded
 from app.data.moments import RunningMoments
@@ -162,12 +162,12 @@ def _of_trained(runs: tuple[str, ...], samples: int, model: DiffusionModel) -> C
     return CrossFitted([partial(_encoded_fields, model, g) for g in guesses if g], samples)
 
 
-def _encoded_fields(model: DiffusionModel, guess: ModelGuess, batch: Json) -> Tensor:
+def _encoded_fields(model: DiffusionModel, guess: ModelGuess, batch: dict[str, Tensor]) -> Tensor:
     fields = guess({"coarse": batch["coarse"], "time": batch["time"]})
     return model.encode_targets(fields)
 
 
-def _encoded_guess(model: DiffusionModel, guess: LinearGuess, batch: Json) -> Tensor:
+def _encoded_guess(model: DiffusionModel, guess: LinearGuess, batch: dict[str, Tensor]) -> Tensor:
     encoded = model.input_codec.encode(batch["coarse"])
     return guess({"coarse": encoded, "time": batch["time"]})
 

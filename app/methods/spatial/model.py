@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from absl import logging
 from numpy.typing import NDArray
 
-from app.arrays import Json, Tensor
+from app.arrays import Json
 from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
 from app.data.description import DataDescription
@@ -147,7 +148,7 @@ def _padded(values: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
 
 
-def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Tensor | None:
+def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
     """What the network corrects, fitted on the first rank; None where it corrects nothing."""
     kind, scale = experiment.model.first_guess, experiment.sampling.scale
     variables = shards.variables

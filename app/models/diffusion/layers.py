@@ -219,7 +219,7 @@ class PadToMultiple(keras.layers.Layer):
             x = ops.take(x, cells, axis=axis)
         return x
 
-    def _padded(self, size: Tensor) -> Tensor:
+    def _padded(self, size: Any) -> Tensor:
         return -(-size // self.multiple) * self.multiple
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

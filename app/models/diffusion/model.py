@@ -59,7 +59,7 @@ class Told:
     A target z becomes the encoded field base + size · z.
     """
 
-    inputs: Json
+    inputs: dict[str, Tensor]
     base: Tensor
     size: Tensor
 
@@ -107,7 +107,7 @@ class DiffusionModel(PhysicalModel):
         return {**super().get_config(), **own}
 
     @classmethod
-    def _own_arguments(cls, config: Json, custom_objects: Tensor) -> Json:
+    def _own_arguments(cls, config: Json, custom_objects: Any) -> Json:
         return {
             **super()._own_arguments(config, custom_objects),
             "settings": DiffusionSettings.from_dict(config["settings"]),
@@ -175,7 +175,12 @@ class DiffusionModel(PhysicalModel):
         return (self.encode_targets(batch["hr"]) - told.base) / told.size
 
     def answer(
-        self, inputs: Json, x: Tensor, scale: Tensor, level: Tensor, training: bool = False
+        self,
+        inputs: dict[str, Tensor],
+        x: Tensor,
+        scale: Tensor,
+        level: Tensor,
+        training: bool = False,
     ) -> Tensor:
         """The network's F for x = z + σn; scale and level `(B,)` as `Process` gives them."""
         noisy = x * ops.cast(scale, "float32")[:, None, None, None]

@@ -44,6 +44,6 @@ class ModelGuess(keras.layers.Layer):
         model = keras.saving.deserialize_keras_object(config.pop("model"))
         return cls(model, **config)
 
-    def call(self, inputs: Json) -> Tensor:
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
         batch = {"coarse": inputs["coarse"], "time": inputs["time"]}
         return ops.stop_gradient(self.model(batch, training=False))

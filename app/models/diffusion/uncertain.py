@@ -47,7 +47,7 @@ class UncertainGuess(LinearGuess):
     def get_config(self) -> Json:
         return {**super().get_config(), "n_fits": self.n_fits}
 
-    def drawn(self, inputs: Json, normal: Array) -> Tensor:
+    def drawn(self, inputs: dict[str, Tensor], normal: Array) -> Tensor:
         """The fields of one draw, made of K standard normal numbers; shapes as for a call."""
         coefficients = self.coefficients + ops.tensordot(
             ops.cast(normal, "float32"), self.deviations, axes=1

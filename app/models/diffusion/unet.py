@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from app.arrays import Json, Tensor
+from app.arrays import Tensor
 from app.models.build import precision
 from app.models.diffusion.layers import (
     CropLike,
@@ -79,7 +79,7 @@ def build_denoiser(
         return keras.Model(inputs, y, name="denoiser")
 
 
-def _embedding(inputs: Json, options: UNetOptions, classes: tuple[str, ...]) -> Tensor:
+def _embedding(inputs: dict[str, Tensor], options: UNetOptions, classes: tuple[str, ...]) -> Tensor:
     """What every block is told of the noise level and the classes of time: `(B, E)`."""
     width = EMBEDDING_FACTOR * options.channels
     waves = NoiseEmbedding(width, options.embedding, name="level_waves")(inputs["level"])

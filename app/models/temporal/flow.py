@@ -77,7 +77,7 @@ class FlowModule(keras.layers.Layer):
         self.double = Resize("bilinear", scale=2, dtype="float32")
         self.built = True
 
-    def call(self, inputs: Json) -> tuple[Tensor, Tensor, Tensor]:
+    def call(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         first, second = inputs["first"], inputs["second"]
         own, other = [first, second], [second, first]
         if "before" in inputs:

@@ -128,7 +128,7 @@ class TemporalNetwork(keras.Model):
         )
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
 
-    def call(self, inputs: Json, training: bool = False) -> Json:
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Json:
         frames = inputs["frames"]
         first, second = frames[:, 1], frames[:, 2]
         theta = inputs["theta"][:, None, None, None]
@@ -171,12 +171,12 @@ class TemporalNetwork(keras.Model):
             "smooth": ops.concatenate([*flows, refined], axis=-1),
         }
 
-    def flows(self, inputs: Json) -> tuple[Tensor, Tensor]:
+    def flows(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """F01 and F10 `(B, H, W, 2)` in cells, without refinement."""
         forward, backward, _ = self._motion(inputs, self._beside(inputs))
         return forward, backward
 
-    def _motion(self, inputs: Json, beside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _motion(self, inputs: dict[str, Tensor], beside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both flows and the acceleration, 0 without context."""
         if self.flow_module is None:
             raise ValueError("the network has no flow module")
@@ -187,7 +187,7 @@ class TemporalNetwork(keras.Model):
         found: tuple[Any, Any, Any] = self.flow_module(told)
         return found
 
-    def _beside(self, inputs: Json) -> Tensor:
+    def _beside(self, inputs: dict[str, Tensor]) -> Tensor:
         """Statics, and the place in the domain from -1 to 1: `(B, H, W, n_static + 2)`."""
         batch, _, height, width, _ = ops.shape(inputs["frames"])
         rows = np.linspace(-1, 1, height, dtype="float32")
@@ -199,7 +199,7 @@ class TemporalNetwork(keras.Model):
             parts.append(ops.broadcast_to(inputs["static"], shape))
         return ops.concatenate(parts, axis=-1)
 
-    def _constant(self, inputs: Json, like: Tensor) -> Tensor:
+    def _constant(self, inputs: dict[str, Tensor], like: Tensor) -> Tensor:
         """θ, ℓ² and the features of the time, the same in every cell."""
         values = [inputs["theta"][:, None], ops.square(inputs["length"])[:, None]]
         if self.n_time:
