@@ -11,7 +11,7 @@ from keras import ops
 
 from app.arrays import Array, Json, Tensor
 from app.models.layers.common import register
-from app.models.layers.resize import Resize, edge_pad
+from app.models.layers.resize import Resize, edge_repeated
 from app.models.layers.upsampling import depth_to_space
 
 MIN_WEIGHT = 1e-3  # share of the interpolation weight that must be valid
@@ -179,7 +179,7 @@ def neighbours(fields: Tensor, radius: int) -> list[Tensor]:
     """The cells around each cell, channel by channel: one `(B, h, w, side²)` per channel."""
     height, width, channels = fields.shape[1:]
     side = range(2 * radius + 1)
-    padded = edge_pad(edge_pad(fields, 1, radius, radius), 2, radius, radius)
+    padded = edge_repeated(fields, radius, radius)
     shifted = [padded[:, dy : dy + height, dx : dx + width] for dy in side for dx in side]
     return [
         ops.concatenate([cells[..., c : c + 1] for cells in shifted], axis=-1)

@@ -8,7 +8,7 @@ import keras
 
 from app.arrays import Tensor
 from app.models.layers.common import Shape, register
-from app.models.layers.resize import edge_pad
+from app.models.layers.resize import edge_repeated, reached
 
 ZERO, EDGE = "zero", "edge"
 PADDINGS = (ZERO, EDGE)
@@ -49,7 +49,7 @@ class EdgeConv2D(keras.layers.Conv2D):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        return super().call(_repeated(inputs, self.kernel_size[0]))
+        return super().call(reached(inputs, self.kernel_size[0]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*_strided(input_shape, self.strides[0]), self.filters)
@@ -60,7 +60,7 @@ class EdgeDepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D` likewise, with strides of 1."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        return super().call(_repeated(inputs, self.kernel_size[0]))
+        return super().call(reached(inputs, self.kernel_size[0]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
@@ -76,7 +76,7 @@ class EdgeConv2DTranspose(keras.layers.Conv2DTranspose):
     def call(self, inputs: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.strides[0]
         beyond = -(-kernel // (2 * stride))  # cells that reach into the field
-        y = super().call(_widened(inputs, beyond, beyond))
+        y = super().call(edge_repeated(inputs, beyond, beyond))
         cut = beyond * stride
         return y[:, cut:-cut, cut:-cut]
 
@@ -84,15 +84,6 @@ class EdgeConv2DTranspose(keras.layers.Conv2DTranspose):
         stride = self.strides[0]
         grow = (None if n is None else n * stride for n in input_shape[1:3])
         return (input_shape[0], *grow, self.filters)
-
-
-def _repeated(x: Tensor, kernel: int) -> Tensor:
-    """A field with as much of its edge around it as a kernel reaches."""
-    return _widened(x, (kernel - 1) // 2, kernel // 2)
-
-
-def _widened(x: Tensor, before: int, after: int) -> Tensor:
-    return edge_pad(edge_pad(x, 1, before, after), 2, before, after)
 
 
 def _strided(shape: Shape, stride: int) -> tuple[int | None, ...]:

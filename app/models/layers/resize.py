@@ -152,6 +152,16 @@ def edge_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     return ops.concatenate([first] * before + [x] + [last] * after, axis=axis)
 
 
+def edge_repeated(x: Tensor, before: int, after: int) -> Tensor:
+    """A field with its edge repeated outwards along rows and columns."""
+    return edge_pad(edge_pad(x, 1, before, after), 2, before, after)
+
+
+def reached(x: Tensor, kernel: int) -> Tensor:
+    """A field with as much of its edge around it as a kernel reaches."""
+    return edge_repeated(x, (kernel - 1) // 2, kernel // 2)
+
+
 def _shifted(padded: Tensor, axis: int, start: int, margin: int) -> Tensor:
     """The part of a padded field that begins at `start` and has the unpadded size."""
     stop = start - margin or None

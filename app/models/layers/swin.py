@@ -12,7 +12,7 @@ from keras import ops
 from app.arrays import Array, Json, Tensor
 from app.models.layers.common import Shape, build_chain, register, run_chain
 from app.models.layers.dropout import dropout_layers
-from app.models.layers.resize import edge_pad
+from app.models.layers.resize import reached
 
 WINDOW = 8  # cells a side
 LEAST_HEAD = 8  # channels of a head
@@ -52,8 +52,7 @@ class ValidConvolution(keras.layers.Layer):
         self.convolution.build((None, None, None, input_shape[-1]))
 
     def call(self, inputs: Tensor) -> Tensor:
-        before, after = (self.kernel - 1) // 2, self.kernel // 2
-        return self.convolution(edge_pad(edge_pad(inputs, 1, before, after), 2, before, after))
+        return self.convolution(reached(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)
