@@ -8,35 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.arrays import Array
 from app.data.description import SCALING_AXES, SCALINGS, Variable, check_choice
 from app.data.moments import RunningMoments
 from app.errors import InputError
 
-Array = NDArray[np.float64]
 
-
-def forward(x: ArrayLike, variable: Variable) -> NDArray[Any]:
+def forward(x: ArrayLike, variable: Variable) -> Array:
     """log1p(x / x0) or sqrt(x / x0), x0 in the variable's unit; negative amounts count as 0."""
     values = np.asarray(x)
     if variable.transform == "none":
         return values
     ratio = np.maximum(values, 0) / variable.transform_scale
-    result: NDArray[Any] = np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
+    result: Array = np.log1p(ratio) if variable.transform == "log1p" else np.sqrt(ratio)
     return result
 
 
-def inverse(z: ArrayLike, variable: Variable) -> NDArray[Any]:
+def inverse(z: ArrayLike, variable: Variable) -> Array:
     """x of `forward`; below 0, where no amount is transformed to, it is 0."""
     values = np.asarray(z)
     if variable.transform == "none":
         return values
     amount = np.maximum(values, 0)
     ratio = np.expm1(amount) if variable.transform == "log1p" else np.square(amount)
-    result: NDArray[Any] = ratio * variable.transform_scale
+    result: Array = ratio * variable.transform_scale
     return result
 
 
-def clip(x: ArrayLike, variable: Variable) -> NDArray[Any]:
+def clip(x: ArrayLike, variable: Variable) -> Array:
     """Values within valid_min and valid_max, where these are given; NaN stays NaN."""
     values = np.asarray(x)
     if variable.valid_min is None and variable.valid_max is None:
@@ -49,7 +48,7 @@ def forward_all(x: ArrayLike, variables: tuple[Variable, ...]) -> NDArray[np.flo
     return _per_channel(forward, x, variables)
 
 
-def _per_channel(function: Any, x: ArrayLike, variables: tuple[Variable, ...]) -> NDArray[Any]:
+def _per_channel(function: Any, x: ArrayLike, variables: tuple[Variable, ...]) -> Array:
     values = np.asarray(x, np.float32)
     out = np.empty_like(values)
     for channel, variable in enumerate(variables):

@@ -6,11 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from app.arrays import Array
 from app.errors import InputError
 
 DAY = 86400.0  # seconds
@@ -102,7 +99,7 @@ class Conversion:
     factor: float
     offset: float = 0.0
 
-    def __call__(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def __call__(self, values: Array) -> Array:
         """Values in the new unit, in their own precision."""
         if self.factor == 1.0 and self.offset == 0.0:
             return values

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.arrays import Json
+from app.arrays import Array, Json
 from app.errors import InputError
-from app.grids.sphere import CIRCLE, POLE, Array
+from app.grids.sphere import CIRCLE, POLE
 
 NOT_GEOGRAPHIC = ("grid_", "projection_")  # standard names of rotated and projected axes
 ROTATED = frozenset({"rlat", "rlon"})

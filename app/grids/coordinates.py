@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from app.arrays import Json
+from app.arrays import Array, Json
 from app.errors import InputError
 from app.grids.coordinate_values import (
     NOT_GEOGRAPHIC,
@@ -23,7 +23,7 @@ from app.grids.coordinate_values import (
     refuse_text,
     units_of,
 )
-from app.grids.sphere import CIRCLE, Array
+from app.grids.sphere import CIRCLE
 
 CF_ATTRIBUTES = (
     {"standard_name": "latitude", "units": "degrees_north"},

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from app.arrays import Array
 from app.grids.grid import Grid
 from app.grids.regrid import Regridder
-from app.grids.sphere import CIRCLE, Array
+from app.grids.sphere import CIRCLE
 
 Mask = NDArray[np.bool_]
 

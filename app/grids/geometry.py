@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.arrays import Json
+from app.arrays import Array, Json
 from app.errors import InputError
 from app.grids import sphere
 from app.grids.grid import Grid
-from app.grids.sphere import Array
 
 BLOCK_CELLS = 1 << 22  # fine cells coarsened at once: bounds the float64 working copies
 
@@ -80,7 +78,7 @@ class Geometry:
         inner[self.halo : self.halo + height, self.halo : self.halo + width] = True
         return inner
 
-    def fine_cells(self, coarse: NDArray[Any]) -> NDArray[Any]:
+    def fine_cells(self, coarse: Array) -> Array:
         """What is known of coarse cells (..., h, w), for each of their fine ones (..., y, x)."""
         whole = coarse.repeat(self.scale, axis=-2).repeat(self.scale, axis=-1)
         return self.crop(whole)
@@ -99,15 +97,15 @@ class Geometry:
         return self.pad_field(self.fine.cell_areas(), fill=0.0)
 
     def pad_field(
-        self, fields: NDArray[Any], fill: float = np.nan, axes: tuple[int, int] = (-2, -1)
-    ) -> NDArray[Any]:
+        self, fields: Array, fill: float = np.nan, axes: tuple[int, int] = (-2, -1)
+    ) -> Array:
         """Fields with (y, x) on `axes` → (H, W), `fill` in the padding."""
         top, bottom, left, right = self.pad
         widths = [(0, 0)] * fields.ndim
         widths[axes[0]], widths[axes[1]] = (top, bottom), (left, right)
         return np.pad(fields, widths, constant_values=fill)
 
-    def crop(self, fields: NDArray[Any], axes: tuple[int, int] = (-2, -1)) -> NDArray[Any]:
+    def crop(self, fields: Array, axes: tuple[int, int] = (-2, -1)) -> Array:
         """Fields with (H, W) on `axes` → (y, x), a view."""
         top, _, left, _ = self.pad
         kept: list[slice] = [slice(None)] * fields.ndim
@@ -134,7 +132,7 @@ class Geometry:
         return (means if not self.halo else means[:, rows[:, None], columns]).reshape(shape)
 
     @cached_property
-    def _nearest_inner(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _nearest_inner(self) -> tuple[Array, Array]:
         """For every coarse row and column, the inner one that it takes its value from."""
         (h, w), (inner_h, inner_w) = self.coarse_shape, self._inner_shape
         rows, columns = np.arange(h) - self.halo, np.arange(w) - self.halo
@@ -147,20 +145,20 @@ class Geometry:
         result: Array = self._pad_to_blocks(self.fine.cell_areas()[None], 0.0)[0]
         return result
 
-    def _pad_to_blocks(self, fields: NDArray[Any], fill: float) -> NDArray[Any]:
+    def _pad_to_blocks(self, fields: Array, fill: float) -> Array:
         rows, columns = (-size % self.scale for size in self.fine.shape)
         if not rows and not columns:
             return fields
         return np.pad(fields, ((0, 0), (0, rows), (0, columns)), constant_values=fill)
 
-    def _block_sums(self, cells: NDArray[Any]) -> Array:
+    def _block_sums(self, cells: Array) -> Array:
         """Sums over blocks: (n, inner H, inner W) → (n, inner h, inner w)."""
         h, w = self._inner_shape
         bands = cells.reshape(len(cells), h, self.scale, -1).sum(axis=2)
         result: Array = bands.reshape(len(cells), h, w, self.scale).sum(axis=3)
         return result
 
-    def _block_means(self, fields: NDArray[Any], min_valid_fraction: float) -> Array:
+    def _block_means(self, fields: Array, min_valid_fraction: float) -> Array:
         areas = self._inner_areas
         valid = np.isfinite(fields)
         if valid.all():

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Json
+from app.arrays import Array, Json
 from app.errors import InputError
 from app.grids import coordinates, sphere
-from app.grids.sphere import Array
 
 ANGLE_TOLERANCE = 1e-6  # degrees: wide enough for sums of float64 coordinates
 EDGES = ("lat_edges", "lon_edges", "y_edges", "x_edges")
@@ -132,7 +130,7 @@ class Grid:
         """Relative cell areas (y, x), mean 1: (sin φ₂ - sin φ₁)·Δλ, or spherical quadrilaterals."""
         return self._areas
 
-    def restore(self, fields: NDArray[Any], axes: tuple[int, int] = (-2, -1)) -> NDArray[Any]:
+    def restore(self, fields: Array, axes: tuple[int, int] = (-2, -1)) -> Array:
         """Fields from canonical order back to the order of the file."""
         rows, columns = axes
         if self.roll:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import Array
 from app.grids.grid import Grid
-from app.grids.sphere import CIRCLE, Array
+from app.grids.sphere import CIRCLE
 
 SAME_PLACE = 1e-3  # share of a cell by which coordinates of one grid may differ
 

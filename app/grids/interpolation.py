@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
+from app.arrays import Array
 from app.errors import InputError
 from app.grids import lattice, sphere
 from app.grids.grid import Grid
 from app.grids.lattice import Axis
-from app.grids.sphere import CIRCLE, POLE, Array
+from app.grids.sphere import CIRCLE, POLE, cross
 
 EDGE_TOLERANCE = 5e-5  # degrees beyond the outer edge that are still inside: float32 has 3e-5
 MAX_STEPS = 1000  # triangles walked through in search of a point
@@ -233,14 +234,10 @@ def locate(mesh: Delaunay, points: Array) -> tuple[NDArray[np.intp], Array]:
 def _weights_in(mesh: Delaunay, simplex: NDArray[np.intp], points: Array) -> Array:
     """Barycentric weights (n, 3); of flat triangles, large ones of either sign."""
     a, b, c = np.moveaxis(mesh.points[mesh.simplices[simplex]], 1, 0)
-    area = _cross(b - a, c - a)
+    area = cross(b - a, c - a)
     area = np.where(np.abs(area) < SMALLEST_AREA, SMALLEST_AREA, area)
-    second, third = _cross(points - a, c - a) / area, _cross(b - a, points - a) / area
+    second, third = cross(points - a, c - a) / area, cross(b - a, points - a) / area
     return np.stack([1 - second - third, second, third], axis=1)
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from app.arrays import Array
 from app.grids import sphere
 from app.grids.grid import Grid
-from app.grids.sphere import Array
+from app.grids.sphere import cross
 
 SAME_PLACE = 0.1  # of a cell, within which axes of two grids lead to one place on the sphere
 OUTSIDE = 1e-9  # of a cell: points this far beyond its sides are still in it
@@ -154,10 +155,10 @@ def _within(lattice: Array, cell: NDArray[np.intp], points: Array) -> Array:
     for _ in range(NEWTON_STEPS):
         missed = south_west + s[:, None] * up + t[:, None] * east + (s * t)[:, None] * twist
         by_s, by_t = up + t[:, None] * twist, east + s[:, None] * twist
-        area = _cross(by_s, by_t)
+        area = cross(by_s, by_t)
         area = np.where(np.abs(area) < np.finfo(float).tiny, np.finfo(float).tiny, area)
-        s = np.clip(s - _cross(missed, by_t) / area, -9, 9)
-        t = np.clip(t - _cross(by_s, missed) / area, -9, 9)
+        s = np.clip(s - cross(missed, by_t) / area, -9, 9)
+        t = np.clip(t - cross(by_s, missed) / area, -9, 9)
     return np.stack([s, t], axis=1)
 
 
@@ -174,7 +175,3 @@ def _gnomonic(centre: Array) -> Callable[[Array], Array]:
         return result
 
     return plane
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

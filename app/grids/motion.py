@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,7 +35,7 @@ MAX_STEP = 2.0  # cells of a level that one least-squares step may move
 TINY = 1e-12
 
 
-def motion(xp: Any, first: Tensor, second: Tensor) -> Tensor:
+def motion(xp: ModuleType, first: Tensor, second: Tensor) -> Tensor:
     """Flow `(B, H, W, 2)` in cells from the first fields `(B, H, W, C)` to the second.
 
     Coarse to fine: the best of all whole moves per window, then least squares with warping in
@@ -60,7 +61,9 @@ def motion(xp: Any, first: Tensor, second: Tensor) -> Tensor:
     return flow
 
 
-def _searched(xp: Any, a: Tensor, b: Tensor, flow: Tensor, reach: int, window: int) -> Tensor:
+def _searched(
+    xp: ModuleType, a: Tensor, b: Tensor, flow: Tensor, reach: int, window: int
+) -> Tensor:
     """The flow and the whole move that then makes the windows of b most like those of a."""
     seen = _seen(xp, flow)
     around = _around(xp, seen * warp(xp, b, flow), reach)
@@ -75,7 +78,7 @@ def _searched(xp: Any, a: Tensor, b: Tensor, flow: Tensor, reach: int, window: i
     return flow + xp.take(moves, xp.argmin(cost + NEARER * power * far, axis=-1), axis=0)
 
 
-def _around(xp: Any, fields: Tensor, reach: int) -> Tensor:
+def _around(xp: ModuleType, fields: Tensor, reach: int) -> Tensor:
     """Every cell's neighbours `(B, H, W, (2 reach + 1)², C)`, those above first; 0 beyond edges."""
     height, width, channels = fields.shape[1:]
     for axis, size in ((1, height), (2, width)):
@@ -85,7 +88,7 @@ def _around(xp: Any, fields: Tensor, reach: int) -> Tensor:
     return xp.reshape(fields, (-1, height, width, (2 * reach + 1) ** 2, channels))
 
 
-def _step(xp: Any, a: Tensor, b: Tensor, flow: Tensor, window: int) -> Tensor:
+def _step(xp: ModuleType, a: Tensor, b: Tensor, flow: Tensor, window: int) -> Tensor:
     """One Gauss-Newton step of the flow from a to b, `(B, H, W, 2)`."""
     moved, seen = warp(xp, b, flow), _seen(xp, flow)
     mean = (a + moved) / 2
@@ -101,19 +104,19 @@ def _step(xp: Any, a: Tensor, b: Tensor, flow: Tensor, window: int) -> Tensor:
     return xp.clip(step, -MAX_STEP, MAX_STEP)
 
 
-def _seen(xp: Any, flow: Tensor) -> Tensor:
+def _seen(xp: ModuleType, flow: Tensor) -> Tensor:
     """1 where the flow points into the domain, else 0: `(B, H, W, 1)` float32."""
     return 1.0 - xp.sign(beyond(xp, flow))
 
 
-def _slope(xp: Any, fields: Tensor, axis: int) -> Tensor:
+def _slope(xp: ModuleType, fields: Tensor, axis: int) -> Tensor:
     """Central differences along an axis, halved steps at the edges."""
     wide = _extended(xp, fields, axis, 1, 1)
     n = fields.shape[axis]
     return (_cut(wide, axis, 2, n) - _cut(wide, axis, 0, n)) / 2
 
 
-def _window(xp: Any, fields: Tensor, width: int) -> Tensor:
+def _window(xp: ModuleType, fields: Tensor, width: int) -> Tensor:
     """Means over windows, weighed by a pyramid `2 width - 1` cells wide; 0 beyond the edges."""
     for axis in (1, 2):
         near = _near(fields.shape[axis], width)
@@ -121,7 +124,7 @@ def _window(xp: Any, fields: Tensor, width: int) -> Tensor:
     return fields
 
 
-def _mean(xp: Any, fields: Tensor, width: int) -> Tensor:
+def _mean(xp: ModuleType, fields: Tensor, width: int) -> Tensor:
     """Mean over windows of `width` cells a side, those within the domain."""
     for axis in (1, 2):
         near = _near(fields.shape[axis], width)
@@ -136,7 +139,7 @@ def _near(n: int, width: int) -> Array:
     return result
 
 
-def _combined(xp: Any, matrix: Array, fields: Tensor, axis: int) -> Tensor:
+def _combined(xp: ModuleType, matrix: Array, fields: Tensor, axis: int) -> Tensor:
     """Fields `(B, H, W, C)` whose cells along an axis are combined by the rows of a matrix."""
     # One product is quicker than a shift for every row's entries, and in graphs a node instead of
     # dozens; on domains of some hundred cells a side the zeros are still cheap.
@@ -148,14 +151,14 @@ def _combined(xp: Any, matrix: Array, fields: Tensor, axis: int) -> Tensor:
     return xp.reshape(xp.matmul(matrix, flat), (-1, height, width, channels))
 
 
-def _padded(xp: Any, fields: Tensor, axis: int, before: int, after: int) -> Tensor:
+def _padded(xp: ModuleType, fields: Tensor, axis: int, before: int, after: int) -> Tensor:
     """Zeros put before and after along an axis."""
     widths = [(0, 0)] * len(fields.shape)
     widths[axis] = (before, after)
     return xp.pad(fields, widths)
 
 
-def _halved(xp: Any, fields: Tensor) -> Tensor:
+def _halved(xp: ModuleType, fields: Tensor) -> Tensor:
     """Means of 2×2 cells; an odd last row or column counts twice."""
     even = _extended(xp, fields, 1, 0, fields.shape[1] % 2)
     even = _extended(xp, even, 2, 0, even.shape[2] % 2)
@@ -163,7 +166,7 @@ def _halved(xp: Any, fields: Tensor) -> Tensor:
     return (rows[:, :, ::2] + rows[:, :, 1::2]) / 2
 
 
-def _doubled(xp: Any, flow: Tensor, shape: tuple[int, int]) -> Tensor:
+def _doubled(xp: ModuleType, flow: Tensor, shape: tuple[int, int]) -> Tensor:
     """Flow on the next finer level: bilinear between the centres of the coarse cells."""
     own = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
     moves = (((own + 0.5) / 2 - 0.5) - own).astype("float32")[None]
@@ -173,7 +176,7 @@ def _doubled(xp: Any, flow: Tensor, shape: tuple[int, int]) -> Tensor:
     return warp(xp, wide, 0.0 * wide + moves)
 
 
-def _extended(xp: Any, fields: Tensor, axis: int, before: int, after: int) -> Tensor:
+def _extended(xp: ModuleType, fields: Tensor, axis: int, before: int, after: int) -> Tensor:
     """First and last row (axis 1) or column (axis 2) repeated outwards."""
     ends = [_cut(fields, axis, 0, 1)] * before, [_cut(fields, axis, -1, 1)] * after
     return xp.concatenate([*ends[0], fields, *ends[1]], axis=axis) if before + after else fields

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from app.arrays import Array
 from app.grids import sphere
 from app.grids.grid import Grid
-from app.grids.sphere import CIRCLE, POLE, Array
+from app.grids.sphere import CIRCLE, POLE, cross
 
 NEGLIGIBLE = 1e-9  # shares of a cell below are rounding
 TARGETS_AT_ONCE = 1 << 10
@@ -127,7 +128,7 @@ def _common_area(cells: Array, triangles: Array) -> Array:
     turn = np.sign(_signed_area(triangles))
     corners = np.where(turn[:, None, None] < 0, triangles[:, ::-1], triangles)
     ahead = np.roll(corners, -1, axis=1)
-    side = _cross((ahead - corners)[:, :, None], cells[:, None] - corners[:, :, None])
+    side = cross((ahead - corners)[:, :, None], cells[:, None] - corners[:, :, None])
     area = np.where((side >= 0).all(axis=(1, 2)), _signed_area(cells), 0.0)
     cut = ~((side >= 0).all(axis=(1, 2)) | (side <= 0).all(axis=2).any(axis=1))
     polygon = cells[cut]
@@ -145,7 +146,7 @@ def _clipped(polygons: Array, start: Array, end: Array) -> Array:
     between the points where it crosses, perhaps to and fro, which adds no area.
     """
     along = (end - start)[:, None]
-    side = _cross(along, polygons - start[:, None])
+    side = cross(along, polygons - start[:, None])
     length = np.maximum((along**2).sum(axis=2), np.finfo(float).tiny)
     normal = np.stack([-along[..., 1], along[..., 0]], axis=2)
     right = side < 0
@@ -163,9 +164,5 @@ def _clipped(polygons: Array, start: Array, end: Array) -> Array:
 def _signed_area(polygons: Array) -> Array:
     """Area (n,) of polygons (n, v, 2), positive where they turn anticlockwise."""
     shifted = polygons - polygons[:, :1]
-    result: Array = _cross(shifted, np.roll(shifted, -1, axis=1)).sum(axis=1) / 2
+    result: Array = cross(shifted, np.roll(shifted, -1, axis=1)).sum(axis=1) / 2
     return result
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from app.arrays import Array
 
 CIRCLE = 360.0  # degrees
 POLE = 90.0  # degrees
@@ -110,3 +110,9 @@ def _triangle_areas(a: Array, b: Array, c: Array) -> Array:
     dots = np.sum(a * b, axis=-1) + np.sum(b * c, axis=-1) + np.sum(c * a, axis=-1)
     result: Array = 2 * np.arctan2(volume, 1 + dots)
     return result
+
+
+def cross(a: Array, b: Array) -> Array:
+    """Cross product of vectors in a plane, `(…, 2)`: twice the area of the triangle they span."""
+    product: Array = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return product

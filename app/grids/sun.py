@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -17,7 +17,7 @@ TINY = 1e-6
 
 
 def sun_response(
-    xp: Any, sky: Tensor, lat: Tensor, lon: Tensor, hours: tuple[float, ...]
+    xp: ModuleType, sky: Tensor, lat: Tensor, lon: Tensor, hours: tuple[float, ...]
 ) -> Tensor:
     """What answers to sunshine within so many hours: `(..., H, W, K)` for K times of response.
 
@@ -42,7 +42,7 @@ def sun_response(
     return xp.stack(answers, axis=-1)
 
 
-def _harmonic(xp: Any, n: int, up: Tensor, swing: Tensor, rise: Tensor) -> Tensor:
+def _harmonic(xp: ModuleType, n: int, up: Tensor, swing: Tensor, rise: Tensor) -> Tensor:
     """Fourier coefficient of max(0, up + swing cos h) over the hour angle h."""
     below = rise if n == 1 else xp.sin((n - 1) * rise) / (n - 1)
     around = below + xp.sin((n + 1) * rise) / (n + 1)

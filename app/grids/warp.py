@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from app.arrays import Tensor
 UNSEEN = 7.0  # logit: a frame whose cell lies beyond the edge counts a thousandth of the other
 
 
-def warp(xp: Any, fields: Tensor, flow: Tensor) -> Tensor:
+def warp(xp: ModuleType, fields: Tensor, flow: Tensor) -> Tensor:
     """Fields at the cells to which the flow points: out(y, x) = fields(y + dy, x + dx).
 
     `fields` `(B, H, W, C)`, `flow` `(B, H, W, 2)` of rows dy and columns dx, in cells; bilinear,
@@ -73,7 +73,7 @@ def blend(theta: Tensor, first: Tensor, second: Tensor, visibility: Tensor) -> T
     return share * first + (1.0 - share) * second
 
 
-def visibility(xp: Any, to_first: Tensor, to_second: Tensor) -> Tensor:
+def visibility(xp: ModuleType, to_first: Tensor, to_second: Tensor) -> Tensor:
     """Logit of how much more the first frame is to be trusted than the second: `(B, H, W, 1)`.
 
     What comes from beyond the edge of a frame is not seen in it.
@@ -82,7 +82,7 @@ def visibility(xp: Any, to_first: Tensor, to_second: Tensor) -> Tensor:
     return UNSEEN * (lost[1] - lost[0])
 
 
-def beyond(xp: Any, flow: Tensor) -> Tensor:
+def beyond(xp: ModuleType, flow: Tensor) -> Tensor:
     """How far beyond the edge of the domain each cell's flow points, in cells: `(B, H, W, 1)`."""
     height, width = flow.shape[1:3]
     rows = np.arange(height, dtype="float32")[None, :, None]
@@ -92,6 +92,6 @@ def beyond(xp: Any, flow: Tensor) -> Tensor:
     return outside[..., None]
 
 
-def _whole(xp: Any, numbers: Tensor) -> Tensor:
+def _whole(xp: ModuleType, numbers: Tensor) -> Tensor:
     """As indices."""
     return xp.cast(numbers, "int32") if hasattr(xp, "cast") else numbers.astype(np.int32)

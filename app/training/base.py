@@ -196,7 +196,7 @@ class NetworkTrainer(ABC):
         return (Learner(self.model.network, self.model, optimizer),)
 
     @abstractmethod
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
         """This rank's sums of weight × loss, for each of `losses`, and of the weights."""
 
     def _predicted(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor, Tensor]:

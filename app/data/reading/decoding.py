@@ -15,7 +15,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import DType, Json
+from app.arrays import Array, DType, Json
 from app.errors import InputError
 
 # Names of attributes as they are compared: lower case, letters only.
@@ -59,11 +59,11 @@ class Decoder:
     def packed(self) -> bool:
         return self.scale != 1.0 or self.offset != 0.0
 
-    def __call__(self, stored: NDArray[Any]) -> Values:
+    def __call__(self, stored: Array) -> Values:
         """Stored numbers of any shape → float32 values, NaN where missing."""
         return self.decode(stored)[0]
 
-    def decode(self, stored: NDArray[Any]) -> tuple[Values, int]:
+    def decode(self, stored: Array) -> tuple[Values, int]:
         """Values as of `__call__`, and how many of them are missing for the valid range alone."""
         if self.unsigned is not None:
             stored = stored.view(self.unsigned)
@@ -77,13 +77,13 @@ class Decoder:
             values[lost] = np.nan
         return values, outside
 
-    def _unpacked(self, stored: NDArray[Any]) -> Values:
+    def _unpacked(self, stored: Array) -> Values:
         if not self.packed:
             with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, then NaN
                 return stored.astype(np.float32, copy=not stored.flags.writeable)
         return (stored * np.float64(self.scale) + self.offset).astype(np.float32)
 
-    def _lost(self, stored: NDArray[Any], values: Values) -> list[NDArray[np.bool_]]:
+    def _lost(self, stored: Array, values: Values) -> list[NDArray[np.bool_]]:
         lost = [stored == fill for fill in self.fills]
         if self.default is not None and values.size and np.fmax.reduce(values, None) > SMALL:
             lost.append(stored == self.default)
@@ -96,7 +96,7 @@ class Decoder:
             lost.append(np.abs(values - np.float32(fill)) <= reach)
         return lost
 
-    def _outside(self, stored: NDArray[Any], values: Values) -> list[NDArray[np.bool_]]:
+    def _outside(self, stored: Array, values: Values) -> list[NDArray[np.bool_]]:
         """Values that are there, but below or above the valid range; in turn."""
         lost = []
         for bound, numbers in ((self.low, stored), (self.value_low, values)):

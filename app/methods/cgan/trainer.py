@@ -53,7 +53,7 @@ class CGANTrainer(NetworkTrainer):
             Learner(self.discriminator, self.discriminator, opponent, "disc_loss", "disc_"),
         )
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
         truth, predicted, weights = self._predicted(batch, training=True)
         pixel = self._pixel_loss(batch, truth, predicted)
         true_logits, false_logits = self._logits(batch, truth, predicted)

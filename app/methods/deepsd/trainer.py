@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import keras
 import numpy as np
@@ -64,7 +63,7 @@ class StageTrainer(NetworkTrainer):
         optimizer = build_optimizer(self.config, steps_per_epoch, size, factors=self._rates)
         return (Learner(self.stage, self.stage, optimizer),)
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
         truth, predicted, weights = self._predicted(batch, training=True)
         loss = tf.reduce_sum(weights * self._pixel_loss(batch, truth, predicted))
         return {"loss": loss}, tf.reduce_sum(weights)

@@ -59,7 +59,7 @@ class DiffusionTrainer(NetworkTrainer):
         drawn = {name: values.astype(np.float32) for name, values in levels.items()}
         return {**batch, **drawn, "noise": noise}
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
         loss, weight = self._denoising(batch, training=True)
         return {"loss": loss}, weight
 

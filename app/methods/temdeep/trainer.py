@@ -46,7 +46,7 @@ class TemDeepTrainer(NetworkTrainer):
         truth = tf.where(lost, np.float32(np.nan), truth)
         return truth, answer, batch["weight"] * valid_fraction(truth)
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Any]:
+    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
         truth, answer, weights = self._answered(batch, training=True)
         triple = self.loss(truth, answer["field"])
         smooth = self.config.flow_tv_weight * total_variation(answer["smooth"])
