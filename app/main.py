@@ -29,18 +29,7 @@ from app.running.masking import masked
 from app.running.progress import leave_terminal
 from app.session import Session
 from app.stages.sequence import only_looks, run_stages
-
-USAGE = """\
-finescale: deep-learning downscaling of gridded Earth-science data.
-
-usage: python -m app [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
-       python -m app sweep --flagfile=FILE --sweep='FLAG=VALUE,VALUE;…' [--flag=value …]
-       python -m app status RUN [RUN …]
-
-Several stages run in that order; train and test prepare the data by themselves. The command
-line beats flagfiles. In flagfiles, blank lines, lines that begin with # and text between
-triple quotes are skipped.\
-"""
+from app.usage import short_usage, usage
 
 
 def main(argv: Sequence[str]) -> int:
@@ -83,11 +72,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _told_instead(argv: Sequence[str]) -> str | None:
-    """What --help, --help=SECTION or --version asks for; nothing is run then."""
+    """What --help, --help=SECTION, --version or nothing at all asks for; nothing is run then."""
+    if not argv:
+        return short_usage()
     for argument in argv:
         name, _, section = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name in ("help", "h", "helpfull"):
-            return options.help_text(USAGE, options.ALL if name == "helpfull" else section.lower())
+            return options.help_text(
+                usage(), options.ALL if name == "helpfull" else section.lower()
+            )
         if argument == "--version":
             return f"finescale {metadata.version('finescale')}"
     return None

@@ -29,9 +29,9 @@ from app.options.stack import StackConfig
 from app.options.sweep import SweepConfig, SweepOptions
 from app.options.temporal import TemporalConfig
 from app.options.training import TrainingConfig, TransferConfig
+from app.options.words import STAGES
 from app.registry import unknown
 
-STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
 STAGE_FLAGS = tuple(one.name for one in options_of(StageOptions))
 SWEEP_FLAGS = frozenset(one.name for one in options_of(SweepOptions))
 # What a debug run does at most; its epochs come on top of those trained before.

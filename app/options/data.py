@@ -30,7 +30,10 @@ class SourceOptions(Options):
 
     data_config: str | None = option(None, "YAML data description.", common=True)
     data: str | None = option(
-        None, "NetCDF, Zarr or GRIB files of the predictand, without any YAML.", common=True
+        None,
+        "NetCDF, Zarr or GRIB files of the predictand, without any YAML.",
+        common=True,
+        several=True,
     )
     variable: str | None = option(
         None, "Variable of --data to downscale; several with commas.", common=True

@@ -58,7 +58,11 @@ class PredictionOptions(Options):
         32, "Fine cells by which a tile reaches into its neighbours.", bounds=Bounds(0, COUNT)
     )
     input: tuple[str, ...] = option(
-        None, "Low-resolution files to downscale, without truth.", read=files, common=True
+        None,
+        "Low-resolution files to downscale, without truth.",
+        read=files,
+        common=True,
+        several=True,
     )
     input_variables: Mapping[str, str] = option(
         None,
@@ -78,7 +82,7 @@ class PredictionOptions(Options):
         choices=("none", "quantile_mapping", "trend_preserving"),
     )
     input_reference: tuple[str, ...] = option(
-        None, "Past of the source of --input, to correct it by.", read=files
+        None, "Past of the source of --input, to correct it by.", read=files, several=True
     )
     temporal_model: str | None = option(
         None, "Run folder or .keras file of a model in time that follows --model: space, then time."

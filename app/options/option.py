@@ -56,6 +56,7 @@ class Option:
     read: from the flag's value to the field's, where they differ; raises InputError.
     free: may differ between two calls on one run folder, as it changes nothing that is learnt.
     common: named by the short --help.
+    several: takes several files; those that a shell has put behind its value belong to it.
     """
 
     default: Any
@@ -70,6 +71,7 @@ class Option:
     read: Reader[Any] | None = None
     free: bool = False
     common: bool = False
+    several: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
@@ -97,6 +99,7 @@ class _Said(TypedDict, total=False):
     unit: str
     free: bool
     common: bool
+    several: bool
     aliases: tuple[str, ...]
 
 

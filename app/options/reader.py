@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from app import plugins
-from app.data.reading.paths import separate
+from app.data.reading.paths import is_data, separate
 from app.errors import InputError, one_line
 from app.options.data import DATA_WAYS
 from app.options.option import LISTS, Values, value_from_text
 from app.options.table import FLAGS_BY_NAME, KNOWN, main_name
+from app.options.words import WORDS
 from app.registry import unknown
 
 QUOTES = ('"""', "'''")
@@ -88,22 +90,35 @@ def _name_of(argument: str) -> str:
 
 
 def _joined(argv: Sequence[str]) -> Iterator[str]:
-    """Arguments with `--name value` written as `--name=value`, `-name` as `--name`."""
-    rest = iter(argv)
-    for argument in rest:
+    """Arguments with `--name value` written as `--name=value`, `-name` as `--name`.
+
+    Files that follow the value of a flag that takes several join it, as a shell writes a pattern
+    out: `--data a.nc b.nc` is `--data=a.nc,b.nc`.
+    """
+    rest = deque(argv)
+    while rest:
+        argument = rest.popleft()
         if not argument.startswith("-"):
             yield argument
             continue
-        name, equals, _ = argument.lstrip("-").partition("=")
+        name, equals, value = argument.lstrip("-").partition("=")
         takes_value = name == "flagfile" or (name in KNOWN and not KNOWN[name].bare)
-        dashed = "--" + argument.lstrip("-")
-        if equals or not takes_value:
-            yield dashed
+        if not equals and not takes_value:
+            yield "--" + name
             continue
-        value = next(rest, None)
-        if value is None:
-            raise InputError(f"command line: --{name} needs a value")
-        yield f"{dashed}={value}"
+        if not equals:
+            if not rest:
+                raise InputError(f"command line: --{name} needs a value")
+            value = rest.popleft()
+        if name in KNOWN and KNOWN[name].several:
+            value = ",".join((value, *_files_first(rest)))
+        yield f"--{name}={value}"
+
+
+def _files_first(rest: deque[str]) -> Iterator[str]:
+    """Takes away, and gives, the arguments at the front that name existing data and no stage."""
+    while rest and rest[0] not in WORDS and not rest[0].startswith("-") and is_data(rest[0]):
+        yield rest.popleft()
 
 
 def _flagfile(name: str, base: Path, parents: tuple[Path, ...]) -> list[Assignments]:

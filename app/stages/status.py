@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from app.arrays import Json
@@ -14,16 +15,37 @@ from app.session import Session
 
 
 def run(session: Session) -> None:
-    """Print a line for each run folder; InputError where none of them is one."""
+    """Print a line for each run: those named, and those below a folder that is none itself.
+
+    InputError where there is none.
+    """
     if not session.ranks.first:
         return
-    runs = session.experiment.runs
-    found = {path: read_status(path) for path in runs}
+    named = session.experiment.runs
+    runs = [run for folder in named for run in runs_below(folder) or [folder]]
+    found = {path: read_status(path) for path in dict.fromkeys(runs)}
     if not any(found.values()):
-        raise InputError(f"status: no {FILE} in {', '.join(map(str, runs))}; expected run folders")
-    width = max(len(str(path)) for path in runs)
+        raise InputError(
+            f"status: no {FILE} in or below {', '.join(map(str, named))}; expected run folders, or "
+            "a folder of them"
+        )
+    width = max(len(str(path)) for path in found)
     for path, facts in found.items():
         print(f"{path!s:<{width}}  {_line_on(facts, path)}")
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The folder itself if it is that of a run, else the run folders below it by name.
+
+    What lies in a run folder, links and hidden folders are not looked into.
+    """
+    runs: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        if FILE in files:
+            runs.append(Path(place))
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return runs
 
 
 def _line_on(facts: Json | None, folder: Path) -> str:

@@ -1,5 +1,6 @@
 """The command line and the flagfile reader."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,45 @@ def test_what_is_told_instead_of_running(
 ) -> None:
     assert main(argv) == code
     assert capsys.readouterr().out.startswith(begin)
+
+
+def test_a_command_line_without_anything_is_answered_with_examples_that_parse(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 0
+    text = capsys.readouterr().out.replace("\\\n", "")
+    examples = [line.split("-m app", 1)[1] for line in text.split("\n") if line[:3] == "  p"]
+    assert len(examples) == 3
+    for example in examples:
+        options.build(*options.parse(shlex.split(example)))
+
+
+def test_files_that_a_shell_writes_out_join_the_flag_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and Zarr stores that exist do; stages, folders and what is not there do not."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.nc", "b,1.nc", "train", "store.zarr/.zgroup", "runs/y_hat.nc"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    words, values = options.parse(
+        ["check", "--data", "a.nc", "b,1.nc", "store.zarr", "train", "--variable", "t", "runs"]
+    )
+    assert words == ("check", "train", "runs")
+    assert values["data"] == "a.nc,b,1.nc,store.zarr"
+    words, values = options.parse(
+        ["--input=a.nc", "b,1.nc", "no.nc", "test", "--variable=t", "a.nc"]
+    )
+    assert (words, values["input"]) == (("no.nc", "test", "a.nc"), "a.nc,b,1.nc")
+    assert options.without(["--data", "a.nc", "a.nc", "--scale=4"], {"scale"}) == (
+        "--data=a.nc,a.nc",
+    )
+    files = options.build(*options.parse(["check", "--variable=t", "--data", "a.nc", "b,1.nc"]))
+    assert files.data is not None
+    assert files.data.predictand is not None
+    assert files.data.predictand.files == (str(tmp_path / "a.nc"), str(tmp_path / "b,1.nc"))
+    with pytest.raises(InputError, match=r"a\.nc: a file where a stage is expected; .* quotes"):
+        options.build(*options.parse(["check", "--variable=t", "a.nc"]))
 
 
 def test_a_command_line_without_some_flags_and_the_names_in_it() -> None:

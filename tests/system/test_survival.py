@@ -271,6 +271,28 @@ def test_status_of_several_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["status", str(tmp_path / "no run")]) == 2
 
 
+def test_status_of_a_folder_lists_the_runs_below_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run's own stages, links and hidden folders are no runs of the folder."""
+    monkeypatch.chdir(tmp_path)
+    names = ("b", "a/first", "a/second", "b/stages/stage_1", ".hidden/c")
+    for name in names:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "status.json").write_text('{"state": "finished", "stage": "test", "host": "h"}')
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "runs" / "b")
+    (tmp_path / "empty").mkdir()
+
+    def listed(*folders: str) -> list[str]:
+        assert main(["status", *folders]) == 0
+        return [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
+
+    assert listed("runs") == ["runs/a/first", "runs/a/second", "runs/b"]
+    assert listed("runs/b", "runs", "empty") == ["runs/b", "runs/a/first", "runs/a/second", "empty"]
+    assert main(["status", "empty"]) == 2
+
+
 def test_status_imports_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "status.json").write_text('{"state": "finished", "stage": "train", "host": "a"}')
     heavy = ("tensorflow", "keras", "xarray", "scipy")

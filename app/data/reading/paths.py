@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from app.data.reading.containers import refuse_missing_metadata
+from app.data.reading.containers import ZARR_METADATA, refuse_missing_metadata
 from app.errors import InputError, one_line
 from app.registry import REGISTRY
 from app.running.masking import has_secret, masked
@@ -74,6 +74,13 @@ def leads_somewhere(text: str) -> bool:
     """Whether a local path or glob leads to a file."""
     path = str(local(text.removeprefix(LOCAL_ADDRESS)))
     return os.path.lexists(path) or bool(_globbed(path))
+
+
+def is_data(path: str) -> bool:
+    """Whether a path is that of a file, or of a folder that is a Zarr store."""
+    if os.path.isfile(path):
+        return True
+    return any(os.path.lexists(os.path.join(path, name)) for name in ZARR_METADATA)
 
 
 def expand(patterns: Iterable[str]) -> list[str]:
