@@ -12,25 +12,23 @@ import argparse
 from pathlib import Path
 
 from app.errors import InputError, refusals
+from app.options.chosen import able
 from app.running.run_folder import model_file
 from app.session import Session
-
-STACK_TRAINER = "DeepSDTrainer"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="folder of a run of DeepSDTrainer")
+    parser.add_argument("run", type=Path, help="folder of a run of a stack")
     parser.add_argument("split", nargs="?", default="test", choices=("test", "validation"))
     given = parser.parse_args()
     run, split = given.run, given.split
     with refusals(parser.prog):
         session = Session.of_run(run, "test")
         experiment = session.experiment
-        if experiment.training.trainer != STACK_TRAINER:
-            raise InputError(
-                f"{run}: trained by {experiment.training.trainer}, not {STACK_TRAINER}"
-            )
+        if not experiment.method.abilities.stages:
+            expected = " or ".join(able("stages"))
+            raise InputError(f"{run}: trained by {experiment.training.trainer}, not {expected}")
         path = model_file(run, str(run))
         shards = session.shards
 

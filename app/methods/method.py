@@ -25,6 +25,7 @@ class Abilities:
     """What a method goes with; flags that ask for anything else are refused.
 
     members: its models draw members without dropout at inference.
+    stages: its model is a stack, whose stages can be scored one by one.
     """
 
     time_windows: bool = False  # --time_window
@@ -33,6 +34,7 @@ class Abilities:
     quantiles: bool = False  # --loss=quantile
     amounts: bool = False  # --loss=bernoulli_gamma
     members: bool = False
+    stages: bool = False
 
 
 class Method(ABC):
@@ -40,6 +42,7 @@ class Method(ABC):
 
     abilities: ClassVar[Abilities] = Abilities()
     rules: ClassVar[tuple[Rule[Any], ...]] = ()
+    flags: ClassVar[tuple[str, ...]] = ()  # that this method alone reads
     task: ClassVar[str] = "space"  # that it trains for, by its name in `app.tasks`
 
     def __init__(self, name: str, summary: str = "") -> None:

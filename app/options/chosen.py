@@ -24,6 +24,12 @@ def able(ability: str) -> tuple[str, ...]:
     return tuple(n for n in names if getattr(REGISTRY.resolve(KIND, n).abilities, ability))
 
 
+def readers_of(flag: str) -> tuple[str, ...]:
+    """Names of the methods that declare a flag as theirs; none for flags that others read too."""
+    names = REGISTRY.names(KIND)
+    return tuple(n for n in names if flag in REGISTRY.resolve(KIND, n).flags)
+
+
 def trained_for(task: str) -> str:
     """The methods of a task, as messages name them: "A or B"."""
     names = REGISTRY.names(KIND)

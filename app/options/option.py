@@ -127,6 +127,11 @@ def options_of(group: type[Options]) -> tuple[Option, ...]:
     return tuple(_named(one) for one in fields(group) if OPTION in one.metadata)
 
 
+def names_of(*groups: type[Options]) -> tuple[str, ...]:
+    """Names of the flags of several groups."""
+    return tuple(one.name for group in groups for one in options_of(group))
+
+
 def _named(one: Field[Any]) -> Option:
     """What a field says of its flag, with its name and the kind that its type tells."""
     said: Option = one.metadata[OPTION]

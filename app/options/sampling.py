@@ -11,13 +11,14 @@ from app.options.bounds import COUNT, SHARE, WIDTH, Bounds
 from app.options.option import Options, option, registered
 from app.options.readers import listed
 from app.options.rules import Rule
+from app.registry import REGISTRY
 
 
 @dataclass(frozen=True)
 class PairOptions(Options):
     """The method of training, and where its pairs of coarse and fine fields come from."""
 
-    trainer: str = registered("SupervisedTrainer", "Training method.", common=True)
+    trainer: str = registered(REGISTRY.names("trainer")[0], "Training method.", common=True)
     paired_samples: str = option(
         "implicit",
         "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
@@ -41,7 +42,7 @@ class CuttingOptions(Options):
 
     scale: int = option(
         2,
-        "Fine cells along one side of a coarse cell; TemDeepTrainer takes the default as 1.",
+        "Fine cells along one side of a coarse cell; downscaling in time takes the default as 1.",
         bounds=Bounds(1, 1000),
         common=True,
     )
@@ -79,8 +80,8 @@ class FrameOptions(Options):
 class StepOptions(Options):
     """Steps and times of downscaling in time."""
 
-    input_step: str | None = option(None, "Time between known frames, such as 3h (TemDeepTrainer).")
-    target_step: str | None = option(None, "Wanted time step, such as 1h (TemDeepTrainer).")
+    input_step: str | None = option(None, "Time between known frames, such as 3h.")
+    target_step: str | None = option(None, "Wanted time step, such as 1h.")
     target_times: tuple[str, ...] = option(
         None,
         "Wanted times instead, with commas, such as 2019-03-26T01:20,2019-03-26T02 (stage test).",

@@ -20,8 +20,7 @@ class StackNetworkOptions(Options):
 
     sr_factors: tuple[int, ...] = option(
         None,
-        "Factors of the stages, coarse to fine, with commas; default: prime factors of "
-        "--scale (DeepSDTrainer).",
+        "Factors of the stages, coarse to fine, with commas; default: prime factors of --scale.",
         read=whole_numbers(2, MAX_FACTOR),
     )
     sr_network: str = option(
@@ -54,12 +53,12 @@ class StackTrainingOptions(Options):
     sr_stage: str | None = option(
         None,
         "Train this stage alone, counted from 1, or join those that are trained; default: "
-        "all stages, then join (DeepSDTrainer).",
+        "all stages, then join.",
         free=True,
     )
     finetune_joint: int = option(
         0,
-        "Epochs of the joined stages end to end (DeepSDTrainer).",
+        "Epochs of the joined stages end to end.",
         bounds=Bounds(0, COUNT),
         free=True,
     )

@@ -13,24 +13,24 @@ from app.options.readers import or_empty
 class FlowOptions(Options):
     """The network between known frames."""
 
-    flow: bool = option(True, "Flow module beside the encoder-decoder (TemDeepTrainer).")
+    flow: bool = option(True, "Flow module beside the encoder-decoder.")
     flow_filters: tuple[int, ...] = option(
         (16, 24, 32),
-        "Width of each level of the flow module, finest first (TemDeepTrainer).",
+        "Width of each level of the flow module, finest first.",
         bounds=Bounds(1, WIDTH),
     )
     context_frames: int = option(
         0,
         "Known frames seen beyond each end of an interval, 0 or 1: with 1 the cubic "
         "instead of the linear interpolation in time is corrected, and motion may speed "
-        "up and slow down (TemDeepTrainer).",
+        "up and slow down.",
         bounds=SHARE,
     )
     sun_response: tuple[float, ...] = option(
         None,
         "Hours within which the field follows the sun, such as 1,8: what the "
         "interpolation in time misses of its course is added in each cell as far as known "
-        "frames show it (TemDeepTrainer).",
+        "frames show it.",
         bounds=Bounds(0, 1e4),
         read=or_empty,
         kind="floats",
@@ -44,13 +44,12 @@ class TripleOptions(Options):
 
     pretrain_epochs: int = option(
         60,
-        "Epochs on triples of known frames; with TemDeepTrainer, --epochs is their sum "
-        "with --coherence_epochs.",
+        "Epochs on triples of known frames; --epochs is their sum with --coherence_epochs.",
         bounds=Bounds(0, COUNT),
     )
     coherence_epochs: int = option(
         20,
-        "Further epochs that also ask for coherence in time (TemDeepTrainer).",
+        "Further epochs that also ask for coherence in time.",
         bounds=Bounds(0, COUNT),
         free=True,
     )

@@ -22,11 +22,9 @@ DENSE_LOSSES = ("mse", "mae", "huber")
 class DiscriminatorOptions(Options):
     """The discriminator."""
 
-    n_disc_filters: int = option(
-        32, "Filters of the discriminator (CGANTrainer).", bounds=Bounds(1, WIDTH)
-    )
+    n_disc_filters: int = option(32, "Filters of the discriminator.", bounds=Bounds(1, WIDTH))
     n_disc_blocks: int = option(
-        4, "Blocks in each branch of the discriminator (CGANTrainer).", bounds=Bounds(1, 1000)
+        4, "Blocks in each branch of the discriminator.", bounds=Bounds(1, 1000)
     )
     disc_dropout_rate: float = option(
         0.4, "Share dropped in the discriminator; 0 for none.", bounds=BELOW_ONE
@@ -57,7 +55,7 @@ class LossOptions(Options):
     )
     quantiles: tuple[float, ...] = option(
         (0.1, 0.5, 0.9),
-        "Levels that the loss quantile predicts of every predictand (SupervisedTrainer).",
+        "Levels that the loss quantile predicts of every predictand.",
         bounds=WITHIN_ONE,
     )
     input_noise: float = option(
@@ -110,12 +108,12 @@ class DescentOptions(Options):
     )
     disc_learning_rate: tuple[float, ...] | None = option(
         None,
-        "Rate or rates of the discriminator (CGANTrainer), if not those of learning_rate.",
+        "Rate or rates of the discriminator, if not those of learning_rate.",
         bounds=above(0, RATE),
     )
     pixel_loss_weight: float = option(
         100.0,
-        "Weight of the loss beside the adversarial one of weight 1 (CGANTrainer).",
+        "Weight of the loss beside the adversarial one of weight 1.",
         bounds=Bounds(0, WEIGHT),
     )
     lr_decay_after: float = option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from app.errors import InputError
+from app.options.chosen import readers_of
 from app.options.option import Option, Values, as_text
 from app.options.table import FLAGS_BY_NAME, SECTIONS
 from app.registry import unknown
@@ -53,7 +54,9 @@ def _help_of(flag: Option) -> list[str]:
     choices = f" [{'|'.join(flag.choices)}]" if flag.choices else ""
     unit = f"; unit: {flag.unit}" if flag.unit else ""
     also = "".join(f"; also: --{name}" for name in flag.aliases)
-    text = f"{flag.help}{choices} (default: {default}{unit}{also})"
+    methods = ", ".join(readers_of(flag.name))
+    meaning = f"{flag.help.removesuffix('.')} ({methods})." if methods else flag.help
+    text = f"{meaning}{choices} (default: {default}{unit}{also})"
     return textwrap.wrap(
         text, HELP_WIDTH, initial_indent=f"  --{flag.name:<24}", subsequent_indent=" " * 28
     )

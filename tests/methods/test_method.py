@@ -1,15 +1,19 @@
 """What methods can do, what they refuse, and one of a user's own."""
 
+import re
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+import app
 from app.errors import InputError
 from app.methods.method import Abilities, Method
-from app.options import Experiment, build, parse
+from app.options import FLAGS_BY_NAME as FLAGS
+from app.options import Experiment, build, help_text, parse
 from app.options.chosen import KIND, able, method_named
 from app.registry import REGISTRY, register
 
@@ -17,9 +21,10 @@ ABILITIES = {
     "SupervisedTrainer": "time_windows observations dense_weights quantiles amounts",
     "CGANTrainer": "time_windows observations dense_weights",
     "DiffusionTrainer": "observations members",
-    "DeepSDTrainer": "dense_weights",
+    "DeepSDTrainer": "dense_weights stages",
     "TemDeepTrainer": "",
 }
+PACKAGE = Path(app.__file__).parent
 DATA = ("train", "--data=synthetic", "--variable=t2m")
 
 
@@ -34,6 +39,7 @@ def own_method(monkeypatch: pytest.MonkeyPatch) -> str:
 
 class Own(Method):
     abilities = Abilities(dense_weights=True)
+    flags = ("dense_alpha",)
 
     def train(self, session: object) -> None:
         raise NotImplementedError
@@ -69,6 +75,23 @@ def test_what_a_method_cannot_do_is_refused_without_its_help(own_method: str) ->
         experiment(own_method, "--time_window=3")
     with pytest.raises(InputError, match=r"expected one of .*, OwnTrainer$"):
         experiment("DiffusionTrainer", "--loss=mae", "--dense_alpha=1")
+
+
+def test_help_names_the_method_that_alone_reads_a_flag(own_method: str) -> None:
+    text = " ".join(help_text("", "all").split())
+    assert "--n_disc_filters Filters of the discriminator (CGANTrainer). (default" in text
+    assert f"huber (DenseLoss); 0: not ({own_method}). (default" in text
+    assert set(chain(*(method_named(name).flags for name in REGISTRY.names(KIND)))) <= set(FLAGS)
+
+
+def test_no_name_of_a_method_stands_outside_methods_and_the_registry() -> None:
+    names = re.compile(rf"\b({'|'.join(REGISTRY.names(KIND))})\b")
+    elsewhere = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*.py")
+        if file.relative_to(PACKAGE).parts[0] != "methods" and names.search(file.read_text())
+    }
+    assert elsewhere == {"registry.py"}
 
 
 def test_asking_a_method_imports_nothing_heavy() -> None:

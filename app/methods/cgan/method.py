@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.methods.method import Abilities
 from app.methods.spatial.method import FieldMethod
+from app.options.option import names_of
+from app.options.training import DiscriminatorOptions
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -20,6 +22,7 @@ class Cgan(FieldMethod):
     """The network of the model flags, trained on the loss of --loss and against a discriminator."""
 
     abilities = Abilities(time_windows=True, observations=True, dense_weights=True)
+    flags = (*names_of(DiscriminatorOptions), "disc_learning_rate", "pixel_loss_weight")
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

@@ -12,7 +12,9 @@ from app.methods.deepsd.folders import stage_path
 from app.methods.method import Abilities
 from app.methods.spatial.method import SpatialMethod
 from app.options import as_text
+from app.options.option import names_of
 from app.options.rules import Rule
+from app.options.stack import StackNetworkOptions, StackTrainingOptions
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -41,7 +43,8 @@ def _alone(stage: str) -> Rule[Experiment]:
 class DeepSD(SpatialMethod):
     """Stages of --sr_factors, each trained on its own on true fields, then joined."""
 
-    abilities = Abilities(dense_weights=True)
+    abilities = Abilities(dense_weights=True, stages=True)
+    flags = names_of(StackNetworkOptions, StackTrainingOptions)
     rules = (
         _kept("--first_guess={first_guess}", lambda e: e.model.first_guess != "none"),
         _kept(

@@ -21,6 +21,7 @@ class Supervised(FieldMethod):
     abilities = Abilities(
         time_windows=True, observations=True, dense_weights=True, quantiles=True, amounts=True
     )
+    flags = ("quantiles",)
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.methods.one_phase import OnePhase, Parts, steps_per_epoch
+from app.options.option import names_of
 from app.options.table import FLAGS_BY_NAME
+from app.options.temporal import FlowOptions, TripleOptions
 
 if TYPE_CHECKING:
     from app.data.description import DataDescription
@@ -29,6 +31,7 @@ class TemDeep(OnePhase):
     """Fields between known frames, learnt from triples of known frames alone."""
 
     task = "time"
+    flags = (*names_of(FlowOptions, TripleOptions), "input_step", "target_step")
 
     def resolve(self, values: Values) -> Values:
         """The scale is 1 unless another is asked for; --epochs is the sum of two stages'."""
