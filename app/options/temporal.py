@@ -44,7 +44,7 @@ class TripleOptions(Options):
 
     pretrain_epochs: int = option(
         60,
-        "Epochs on triples of known frames; --epochs is their sum with --coherence_epochs.",
+        "Epochs on triples of known frames; with --coherence_epochs they sum to --epochs.",
         bounds=Bounds(0, COUNT),
     )
     coherence_epochs: int = option(

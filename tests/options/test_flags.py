@@ -141,7 +141,7 @@ def test_written_flagfile_reads_back_the_same(tmp_path: Path) -> None:
 def test_help_of_all_lists_every_flag_once() -> None:
     text = options.help_text("usage", "all")
     for name in options.FLAGS_BY_NAME:
-        assert text.count(f"  --{name} ") == 1
+        assert text.count(f"\n  --{name} ") == 1
 
 
 def test_help_names_about_thirty_flags_and_says_where_the_others_are() -> None:
