@@ -13,7 +13,8 @@ from app.sweep.spec import read_spec
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 GUIDE = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
-PAGES = [*GUIDE, *(REPOSITORY / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"))]
+OTHERS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = [*GUIDE, *(REPOSITORY / name for name in OTHERS)]
 FLAGS_OF_OTHERS = {"extra", "help", "version"}  # of uv, and those without a value
 
 
@@ -131,6 +132,14 @@ def test_links_lead_to_files_and_headings(page: Path, target: str) -> None:
 def test_every_page_of_the_guide_is_linked_from_readme() -> None:
     linked = {(page.parent / target).resolve() for page, target in LINKS if page == GUIDE[0]}
     assert set(GUIDE[1:]) <= linked
+
+
+def test_html_has_every_page_and_no_broken_link(tmp_path: Path) -> None:
+    build = pytest.importorskip("sphinx.cmd.build", reason="needs the extra docs")
+    arguments = ["-q", "-W", "--keep-going", "-c", str(DOCS), "-d", str(tmp_path / "trees")]
+    assert build.build_main([*arguments, str(REPOSITORY), str(tmp_path / "html")]) == 0
+    pages = [(tmp_path / "html" / page.relative_to(REPOSITORY)) for page in PAGES]
+    assert all(page.with_suffix(".html").is_file() for page in pages)
 
 
 def test_rooms_that_are_drawn_exist_and_none_is_left_out() -> None:
