@@ -15,7 +15,7 @@ DOCS = REPOSITORY / "docs"
 GUIDE = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
 OTHERS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PAGES = [*GUIDE, *(REPOSITORY / name for name in OTHERS)]
-FLAGS_OF_OTHERS = {"extra", "help", "version"}  # of uv, and those without a value
+FLAGS_OF_OTHERS = {"extra", "flagfile", "help", "version"}  # of uv and of the reader
 
 
 def text_of(page: Path) -> str:
