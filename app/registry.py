@@ -140,6 +140,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
     "task": (
         ("space", "fields finer than those that are given", "app.tasks.space:SpaceTask"),
         ("time", "frames between those that are given", "app.tasks.time:TimeTask"),
+        ("chain", "finer fields, then the frames between them", "app.tasks.chain:SpaceThenTime"),
     ),
     "backbone": (
         ("convnet", "plain convolutional blocks", "app.models.backbones:convnet"),

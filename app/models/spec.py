@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -49,7 +50,7 @@ def time_channels(features: Sequence[str]) -> tuple[int, ...]:
     return tuple(channel for name in features for channel in TIME_FEATURES[name])
 
 
-class Spec:
+class Spec(ABC):
     """Base of dataclasses that hold everything about a model that is no array; JSON-able.
 
     `channel_fields` names the fields that are tuples of `Channel`.
@@ -69,9 +70,9 @@ class Spec:
         """Which channels of "time" the network sees."""
         return time_channels(self.time_features)
 
+    @abstractmethod
     def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
         """Channels, the roles of prepared data that hold them, and what messages call them."""
-        raise NotImplementedError
 
     def to_dict(self) -> Json:
         """All fields as plain containers."""

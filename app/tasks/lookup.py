@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.model_archive import saved_task
 from app.registry import REGISTRY
-from app.tasks.task import KIND, TIME, Task
+from app.tasks.task import CHAIN, KIND, TIME, Task
 
 if TYPE_CHECKING:
     from app.options import Experiment
@@ -25,8 +25,6 @@ def task_of_run(experiment: Experiment, model: Path) -> Task:
     The trainer that stands for downscaling in space is also the default, and so says nothing.
     """
     if experiment.inference.temporal_model is not None:
-        from app.tasks.chain import SpaceThenTime
-
-        return SpaceThenTime()
+        return task_named(CHAIN)
     told = saved_task(model)
     return task_named(experiment.task if told is None or experiment.task == TIME else told)

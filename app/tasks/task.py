@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 KIND = "task"  # in the registry
-TIME = "time"  # its name there
+TIME, CHAIN = "time", "chain"  # names there
 TEST = "test"  # the split that is predicted and scored
 
 

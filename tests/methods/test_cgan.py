@@ -1,31 +1,33 @@
 """Adversarial training: both losses by hand, what counts, and going on from a checkpoint."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pairs
 import pytest
+from pairs import (
+    MEAN,
+    SCALE,
+    SPREAD,
+    arrays,
+    assert_goes_on_bit_for_bit,
+    assert_refused_in_one_line,
+    spec,
+    trainer_of,
+)
 
-from app.distributed import Communicator
-from app.errors import InputError
 from app.methods.cgan.trainer import CGANTrainer
 from app.models import (
-    Channel,
-    ModelArrays,
-    ModelSpec,
     PhysicalModel,
     build_network,
 )
-from app.options import Experiment, ModelConfig, TrainingConfig, build, parse
-from app.ranks import Ranks
-from app.training.state import capture, restore
+from app.options import ModelConfig
 
-SCALE, CELLS = 2, (5, 3)
-FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)
-MEAN, SPREAD = 280.0, 5.0
-RANKS = Ranks()
+CELLS = (5, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -35,23 +37,10 @@ def _float32_afterwards() -> Iterator[None]:
 
 
 def physical(statics: tuple[str, ...], model: ModelConfig) -> PhysicalModel:
-    channel = Channel("t2m", "K")
-    pin = model.upsampling == "pin"
-    spec = ModelSpec(
-        (channel,),
-        (channel,),
-        1,
-        {"scale": SCALE, "pad": [0, 0, 0, 0]},
-        statics=statics,
-        interpolation="bilinear" if pin else None,
-    )
-    one = np.ones(1)
-    static = np.random.default_rng(1).normal(size=(*FINE, 1)) if statics else None
-    arrays = ModelArrays(
-        MEAN * one, SPREAD * one, MEAN * one, SPREAD * one, np.ones((*FINE, 1), bool), static=static
-    )
+    pin = "bilinear" if model.upsampling == "pin" else None
     network = build_network(model, n_inputs=1, n_static=len(statics), n_outputs=1, scale=SCALE)
-    return PhysicalModel(spec, arrays, network)
+    known = arrays(CELLS, static=bool(statics))
+    return PhysicalModel(spec(statics=statics, interpolation=pin), known, network)
 
 
 def trainer(
@@ -64,22 +53,11 @@ def trainer(
     keras.utils.set_random_seed(seed)
     model = ModelConfig(n_filters=8, n_blocks=1, dropout_rate=dropout, upsampling=upsampling)
     common = {"loss": "mse", "n_disc_filters": 4, "n_disc_blocks": 1, "disc_dropout_rate": dropout}
-    return CGANTrainer(
-        physical(statics, model),
-        TrainingConfig(**{**common, "learning_rate": (1e-2,), **options}),
-        Communicator(RANKS),
-        steps_per_epoch=10,
-        data_range=np.array([6.0]),
-    )
+    options = {**common, "learning_rate": (1e-2,), **options}
+    return trainer_of(CGANTrainer, physical(statics, model), **options)
 
 
-def batch(n: int = 4) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    coarse = rng.normal(MEAN, SPREAD, (n, *CELLS, 1)).astype("float32")
-    fine = coarse.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
-    fine += rng.normal(0, 1, fine.shape).astype("float32")
-    time = np.zeros((n, 4), "float32")
-    return {"coarse": coarse, "time": time, "hr": fine, "weight": np.ones(n, "float32")}
+batch = partial(pairs.batch, CELLS, noise=1.0)
 
 
 def weights(trained: CGANTrainer) -> list[list[np.ndarray]]:
@@ -254,22 +232,12 @@ def test_restored_trainer_goes_on_bit_for_bit() -> None:
     """Both networks, both optimisers, averaged weights, sums and dropout's random states."""
     options: dict[str, Any] = {"dropout": 0.3, "ema_decay": 0.9}
     whole, resumed = trainer(**options), trainer(seed=4, **options)
-    for _ in range(3):
-        whole.train_step(batch())
-    arrays = capture(whole, Communicator(RANKS))
-    restore(resumed, arrays, RANKS)
-    for trained in (whole, resumed):
-        for _ in range(3):
-            trained.train_step(batch())
-    ours, theirs = (capture(trained, Communicator(RANKS)) for trained in (whole, resumed))
-    assert {name.split("/")[0] for name in ours} == {
+    before, after = assert_goes_on_bit_for_bit(whole, resumed, batch())
+    assert {name.split("/")[0] for name in after} == {
         *("model", "optimizer", "disc_model", "disc_optimizer", "sums", "seeds"),
     }
-    for name, values in ours.items():
-        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
-    changed = [name for name, values in ours.items() if (values != arrays[name]).any()]
+    changed = [name for name, values in after.items() if (values != before[name]).any()]
     assert {"disc_model", "disc_optimizer"} <= {name.split("/")[0] for name in changed}
-    assert whole.epoch_losses() == resumed.epoch_losses()
 
 
 def test_saved_model_is_the_generator_alone(tmp_path: Path) -> None:
@@ -284,9 +252,7 @@ def test_saved_model_is_the_generator_alone(tmp_path: Path) -> None:
     )
 
 
-def experiment(*argv: str) -> Experiment:
-    common = ["train", "--data=synthetic", "--variable=t2m", "--trainer=CGANTrainer"]
-    return build(*parse([*common, *argv]))
+experiment = partial(pairs.experiment, "CGANTrainer")
 
 
 def test_flags_reach_the_trainer() -> None:
@@ -306,6 +272,4 @@ def test_flags_reach_the_trainer() -> None:
     ],
 )
 def test_impossible_options_are_refused_in_one_line(flag: str) -> None:
-    with pytest.raises(InputError, match=flag.partition("=")[0]) as caught:
-        experiment(flag)
-    assert "\n" not in str(caught.value)
+    assert_refused_in_one_line("CGANTrainer", flag)

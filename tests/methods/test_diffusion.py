@@ -1,30 +1,33 @@
 """Diffusion training: the loss by hand, noise that belongs to samples, averages, going on."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
+import pairs
 import pytest
 import tensorflow as tf
+from pairs import (
+    SCALE,
+    SPREAD,
+    arrays,
+    assert_goes_on_bit_for_bit,
+    assert_refused_in_one_line,
+    spec,
+    trainer_of,
+)
 
-from app.distributed import Communicator
-from app.errors import InputError
 from app.methods.diffusion.cross_fitting import CrossFitted
 from app.methods.diffusion.trainer import DiffusionTrainer
-from app.models import Channel, DiffusionModel, InterpolationGuess, ModelArrays, ModelSpec
+from app.models import DiffusionModel, InterpolationGuess
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.process import Process
 from app.models.diffusion.unet import UNetOptions, build_denoiser
-from app.options import Experiment, TrainingConfig, build, parse
-from app.ranks import Ranks
 from app.training.folds import WithoutFold, fold_bounds, without_fold
-from app.training.state import capture, restore
 
-SCALE, CELLS = 2, (4, 3)
-FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)
-MEAN, SPREAD = 280.0, 5.0
-RANKS = Ranks()
+CELLS = (4, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -43,45 +46,21 @@ def trainer(
     **options: Any,
 ) -> DiffusionTrainer:
     keras.utils.set_random_seed(seed)
-    channel = Channel("t2m", "K")
-    spec = ModelSpec(
-        (channel,), (channel,), 1, {"scale": SCALE, "pad": [0, 0, 0, 0]}, interpolation="bilinear"
-    )
-    one = np.ones(1)
-    arrays = ModelArrays(
-        MEAN * one, SPREAD * one, MEAN * one, SPREAD * one, np.ones((*FINE, 1), bool)
-    )
     network = build_denoiser(UNetOptions(8, (1,), (False,), 1, dropout), n_fields=1, n_condition=2)
     model = DiffusionModel(
-        spec,
-        arrays,
+        spec(interpolation="bilinear"),
+        arrays(CELLS),
         network,
         InterpolationGuess("bilinear", SCALE, [0]),
         settings=DiffusionSettings(process=Process(formulation, min_snr=min_snr)),
         target_shape=(1,),
     )
     model.fit_target(np.zeros(1), np.full(1, 0.2))
-    return DiffusionTrainer(
-        model,
-        TrainingConfig(**{"learning_rate": (3e-3,), **options}),
-        Communicator(RANKS),
-        steps_per_epoch=10,
-        data_range=np.array([6.0]),
-    )
+    return trainer_of(DiffusionTrainer, model, **{"learning_rate": (3e-3,), **options})
 
 
 def batch(n: int = 4) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    coarse = rng.normal(MEAN, SPREAD, (n, *CELLS, 1)).astype("float32")
-    fine = coarse.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
-    fine += rng.normal(0, 1, fine.shape).astype("float32")
-    return {
-        "coarse": coarse,
-        "time": np.zeros((n, 8), "float32"),
-        "hr": fine,
-        "weight": np.ones(n, "float32"),
-        "index": np.arange(n),
-    }
+    return {**pairs.batch(CELLS, n, noise=1.0), "index": np.arange(n)}
 
 
 def weights(trained: DiffusionTrainer) -> list[np.ndarray]:
@@ -199,16 +178,7 @@ def test_gradients_are_clipped_to_a_norm() -> None:
 def test_restored_trainer_goes_on_bit_for_bit() -> None:
     options: dict[str, Any] = {"dropout": 0.3, "ema_decay": 0.9}
     whole, resumed = trainer(**options), trainer(seed=4, **options)
-    for _ in range(3):
-        whole.train_step(batch())
-    restore(resumed, capture(whole, Communicator(RANKS)), RANKS)
-    for trained in (whole, resumed):
-        for _ in range(3):
-            trained.train_step(batch())
-    ours, theirs = (capture(trained, Communicator(RANKS)) for trained in (whole, resumed))
-    for name, values in ours.items():
-        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
-    assert whole.epoch_losses() == resumed.epoch_losses()
+    assert_goes_on_bit_for_bit(whole, resumed, batch())
 
 
 class Numbers:
@@ -262,9 +232,7 @@ def test_training_sees_cross_fitted_guesses_and_validation_does_not() -> None:
     assert trained.validate(iter([data])) == pytest.approx(plain, rel=1e-3)
 
 
-def experiment(*argv: str) -> Experiment:
-    common = ["train", "--data=synthetic", "--variable=t2m", "--trainer=DiffusionTrainer"]
-    return build(*parse([*common, *argv]))
+experiment = partial(pairs.experiment, "DiffusionTrainer")
 
 
 def test_flags_reach_their_parts() -> None:
@@ -316,7 +284,4 @@ def test_flags_reach_their_parts() -> None:
     ],
 )
 def test_impossible_options_are_refused_in_one_line(flags: list[str]) -> None:
-    name = flags[0].partition("=")[0]
-    with pytest.raises(InputError, match=name) as caught:
-        experiment(*flags)
-    assert "\n" not in str(caught.value)
+    assert_refused_in_one_line("DiffusionTrainer", *flags)

@@ -1,21 +1,23 @@
 """One step of supervised training: what counts, what does not, and in which precision."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
+import pairs
 import pytest
+from pairs import SCALE, arrays, spec, trainer_of
 
 from app.distributed import Communicator
 from app.methods.supervised.trainer import SupervisedTrainer
-from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
-from app.options import ModelConfig, TrainingConfig
+from app.models import PhysicalModel, build_network
+from app.options import ModelConfig
 from app.ranks import Ranks
 from app.training.state import capture, restore
 
-SCALE, CELLS = 2, (6, 4)
-FINE = (CELLS[0] * SCALE, CELLS[1] * SCALE)
+CELLS = (6, 4)
 
 
 @pytest.fixture(autouse=True)
@@ -28,28 +30,14 @@ def trainer(
     loss: str = "mse", ranks: Ranks | None = None, noise: float = 0.0, **options: Any
 ) -> SupervisedTrainer:
     keras.utils.set_random_seed(3)
-    channel = Channel("t2m", "K")
-    geometry = {"scale": SCALE, "pad": [0, 0, 0, 0]}
-    spec = ModelSpec((channel,), (channel,), 1, geometry, input_noise=noise)
-    one = np.ones(1)
-    arrays = ModelArrays(280 * one, 5 * one, 280 * one, 5 * one, np.ones((*FINE, 1), bool))
     config = ModelConfig(n_filters=8, n_blocks=1, dropout_rate=0)
     network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=SCALE)
-    return SupervisedTrainer(
-        PhysicalModel(spec, arrays, network),
-        TrainingConfig(loss=loss, learning_rate=(1e-2,), **options),
-        Communicator(ranks or Ranks()),
-        steps_per_epoch=10,
-        data_range=np.array([6.0]),
-    )
+    model = PhysicalModel(spec(input_noise=noise), arrays(CELLS), network)
+    options = {"loss": loss, "learning_rate": (1e-2,), **options}
+    return trainer_of(SupervisedTrainer, model, ranks, **options)
 
 
-def batch(n: int = 4) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    coarse = rng.normal(280, 5, (n, *CELLS, 1)).astype("float32")
-    fine = coarse.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
-    time = np.zeros((n, 4), "float32")
-    return {"coarse": coarse, "time": time, "hr": fine, "weight": np.ones(n, "float32")}
+batch = partial(pairs.batch, CELLS)
 
 
 def weights(trained: SupervisedTrainer) -> list[np.ndarray]:

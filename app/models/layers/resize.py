@@ -157,6 +157,12 @@ def edge_repeated(x: Tensor, before: int, after: int) -> Tensor:
     return edge_pad(edge_pad(x, 1, before, after), 2, before, after)
 
 
+def filled_up(x: Tensor, multiple: int) -> Tensor:
+    """A field whose last row and column are repeated until both sides are multiples of a number."""
+    height, width = x.shape[1:3]
+    return edge_pad(edge_pad(x, 1, 0, -height % multiple), 2, 0, -width % multiple)
+
+
 def reached(x: Tensor, kernel: int) -> Tensor:
     """A field with as much of its edge around it as a kernel reaches."""
     return edge_repeated(x, (kernel - 1) // 2, kernel // 2)

@@ -12,7 +12,7 @@ from app.arrays import Json, Tensor
 from app.grids.motion import motion
 from app.models.layers.common import Shape, register
 from app.models.layers.convolutions import ZERO
-from app.models.layers.resize import Resize, edge_pad
+from app.models.layers.resize import Resize, filled_up
 from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.warp import beyond, warp
 
@@ -105,8 +105,7 @@ class FlowModule(keras.layers.Layer):
 
     def _decoded(self, x: Tensor) -> Tensor:
         """Cells of half the resolution, for both directions: `(2 B, h, w, 2)`."""
-        height, width = x.shape[1:3]
-        x = edge_pad(edge_pad(x, 1, 0, -height % self.factor), 2, 0, -width % self.factor)
+        x = filled_up(x, self.factor)
         levels = []
         for level in self.down:
             for layer in level:

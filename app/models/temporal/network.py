@@ -13,7 +13,7 @@ from app.arrays import Json, Tensor
 from app.models.layers.blocks import ResidualBlock
 from app.models.layers.common import register
 from app.models.layers.convolutions import ZERO
-from app.models.layers.resize import edge_pad
+from app.models.layers.resize import filled_up
 from app.models.temporal.convolutions import convolution, enlarging
 from app.models.temporal.flow import FlowModule
 from app.models.temporal.warp import bend, beyond, blend, flows_at, visibility, warp
@@ -209,8 +209,7 @@ class TemporalNetwork(keras.Model):
 
     def _decoded(self, x: Tensor, training: bool) -> Tensor:
         height, width = x.shape[1:3]
-        x = edge_pad(edge_pad(x, 1, 0, -height % FACTOR), 2, 0, -width % FACTOR)
-        whole = self.entry(x)
+        whole = self.entry(filled_up(x, FACTOR))
         half = self.down[0](whole)
         x = self.down[1](half)
         for block in self.blocks:
