@@ -15,6 +15,8 @@ root_doc = "README"
 html_theme = "furo"
 html_title = "finescale"
 html_copy_source = False
+html_static_path = ["style"]
+html_css_files = ["wide.css"]
 myst_heading_anchors = 3  # as hosts of Markdown name them
 smartquotes = False  # else --flag becomes –flag
 
