@@ -22,6 +22,7 @@ from app import options
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
+from app.options.words import COMMANDS
 from app.ranks import Ranks
 from app.running import failure, streams
 from app.running.locks import give_back_all
@@ -44,11 +45,16 @@ def main(argv: Sequence[str]) -> int:
             ranks = Ranks.from_environment()
             words, values = options.parse(argv)
             show_traceback = show_traceback or values["debug_traceback"]
-            if "sweep" in words:
+            command = words[0] if words and words[0] in COMMANDS else ""
+            if "sweep" in words and not command:
                 sweep = options.build_sweep(words, values, argv)
-            else:
+            elif not command:
                 experiment = options.build(words, values)
         _set_up_logging(values["verbose"], ranks)
+        if command:
+            with failure.within(command):
+                import_module(f"app.stages.{command}").run(words[1:], values, argv, ranks)
+            return _shown()
         if "sweep" in words:
             with failure.within("sweep"):
                 import_module("app.stages.sweep").run(sweep, ranks)

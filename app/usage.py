@@ -13,6 +13,9 @@ USAGE = """\
 usage: {program} [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
        {program} sweep --flagfile=FILE --sweep='FLAG=VALUE,VALUE;…' [--flag=value …]
        {program} status FOLDER [FOLDER …]
+       {program} init FOLDER --data=FILES --variable=NAME [--flag=value …]
+       {program} examples [FOLDER]
+       {program} completion bash|zsh|fish
 
 Several stages run in that order; train and test prepare the data by themselves. The command
 line beats flagfiles. In flagfiles, blank lines, lines that begin with # and text between
@@ -26,8 +29,8 @@ A first run on data that the program makes itself, a few minutes:
   {program} train test metrics --data=synthetic --variable=t2m --scale=4 \\
       --epochs=5 --save_path=runs/first
 
-What your own files hold, before anything is trained:
-  {program} check --data='era5_*.nc' --variable=t2m --static=orography.nc:z --scale=4
+A flagfile, a data description and a batch script for your own files:
+  {program} init mine --data='era5_*.nc' --variable=t2m --static=orography.nc:z --scale=4
 
 Where all runs below a folder stand:
   {program} status runs

@@ -8,6 +8,7 @@ import pytest
 
 from app import options
 from app.data.reading.yaml_description import from_yaml
+from app.options import words as known
 from app.sweep.spec import read_spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -80,7 +81,9 @@ def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(REPOSITORY)
     argv = shlex.split(command, comments=True)
     words, values = options.parse(argv)
-    if "sweep" in words:
+    if words[0] in known.COMMANDS:
+        options.build(("check",), values)
+    elif "sweep" in words:
         options.build_sweep(words, values, argv)
     else:
         options.build(words, values)

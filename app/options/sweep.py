@@ -28,7 +28,7 @@ class SweepOptions(Options):
     jobs: int = option(1, "Members that run at a time.", bounds=Bounds(1, 4096))
     submit: bool = option(False, "Submit the members as one Slurm array.")
     sbatch_options: str = option(
-        None, "Options of that array, as sbatch takes them.", read=or_blank
+        None, "Options of that array, or of the job of init, as sbatch takes them.", read=or_blank
     )
     dry_run: bool = option(
         False, "Show the members of a sweep, with --submit their script, and write and run nothing."

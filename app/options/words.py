@@ -2,4 +2,6 @@
 
 STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
 SWEEP = "sweep"
-WORDS = frozenset((*STAGES, SWEEP))
+# What stands by itself, with words of its own behind it.
+COMMANDS = ("init", "examples", "completion")
+WORDS = frozenset((*STAGES, SWEEP, *COMMANDS))

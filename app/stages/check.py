@@ -76,26 +76,26 @@ def _refuse_what_training_would(session: Session) -> None:
 
 
 def _print_grids(shards: Shards) -> None:
-    _print_line("grid", shards.geometry.describe())
+    print_line("grid", shards.geometry.describe())
     for place, grid in (("fine", shards.geometry.fine), ("source", shards.source_grid)):
         if grid is not None:
-            _print_line(place, grid.extent())
+            print_line(place, grid.extent())
     statics = ", ".join(f"{v.name} ({v.units or '1'})" for v in shards.variables["static"])
-    _print_line("static", statics or "none")
+    print_line("static", statics or "none")
 
 
 def _print_times(shards: Shards) -> None:
     from app.data.shards.advice import amounts, step_text
 
     if not shards.has_times:
-        _print_line("time", "none: arrays are counted, hour by hour")
+        print_line("time", "none: arrays are counted, hour by hour")
         return
     first = shards.splits[0]
     step = shards.step(first)
     text = f"a step of {step_text(step)}" if step else "a single time"
-    _print_line("time", f"calendar {shards.stamps(first).calendar}, {text}")
-    for line in amounts(shards, task_named(shards.task).takes_instants):
-        _print_line("amount", line)
+    print_line("time", f"calendar {shards.stamps(first).calendar}, {text}")
+    for line in amounts(shards.meanings, task_named(shards.task).takes_instants):
+        print_line("amount", line)
 
 
 def _print_split(
@@ -155,9 +155,9 @@ def _print_needs(session: Session) -> None:
 
     experiment, shards = session.experiment, session.shards
     print()
-    _print_line("disk", f"{disk(shards) / MEBI:.0f} MiB of shards in {shards.folder}")
+    print_line("disk", f"{disk(shards) / MEBI:.0f} MiB of shards in {shards.folder}")
     size = experiment.sampling.batch_size
-    _print_line(
+    print_line(
         "memory",
         f"roughly {memory(experiment, shards) / MEBI:.0f} MiB a rank in training, with "
         f"--batch_size={size}, beside the mapped shards",
@@ -192,7 +192,8 @@ def _lagged_names(sources: Iterable[Source]) -> set[str]:
     }
 
 
-def _print_line(label: str, text: str) -> None:
+def print_line(label: str, text: str) -> None:
+    """A label and what it is of, in lines of `WIDTH` at most."""
     print(_wrapped(f"{label:<12}{text}", 12))
 
 

@@ -55,17 +55,20 @@ def _show(sweep: SweepConfig, members: Sequence[Member]) -> None:
         print(f"{member.folder}  {member.state()}")
     todo = _unfinished(members)
     if sweep.submit and todo:
-        from app.sweep.slurm import array_script
-
-        print(array_script(members, todo, sweep.stages, sweep.jobs), end="")
+        print(_script(sweep, members, todo), end="")
 
 
 def _submit(sweep: SweepConfig, members: Sequence[Member], todo: Sequence[Member]) -> None:
-    from app.sweep.slurm import array_script, submit
+    from app.sweep.slurm import submit
 
     if todo:
-        script = array_script(members, todo, sweep.stages, sweep.jobs)
-        print(submit(script, sweep.save_path, sweep.sbatch_options))
+        print(submit(_script(sweep, members, todo), sweep.save_path))
+
+
+def _script(sweep: SweepConfig, members: Sequence[Member], todo: Sequence[Member]) -> str:
+    from app.sweep.slurm import array_script
+
+    return array_script(members, todo, sweep.stages, sweep.jobs, sweep.sbatch_options)
 
 
 def _run_here(sweep: SweepConfig, todo: Sequence[Member]) -> None:

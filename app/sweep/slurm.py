@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -12,22 +11,17 @@ from pathlib import Path
 from app.errors import InputError
 from app.exit_codes import INTERRUPTED
 from app.running.atomic import write_text
+from app.running.batch import UNFIT, directives
 from app.sweep.members import Member
 
 SCRIPT = "array.sbatch"
-UNFIT = re.compile(r"[\n\r\\]")  # Slurm reads #SBATCH lines; backslashes hide its %A and %a
 
 TEMPLATE = """\
 #!/usr/bin/env bash
 # What:       the members of a sweep, an array task each; written by `python -m app sweep --submit`.
-# Resources:  give them as --sbatch_options='--partition=… --time=… --cpus-per-task=…'.
+# Resources:  those of --sbatch_options='--partition=… --time=… --cpus-per-task=…', below.
 # Adapt:      submit again by `sbatch {script}`; finished members do nothing and say so.
-#SBATCH --job-name={name}
-#SBATCH --array={array}
-#SBATCH --output={output}
-#SBATCH --open-mode=append
-#SBATCH --signal=USR1@120
-#SBATCH --requeue
+{directives}
 set -euo pipefail
 cd -- {folder}
 python={python}
@@ -51,12 +45,16 @@ exit "$code"
 
 
 def array_script(
-    members: Sequence[Member], todo: Sequence[Member], stages: Sequence[str], jobs: int
+    members: Sequence[Member],
+    todo: Sequence[Member],
+    stages: Sequence[str],
+    jobs: int,
+    options: str = "",
 ) -> str:
     """Text of the batch script: the tasks are the members in `todo`, by their numbers.
 
-    `members` are all of the sweep; `jobs` above 1 bounds how many tasks run at a time. InputError
-    where a folder's name cannot stand in such a script.
+    `members` are all of the sweep; `jobs` above 1 bounds how many tasks run at a time; `options`
+    are sbatch's. InputError where one of them or a folder's name cannot stand in such a script.
     """
     folder = members[0].folder.parent
     if odd := UNFIT.search(f"{folder}{Path.cwd()}"):
@@ -66,11 +64,17 @@ def array_script(
         )
     throttle = f"%{jobs}" if jobs > 1 else ""
     here = Path.cwd()
+    told = {
+        "job-name": f"sweep-{folder.name}",
+        "array": number_ranges([member.number for member in todo]) + throttle,
+        "output": f"{str(folder).replace('%', '%%')}/slurm-%A_%a.log",
+        "open-mode": "append",
+        "signal": "USR1@120",
+        "requeue": "",
+    }
     return TEMPLATE.format(
         script=shlex.quote(str(folder / SCRIPT)),
-        name=shlex.quote(f"sweep-{folder.name}"),
-        array=number_ranges([member.number for member in todo]) + throttle,
-        output=shlex.quote(f"{str(folder).replace('%', '%%')}/slurm-%A_%a.log"),
+        directives=directives(told, options),
         folder=shlex.quote(str(here)),
         python=shlex.quote(_within(sys.executable, here)),
         members="\n".join(
@@ -92,11 +96,11 @@ def number_ranges(numbers: Sequence[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def submit(script: str, folder: Path, options: str) -> str:
+def submit(script: str, folder: Path) -> str:
     """Write the script into the sweep's folder and give it to sbatch; its answer."""
     path = folder / SCRIPT
     write_text(path, script)
-    command = ["sbatch", *shlex.split(options), str(path)]
+    command = ["sbatch", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:

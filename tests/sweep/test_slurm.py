@@ -77,11 +77,18 @@ def test_only_unfinished_members_are_tasks(members: list[Member]) -> None:
     assert "#SBATCH --array=1-2\n" in text
 
 
-def test_sbatch_gets_options_and_script(members: list[Member], tmp_path: Path) -> None:
+def test_options_stand_in_the_script_alone(members: list[Member], tmp_path: Path) -> None:
+    """So that the script, submitted again by hand, asks for the same."""
     stand_in(tmp_path, "sbatch", '#!/bin/sh\necho "$#: $*"\n')
     folder = members[0].folder.parent
-    answer = slurm.submit("echo", folder, "--partition='a b' --time=1:00")
-    assert answer == f"3: --partition=a b --time=1:00 {folder}/array.sbatch"
+    options = "--partition='a b' --time=1:00 --signal=USR1@60"
+    text = slurm.array_script(members, members, ("train",), jobs=1, options=options)
+    lines = [line for line in text.splitlines() if line.startswith("#SBATCH")]
+    assert "#SBATCH --partition='a b'" in lines
+    assert "#SBATCH --time=1:00" in lines
+    assert [line for line in lines if "signal" in line] == ["#SBATCH --signal=USR1@60"]
+    assert slurm.submit(text, folder) == f"1: {folder}/array.sbatch"
+    assert (folder / "array.sbatch").read_text() == text
 
 
 def test_refusals_of_sbatch_are_one_line(
@@ -90,7 +97,7 @@ def test_refusals_of_sbatch_are_one_line(
     folder = members[0].folder.parent
     stand_in(tmp_path, "sbatch", "#!/bin/sh\necho invalid partition >&2\nexit 1\n")
     with pytest.raises(InputError, match=r"sbatch refused .*: invalid partition"):
-        slurm.submit("echo", folder, "")
+        slurm.submit("echo", folder)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="no sbatch on this machine"):
-        slurm.submit("echo", folder, "")
+        slurm.submit("echo", folder)

@@ -41,11 +41,11 @@ def find_variable(dataset: xr.Dataset, variable: Variable, path: str) -> xr.Data
         return dataset[wanted]
     short = [f for f in dataset.data_vars.values() if f.attrs.get("GRIB_shortName") == wanted]
     if len(short) != 1:
-        raise InputError(f"{path}: no variable {wanted!r}; there are: {_names(dataset, wanted)}")
+        raise InputError(f"{path}: no variable {wanted!r}; there are: {names_in(dataset, wanted)}")
     return short[0]
 
 
-def _names(dataset: xr.Dataset, wanted: str) -> str:
+def names_in(dataset: xr.Dataset, wanted: str = "") -> str:
     """Names of variables, those first that are like the wanted one; "none" without any."""
     names = [str(name) for name in dataset.data_vars]
     alike = get_close_matches(wanted.lower(), [name.lower() for name in names], SHOWN_NAMES)

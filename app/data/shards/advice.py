@@ -48,13 +48,15 @@ def meaning_of(shards: Shards, name: str) -> TimeMeaning:
     return shards.meanings.get("hr", {}).get(name, TimeMeaning())
 
 
-def amounts(shards: Shards, instants: bool) -> list[str]:
+def amounts(meanings: Mapping[str, Mapping[str, TimeMeaning]], instants: bool) -> list[str]:
     """A line for each variable that was taken as an amount over time, or as none against its file.
+
+    `meanings`: role → variable → what its values stand for.
 
     With `instants` also for means: they are then taken as of the instant of their stamp.
     """
     lines = []
-    for members in shards.meanings.values():
+    for members in meanings.values():
         for name, meaning in members.items():
             line = meaning.describe(name)
             if meaning.method == MEAN and instants:
