@@ -41,13 +41,14 @@ def anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
-# Plugins of examples do not lie on disk; tests/extension/ runs what is shown of them.
-COMMANDS = [
-    pytest.param(line.split("python -m app", 1)[1], id=f"{page.stem}-{line[-40:]}")
+PROGRAM = re.compile(r"(?:python -m app|^finescale) (.*)")
+# Plugins of examples do not lie on disk; tests/door/ runs what is shown of them.
+SHOWN = [
+    pytest.param(found[1], id=f"{page.stem}-{line[-40:]}")
     for page in GUIDE
     for block in blocks(page, "bash")
     for line in block.replace("\\\n", " ").splitlines()
-    if "python -m app" in line and "--plugins" not in line
+    if (found := PROGRAM.search(line)) and "--plugins" not in line
 ]
 LINKS = [
     (page, target)
@@ -76,7 +77,7 @@ def test_yaml_example_of_a_sweep_has_fifteen_members(tmp_path: Path) -> None:
     assert (len(spec.exclude), len(spec.compare)) == (1, 1)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SHOWN)
 def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     argv = shlex.split(command, comments=True)
@@ -92,7 +93,7 @@ def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_readme_has_commands_to_set_up_and_to_downscale() -> None:
     commands = [line for line in "".join(blocks(GUIDE[0], "bash")).splitlines() if line]
     assert len(commands) >= 5
-    assert len(COMMANDS) >= 9
+    assert len(SHOWN) >= 9
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

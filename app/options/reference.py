@@ -24,8 +24,8 @@ All {count} flags, by the sections of `--help`. Flags in **bold** are those that
 Flags with a † may change between two calls on one run folder: they change nothing that is learnt.
 A flag of true and false may stand alone (`--early_stopping`) or with `no` before its name
 (`--nolr_scaling`). The value `None` unsets a flag that has no default. Lists have commas between
-their values. [What the choices mean](#what-the-choices-mean) is at the end; `python -m app list`
-prints the same, with baselines, metrics and plugins.
+their values. [What the choices mean](#what-the-choices-mean) is at the end; `finescale list` prints
+the same, with baselines, metrics and plugins.
 """
 
 

@@ -60,7 +60,7 @@ def test_commands_shown_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     commands = [line for block in blocks("extending.md", "bash") for line in block.splitlines()]
     assert len(commands) == 2
     for command in commands:
-        words, values = options.parse(shlex.split(command.removeprefix("python -m app")))
+        words, values = options.parse(shlex.split(command.removeprefix("finescale")))
         options.build(words, values)
     plugins.use(())
 
