@@ -16,6 +16,7 @@ from app.models.draws import from_distribution, from_network, network_draws, sam
 from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
 from app.models.layers.common import register
 from app.models.layers.frames import fold, unfold
+from app.models.layers.gaps import MEAN, filled
 from app.models.layers.resize import Resize
 from app.models.output import output_of
 from app.models.spec import ModelArrays, ModelSpec
@@ -136,11 +137,11 @@ class PhysicalModel(FittedModel):
     ) -> Json:
         """The network's inputs from physical coarse fields `(B, h, w, Cin)`.
 
-        Missing values become the training mean. `static` `(B, H, W, S)` is needed for patches
-        only, in the units of the static array; None takes the model's own, whole field. `time`
-        `(B, 8)` is needed where the spec has time features. `observed` `(B, H, W, C)` are physical
-        values of the outputs, NaN where there is none; None is none at all. `noisy` adds the
-        spec's input noise to the coarse fields, and to nothing else.
+        Missing values become what the spec's `gaps` say. `static` `(B, H, W, S)` is needed for
+        patches only, in the units of the static array; None takes the model's own, whole field.
+        `time` `(B, 8)` is needed where the spec has time features. `observed` `(B, H, W, C)` are
+        physical values of the outputs, NaN where there is none; None is none at all. `noisy` adds
+        the spec's input noise to the coarse fields, and to nothing else.
         """
         encoded = self._encode_coarse(coarse, time, self.resize, noisy)
         if not self.spec.n_static:
@@ -167,7 +168,7 @@ class PhysicalModel(FittedModel):
     def _encode_coarse(
         self, coarse: Tensor, time: Tensor | None, resize: Resize | None, noisy: bool
     ) -> Tensor:
-        encoded = zero_missing(self.input_codec.encode(coarse))
+        encoded = filled(self.input_codec.encode(coarse), self.spec.gaps)
         if noisy and self.noise is not None:
             deviation = self.spec.input_noise
             encoded += keras.random.normal(ops.shape(encoded), 0.0, deviation, seed=self.noise)
@@ -198,7 +199,7 @@ class PhysicalModel(FittedModel):
         if self.first_guess.encoded:
             return self.first_guess({"coarse": self.input_codec.encode(coarse), "time": time})
         physical = self.first_guess({"coarse": coarse, "time": time})
-        return zero_missing(self.output_codec.encode(self.output_codec.clip(physical)))
+        return filled(self.output_codec.encode(self.output_codec.clip(physical)), self.spec.gaps)
 
     def on_grid(self, spec: ModelSpec, arrays: ModelArrays) -> PhysicalModel:
         """The same network and first guess on another grid."""
@@ -279,6 +280,8 @@ class PhysicalModel(FittedModel):
         """What is told on the fine grid, `(count or 1, H, W, n_static)`, NaN where unknown."""
         static = self.static[None] if static is None else ops.cast(static, "float32")
         static = self._standardised(static)
+        if self.spec.gaps != MEAN:
+            static = filled(static, self.spec.gaps)
         if not self.spec.observed:
             return static
         if observed is None:

@@ -122,7 +122,8 @@ class ModelSpec(Spec):
     none of them, one field of each. time_window: frames of a sample, None for spatial samples;
     bidirectional: whether every frame of a window has context on both sides. amounts: unit and wet
     threshold of each output whose Bernoulli-gamma distribution is predicted. observed: whether
-    point observations of the outputs are told, as further channels beside the statics.
+    point observations of the outputs are told, as further channels beside the statics. gaps: what
+    the network sees in the place of missing values, see `app.models.layers.gaps.filled`.
     """
 
     channel_fields: ClassVar = ("inputs", "outputs")
@@ -143,6 +144,7 @@ class ModelSpec(Spec):
     bidirectional: bool = True
     amounts: tuple[tuple[float, float], ...] = ()
     observed: bool = False
+    gaps: str = "mean"
 
     def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
         yield self.inputs, ("lr", "predictors"), "inputs"

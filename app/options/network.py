@@ -55,7 +55,8 @@ class NetworkOptions(Options):
     localcon_layer: bool = option(False, "Localized convolutional block; ties the net to its grid.")
     padding: str = option(
         "zero",
-        "What convolutions see beyond the edge: zeros, or the field's own edge repeated.",
+        "What convolutions see beyond the edge, and inputs where they are missing: zeros (the "
+        "training mean), or the nearest cells of the field.",
         choices=("zero", "edge"),
     )
     dropout_variant: str = registered("vanilla", "What dropout drops.")
@@ -101,3 +102,8 @@ class ModelConfig(NetworkOptions, FrameOptions):
             "network's output is a correction, of either sign; leave one of them out",
         ),
     )
+
+    @property
+    def gaps(self) -> str:
+        """What networks see in the place of missing inputs: "mean", or "near" values."""
+        return "near" if self.padding == "edge" else "mean"

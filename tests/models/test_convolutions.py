@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
@@ -11,10 +13,22 @@ from scipy.ndimage import correlate
 
 from app.models.build import build_network
 from app.models.diffusion.unet import UNetOptions, build_denoiser
+from app.models.discriminator import build_discriminator
 from app.models.layers import ConvBlock, ConvLSTM, ConvNextBlock, ResidualBlock
-from app.models.layers.convolutions import EDGE, convolution, depthwise, transposed
+from app.models.layers.convolutions import (
+    EDGE,
+    PADDINGS,
+    ZERO,
+    convolution,
+    depthwise,
+    transposed,
+)
 from app.models.layers.upsampling import upsampling_layer
-from app.options import ModelConfig
+from app.models.stack import build_stages, join_stages
+from app.models.temporal import TemporalNetwork
+from app.options import ModelConfig, StackConfig
+from app.options.network import SPATIAL_ONLY
+from app.registry import REGISTRY
 
 RNG = np.random.default_rng(3)
 FIELD = RNG.normal(size=(1, 5, 7, 2)).astype("float32")
@@ -94,40 +108,142 @@ def test_a_constant_field_has_no_edge(name: str, cells: int) -> None:
     np.testing.assert_array_equal(again(field), answer)
 
 
-NETWORKS = [
-    *[("resnet", kind) for kind in ("spc", "rc", "pin")],
-    *[(name, "spc") for name in ("convnet", "densenet", "convnext", "swin2sr", "conv_baseline")],
-    ("unet", "pin"),
-]
+FLAGS = {"n_filters": 4, "n_blocks": 2, "dropout_rate": 0.0, "activation": "elu"}  # no dead units
+BACKBONES = REGISTRY.names("backbone")
+UPSAMPLINGS = REGISTRY.names("upsampling")
+RECURRENT = [name for name in BACKBONES if name not in SPATIAL_ONLY]
+NETWORKS: dict[str, dict[str, Any]] = {
+    **{f"{name}, pin": {"backbone": name, "upsampling": "pin"} for name in BACKBONES},
+    **{f"resnet, {kind}": {"upsampling": kind} for kind in UPSAMPLINGS},
+    **{
+        f"unet, grown by {kind}": {
+            "backbone": "unet",
+            "upsampling": "pin",
+            "decoder_upsampling": kind,
+        }
+        for kind in UPSAMPLINGS
+    },
+    **{f"{name} in windows": {"backbone": name, "time_window": 2} for name in RECURRENT},
+    "normalised, attending": {"normalization": "ln", "attention": True},
+}
 
 
-@pytest.mark.parametrize(("backbone", "upsampling"), NETWORKS)
-def test_no_network_knows_where_the_edge_is(backbone: str, upsampling: str) -> None:
-    """Every convolution of a network repeats the edge, else equal cells would not stay equal."""
-    config = ModelConfig(
-        backbone=backbone,
-        upsampling=upsampling,
-        n_filters=4,
-        n_blocks=2,
-        dropout_rate=0.0,
-        padding=EDGE,
-    )
-    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=2)
-    cells = 16 if upsampling == "pin" else 8
-    answer = np.asarray(network({"coarse": np.full((1, cells, cells, 1), 0.7, "float32")}))
-    assert answer.shape == (1, 16, 16, 1)
-    step = 4 if backbone == "unet" else 2
-    block = answer[:, :step, :step]
-    np.testing.assert_allclose(answer, np.tile(block, (1, 16 // step, 16 // step, 1)), atol=1e-5)
+def spread_evenly(network: keras.Model) -> None:
+    """Give transposed convolutions triangular kernels: of equal cells they make equal cells."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            size, stride = layer.kernel_size[0], layer.strides[0]
+            away = np.abs(np.arange(size) - (size - 1) / 2)
+            weights = np.maximum(1 - away / stride, 0)
+            mixed = RNG.normal(size=layer.kernel.shape[2:])
+            layer.kernel.assign(np.multiply.outer(np.outer(weights, weights), mixed))
+
+
+def unevenness(field: np.ndarray, block: int) -> float:
+    """How far fields (…, H, W, C) are from one block repeated, in units of their size."""
+    *_, height, width, _ = field.shape
+    first = field[..., :block, :block, :]
+    lead = (1,) * (field.ndim - 3)
+    tiled = np.tile(first, (*lead, height // block, width // block, 1))
+    return float(np.abs(field - tiled).max() / np.abs(field).max())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_network_knows_where_the_edge_is(name: str) -> None:
+    """Equal cells stay equal where every convolution repeats the edge, and not where one does
+    not, as with zeros."""
+    flags = {**FLAGS, **NETWORKS[name]}
+    step = 4 if flags.get("backbone") == "unet" else 2
+    cells = 16 if flags.get("upsampling") == "pin" else 8
+    frames = (flags["time_window"],) if "time_window" in flags else ()
+    field = np.full((1, *frames, cells, cells, 1), 0.7, "float32")
+    found = []
+    for padding in PADDINGS:
+        keras.utils.set_random_seed(1)
+        config = ModelConfig(padding=padding, **flags)
+        network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=2)
+        spread_evenly(network)
+        answer = np.asarray(network({"coarse": field}))
+        assert answer.shape == (1, *frames, 16, 16, 1)
+        found.append(unevenness(answer, step))
+    assert found[PADDINGS.index(EDGE)] < 1e-4
+    assert found[PADDINGS.index(ZERO)] > 0.01
+
+
+@pytest.mark.parametrize("network", ["srcnn", "backbone"])
+def test_nor_does_a_stack(network: str) -> None:
+    found = []
+    for padding in PADDINGS:
+        keras.utils.set_random_seed(1)
+        config = ModelConfig(padding=padding, **FLAGS)
+        stack = StackConfig(sr_factors=(2, 2), sr_network=network)
+        stages = build_stages(stack, config, n_inputs=1, n_static=0, n_outputs=1, twins=[0])
+        whole = join_stages(stages, (2, 2), n_inputs=1, n_static=0, lower_bounds=[-np.inf])
+        answer = np.asarray(whole({"coarse": np.full((1, 8, 8, 1), 0.7, "float32")}))
+        found.append(unevenness(answer, 4))
+    assert found[PADDINGS.index(EDGE)] < 1e-4
+    assert found[PADDINGS.index(ZERO)] > 0.01
 
 
 def test_nor_does_the_denoiser() -> None:
-    """Its transposed convolutions are made to give equal subpixels."""
-    options = UNetOptions(4, (1, 2), (False, False), 1, 0.0, padding=EDGE)
-    network = build_denoiser(options, n_fields=1, n_condition=1)
-    for name in ("output", "up_1"):  # the first is zero before training
-        kernel = network.get_layer(name).kernel
-        kernel.assign(np.broadcast_to(RNG.normal(size=kernel.shape[2:]), kernel.shape))
+    """Kernels that start at zero get numbers."""
+    options = UNetOptions(4, (1, 2), (False, True), 1, 0.0)
     field = np.full((1, 8, 8, 1), 0.7, "float32")
-    answer = np.asarray(network({"noisy": field, "condition": field, "level": np.ones(1)}))
-    np.testing.assert_allclose(answer, np.full_like(answer, answer[0, 0, 0, 0]), rtol=1e-4)
+    found = []
+    for padding in PADDINGS:
+        network = build_denoiser(replace(options, padding=padding), n_fields=1, n_condition=1)
+        rng = np.random.default_rng(5)
+        for weight in network.trainable_variables:
+            if "kernel" in weight.name:
+                weight.assign(rng.normal(scale=0.3, size=weight.shape))
+        spread_evenly(network)
+        answer = np.asarray(network({"noisy": field, "condition": field, "level": np.ones(1)}))
+        found.append(unevenness(answer, 1))
+    assert found[PADDINGS.index(EDGE)] < 1e-4
+    assert found[PADDINGS.index(ZERO)] > 0.01
+
+
+def test_nor_does_the_discriminator() -> None:
+    """What it says of equal cells does not depend on their number."""
+    found = []
+    for padding in PADDINGS:
+        keras.utils.set_random_seed(1)
+        critic = build_discriminator(
+            n_condition=1, n_fields=1, scale=4, n_filters=8, padding=padding
+        )
+        told = []
+        for n in (4, 12):
+            fields = {"condition": (1, n, n, 1), "field": (1, 4 * n, 4 * n, 1)}
+            inputs = {name: np.full(shape, 0.7, "float32") for name, shape in fields.items()}
+            told.append(np.asarray(critic(inputs)).item())
+        found.append(abs(told[1] / told[0] - 1))
+    assert found[PADDINGS.index(EDGE)] < 1e-4
+    assert found[PADDINGS.index(ZERO)] > 0.01
+
+
+@pytest.mark.parametrize("flow_filters", [(), (4, 8)])
+def test_nor_do_the_networks_in_time(flow_filters: tuple[int, ...]) -> None:
+    """They are told the place in the domain, here the same everywhere. Where there are flows these
+    are looked at, since what has moved out of the domain is told too."""
+    frames = np.broadcast_to(np.float32([0.2, 0.5, 0.9, 1.2])[:, None, None, None], (1, 4, 8, 8, 1))
+    inputs = {
+        "frames": np.array(frames),
+        "there": np.ones((1, 2), "float32"),
+        "theta": np.full(1, 0.4, "float32"),
+        "length": np.ones(1, "float32"),
+    }
+    place = np.zeros((1, 8, 8, 2), "float32")
+    found = []
+    for padding in PADDINGS:
+        network = TemporalNetwork(
+            n_outputs=1, flow_filters=flow_filters, n_filters=4, activation="elu", padding=padding
+        )
+        rng = np.random.default_rng(5)
+        for weight in network.trainable_variables:
+            weight.assign(rng.normal(scale=0.3, size=weight.shape))
+        spread_evenly(network)
+        with mock.patch.object(network, "_beside", return_value=place):
+            answer = network.flows(inputs)[0] if flow_filters else network(inputs)["field"]
+        found.append(unevenness(np.asarray(answer), 1))
+    assert found[PADDINGS.index(EDGE)] < 1e-4
+    assert found[PADDINGS.index(ZERO)] > 0.01

@@ -26,7 +26,11 @@ Y, X = 9, 13
 
 
 def model(
-    flow: bool = True, context: bool = True, guidance: int = 1, transform: str = "none"
+    flow: bool = True,
+    context: bool = True,
+    guidance: int = 1,
+    transform: str = "none",
+    gaps: str = "mean",
 ) -> TemporalModel:
     """Random weights everywhere, so that nothing is exact by being zero."""
     rng = np.random.default_rng(0)
@@ -39,6 +43,7 @@ def model(
         context=context,
         statics=("z",),
         time_features=("hour",),
+        gaps=gaps,
     )
     network = TemporalNetwork(
         n_outputs=2,
@@ -127,6 +132,20 @@ def test_missing_cells_stay_missing_and_touch_no_far_ones() -> None:
     found = answer(made, {**inputs, "frames": holes})
     assert np.isnan(found[:, 0, 0, 0]).all()
     assert np.isnan(found).sum() == len(found)
+
+
+def test_a_hole_in_an_even_field_is_not_seen_where_near_cells_fill_it() -> None:
+    inputs = batch(1)
+    inputs["frames"][:] = inputs["frames"][:, :, :1, :1]
+    holes = {**inputs, "frames": inputs["frames"].copy()}
+    holes["frames"][:, :, 3:6, 4:, :] = np.nan
+    changed = {}
+    for gaps in ("mean", "near"):
+        made = model(gaps=gaps)
+        difference = np.abs(answer(made, holes) - answer(made, inputs))
+        assert np.isnan(difference[:, 3:6, 4:]).all()
+        changed[gaps] = np.nanmax(difference)
+    assert changed["near"] < 1e-4 < 1e-2 < changed["mean"]
 
 
 @pytest.mark.parametrize(("lost", "degree"), [((), 3), ((0,), 2), ((3,), 2), ((0, 3), 1)])

@@ -90,6 +90,22 @@ def test_stages_of_a_stack(
     assert float(last["joined"]) == pytest.approx(scores(run)["rmse"], rel=0.02)
 
 
+def test_errors_at_the_edge(
+    net: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shares worked out from the fields themselves; all of the domain is within so many cells."""
+    capsys.readouterr()
+    script("edge_errors.py", monkeypatch, net, "--cells=2")
+    found = [float(word) for word in capsys.readouterr().out.split() if word[0].isdigit()]
+    with xr.open_dataset(net / "metrics" / "gridpoint.nc") as scores:
+        squared = np.square(scores["rmse"].sel(candidate="model").values)
+    inside = squared[2:-2, 2:-2]
+    share, cells = 1 - inside.sum() / squared.sum(), 1 - inside.size / squared.size
+    np.testing.assert_allclose(found, [share, cells, share / cells], atol=0.006)
+    script("edge_errors.py", monkeypatch, net, "--cells=99", "--candidate=bicubic")
+    assert "1.000 of the squared error of bicubic in 1.000" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "argv"),
     [
@@ -97,6 +113,7 @@ def test_stages_of_a_stack(
         ("ensemble_figure.py", ["none", "none", "out.png"]),
         ("compare_stages.py", ["none"]),
         ("compare_runs.py", ["none", "--against", "none"]),
+        ("edge_errors.py", ["none"]),
     ],
 )
 def test_missing_run_is_refused_in_one_line(

@@ -8,13 +8,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from app.arrays import Tensor
 from app.baselines.base import coarse_inputs, time_blocks
 from app.data.shards import Shards
 from app.models.block_means import BlockMeans
+from app.models.layers.gaps import filled
 from app.models.physical import PhysicalModel
 from app.models.stack import averaged, bound_name, stage_name
 
@@ -103,7 +103,7 @@ class _Feed:
             alone, behind = (np.asarray(model.decode(y)) for y in outputs)
             yield cells, np.asarray(truth), alone, behind
             encoded = model.encode_targets(truth)
-            true = ops.where(ops.isnan(encoded), 0.0, encoded)
+            true = filled(encoded, model.spec.gaps)
             joined = outputs[1]
 
 

@@ -16,6 +16,7 @@ from app.distributed import Communicator
 from app.losses.dense import DenseWeights
 from app.losses.masked import valid_fraction
 from app.models.block_means import BlockMeans
+from app.models.layers.gaps import filled
 from app.models.physical import PhysicalModel
 from app.models.stack import layer_name
 from app.options import Experiment
@@ -86,7 +87,7 @@ class StageTrainer(NetworkTrainer):
             inputs = {"coarse": coarse[..., : coarse.shape[-1] - n_static]}
         else:
             fields = self.model.encode_targets(self._means(batch, self._given, self._scale))
-            inputs = {"coarse": ops.where(ops.isnan(fields), 0.0, fields)}
+            inputs = {"coarse": filled(fields, self.model.spec.gaps)}
         if n_static:
             static = whole["static"]
             if self._wanted > 1:

@@ -101,6 +101,7 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
         input_noise=experiment.training.input_noise,
         time_window=experiment.model.time_window,
         observed=experiment.model.observations is not None,
+        gaps=experiment.model.gaps,
         bidirectional=experiment.model.bidirectional,
         domain={
             "sources": _sources(experiment.data, shards),

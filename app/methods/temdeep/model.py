@@ -34,6 +34,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
         statics=tuple(v.name for v in variables["static"]),
         time_features=config.time_features,
         sun_response=temporal.sun_response,
+        gaps=config.gaps,
         domain={
             "sources": _sources(experiment, shards),
             "fingerprint": shards.fingerprint,

@@ -13,8 +13,9 @@ from app.errors import InputError
 from app.grids import Geometry
 from app.grids.sun import sun_response
 from app.model_archive import saved_task
-from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers, zero_missing
+from app.models.fitted import PLAIN, Batch, Drawing, FittedModel, as_numbers
 from app.models.layers.common import register
+from app.models.layers.gaps import MEAN, filled
 from app.models.temporal.network import TemporalNetwork, interpolated
 from app.models.temporal.spec import TemporalArrays, TemporalSpec
 from app.options.chosen import trained_for
@@ -88,6 +89,8 @@ class TemporalModel(FittedModel):
 
     def network_inputs(self, frames: Tensor, batch: Batch) -> Batch:
         """What the network takes, of encoded frames and what else is in a batch."""
+        if self.spec.gaps != MEAN:
+            frames = _closed(frames, self.spec.gaps)
         inputs = {
             "frames": _continued(frames),
             "there": 1.0 - ops.cast(self._lost(frames), "float32"),
@@ -97,7 +100,7 @@ class TemporalModel(FittedModel):
         if self.spec.time_channels:
             inputs["time"] = ops.take(batch["time"], np.array(self.spec.time_channels), axis=-1)
         if self.spec.statics:
-            inputs["static"] = zero_missing(self._standardised(self.static))[None]
+            inputs["static"] = filled(self._standardised(self.static), self.spec.gaps)[None]
         if self.spec.sun_response:
             inputs["sun"] = self._missed_sun(frames, batch)
             inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
@@ -136,6 +139,12 @@ class TemporalModel(FittedModel):
         return result
 
 
+def _closed(frames: Tensor, gaps: str) -> Tensor:
+    """Frames `(B, 4, H, W, C)` without missing cells; a frame that has no value at all is left."""
+    nothing = ops.all(ops.isnan(frames), axis=(2, 3), keepdims=True)
+    return ops.where(nothing, np.nan, filled(frames, gaps))
+
+
 def _continued(frames: Tensor) -> Tensor:
     """Frames `(B, 4, H, W, C)` without NaN.
 
@@ -143,7 +152,7 @@ def _continued(frames: Tensor) -> Tensor:
     the cubic interpolation falls back to the quadratic, or to the linear one.
     """
     before, first, second, after = (frames[:, k] for k in range(4))
-    first, second = zero_missing(first), zero_missing(second)
+    first, second = filled(first, MEAN), filled(second, MEAN)
     straight = ops.where(ops.isnan(after), 2 * first - second, 3 * first - 3 * second + after)
     onward = ops.where(ops.isnan(before), 2 * second - first, 3 * second - 3 * first + before)
     before = ops.where(ops.isnan(before), straight, before)

@@ -19,7 +19,8 @@ class TemporalSpec(Spec):
     sun_response: hours within which the fields follow the sun; none of them, no course of the sun.
     context: whether frames before and after the interval are seen. summed: the outputs are
     amounts of the time before their stamp. geometry: grid of the fields. domain: description of
-    the training data, from which other files are read.
+    the training data, from which other files are read. gaps: what the network sees in the place of
+    missing values, see `app.models.layers.gaps.filled`.
     """
 
     channel_fields: ClassVar = ("outputs", "guidance")
@@ -33,6 +34,7 @@ class TemporalSpec(Spec):
     time_features: tuple[str, ...] = ()
     sun_response: tuple[float, ...] = ()
     domain: Json = field(default_factory=dict)
+    gaps: str = "mean"
 
     def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
         yield (*self.outputs, *self.guidance), ("hr", "predictors"), "fields"
