@@ -41,9 +41,6 @@ def test_debug_is_two_epochs_of_six_steps() -> None:
     experiment = build("train", "--debug", "--epochs=50", *DATA)
     assert experiment.training.epochs == 2
     assert experiment.sampling.max_steps == 6
-
-
-def test_debug_comes_on_top_of_the_epochs_trained_before() -> None:
     assert build("train", "--debug", "--trained_epochs=5", *DATA).training.epochs == 7
 
 
@@ -51,11 +48,6 @@ def test_windows_reach_samples_and_network_alike() -> None:
     experiment = build("train", "--time_window=4", "--nobidirectional", *DATA)
     assert experiment.sampling.time_window == experiment.model.time_window == 4
     assert not experiment.model.bidirectional
-
-
-def test_trainers_that_know_no_windows_are_refused() -> None:
-    with pytest.raises(InputError, match="--trainer=DiffusionTrainer with --time_window=4"):
-        build("train", "--time_window=4", "--trainer=DiffusionTrainer", *DATA)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +58,15 @@ def test_trainers_that_know_no_windows_are_refused() -> None:
         (["--backbone=convnext", "--time_window=3"], "spatial samples only"),
         (["--backbone=swin2sr", "--attention"], "--attention: the blocks of this backbone"),
         (["--backbone=conv_baseline", "--normalization=bn"], "--normalization=bn: the blocks"),
-        (["--time_window=1"], "--time_window=1: expected 2 <= time_window <= 10000"),
         (["--paired_samples=explicit"], "need low-resolution data"),
         (["--quantiles=0.5,0.1"], "--quantiles=0.5,0.1: expected rising levels"),
-        (["--quantiles=0.5,1"], "expected 0 < quantiles < 1"),
+        (
+            ["--time_window=4", "--trainer=DiffusionTrainer"],
+            "DiffusionTrainer with --time_window=4",
+        ),
         (["--loss=quantile", "--trainer=CGANTrainer"], "expected SupervisedTrainer"),
         (["--loss=quantile", "--constraint=additive"], "leave one of them out"),
         (["--loss=quantile", "--members=3"], "quantiles have no members"),
-        (["--dense_epsilon=0"], "expected 0 < dense_epsilon <= 1"),
         (["--dense_alpha=1", "--loss=dssim"], "expected one of mse, mae, huber"),
         (["--loss=bernoulli_gamma", "--first_guess=bicubic"], "a probability, a shape and a scale"),
         (["--loss=bernoulli_gamma", "--trainer=CGANTrainer"], "--trainer=CGANTrainer with"),
@@ -84,17 +77,14 @@ def test_trainers_that_know_no_windows_are_refused() -> None:
         (["--patch_stride=8"], "expected --patch_size too"),
         (["--patch_size=8", "--patch_stride=6", "--scale=4"], "--patch_stride=6: expected a mult"),
         (["--output_activation=crelu"], "doubles the output channels"),
-        (["--scale=0"], "--scale=0: expected 1 <= scale <= 1000"),
         (["--scale=1"], "--scale=1: expected 2 or more, or --trainer=TemDeepTrainer"),
         (["--patch_size=10", "--scale=4"], "expected a multiple of --scale=4"),
         (["--patch_size=16", "--scale=4", "--localcon_layer"], "need the whole domain"),
         (["--learning_rate=1e-3,1e-4,1e-5"], "one or two rates"),
         (["--trained_epochs=5", "--epochs=5"], "expected 0 <= trained_epochs < epochs"),
-        (["--channel_multipliers=1,0,2,4"], "expected whole numbers from 1 to 1024"),
         (["--srcnn_filters=64,999999999"], "expected whole numbers from 1 to 65536"),
         (["--freeze=backbone"], "--freeze=backbone without --init_from"),
         (["--save_path=runs/a", "--init_from=runs/a/model.keras"], "lies in --save_path=runs/a"),
-        (["--dropout_rate=1"], "expected 0 <= dropout_rate < 1"),
         (["--data_module=x.py"], "expected exactly one of"),
     ],
 )

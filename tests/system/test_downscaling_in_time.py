@@ -112,6 +112,32 @@ def filled_in(folder: Path, *argv: str) -> xr.Dataset:
 
 
 @pytest.mark.usefixtures("eager")
+def test_terms_of_the_loss_have_the_weights_of_their_flags(wave_flags: list[str]) -> None:
+    """Losses of the same first step, of the same network and batch."""
+    from app.data.streaming.sampler import Sampler
+
+    found = {}
+    for name, flags in {
+        "once": ["--coherence_weight=1", "--smooth_time=1", "--flow_tv_weight=0"],
+        "more": ["--coherence_weight=3", "--smooth_time=5", "--flow_tv_weight=0"],
+    }.items():
+        given = ["train", *wave_flags, *flags, "--pretrain_epochs=0", "--coherence_epochs=1"]
+        session = Session(options.build(*options.parse(given)), Ranks())
+        _ = session.communicator  # seeds the random numbers
+        parts = session.experiment.method.build(session, session.shards)
+        sampler = Sampler(parts.samples.size("train"), batch_size=4)
+        with parts.samples.batches("train", sampler) as stream:
+            parts.trainer.train_step(next(stream))
+        found[name] = parts.trainer.epoch_losses()
+    once, more = found["once"], found["more"]
+    assert more["triple_loss"] == pytest.approx(once["triple_loss"], rel=1e-6)
+    assert more["coherence_loss"] == pytest.approx(3 * once["coherence_loss"], rel=1e-5)
+    assert more["smooth_loss"] == pytest.approx(5 * once["smooth_loss"], rel=1e-5)
+    assert once["coherence_loss"] > 0
+    assert once["smooth_loss"] > 0
+
+
+@pytest.mark.usefixtures("eager")
 def test_withheld_frames_are_never_seen(tmp_path: Path) -> None:
     """Poisoned with NaN they change no weight, no scaling, no split and no baseline."""
     from app.baselines.time import METHODS, baseline
