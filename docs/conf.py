@@ -8,13 +8,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 project = "finescale"
-author = "The finescale developers"
 extensions = ["myst_parser"]
 include_patterns = ["*.md", "docs/*.md"]
 root_doc = "README"
 html_theme = "furo"
 html_title = "finescale"
 html_copy_source = False
+html_show_copyright = False
 html_static_path = ["style"]
 html_css_files = ["wide.css"]
 myst_heading_anchors = 3  # as hosts of Markdown name them
