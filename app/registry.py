@@ -294,7 +294,16 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "Brier score and reliability of wet members",
             "app.metrics.wet:WetProbability",
         ),
-        ("extremes", "bias of the 99th percentile over time", "app.metrics.extremes:Extremes"),
+        (
+            "variability",
+            "standard deviation over time, differences of neighbours",
+            "app.metrics.variability:Variability",
+        ),
+        (
+            "extremes",
+            "99th percentile over time, and how often it is passed",
+            "app.metrics.extremes:Extremes",
+        ),
         (
             "persistence",
             "lag-1 autocorrelation of what is added to bicubic",
@@ -314,6 +323,17 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "app.metrics.restoration:Restoration",
         ),
         ("series", "flicker, autocorrelation and power in time", "app.metrics.series:Series"),
+        (
+            "variability",
+            "standard deviation over time, differences of neighbours",
+            "app.metrics.variability:Variability",
+        ),
+        ("wet", "frequency and intensity of wet cells", "app.metrics.wet:Wet"),
+        (
+            "extremes",
+            "99th percentile over time, and how often it is passed",
+            "app.metrics.extremes:Extremes",
+        ),
     ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),

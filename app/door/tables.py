@@ -31,7 +31,9 @@ def read_table(folder: Path) -> pd.DataFrame:
     samples as NAME_std. `attrs` as those of `as_frame`.
     """
     frame = pd.read_csv(folder / "summary.csv", index_col="metric")
-    title, _, header, rule, *lines = (folder / "summary.txt").read_text("utf-8").splitlines()
+    lines = (folder / "summary.txt").read_text("utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["metric", "unit"])
+    title, _, header, rule, *lines = lines[start - 2 :]
     end = lines.index(rule)
     start = header.index("unit")
     units = [re.split(r" {2,}", line[start:])[0] for line in lines[:end]]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.arrays import Array
 from app.data.times import DAY, Stamps, modal_step
+from app.metrics.arithmetic import divide
 from app.metrics.table import Row
+
+if TYPE_CHECKING:
+    from app.metrics.metric import Subject
 
 RESAMPLES = 1000
 SEED = 20190326
@@ -55,6 +60,22 @@ def interval(values: Array) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.nanpercentile(values, LEVELS)
     return float(low), float(high)
+
+
+def ratio_rows(subject: Subject, metric: str, sums: Array, *, root: bool = False) -> list[Row]:
+    """Rows of the ratio of each candidate's sum to the truth's, with its 95 % interval.
+
+    `sums` (1 + k, n): of every sample, the truth first. `root`: of squares, so that the ratio is
+    that of their roots. NaN where the truth's sum is 0.
+    """
+
+    def ratio(totals: Array) -> Array:
+        found = divide(totals[..., 1:], totals[..., :1])
+        return np.sqrt(found) if root else found
+
+    drawn = resampled_sums(sums.T, block_length(subject.times))
+    again = None if drawn is None else ratio(drawn)
+    return interval_rows(metric, "1", subject.candidates, ratio(sums.sum(axis=1)), again)
 
 
 def interval_rows(

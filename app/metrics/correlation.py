@@ -25,7 +25,7 @@ class Correlation(Metric):
     summed = ("sample", "cell", "spearman", "moments")
     definitions = (
         "pearson (area-weighted), spearman (unweighted): mean over samples of the correlation"
-        " over space; _time: area-weighted mean ± standard deviation over grid points of the"
+        " over space; _time: area-weighted mean (_std: standard deviation over grid points) of the"
         " correlation over time.",
     )
     undefined: ClassVar[dict[str, str]] = {

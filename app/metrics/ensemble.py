@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
 from app.metrics.metric import Block, Metric, Subject, Sums, Totals
 
 if TYPE_CHECKING:
@@ -41,14 +44,17 @@ def truth_ranks(distances: Array, generator: np.random.Generator) -> Array:
     return result
 
 
+SPREAD_SKILL, OUTSIDE = "spread_skill", "outside"  # rows
+
+
 class EnsembleSums(Sums):
     """Area-weighted sums over the cells of each sample, and the rank histogram of all."""
 
-    summed = ("crps", "variance", "squares", "histogram")
+    summed = ("crps", "variance", "squares", "outside", "histogram")
 
     def __init__(self, members: int, samples: int) -> None:
         self.members = members
-        self.crps, self.variance, self.squares = np.zeros((3, samples))
+        self.crps, self.variance, self.squares, self.outside = np.zeros((4, samples))
         self.histogram = np.zeros(members + 1)
         self._generator = np.random.default_rng(TIES_SEED)
 
@@ -64,6 +70,8 @@ class EnsembleSums(Sums):
         ):
             sums[indices] = np.einsum("nyx,nyx->n", weights, values)
         ranks = truth_ranks(distances, self._generator)
+        beyond = (ranks == 0) | (ranks == self.members)
+        self.outside[indices] = np.einsum("nyx,nyx->n", weights, beyond)
         self.histogram += np.bincount(
             ranks[valid], weights=weights[valid], minlength=self.members + 1
         )
@@ -74,9 +82,12 @@ class EnsembleSums(Sums):
 
         Fortin et al. (2014), doi:10.1175/JHM-D-14-0008.1
         """
-        squares = self.squares.sum()
-        inflation = (self.members + 1) / self.members
-        return float(np.sqrt(inflation * self.variance.sum() / squares)) if squares else np.nan
+        return float(self.ratio(self.variance.sum(), self.squares.sum()))
+
+    def ratio(self, variance: Array, squares: Array) -> Array:
+        """Spread/skill of sums (…)."""
+        result: Array = np.sqrt((self.members + 1) / self.members * divide(variance, squares))
+        return result
 
     @property
     def reliability_index(self) -> float:
@@ -103,7 +114,8 @@ class Ensemble(Metric):
         "spread_skill: sqrt((M + 1)/M · area-weighted mean of the members' unbiased variance) /"
         " rmse of their mean; 1 for a reliable ensemble, below 1 too little spread."
         " reliability_index: Σ|f - 1/(M + 1)| over the M + 1 ranks of the truth among the members,"
-        " in %, 0 where all are as frequent; shares f area-weighted, ties at random.",
+        " in %, 0 where all are as frequent; shares f area-weighted, ties at random. outside: share"
+        " of the truth below or above all members, 2/(M + 1) where it is right.",
     )
     undefined: ClassVar[dict[str, str]] = {"spread_skill": NO_ERROR}
 
@@ -115,15 +127,40 @@ class Ensemble(Metric):
     def suits(cls, subject: Subject) -> bool:
         return subject.members > 1
 
+    @property
+    def outside_if_calibrated(self) -> float:
+        """Share of the truth beyond all members, where it is one of them as any other."""
+        return 2 / (self.subject.members + 1)
+
     def add(self, block: Block) -> None:
         self.sums.add(block.indices, block.truth, block.versions[0], block.weights)
 
     def rows(self, errors: Totals) -> list[Row]:
-        subject, sums = self.subject, self.sums
+        subject, sums, crps, weight = self.subject, self.sums, self._crps(errors), errors.weight
+        k = len(subject.candidates)
+        columns = np.vstack([crps, sums.variance, sums.squares, sums.outside, weight])
+        drawn = resampled_sums(columns.T, block_length(subject.times))
+        again: dict[str, Array | None] = dict.fromkeys(("crps", SPREAD_SKILL, OUTSIDE))
+        if drawn is not None:
+            variance, squares, outside, total = drawn[:, k:].T
+            again["crps"] = divide(drawn[:, :k], total[:, None])
+            again[SPREAD_SKILL] = sums.ratio(variance, squares)[:, None]
+            again[OUTSIDE] = divide(outside, total)[:, None]
+
+        def ends(name: str, unit: str, candidates: Sequence[str]) -> list[Row]:
+            values = np.zeros(len(candidates))
+            return interval_rows(name, unit, candidates, values, again[name])[1:]
+
+        model = subject.candidates[:1]
+        share = float(sums.outside.sum() / weight.sum())
         return [
-            subject.mean_row("crps", subject.unit, self._crps(errors), errors.weight),
-            subject.model_row("spread_skill", "1", sums.spread_skill),
+            subject.mean_row("crps", subject.unit, crps, weight),
+            *ends("crps", subject.unit, subject.candidates),
+            subject.model_row(SPREAD_SKILL, "1", sums.spread_skill),
+            *ends(SPREAD_SKILL, "1", model),
             subject.model_row("reliability_index", "%", sums.reliability_index),
+            subject.model_row(OUTSIDE, "1", share),
+            *ends(OUTSIDE, "1", model),
         ]
 
     def _crps(self, errors: Totals) -> Array:

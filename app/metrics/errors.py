@@ -35,8 +35,8 @@ class Errors(SampleErrors):
         "mae, rmse, bias: area-weighted mean over time and space of |e|, e², e = prediction -"
         " truth; the root of rmse comes last. nrmse: rmse / standard deviation of the truth over"
         " time and space. relative_bias: 100 · bias / mean of the truth.",
-        "± of these and of pearson, spearman, psnr, ssim: standard deviation over samples of the"
-        " sample's own score over space.",
+        "_std in summary.csv: standard deviation over samples of the sample's own score over space;"
+        " how samples differ, not how uncertain the score is.",
     )
     undefined: ClassVar[dict[str, str]] = {
         "nrmse": CONSTANT,

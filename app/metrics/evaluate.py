@@ -27,7 +27,9 @@ from app.metrics.files import write_files
 from app.metrics.metric import Example, FieldResult, Subject
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
+from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
+from app.metrics.verdict import verdict_of
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -46,15 +48,11 @@ Undo = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The table, and what the figures of every predictand are drawn from."""
+class Evaluation(Scores):
+    """Verdict and table, and what the figures of every predictand are drawn from."""
 
-    table: Table
     variables: tuple[FieldResult, ...]
     grid: Grid
-
-    def __str__(self) -> str:
-        return str(self.table)
 
 
 class _FieldContest(Contest):
@@ -198,7 +196,7 @@ def evaluate(
     split: str = "test",
     accumulation: int | None = None,
 ) -> Evaluation:
-    """Score a prediction and the baselines, and write summary.csv, .txt, gridpoint.nc, samples.nc.
+    """Score a prediction and the baselines, and write the files of `app.metrics.files`.
 
     `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
     any orientation, holding all times of the split; of members the mean is scored as a field,
@@ -224,7 +222,7 @@ def evaluate(
         evaluation = _assemble(contest, contest.run(folder))
     finally:
         opened.close()
-    write_files(folder, evaluation.table, evaluation.variables, grid)
+    write_files(folder, evaluation, evaluation.variables, grid)
     return evaluation
 
 
@@ -237,4 +235,4 @@ def _assemble(contest: _FieldContest, found: list[Scored]) -> Evaluation:
         FieldResult(one.subject, one.errors, one.metrics, one.label, table, contest.example(one))
         for one in found
     )
-    return Evaluation(table, results, contest.grid)
+    return Evaluation(table, verdict_of(table.title, results), results, contest.grid)

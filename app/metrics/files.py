@@ -17,22 +17,23 @@ from app.running.netcdf_file import write_dataset
 if TYPE_CHECKING:
     from app.grids import Grid
     from app.metrics.metric import Map, Result, Sheet
-    from app.metrics.table import Table
+    from app.metrics.scores import Scores
 
 
-def write_files(folder: Path, table: Table, results: Sequence[Result], grid: Grid) -> None:
-    """Write summary.csv and .txt, gridpoint.nc, samples.nc and what metrics have besides."""
-    write_tables(folder, table, results)
+def write_files(folder: Path, scores: Scores, results: Sequence[Result], grid: Grid) -> None:
+    """Write summary and verdict, gridpoint.nc, samples.nc and what metrics have besides."""
+    write_tables(folder, scores, results)
     write_gridpoint(folder / "gridpoint.nc", results, grid)
     write_samples(folder / "samples.nc", results)
     for name, parts in _datasets(results).items():
         write_dataset(xr.merge(parts, compat="identical"), folder / f"{name}.nc")
 
 
-def write_tables(folder: Path, table: Table, results: Sequence[Result]) -> None:
-    """Write summary.csv and .txt, and the further tables of metrics."""
-    table.write_csv(folder / "summary.csv")
-    write_text(folder / "summary.txt", str(table))
+def write_tables(folder: Path, scores: Scores, results: Sequence[Result]) -> None:
+    """Write summary.csv and .txt, verdict.json, and the further tables of metrics."""
+    scores.table.write_csv(folder / "summary.csv")
+    scores.verdict.write(folder)
+    write_text(folder / "summary.txt", scores.text(everything=True))
     for name, sheet in _joined_tables(results).items():
         write_text(folder / f"{name}.csv", _as_csv(sheet))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
@@ -11,6 +12,8 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import block_length, resampled_sums
+from app.metrics.names import title
+from app.metrics.remedies import IN_SPACE, IN_TIME
 from app.metrics.table import MODEL, Row, Table
 
 if TYPE_CHECKING:
@@ -52,6 +55,12 @@ class Subject:
     where samples have no times.
     """
 
+    # Baselines that need no training; the error that a verdict begins with: its name in sentences
+    # and in tables, which sums of samples it is made of, and whether it is the root of their mean.
+    interpolations: ClassVar[tuple[str, ...]] = ("nearest", "bilinear", "bicubic")
+    judged_by: ClassVar[tuple[tuple[str, str], str, bool]] = (("RMSE", "RMSE"), "squares", True)
+    remedies: ClassVar[Mapping[str, str]] = IN_SPACE
+
     variable: Variable
     candidates: tuple[str, ...]
     times: Array
@@ -72,6 +81,15 @@ class Subject:
     def samples(self) -> int:
         return len(self.times)
 
+    @property
+    def judged(self) -> Array:
+        """Which samples are scored (n,)."""
+        return np.ones(self.samples, dtype=bool)
+
+    def called(self, name: str) -> str:
+        """A candidate's name for readers."""
+        return title(name)
+
     def per_sample(self, *leading: int) -> Array:
         """Zeros (…, n), a place for each sample."""
         return np.zeros((*leading, self.samples))
@@ -83,7 +101,7 @@ class Subject:
         return Row(name, unit, {c: (float(v), float(s)) for c, v, s in pairs})
 
     def mean_row(self, name: str, unit: str, sums: Array, weight: Array) -> Row:
-        """Means of per-sample sums (k, n), ± their spread over samples."""
+        """Means of per-sample sums (k, n), and their spread over samples."""
         spreads = np.array([spread(own) for own in divide(sums, weight)])
         values = np.array([own.sum() / weight.sum() for own in sums])
         return self.row(name, unit, values, spreads)
@@ -100,9 +118,24 @@ class TimeSubject(Subject):
     axis: of known and new times, one a sample; scored: (n,) which are new, and known to the record.
     """
 
+    interpolations: ClassVar[tuple[str, ...]] = ("nearest", "linear", "cubic")
+    judged_by: ClassVar[tuple[tuple[str, str], str, bool]] = (
+        ("Mean absolute error", "MAE"),
+        "absolute",
+        False,
+    )
+    remedies: ClassVar[Mapping[str, str]] = IN_TIME
+
     axis: TimeAxis
     steps: TimeSteps
     scored: Array
+
+    def called(self, name: str) -> str:
+        return "linear in time" if name == "linear" else title(name)
+
+    @property
+    def judged(self) -> Array:
+        return self.scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +159,13 @@ class Block:
     @cached_property
     def valid(self) -> Array:
         """Where the truth and all candidates have a value (n, y, x): what is scored."""
-        result: Array = np.isfinite(self.truth) & self.given.all(axis=0)
+        known = np.isfinite(self.truth) & self.given.all(axis=0)
+        result: Array = known & self._judged[:, None, None]
         return result
+
+    @property
+    def _judged(self) -> Array:
+        return self.subject.judged[self.indices]
 
     @cached_property
     def weights(self) -> Array:
@@ -161,6 +199,10 @@ class Block:
 @dataclass(frozen=True, eq=False)
 class Band(Block):
     """Whole series of some rows of the grid: `indices` are rows, and y counts these alone."""
+
+    @property
+    def _judged(self) -> Array:
+        return self.subject.judged
 
 
 class Sums:
@@ -354,6 +396,11 @@ class Result:
     def value(self, row: str, candidate: str = MODEL) -> float:
         """A score of the table; NaN where the candidate has none."""
         return self.table.value(row + self.label, candidate)
+
+    def score(self, row: str, candidate: str = MODEL) -> float:
+        """A score of the table; NaN where there is no such row either."""
+        held = any(one.metric == row + self.label for one in self.table.rows)
+        return self.value(row, candidate) if held else np.nan
 
 
 @dataclass(frozen=True, eq=False)

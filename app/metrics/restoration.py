@@ -40,8 +40,7 @@ class Restoration(SampleErrors):
 
     def add(self, block: Block) -> None:
         rows = block.indices
-        valid = block.valid & self.subject.scored[rows][:, None, None]
-        area = np.where(valid, self.subject.area, 0.0)
+        valid, area = block.valid, block.weights
         error = np.where(valid, block.fields - block.truth, 0.0).astype(np.float64)
         self.weight[rows] = area.sum(axis=(1, 2))
         self.sample["absolute"][:, rows] = (area * np.abs(error)).sum(axis=(2, 3))

@@ -10,6 +10,7 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Band, Metric, TimeSubject, Totals
 
 if TYPE_CHECKING:
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
     from app.metrics.metric import Result
     from app.metrics.table import Row
 
+FLICKER = "flicker"
 HOUR = 3600  # seconds
 
 
 class Series(Metric):
     """Means over cells, of the longest gapless piece; arrays begin with the truth.
 
-    sums: of mean |second difference|, flicker (k + 1,); of the correlation with the step before,
-    memory (k + 1,); of the variance by frequency, power (k + 1, p). cells, varying (k + 1,): how
-    many are summed.
+    flicker (k + 1, n): sums over cells of |second difference| around each sample. sums: of the
+    correlation with the step before, memory (k + 1,); of the variance by frequency, power
+    (k + 1, p). cells, varying (k + 1,): how many are summed.
     """
 
     subject: TimeSubject
-    summed = ("sums", "cells", "varying")
+    summed = ("flicker", "sums", "cells", "varying")
     definitions = (
         "flicker: mean |second difference in time|, ratio to the truth's. autocorrelation: in "
         "time, at a lag of one step, less the truth's. power_ratio_fast: variance at periods below "
@@ -44,8 +46,8 @@ class Series(Metric):
         step = subject.steps.target_step / HOUR
         self.frequencies = np.fft.rfftfreq(len(self._piece), step)[1:]
         layers = len(subject.candidates) + 1
+        self.flicker = subject.per_sample(layers)
         self.sums = {
-            "flicker": np.zeros(layers),
             "memory": np.zeros(layers),
             "power": np.zeros((layers, len(self.frequencies))),
         }
@@ -57,7 +59,7 @@ class Series(Metric):
         series = fields.reshape(*fields.shape[:2], -1).astype(np.float64)
         series = series[:, :, np.isfinite(series).all(axis=(0, 1))]
         self.cells += series.shape[2]
-        self.sums["flicker"] += np.abs(np.diff(series, 2, axis=1)).mean(axis=1).sum(axis=1)
+        self.flicker[:, first + 1 : last] += np.abs(np.diff(series, 2, axis=1)).sum(axis=2)
         memory = _memory(series)
         self.varying += np.isfinite(memory).sum(axis=1)
         self.sums["memory"] += np.nansum(memory, axis=1)
@@ -69,12 +71,11 @@ class Series(Metric):
         return self.sums["power"] / max(self.cells, 1)
 
     def rows(self, errors: Totals) -> list[Row]:
-        flicker = self.sums["flicker"] / max(self.cells, 1)
         memory = divide(self.sums["memory"], self.varying)
         fast = self.frequencies > HOUR / (2 * self.subject.steps.input_step)
         quick = self.power[:, fast].sum(axis=1)
         return [
-            self.subject.row("flicker", "1", divide(flicker[1:], flicker[0])),
+            *ratio_rows(self.subject, FLICKER, self.flicker),
             self.subject.row("autocorrelation", "1", memory[1:] - memory[0]),
             self.subject.row("power_ratio_fast", "1", divide(quick[1:], quick[0])),
         ]

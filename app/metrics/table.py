@@ -65,7 +65,7 @@ class Table:
             cells = [_cell(row.values.get(name)) for name in self.candidates]
             lines.append([row.metric, row.unit, *cells])
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-        body = [_aligned(line, widths) for line in lines]
+        body = [aligned(line, widths) for line in lines]
         rule = "-" * len(body[0])
         notes = [wrap(note, NOTES_WIDTH, subsequent_indent=GAP) for note in self.notes]
         lines_below = [line for note in notes for line in note]
@@ -77,15 +77,16 @@ def _number(value: float, digits: int = 4) -> str:
 
 
 def _cell(pair: tuple[float, float] | None) -> str:
-    """`mean±std`, the mean alone where there is no spread, a dash where there is nothing."""
-    if pair is None or np.isnan(pair[0]):
-        return "–"
-    mean, std = pair
-    return _number(mean) if np.isnan(std) else f"{_number(mean)}±{_number(std, 2)}"
+    """The value, a dash where there is none.
+
+    Spreads over samples stand in the CSV alone: beside a value they would be taken for its
+    uncertainty.
+    """
+    return "–" if pair is None or np.isnan(pair[0]) else _number(pair[0])
 
 
-def _aligned(cells: Iterable[str], widths: list[int]) -> str:
-    """Names to the left, numbers to the right."""
+def aligned(cells: Iterable[str], widths: list[int], left: int = 2) -> str:
+    """Names, the first so many cells, to the left, numbers to the right."""
     pairs = list(zip(cells, widths, strict=True))
-    left = [cell.ljust(width) for cell, width in pairs[:2]]
-    return GAP.join([*left, *(cell.rjust(width) for cell, width in pairs[2:])]).rstrip()
+    names = [cell.ljust(width) for cell, width in pairs[:left]]
+    return GAP.join([*names, *(cell.rjust(width) for cell, width in pairs[left:])]).rstrip()

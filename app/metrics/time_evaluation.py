@@ -16,13 +16,16 @@ from app.data.shards import Shards
 from app.data.shards.time_plan import WITHHELD, all_summed
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, time_axis
+from app.data.wet import wet_limit
 from app.errors import InputError
 from app.metrics.catalogue import metrics_of
 from app.metrics.contest import Contest, Scored
 from app.metrics.files import write_tables
 from app.metrics.metric import Result, TimeSubject
 from app.metrics.prediction import Prediction
+from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
+from app.metrics.verdict import verdict_of
 
 HELD = 8  # arrays held in scoring, beside one a candidate
 CANDIDATES = (
@@ -32,15 +35,11 @@ CANDIDATES = (
 
 
 @dataclass(frozen=True, eq=False)
-class TimeEvaluation:
-    """The table, and what the figures are drawn from."""
+class TimeEvaluation(Scores):
+    """Verdict and table, and what the figures are drawn from."""
 
-    table: Table
     variables: tuple[Result, ...]
     contest: TimeContest
-
-    def __str__(self) -> str:
-        return str(self.table)
 
 
 class TimeContest(Contest):
@@ -109,7 +108,7 @@ class TimeContest(Contest):
         return blocks
 
     def subjects(self) -> list[Scored]:
-        area, found = self.grid.cell_areas(), []
+        area, summed, found = self.grid.cell_areas(), all_summed(self.variables), []
         for channel, (variable, truth) in enumerate(
             zip(self.variables, self.truth_ranges(), strict=True)
         ):
@@ -123,6 +122,7 @@ class TimeContest(Contest):
                 axis=self.axis,
                 steps=self.steps,
                 scored=self.scored,
+                wet=wet_limit(variable, self.steps.target_step if summed else None),
             )
             metrics = metrics_of(subject, "time_metric")
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
@@ -152,5 +152,6 @@ def evaluate_in_time(
     rows = tuple(row for one in found for row in one.rows())
     table = Table(title, contest.names, rows, tuple(notes))
     results = tuple(Result(one.subject, one.errors, one.metrics, one.label, table) for one in found)
-    write_tables(folder, table, results)
-    return TimeEvaluation(table, results, contest)
+    evaluation = TimeEvaluation(table, verdict_of(title, results), results, contest)
+    write_tables(folder, evaluation, results)
+    return evaluation

@@ -9,6 +9,7 @@ import numpy as np
 from app.arrays import Array
 from app.data.units import HOUR
 from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
 from app.metrics.table import Row
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.metrics.metric import Result
 
+WET_RATIO = "wet_frequency_ratio"
 BINS = 10  # of the forecast probability
 
 
@@ -29,10 +31,14 @@ class Wet(Metric):
 
     summed = ("weight", "truth", "candidates", "truth_amount", "amounts")
     definitions = (
-        "wet_frequency: area-weighted share of values that are wet; ± over samples. wet_intensity:"
-        " area-weighted mean of the wet values.",
+        "wet_frequency: area-weighted share of values that are wet. wet_intensity: area-weighted"
+        " mean of the wet values. wet_frequency_ratio: wet_frequency / that of the truth. Values"
+        " that are not wet are no extremes.",
     )
-    undefined: ClassVar[dict[str, str]] = {"wet_intensity": "nothing of the prediction is wet"}
+    undefined: ClassVar[dict[str, str]] = {
+        "wet_intensity": "nothing of the prediction is wet",
+        WET_RATIO: "nothing of the truth is wet",
+    }
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -67,6 +73,7 @@ class Wet(Metric):
         return [
             subject.mean_row("wet_frequency", "1", self.candidates, errors.weight),
             subject.row("wet_intensity", subject.unit, amounts),
+            *ratio_rows(subject, WET_RATIO, np.vstack([self.truth, self.candidates])),
         ]
 
     def remarks(self) -> list[str]:

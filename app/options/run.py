@@ -58,6 +58,9 @@ class ReportingOptions(Options):
     debug: bool = option(
         False, "Two epochs of six steps, six steps of test, two members.", common=True
     )
+    all_scores: bool = option(
+        False, "Print all scores below the verdict; the files have them always.", free=True
+    )
     debug_traceback: bool = option(False, "Show Python's traceback of an error.", free=True)
     plugins: str | None = option(
         None,

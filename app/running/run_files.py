@@ -35,7 +35,7 @@ ROOT_FILES = "|".join(
 )
 IN_METRICS = "|".join(
     (
-        r"summary\.(csv|txt)|(gridpoint|samples|bins)\.nc|(bins|quantiles|by_hour)\.csv",
+        r"summary\.(csv|txt)|verdict\.json|(gridpoint|samples|bins)\.nc|(bins|quantiles|by_hour)\.csv",
         rf"({'|'.join(FIGURES)})(_[^/]+)?\.png|animation(_[^/]+)?\.gif",
     )
 )

@@ -31,7 +31,8 @@ def run(session: Session) -> None:
         return
     refuse_damaged(path, session.experiment.verify)
     refuse_stale(path, _models(session), identity_digest(shards))
-    print(task_named(shards.task).score(session, shards, path))
+    evaluation = task_named(shards.task).score(session, shards, path)
+    print(evaluation.text(everything=session.experiment.flags["all_scores"]))
     logging.info("tables and figures: %s", folder.metrics)
 
 

@@ -25,9 +25,9 @@ TEST = "test"  # the split that is predicted and scored
 
 
 class Evaluation(Protocol):
-    """Scores of a prediction, as a table to be printed."""
+    """Scores of a prediction."""
 
-    def __str__(self) -> str: ...
+    def text(self, *, everything: bool) -> str: ...
 
 
 class Task(ABC):

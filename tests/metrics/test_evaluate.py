@@ -84,6 +84,7 @@ def test_files_and_columns(shards, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         "summary.csv",
         "summary.txt",
+        "verdict.json",
         "gridpoint.nc",
         "samples.nc",
         "bins.csv",

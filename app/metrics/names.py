@@ -1,0 +1,20 @@
+"""Names of candidates for readers."""
+
+from __future__ import annotations
+
+from app.metrics.table import MODEL
+
+BASE = "base"  # the candidate that is the field which the network corrects
+CLIMATOLOGY = "climatology"
+OWN = (MODEL, BASE)  # candidates that are parts of the trained model
+TITLES = {
+    MODEL: "prediction",
+    BASE: "base prediction",
+    "linear": "linear regression",
+    "bcsd": "BCSD",
+}
+
+
+def title(name: str) -> str:
+    """A candidate's name for readers."""
+    return TITLES.get(name, name.replace("_", " "))

@@ -1,0 +1,30 @@
+"""What to try where a prediction is wanting: a sentence each, by what is wanting."""
+
+from __future__ import annotations
+
+PERIOD = (
+    "a longer test period gives intervals: three days of sub-daily data, three weeks of daily ones."
+)
+IN_SPACE = {
+    "baseline": "--first_guess=linear, so that the network corrects the regression; where it does, "
+    "more samples, predictors or --epochs.",
+    "base": "the network adds nothing certain to its base prediction; more samples, predictors or "
+    "static fields may help.",
+    "members": "more --members, as the mean of few is noisier than a single field of least error.",
+    "signal": "predictors that tell more: the inputs have no skill over the mean of the training "
+    "period.",
+    "period": PERIOD,
+    "smooth": "an ensemble, as a single field of least error is smooth and short of extremes: "
+    "--trainer=DiffusionTrainer --members=16.",
+    "drizzle": "--loss=bernoulli_gamma --members=16, which draws wet and dry cells instead of "
+    "their mean.",
+    "narrow": "more spread: --regression_folds=8 with --first_guess=linear, or several trained "
+    "runs by --ensemble.",
+    "wide": "less spread: more --epochs, or a lower --learning_rate.",
+}
+IN_TIME = {
+    "baseline": "--context_frames=1, so that the network corrects the cubic spline; "
+    "--sun_response for what follows the sun; more --pretrain_epochs.",
+    "base": IN_SPACE["base"],
+    "period": PERIOD,
+}
