@@ -24,7 +24,7 @@ class BiasCorrected:
     name = "bias_corrected"
 
     def __init__(self, shards: Shards) -> None:
-        self._variables = shards.variables["hr"]
+        self._variables = shards.predictands
         self._interpolation = Interpolation("bilinear", shards)
         error = RunningMoments()
         for indices in time_blocks(shards.size("train"), fine_values(shards)):

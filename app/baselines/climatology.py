@@ -42,7 +42,7 @@ class Climatology:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._variables: tuple[Variable, ...] = shards.variables["hr"]
+        self._variables: tuple[Variable, ...] = shards.predictands
         step = modal_step(Stamps.of(shards.times("train")).seconds)
         self._sub_daily = 0 < step < DAY
         labels = self._labels("train")

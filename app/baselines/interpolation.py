@@ -84,7 +84,7 @@ class Interpolation:
     def __init__(self, name: str, shards: Shards) -> None:
         self.name = name
         self._shards = shards
-        self._variables = shards.variables["hr"]
+        self._variables = shards.predictands
         self._twins = find_twins(shards)
         for variable, twin in zip(self._variables, self._twins, strict=True):
             if twin is None:

@@ -48,7 +48,7 @@ class OrographyCorrected:
     name = "bicubic_orography"
 
     def __init__(self, shards: Shards) -> None:
-        self._variables = shards.variables["hr"]
+        self._variables = shards.predictands
         self._bicubic = Interpolation("bicubic", shards)
         hidden = hidden_height(shards)
         shape = (*shards.geometry.fine_shape, len(self._variables))

@@ -45,7 +45,7 @@ class QuantileMapping:
     name = "quantile_mapping"
 
     def __init__(self, shards: Shards) -> None:
-        self._variables = shards.variables["hr"]
+        self._variables = shards.predictands
         self._interpolation = Interpolation("bilinear", shards)
         n, shape = shards.size("train"), (*shards.geometry.fine_shape, len(self._variables))
         self._own = training_quantiles(self._guess("train"), n, shape)
@@ -78,7 +78,7 @@ class Bcsd:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._variables = shards.variables["hr"]
+        self._variables = shards.predictands
         self._twins = find_twins(shards)
         self._geometry = blocks_of(shards.geometry)
         self._regrid = to_fine(self._geometry.coarse, self._geometry.fine, "bilinear")

@@ -268,4 +268,4 @@ class Linear:
         time = shards.harmonics(split, indices)
         x = design(inputs, time, channels, fit.predictor_radius, rows)
         blocks = np.moveaxis(x, 0, 2) @ self._coefficients
-        return clip_fields(from_offsets(blocks, shards.geometry), shards.variables["hr"])
+        return clip_fields(from_offsets(blocks, shards.geometry), shards.predictands)

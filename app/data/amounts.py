@@ -15,6 +15,7 @@ CELL_METHOD = re.compile(r"\btime:\s*(?:\w+:\s*)*(\w+)")
 CELL_METHODS = {"sum": SUM, "mean": MEAN, "point": POINT}
 STEP_TYPES = {"accum": SUM, "avg": MEAN, "instant": POINT}
 STEP_TYPE_NAMES = ("GRIB_stepType", "stepType", "step_type")
+SMALL = 0.01  # of the greatest amount: what packing may leave below 0
 AMOUNT_KINDS = ("length", "energy per area")  # of `units.BASE`
 RATE_KINDS = ("rate", "energy flux")
 GATHERED_NAME = re.compile(

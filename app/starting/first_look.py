@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.arrays import Array, Json
-from app.data.amounts import SUM, TimeMeaning
+from app.data.amounts import SMALL, SUM, TimeMeaning
 from app.data.description import DataDescription, Splits, Variable
 from app.data.known_frames import duration_text
-from app.data.shards.advice import SMALL, step_text
+from app.data.shards.advice import step_text
 from app.data.shards.plan import Plan
 from app.data.times import modal_step
 from app.registry import REGISTRY

@@ -29,6 +29,10 @@ class MemoryShards:
         self.splits = tuple(splits)
         self._rows, self._times, self._fields = splits, times, fields
 
+    @property
+    def predictands(self) -> tuple[Variable, ...]:
+        return self.variables["hr"]
+
     def size(self, split: str) -> int:
         return len(self._rows[split])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from app.data.amounts import MEAN, SUM, TimeMeaning
+from app.data.amounts import MEAN, SMALL, SUM, TimeMeaning
 from app.data.known_frames import duration_text
 from app.data.shards import Shards
 from app.data.shards.survey import Comparison, Summary, independent_samples
@@ -16,7 +16,6 @@ FEWEST_COARSE_CELLS = 36  # below which there is hardly a pattern to learn from
 SHORTEST_SIDE = 4  # coarse cells
 FEWEST_TEST_TIMES = 30
 LEAST_TEMPERATURE = 100.0  # K; temperatures lie above, most differences of such below
-SMALL = 0.01  # of the greatest value: what packing may leave below 0
 FEWEST_INDEPENDENT = 30
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
           "October", "November", "December")  # fmt: skip

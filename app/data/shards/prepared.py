@@ -13,7 +13,7 @@ import xarray as xr
 
 from app.arrays import Array
 from app.data import times
-from app.data.amounts import TimeMeaning
+from app.data.amounts import SMALL, TimeMeaning
 from app.data.calendars import pieces
 from app.data.description import Variable
 from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
@@ -35,7 +35,7 @@ from app.data.shards.manifest import (
 from app.data.shards.scaling_file import read_scaling
 from app.data.shards.stored_field import ShardFile, StoredField
 from app.data.times import Stamps
-from app.data.transforms import Scaling
+from app.data.transforms import Scaling, inverse
 from app.errors import InputError
 from app.grids import Geometry, Grid, same_grid
 from app.integrity import ALWAYS, NEVER
@@ -216,6 +216,25 @@ class Shards:
         return np.concatenate(
             [np.stack([field.rows(rows) for field in shard], axis=-1) for shard in source.fields]
         )
+
+    @property
+    def predictands(self) -> tuple[Variable, ...]:
+        """Variables of "hr", each with the lower bound that its values tell.
+
+        Rain and snow get valid_min 0 where nothing is said of it, unless training has values
+        that lie notably below 0, as those of anomalies do.
+        """
+        scaling, meanings = self.scaling["hr"], self.meanings.get("hr", {})
+        found = []
+        for c, variable in enumerate(self.variables["hr"]):
+            falls = meanings.get(variable.name, TimeMeaning()).precipitation
+            if falls and variable.valid_min is None:
+                ends = (scaling.minimum[..., c].min(), scaling.maximum[..., c].max())
+                low, high = (float(inverse(end, variable)) for end in ends)
+                if low >= -SMALL * high:
+                    variable = replace(variable, valid_min=0.0)
+            found.append(variable)
+        return tuple(found)
 
     @property
     def padded_static(self) -> Array:

@@ -222,6 +222,6 @@ def _encoded_bounds(shards: Shards) -> list[float]:
         if variable.valid_min is None
         else float((forward(variable.valid_min, variable) - offset) / scale)
         for variable, offset, scale in zip(
-            shards.variables["hr"], scaling.offset, scaling.scale, strict=True
+            shards.predictands, scaling.offset, scaling.scale, strict=True
         )
     ]

@@ -87,7 +87,7 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
     variables = shards.variables
     return ModelSpec(
         inputs=tuple(Channel.of(v) for v in (*variables["lr"], *variables["predictors"])),
-        outputs=tuple(Channel.of(v) for v in variables["hr"]),
+        outputs=tuple(Channel.of(v) for v in shards.predictands),
         n_lr=len(variables["lr"]),
         geometry={**shards.geometry.to_dict(), "pad": list(shards.geometry.pad)},
         statics=tuple(v.name for v in variables["static"]),

@@ -25,7 +25,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
     temporal, config = experiment.temporal, experiment.model
     variables = shards.variables
     spec = TemporalSpec(
-        outputs=tuple(Channel.of(v) for v in variables["hr"]),
+        outputs=tuple(Channel.of(v) for v in shards.predictands),
         guidance=tuple(Channel.of(v) for v in variables["predictors"]),
         geometry=shards.geometry.to_dict(),
         step=_steps(experiment).input_step,
