@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from functools import partial
@@ -31,6 +32,8 @@ from app.running.progress import leave_terminal
 from app.session import Session
 from app.stages.sequence import only_looks, run_stages
 from app.usage import short_usage, usage
+
+LOG_TIME = "%Y-%m-%d %H:%M:%S"  # of lines in a log that is no terminal
 
 
 def main(argv: Sequence[str]) -> int:
@@ -156,16 +159,24 @@ def _set_up_logging(verbose: bool, ranks: Ranks) -> None:
     absl_flags.FLAGS.mark_as_parsed()  # absl warns until its own flags, unused here, are
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO if verbose and ranks.first else logging.ERROR)
-    logging.get_absl_handler().setFormatter(_Plain())
+    logging.get_absl_handler().setFormatter(_Plain(stamped=not sys.stderr.isatty()))
     logging.set_stderrthreshold("debug")
 
 
 class _Plain(logging.PythonFormatter):
-    """The message alone; warnings and errors say what they are."""
+    """The message alone, in a file behind its time; warnings and errors say what they are."""
+
+    def __init__(self, stamped: bool = False) -> None:
+        super().__init__()
+        self._stamped = stamped
 
     def format(self, record: LogRecord) -> str:
         text = masked(record.getMessage())
-        return text if record.levelname == "INFO" else f"{record.levelname.lower()}: {text}"
+        if record.levelname != "INFO":
+            text = f"{record.levelname.lower()}: {text}"
+        if not self._stamped:
+            return text
+        return f"{time.strftime(LOG_TIME, time.localtime(record.created))} {text}"
 
 
 def _report_interruption(reason: str, ranks: Ranks) -> None:

@@ -125,22 +125,17 @@ class Guard:
         return [self._lock] if self._output_lock is None else [self._lock, self._output_lock]
 
     def _conclude(self, error: BaseException | None) -> None:
-        """The last status; a refusal neither marks a fresh folder nor undoes what is finished."""
+        """The last status; a refusal before anything has begun leaves that of earlier calls."""
         if error is None:
             self.status.end(FINISHED)
         elif isinstance(error, Regroup):
             logging.info("ranks come or go: %s", error)
         elif isinstance(error, (Interrupted, KeyboardInterrupt)):
             self.status.end(INTERRUPTED, reason=str(error) or "keyboard")
-        elif isinstance(error, InputError) and self._nothing_lost():
+        elif isinstance(error, InputError) and not self.status.progressed:
             self.status.withdraw()
         else:
             self.status.end(FAILED, error=one_line(error))
-
-    def _nothing_lost(self) -> bool:
-        """Whether this call began nothing, and no job script waits for what an earlier one did."""
-        before = self.status.before.get("state", FINISHED)
-        return before == FINISHED and not self.status.progressed
 
     def _remove_what_is_empty(self) -> None:
         for folder in self._created:

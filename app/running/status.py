@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from absl import logging
 
 from app.arrays import Json
-from app.running.atomic import read_json, write_json
+from app.running.atomic import read_json, write_bytes, write_json
 from app.running.disk_space import NoRoom
 from app.running.masking import masked
 from app.running.owners import machine
@@ -33,6 +34,7 @@ class Status:
     def __init__(self, folder: Path, writes: bool = True) -> None:
         self._writes = writes
         self._path = folder / FILE
+        self._file_before = _File.of(self._path)
         self.before = read_status(folder) or {}
         self._facts: Json = {}
         self._written = 0.0
@@ -102,12 +104,41 @@ class Status:
         return {k: v for k, v in self.before.items() if k not in ENDED}
 
     def withdraw(self) -> None:
-        """As if nothing had been said."""
-        with contextlib.suppress(OSError):
-            if self.before:
-                self._put(self.before)
-            else:
+        """As if nothing had been said: the file is what it was, with the time that it had.
+
+        A job script takes a newer file for what its own call has left.
+        """
+        self._ended = True
+        if not self._writes:
+            return
+        with contextlib.suppress(OSError, NoRoom):
+            if self._file_before is None:
                 self._path.unlink(missing_ok=True)
+            else:
+                self._file_before.restore(self._path)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's content and the times that it was read and changed, in nanoseconds."""
+
+    content: bytes
+    times: tuple[int, int]
+
+    @classmethod
+    def of(cls, path: Path) -> _File | None:
+        try:
+            facts = path.stat()
+            return cls(path.read_bytes(), (facts.st_atime_ns, facts.st_mtime_ns))
+        except OSError:
+            return None
+
+    def restore(self, path: Path) -> None:
+        try:
+            write_bytes(path, self.content)
+        except NoRoom:
+            _write_in_place(path, self.content)
+        os.utime(path, ns=self.times)
 
 
 def _write_in_place(path: Path, text: bytes) -> None:

@@ -11,6 +11,7 @@ from absl import logging
 from app.running.atomic import write_text
 
 Rows = list[dict[str, float]]
+DIGITS = 6  # of each number; the checkpoint keeps them whole
 
 
 class HistoryFile:
@@ -44,20 +45,26 @@ class HistoryFile:
 
 def remake_history(path: Path, rows: Rows) -> None:
     """Write the file again where it does not hold these rows."""
-    if not rows:
-        return
-    try:
-        same = path.read_bytes() == _as_csv(rows).encode()
-    except OSError:
-        same = False
-    if not same:
+    if rows and _text_of(path) != _as_csv(rows):
         logging.info("%s: not what the checkpoint keeps; written again", path)
         write_text(path, _as_csv(rows))
+
+
+def _text_of(path: Path) -> str | None:
+    """What a file holds, its numbers as they are written now; None where it is no such file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                {name: float(text) for name, text in row.items()} for row in csv.DictReader(file)
+            ]
+        return _as_csv(rows)
+    except (OSError, ValueError, TypeError, AttributeError, IndexError):
+        return None
 
 
 def _as_csv(rows: Rows) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: f"{value:.{DIGITS}g}" for name, value in row.items()} for row in rows)
     return text.getvalue()

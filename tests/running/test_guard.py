@@ -95,3 +95,30 @@ def test_a_lock_that_does_not_fit_is_no_refusal(
         pass
     assert {p.name for p in tmp_path.iterdir()} == {"status.json"}
     assert state(tmp_path) == status.FAILED
+
+
+@pytest.mark.parametrize("before", [None, status.FINISHED, status.INTERRUPTED, status.FAILED])
+def test_a_refusal_leaves_the_status_as_it_was(before: str | None, tmp_path: Path) -> None:
+    """To the byte and to its time, by which job scripts tell what their own call has left."""
+    path = tmp_path / "status.json"
+    if before is not None:
+        path.write_text(json.dumps({"state": before, "epoch": 3}))
+        os.utime(path, ns=(10**18, 10**18 + 7))
+
+    def refused(*, epoch: int | None = None) -> None:
+        with guard(tmp_path) as watched:
+            watched.begin("test")
+            assert state(tmp_path) == status.RUNNING
+            if epoch is not None:
+                watched.status.update(epoch=epoch)
+            raise InputError("no such file")
+
+    with pytest.raises(InputError):
+        refused()
+    assert path.exists() == (before is not None)
+    if before is not None:
+        assert path.read_text() == json.dumps({"state": before, "epoch": 3})
+        assert path.stat().st_mtime_ns == 10**18 + 7
+    with pytest.raises(InputError):
+        refused(epoch=4)
+    assert state(tmp_path) == status.FAILED

@@ -165,7 +165,7 @@ def test_every_epoch_sees_all_samples_once_and_validates_all(tmp_path: Path) -> 
     assert trainer.validated == [list(range(5))] * 2  # in their order
     assert loop.position.total_steps == 2 * math.ceil(10 / 3)
     assert [(row["epoch"], row["val_loss"]) for row in history(tmp_path)] == [
-        *(("1.0", "9.0"), ("2.0", "8.0"))
+        *(("1", "9"), ("2", "8"))
     ]
     assert already_trained(RunFolder(tmp_path), loop.training)
 
@@ -262,7 +262,7 @@ def test_epochs_trained_before_count(tmp_path: Path) -> None:
     trainer = Trainer()
     train(tmp_path, trainer, "--trained_epochs=3")
     assert len(trainer.trained) == 1
-    assert history(tmp_path)[0]["epoch"] == "4.0"
+    assert history(tmp_path)[0]["epoch"] == "4"
 
 
 def test_passes_are_bounded_in_debug_runs(tmp_path: Path) -> None:
