@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,25 +11,10 @@ from app.arrays import Array
 from app.data.transforms import clip
 
 if TYPE_CHECKING:
+    from app.data.contract import Fields, PreparedData
     from app.data.description import Variable
-    from app.data.shards import Shards
-    from app.grids import Geometry
 
 BLOCK_BYTES = 64 * 2**20  # of float64 working memory per array in one block
-
-
-class Fields(Protocol):
-    """What a fit asks of the data: `Shards`, or a view of their encoded values."""
-
-    @property
-    def geometry(self) -> Geometry: ...
-    @property
-    def variables(self) -> dict[str, tuple[Variable, ...]]: ...
-    @property
-    def splits(self) -> tuple[str, ...]: ...
-    def size(self, split: str) -> int: ...
-    def read(self, role: str, split: str, indices: Array) -> Array: ...
-    def harmonics(self, split: str, indices: Any = ...) -> Array: ...
 
 
 class Baseline(Protocol):
@@ -64,7 +49,7 @@ def clip_fields(fields: Array, variables: tuple[Variable, ...]) -> Array:
     return result
 
 
-def fine_values(shards: Shards) -> int:
+def fine_values(shards: PreparedData) -> int:
     """Values of one fine sample over all predictands."""
     y, x = shards.geometry.fine_shape
     return y * x * len(shards.variables["hr"])

@@ -12,7 +12,7 @@ from app.baselines.interpolation import Interpolation
 from app.data.moments import RunningMoments
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 
 class BiasCorrected:
@@ -23,7 +23,7 @@ class BiasCorrected:
 
     name = "bias_corrected"
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: PreparedData) -> None:
         self._variables = shards.predictands
         self._interpolation = Interpolation("bilinear", shards)
         error = RunningMoments()

@@ -10,13 +10,13 @@ from app.baselines.orography import OrographyCorrected, height_field
 from app.registry import REGISTRY
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 UNFITTED = ("nearest", "bilinear", "bicubic")  # these need no training period
 FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
 
-def baselines_for(shards: Shards) -> tuple[str, ...]:
+def baselines_for(shards: PreparedData) -> tuple[str, ...]:
     """The baselines that a score table shows unless others are asked for.
 
     Data without a training period have those alone that are not fitted.
@@ -31,7 +31,7 @@ def baselines_for(shards: Shards) -> tuple[str, ...]:
     return tuple(name for name in names if name not in unsuited)
 
 
-def fit_baselines(shards: Shards, names: Iterable[str] | None = None) -> list[Baseline]:
+def fit_baselines(shards: PreparedData, names: Iterable[str] | None = None) -> list[Baseline]:
     """Fit the named baselines, or those that suit the data, on the training period.
 
     Raises InputError for an unknown name.

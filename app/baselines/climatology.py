@@ -12,7 +12,7 @@ from app.data.description import Variable
 from app.data.times import DAY, Stamps, modal_step
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 MIN_CLASS_SAMPLES = 10  # the mean of m values adds 1/m to the error variance: here at most 10 %
 HOUR = 3600  # seconds
@@ -40,7 +40,7 @@ class Climatology:
 
     name = "climatology"
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: PreparedData) -> None:
         self._shards = shards
         self._variables: tuple[Variable, ...] = shards.predictands
         step = modal_step(Stamps.of(shards.times("train")).seconds)

@@ -16,8 +16,8 @@ from app.grids.lattice import with_axes
 from app.grids.regrid import Regridder, regridder_between
 
 if TYPE_CHECKING:
+    from app.data.contract import PreparedData
     from app.data.description import Variable
-    from app.data.shards import Shards
 
 
 def match_channels(
@@ -41,7 +41,7 @@ def match_channels(
     return tuple(twin(position, variable) for position, variable in enumerate(wanted))
 
 
-def coarse_view(shards: Shards) -> tuple[Grid, str, int]:
+def coarse_view(shards: PreparedData) -> tuple[Grid, str, int]:
     """Grid, role and halo (cells to drop on each side) of what is to be interpolated."""
     if shards.explicit and shards.source_grid is not None:
         return shards.source_grid, "source", 0
@@ -54,7 +54,7 @@ def blocks_of(geometry: Geometry) -> Geometry:
     return Geometry.build(with_axes(geometry.fine), geometry.scale)
 
 
-def find_twins(shards: Shards) -> tuple[int | None, ...]:
+def find_twins(shards: PreparedData) -> tuple[int | None, ...]:
     """Twin of each predictand in the fields of `read_coarse`.
 
     Arrays without real times come from a data module, which gives its inputs no units.
@@ -63,7 +63,7 @@ def find_twins(shards: Shards) -> tuple[int | None, ...]:
     return match_channels(shards.variables["hr"], offered, units_known=shards.has_times)
 
 
-def read_coarse(shards: Shards, indices: Array, split: str) -> Array:
+def read_coarse(shards: PreparedData, indices: Array, split: str) -> Array:
     """Low-resolution fields (n, ys, xs, C) on the grid of `coarse_view`."""
     _, role, halo = coarse_view(shards)
     fields = shards.read(role, split, indices)
@@ -81,7 +81,7 @@ class Interpolation:
     Predictands without a low-resolution twin are NaN throughout.
     """
 
-    def __init__(self, name: str, shards: Shards) -> None:
+    def __init__(self, name: str, shards: PreparedData) -> None:
         self.name = name
         self._shards = shards
         self._variables = shards.predictands

@@ -13,19 +13,19 @@ from app.baselines.lowess import Lowess
 from app.data.moments import RunningMoments
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 OROGRAPHY = ("orography", "elevation", "topography", "height", "altitude", "zsurf", "orog", "z")
 
 
-def height_field(shards: Shards) -> Array | None:
+def height_field(shards: PreparedData) -> Array | None:
     """The static field (y, x) that tells the height, by its name; None where there is none."""
     names = [variable.name.lower() for variable in shards.variables.get("static", ())]
     found = [names.index(name) for name in OROGRAPHY if name in names]
     return shards.static[..., found[0]].astype(np.float64) if found else None
 
 
-def hidden_height(shards: Shards) -> Array | None:
+def hidden_height(shards: PreparedData) -> Array | None:
     """Height (y, x) above the bicubic interpolation of its coarse means; None without any."""
     height = height_field(shards)
     if height is None:
@@ -47,7 +47,7 @@ class OrographyCorrected:
 
     name = "bicubic_orography"
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: PreparedData) -> None:
         self._variables = shards.predictands
         self._bicubic = Interpolation("bicubic", shards)
         hidden = hidden_height(shards)

@@ -14,7 +14,7 @@ from app.data.quantile_mapping import LEVELS, mapped, quantiles
 from app.running.disk_space import scratch
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 LEAST_MEAN = 1e-6  # of the largest climatological mean, below which no factor is formed
 Read = Callable[[Array], Array]
@@ -44,7 +44,7 @@ class QuantileMapping:
 
     name = "quantile_mapping"
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: PreparedData) -> None:
         self._variables = shards.predictands
         self._interpolation = Interpolation("bilinear", shards)
         n, shape = shards.size("train"), (*shards.geometry.fine_shape, len(self._variables))
@@ -76,7 +76,7 @@ class Bcsd:
 
     name = "bcsd"
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: PreparedData) -> None:
         self._shards = shards
         self._variables = shards.predictands
         self._twins = find_twins(shards)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 
 from app.arrays import Array
-from app.baselines.base import Fields, clip_fields, coarse_inputs, split_size, time_blocks
+from app.baselines.base import clip_fields, coarse_inputs, split_size, time_blocks
 from app.baselines.features import LR_RADIUS, design, n_features
 from app.baselines.normal_equations import NormalEquations
+from app.data.contract import ALL
 from app.data.moments import RunningMoments
 from app.data.transforms import forward_all
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import Fields, PreparedData, Rows
     from app.grids import Geometry
 
 PENALTIES = np.logspace(-6, 2, 17)  # relative to the variance of a standardised feature
 DEFAULT_PENALTY = 1e-2  # where the validation period cannot choose
 BAND_BYTES = 512 * 2**20  # of Gram matrices held at a time
 CONSTANT_SPREAD = 1e-7  # standard deviation relative to the mean below which a feature is constant
-ALL = slice(None)
 CYCLE_SPREAD = np.sqrt(0.5)  # standard deviation of a sine over its whole cycle
 
 
@@ -47,18 +47,18 @@ class RidgeFit:
 
 
 class Encoded:
-    """Shards as a network sees them: fields transformed and scaled, some of the time's features."""
+    """Prepared data as a network sees them: transformed and scaled, with some features of time."""
 
-    def __init__(self, shards: Shards, time_channels: tuple[int, ...]) -> None:
+    def __init__(self, shards: PreparedData, time_channels: tuple[int, ...]) -> None:
         self._shards, self._time_channels = shards, list(time_channels)
         self.geometry, self.variables = shards.geometry, shards.variables
         self.splits, self.size = shards.splits, shards.size
 
-    def harmonics(self, split: str, indices: Any = ALL) -> Array:
+    def harmonics(self, split: str, indices: slice | Array = ALL) -> Array:
         """(n, T) of the chosen features of the time."""
         return self._shards.time_features(split, indices)[:, self._time_channels]
 
-    def read(self, role: str, split: str, indices: Array) -> Array:
+    def read(self, role: str, split: str, indices: Rows) -> Array:
         """Encoded samples (n, y, x, C)."""
         physical = self._shards.read(role, split, indices)
         return self._shards.scaling[role].encode(forward_all(physical, self.variables[role]))
@@ -253,7 +253,7 @@ class Linear:
 
     name = "linear"
 
-    def __init__(self, shards: Shards, predictor_radius: int = 0) -> None:
+    def __init__(self, shards: PreparedData, predictor_radius: int = 0) -> None:
         self._shards = shards
         self.fit = fit_ridge(shards, predictor_radius)
         self._coefficients = np.where(

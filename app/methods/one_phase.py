@@ -61,12 +61,11 @@ class OnePhase(Method):
 
         from app import backend
         from app.running.run_data import check_same_data
-        from app.training.folds import without_fold
         from app.training.footprint import refuse_excess
 
         if not experiment.overwrite:
             check_same_data(folder, session.shards, experiment.accept_changed_data)
-        shards = without_fold(session.shards, experiment.training.left_out_fold)
+        shards = session.shards.without_fold(experiment.training.left_out_fold)
         with_network = not backend.on_gpu()
         refuse_excess(experiment, shards, ranks.local_size, with_network=with_network)
         self.check_data(experiment, shards)

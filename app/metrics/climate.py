@@ -13,7 +13,7 @@ from app.arrays import Array
 from app.baselines.base import fine_values, split_size, time_blocks
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
 
 BINS = 5  # of equal width over the training range
 TAILS = (0.99, 0.999)  # quantiles of the training values; above each lies one more bin
@@ -71,7 +71,7 @@ class Climate:
         return equal + [(f"above_p{100 * level:g}", value, np.inf) for level, value in named]
 
 
-def training_climate(shards: Shards, undo: Undo | None = None) -> list[Climate | None]:
+def training_climate(shards: PreparedData, undo: Undo | None = None) -> list[Climate | None]:
     """Range and tails of each predictand's training values; None where they are all alike or none.
 
     `undo` takes fields to the units of the truth that is scored.

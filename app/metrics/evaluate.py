@@ -32,7 +32,7 @@ from app.metrics.table import MODEL, Table
 from app.metrics.verdict import verdict_of
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
     from app.grids import Grid
 
 INTERPOLATED = (
@@ -60,7 +60,7 @@ class _FieldContest(Contest):
 
     def __init__(
         self,
-        shards: Shards,
+        shards: PreparedData,
         prediction: Prediction,
         baselines: list[Baseline],
         undo: Undo | None,
@@ -186,7 +186,7 @@ def canonical_mask(mask: Array, grid: Grid) -> Array:
 
 
 def evaluate(
-    shards: Shards,
+    shards: PreparedData,
     prediction: str | Path | xr.Dataset,
     out_folder: str | Path,
     *,

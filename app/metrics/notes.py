@@ -12,7 +12,7 @@ from app.data.times import Stamps
 from app.metrics.bootstrap import MIN_BLOCKS, RESAMPLES, block_length
 
 if TYPE_CHECKING:
-    from app.data.shards import Shards
+    from app.data.contract import PreparedData
     from app.metrics.metric import Metric, Subject
     from app.metrics.prediction import Prediction
     from app.metrics.table import Row
@@ -23,7 +23,7 @@ Scored = tuple["Subject", tuple["Metric", ...]]
 
 
 def notes(
-    shards: Shards,
+    shards: PreparedData,
     split: str,
     scored: Sequence[Scored],
     prediction: Prediction,
@@ -62,7 +62,7 @@ def _undefined(rows: Iterable[Row], metrics: Sequence[Metric], model: str, label
     return [f"the model has no value (–) of {'; of '.join(parts)}"] if parts else []
 
 
-def _period(shards: Shards, split: str) -> str:
+def _period(shards: PreparedData, split: str) -> str:
     if not split_size(shards, split):
         return f"{split}: no samples"
     times = Stamps.of(shards.times(split))

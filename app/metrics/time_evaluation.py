@@ -10,9 +10,9 @@ import numpy as np
 from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES
 from app.baselines.time import METHODS, baseline
+from app.data.contract import PreparedData
 from app.data.description import TimeSteps
 from app.data.known_frames import duration_text
-from app.data.shards import Shards
 from app.data.shards.time_plan import WITHHELD, all_summed
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, time_axis
@@ -49,7 +49,7 @@ class TimeContest(Contest):
     layers = len(names)
     split = "test"
 
-    def __init__(self, shards: Shards, prediction: Path, steps: TimeSteps) -> None:
+    def __init__(self, shards: PreparedData, prediction: Path, steps: TimeSteps) -> None:
         self.shards, self.steps = shards, steps
         self.variables, self.grid = shards.variables["hr"], shards.geometry.fine
         self.known = shards.stamps("test")
@@ -135,7 +135,7 @@ class TimeContest(Contest):
 
 
 def evaluate_in_time(
-    shards: Shards, prediction: Path, folder: Path, steps: TimeSteps
+    shards: PreparedData, prediction: Path, folder: Path, steps: TimeSteps
 ) -> TimeEvaluation:
     """Score a prediction and what needs no training; write summary.csv, summary.txt, by_hour.csv.
 

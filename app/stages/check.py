@@ -66,11 +66,10 @@ def run(session: Session) -> None:
 
 
 def _refuse_what_training_would(session: Session) -> None:
-    from app.training.folds import without_fold
 
     experiment, shards = session.experiment, session.shards
     if "train" in shards.splits:
-        learnt_from = without_fold(shards, experiment.training.left_out_fold)
+        learnt_from = shards.without_fold(experiment.training.left_out_fold)
         method_of(experiment).check_data(experiment, learnt_from)
     session.observations(shards)
 

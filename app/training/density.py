@@ -11,9 +11,9 @@ from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import fine_values, time_blocks
+from app.data.contract import PreparedData
 from app.data.description import Variable
 from app.data.moments import RunningMoments
-from app.data.shards import Shards
 from app.distributed import Communicator
 from app.errors import InputError
 from app.losses.dense import (
@@ -33,7 +33,7 @@ Blocks = Callable[[], Iterator[Array]]
 
 def fit_dense_weights(
     config: TrainingConfig,
-    shards: Shards,
+    shards: PreparedData,
     communicator: Communicator,
     accumulation: int | None = None,
     coarsened: Callable[[Array], Array] | None = None,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from memory_shards import MemoryShards, fine_grid, perfect_prog
+from memory_shards import fine_grid, held, perfect_prog
 
 from app.baselines.base import time_blocks
 from app.baselines.bias import BiasCorrected
@@ -73,7 +73,7 @@ def test_explicit_pairs_start_from_the_sources_own_grid():
     source = Grid(lat=np.array([39.0, 40.75, 42.5]), lon=np.array([-11.0, -9.25, -7.5]))
     low = np.broadcast_to(source.lat[None, :, None, None], (1, 3, 3, 1))
     tas = (Variable("tas", "tas", units="K"),)
-    shards = MemoryShards(
+    shards = held(
         geometry=Geometry.build(fine, 2),
         times=np.array(["2001-01-01"], "datetime64[ns]"),
         splits={"train": np.arange(0), "test": np.arange(1)},

@@ -1,5 +1,7 @@
 """The regression against SciPy, against data it must fit exactly, and its published layout."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -10,7 +12,6 @@ from app.baselines.features import design, n_features, neighbourhood
 from app.baselines.normal_equations import NormalEquations, ridge
 from app.baselines.ridge import Linear, fit_ridge, from_offsets, to_offsets
 from app.data.description import Variable
-from app.data.times import harmonics
 
 NO_PARTIAL = np.zeros((0, 2), dtype=np.int64)
 
@@ -82,16 +83,20 @@ def test_offsets_there_and_back(halo):
     np.testing.assert_array_equal(from_offsets(blocks, shards.geometry), fields)
 
 
+def low_resolution(shards):
+    """Of all splits, one behind the other."""
+    parts = [shards.read("lr", split, range(shards.size(split))) for split in shards.splits]
+    return np.concatenate(parts)
+
+
 def test_a_linear_truth_is_found():
-    hr = weather(200, 6, 8)
-    shards = perfect_prog(hr)
-    for split in ("train", "validation", "test"):
-        rows = shards._rows[split]
-        low = shards._fields["lr"][rows, ..., 0]
-        wave = harmonics(shards._times[rows])[:, 3, None, None]
-        east = np.pad(low, ((0, 0), (0, 0), (0, 1)), mode="edge")[:, :, 1:]
-        truth = 3 + 1.5 * low - 0.5 * east + 2 * wave
-        hr[rows, ..., 0] = np.kron(truth, np.ones((1, 2, 2)))
+    drawn = perfect_prog(weather(200, 6, 8))
+    low = low_resolution(drawn)
+    wave = np.concatenate([drawn.harmonics(split)[:, 3] for split in drawn.splits])
+    east = np.pad(low, ((0, 0), (0, 0), (0, 1), (0, 0)), mode="edge")[:, :, 1:]
+    truth = 3 + 1.5 * low - 0.5 * east + 2 * wave[:, None, None, None]
+    hr = truth.repeat(2, axis=1).repeat(2, axis=2)
+    shards = perfect_prog(hr, lr=low)
     linear = Linear(shards)
     test = np.arange(shards.size("test"))
     np.testing.assert_allclose(linear.predict(test, "test"), hr[160:], atol=2e-3)
@@ -104,8 +109,7 @@ def test_predictors_enter_after_the_low_resolution_channels():
     hr = weather(200, 6, 8)
     predictors = np.random.default_rng(5).normal(size=(200, 3, 4, 2)) * [1.0, 1e5]
     hr[..., 0] = np.kron(1e-5 * predictors[..., 1], np.ones((1, 2, 2)))
-    shards = perfect_prog(hr, predictors=predictors)
-    shards._fields["lr"] = weather(200, 3, 4, seed=8)
+    shards = perfect_prog(hr, predictors=predictors, lr=weather(200, 3, 4, seed=8))
     fit = fit_ridge(shards)
     assert fit.coefficients.shape == (3, 4, 9 + 2 + 4 + 1, 4)
     np.testing.assert_allclose(fit.coefficients[1, 1, 10], 1e-5, rtol=1e-2)
@@ -131,21 +135,21 @@ def test_cells_never_valid_are_zero_and_missing():
 
 def test_missing_inputs_take_the_training_mean():
     hr = weather()
-    shards = perfect_prog(hr)
-    linear = Linear(shards)
-    shards._fields["lr"][-1] = np.nan
-    filled = linear.predict(np.array([23]), "test")
-    shards._fields["lr"][-1] = linear.fit.fill
-    np.testing.assert_array_equal(filled, linear.predict(np.array([23]), "test"))
-    np.testing.assert_allclose(linear.fit.fill, shards._fields["lr"][:72].mean(axis=0), rtol=1e-6)
+    low, last = low_resolution(perfect_prog(hr)), np.array([23])
+    low[-1] = np.nan
+    linear = Linear(perfect_prog(hr, lr=low))
+    filled = linear.predict(last, "test")
+    low[-1] = linear.fit.fill
+    given = Linear(perfect_prog(hr, lr=low)).predict(last, "test")
+    np.testing.assert_array_equal(filled, given)
+    np.testing.assert_allclose(linear.fit.fill, low[:72].mean(axis=0), rtol=1e-6)
 
 
 def test_noise_takes_a_strong_penalty_and_range_is_kept():
     rain = (Variable("pr", "pr", units="mm", valid_min=0.0),)
     hr = np.random.default_rng(6).gamma(0.3, size=(60, 6, 8, 1))
-    shards = perfect_prog(hr, variables=rain)
-    shards._fields["lr"] = np.random.default_rng(7).normal(size=(60, 3, 4, 1))
-    linear = Linear(shards)
+    low = np.random.default_rng(7).normal(size=(60, 3, 4, 1))
+    linear = Linear(perfect_prog(hr, variables=rain, lr=low))
     assert linear.fit.penalty[0] >= 1.0
     assert linear.predict(np.arange(12), "test").min() >= 0
 
@@ -163,6 +167,5 @@ def test_bands_and_blocks_do_not_change_the_fit(monkeypatch):
 
 
 def test_without_validation_the_default_penalty_is_taken():
-    shards = perfect_prog(weather())
-    shards.splits = ("train", "test")
+    shards = replace(perfect_prog(weather()), splits=("train", "test"))
     assert fit_ridge(shards).penalty == (ridge_module.DEFAULT_PENALTY,)

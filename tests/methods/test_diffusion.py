@@ -25,7 +25,6 @@ from app.models import DiffusionModel, InterpolationGuess
 from app.models.diffusion.model import DiffusionSettings
 from app.models.diffusion.process import Process
 from app.models.diffusion.unet import UNetOptions, build_denoiser
-from app.training.folds import WithoutFold, fold_bounds, without_fold
 
 CELLS = (4, 3)
 
@@ -179,34 +178,6 @@ def test_restored_trainer_goes_on_bit_for_bit() -> None:
     options: dict[str, Any] = {"dropout": 0.3, "ema_decay": 0.9}
     whole, resumed = trainer(**options), trainer(seed=4, **options)
     assert_goes_on_bit_for_bit(whole, resumed, batch())
-
-
-class Numbers:
-    """Fields whose values are the numbers of their samples."""
-
-    splits = ("train", "test")
-
-    def size(self, split: str) -> int:
-        return 10 if split == "train" else 4
-
-    def read(self, role: str, split: str, indices: np.ndarray) -> np.ndarray:
-        return np.arange(self.size(split))[indices]
-
-    def harmonics(self, split: str, indices: Any = slice(None)) -> np.ndarray:
-        return np.arange(self.size(split))[indices]
-
-
-def test_folds_share_out_the_training_period_and_are_left_out_whole() -> None:
-    folds = fold_bounds(10, 3)
-    assert [list(fold) for fold in folds] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
-    without = WithoutFold(Numbers(), folds[1])
-    assert (without.size("train"), without.size("test")) == (7, 4)
-    np.testing.assert_array_equal(without.read("hr", "train", np.arange(7)), [0, 1, 2, 6, 7, 8, 9])
-    np.testing.assert_array_equal(without.harmonics("train"), [0, 1, 2, 6, 7, 8, 9])
-    np.testing.assert_array_equal(without.read("hr", "test", np.arange(4)), np.arange(4))
-    assert without.splits == ("train", "test")
-    assert without_fold(Numbers(), (3, 3)).size("train") == 6
-    assert without_fold(Numbers(), None).size("train") == 10
 
 
 def test_each_sample_gets_the_guess_of_the_fit_without_it() -> None:

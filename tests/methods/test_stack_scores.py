@@ -1,10 +1,9 @@
 """Scores of a stack's stages, where every stage is a bilinear interpolation."""
 
-from typing import Any
-
 import numpy as np
-from memory_shards import MemoryShards, fine_grid, perfect_prog
+from memory_shards import fine_grid, perfect_prog
 
+from app.data.shards import Shards
 from app.grids import Geometry
 from app.methods.deepsd.scores import score_stages
 from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel
@@ -16,7 +15,7 @@ ROWS, COLUMNS = 8, 12
 FACTORS = (2, 2)
 
 
-def interpolating_stack(shards: MemoryShards) -> PhysicalModel:
+def interpolating_stack(shards: Shards) -> PhysicalModel:
     """Residual SRCNNs begin with a correction of 0; fields are encoded as they are."""
     stack = StackConfig(
         sr_factors=FACTORS,
@@ -47,13 +46,7 @@ def test_stages_fed_with_true_fields_and_joined() -> None:
     hr = np.random.default_rng(0).normal(280, 5, (12, ROWS, COLUMNS, 1)).astype("float32")
     grid = fine_grid(ROWS, COLUMNS, south=50.0, step=2.0)
     shards = perfect_prog(hr, scale=4, grid=grid)
-
-    def time_features(split: str, indices: np.ndarray) -> np.ndarray:
-        return np.zeros((len(indices), 8), "float32")
-
-    given: Any = shards
-    given.time_features = time_features
-    first, second = score_stages(interpolating_stack(shards), FACTORS, given, "test", 0.5)
+    first, second = score_stages(interpolating_stack(shards), FACTORS, shards, "test", 0.5)
 
     fine = shards.read("hr", "test", np.arange(shards.size("test")))[..., 0]
     half, quarter = (Geometry.build(grid, cells).coarsen(fine) for cells in (2, 4))

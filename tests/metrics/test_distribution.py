@@ -157,7 +157,9 @@ def test_an_all_dry_period_has_no_scores_that_need_rain(tmp_path):
 
 def test_a_dry_sample_among_others(tmp_path):
     shards, fields = member_data(3)
-    shards._fields["hr"][shards._rows["test"][5]] = 0
+    truth = rain(np.random.default_rng(0), SAMPLES)[..., None]
+    truth[SAMPLES - shards.size("test") + 5] = 0
+    shards = perfect_prog(truth, variables=RAIN)
     fields[:, 5] = 0
     table = evaluate(shards, dataset(shards, fields), tmp_path, candidates=()).table
     for metric in ("crps", "spread_skill", "log_spectral_distance", "wet_frequency"):

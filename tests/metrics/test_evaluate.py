@@ -170,8 +170,8 @@ def test_undo_is_applied_to_the_baselines_alone(tmp_path):
     prediction = y_hat(shards)
     plain = evaluate(shards, prediction, tmp_path, candidates=("bilinear",))
     # what was trained on is scaled, the truth of the test period is not
-    scaled = perfect_prog(truth_fields())
-    scaled._fields["lr"] = (scaled._fields["lr"] - 280) / 2
+    low = [shards.read("lr", split, range(shards.size(split))) for split in shards.splits]
+    scaled = perfect_prog(truth_fields(), lr=(np.concatenate(low) - 280) / 2)
     again = evaluate(
         scaled, prediction, tmp_path, candidates=("bilinear",), undo=lambda fields: fields * 2 + 280
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from app.arrays import Array
 from app.data import times
 from app.data.amounts import SMALL, TimeMeaning
 from app.data.calendars import pieces
+from app.data.contract import ALL, Rows
 from app.data.description import Variable
 from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
 from app.data.shards.manifest import (
@@ -41,16 +43,25 @@ from app.grids import Geometry, Grid, same_grid
 from app.integrity import ALWAYS, NEVER
 from app.integrity.checking import FileCheck
 
-ALL = slice(None)
 BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one training share
 
 
+class _Readable(Protocol):
+    """An array (n, y, x), on disk or in memory."""
+
+    def read_into(
+        self, out: Array, sample: int, window: tuple[slice, slice] | None = None
+    ) -> None: ...
+
+    def rows(self, rows: slice) -> Array: ...
+
+
 @dataclass(frozen=True, eq=False)
-class _Role:
+class Role:
     """One role of one split: arrays [shard][variable], and each shard's first row."""
 
     starts: Array
-    fields: list[list[StoredField]]
+    fields: Sequence[Sequence[_Readable]]
     shape: tuple[int, int]
 
 
@@ -77,9 +88,10 @@ class Shards:
     splits: tuple[str, ...]
     findings: tuple[str, ...]  # lines on what is odd about the values, from reading the files
     _stamps: dict[str, Stamps]
-    _roles: dict[tuple[str, str], _Role]
+    _roles: dict[tuple[str, str], Role]
     _files: dict[str, FileEntry]
     _checks: tuple[FileCheck, ...] = ()
+    _kept: Mapping[str, Array] = field(default_factory=dict)  # rows of splits that lack a fold
 
     @classmethod
     def open(cls, folder: str | Path, verify: str = NEVER) -> Shards:
@@ -152,7 +164,8 @@ class Shards:
             raise InputError(
                 f"{self.folder}: the data have no split {split}; there are {', '.join(self.splits)}"
             )
-        return self._stamps[split]
+        stamps, kept = self._stamps[split], self._kept.get(split)
+        return stamps if kept is None else stamps.take(kept)
 
     def times(self, split: str) -> Array:
         """(n,) datetime64[ns], or cftime objects for other calendars."""
@@ -167,15 +180,15 @@ class Shards:
 
         The times of arrays are made up, save the truth's, so that there each split has its own.
         """
-        parts = self._stamps.values() if self.has_times else [self.stamps(split)]
+        parts = self._stamps.values() if self.has_times else [self._stamps[split]]
         return times.commonest(np.concatenate([np.diff(stamps.seconds) for stamps in parts]))
 
-    def harmonics(self, split: str, indices: Any = ALL) -> Array:
+    def harmonics(self, split: str, indices: slice | Array = ALL) -> Array:
         """(n, 4) float32 of hour and day of year; zeros where the data have no real times."""
         waves = times.harmonics(self.stamps(split).take(indices))
         return waves if self.has_times else np.zeros_like(waves)
 
-    def time_features(self, split: str, indices: Any = ALL) -> Array:
+    def time_features(self, split: str, indices: slice | Array = ALL) -> Array:
         """(n, 8) float32 that a network may see; zeros where the data have no real times."""
         features = times.time_features(self.stamps(split).take(indices))
         return features if self.has_times else np.zeros_like(features)
@@ -185,7 +198,7 @@ class Shards:
         role_of = self._role(role, split or self.splits[0])
         return (*role_of.shape, len(self.variables[role]))
 
-    def read(self, role: str, split: str, indices: Sequence[int] | Array) -> Array:
+    def read(self, role: str, split: str, indices: Rows) -> Array:
         """Samples in any order → (n, y, x, C)."""
         out = np.empty((len(indices), *self.shape(role, split)), np.float32)
         self.read_into(out, role, split, indices)
@@ -196,26 +209,29 @@ class Shards:
         out: Array,
         role: str,
         split: str,
-        indices: Sequence[int] | Array,
+        indices: Rows,
         windows: Sequence[tuple[slice, slice]] | None = None,
     ) -> None:
         """Samples into `out` (n, y, x, C), each whole or its own window of rows and columns."""
         source = self._role(role, split)
-        shards = np.searchsorted(source.starts, indices, side="right") - 1
-        rows = np.asarray(indices) - source.starts[shards]
-        if len(rows) and (np.min(indices) < 0 or np.max(indices) >= self.size(split)):
-            raise IndexError(f"{split} has {self.size(split)} samples, not all of {indices}")
+        wanted, size = np.asarray(indices), self.size(split)
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= size):
+            raise IndexError(f"{split} has {size} samples, not all of {indices}")
+        if split in self._kept:
+            wanted = self._kept[split][wanted]
+        shards = np.searchsorted(source.starts, wanted, side="right") - 1
+        rows = wanted - source.starts[shards]
         for i, (shard, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
             window = None if windows is None else windows[i]
-            for c, field in enumerate(source.fields[shard]):
-                field.read_into(out[i, :, :, c], row, window)
+            for c, one in enumerate(source.fields[shard]):
+                one.read_into(out[i, :, :, c], row, window)
 
     def series(self, role: str, split: str, rows: slice) -> Array:
         """All times of some grid rows → (n, rows, x, C)."""
         source = self._role(role, split)
-        return np.concatenate(
-            [np.stack([field.rows(rows) for field in shard], axis=-1) for shard in source.fields]
-        )
+        parts = [np.stack([one.rows(rows) for one in shard], axis=-1) for shard in source.fields]
+        fields: Array = np.concatenate(parts)
+        return fields[self._kept[split]] if split in self._kept else fields
 
     @property
     def predictands(self) -> tuple[Variable, ...]:
@@ -224,11 +240,12 @@ class Shards:
         Rain and snow get valid_min 0 where nothing is said of it, unless training has values
         that lie notably below 0, as those of anomalies do.
         """
-        scaling, meanings = self.scaling["hr"], self.meanings.get("hr", {})
+        meanings = self.meanings.get("hr", {})
         found = []
         for c, variable in enumerate(self.variables["hr"]):
             falls = meanings.get(variable.name, TimeMeaning()).precipitation
             if falls and variable.valid_min is None:
+                scaling = self.scaling["hr"]
                 ends = (scaling.minimum[..., c].min(), scaling.maximum[..., c].max())
                 low, high = (float(inverse(end, variable)) for end in ends)
                 if low >= -SMALL * high:
@@ -241,6 +258,17 @@ class Shards:
         """Statics (H, W, S) on the padded fine grid, edges extrapolated."""
         top, bottom, left, right = self.geometry.pad
         return np.pad(self.static, ((top, bottom), (left, right), (0, 0)), mode="edge")
+
+    def without_fold(self, left_out: tuple[int, int] | None) -> Shards:
+        """These data without fold k of K, counted from 1, in their training period.
+
+        The fold is a gap in time; scaling stays as it was fitted. None: the data as they are.
+        """
+        if left_out is None:
+            return self
+        (number, folds), size = left_out, self.size("train")
+        rows = self._kept.get("train", np.arange(size))
+        return replace(self, _kept={"train": np.delete(rows, fold_bounds(size, folds)[number - 1])})
 
     @property
     def bytes(self) -> int:
@@ -315,11 +343,17 @@ class Shards:
         for name, entry in self._files.items():
             check_content(self.folder, name, entry)
 
-    def _role(self, role: str, split: str) -> _Role:
+    def _role(self, role: str, split: str) -> Role:
         self.stamps(split)
         if (split, role) not in self._roles:
             raise InputError(f"{self.folder}: the data have no {role} fields")
         return self._roles[split, role]
+
+
+def fold_bounds(samples: int, folds: int) -> list[range]:
+    """Contiguous folds of the samples in their order; sizes differ by at most one."""
+    edges = [samples * k // folds for k in range(folds + 1)]
+    return [range(a, b) for a, b in pairwise(edges)]
 
 
 def _same_or_none(grid: Grid | None, other: Grid | None) -> bool:
@@ -332,7 +366,7 @@ def _open_role(
     shape: tuple[int, ...],
     variables: Sequence[Variable],
     sums: Mapping[str, Array],
-) -> _Role:
+) -> Role:
     fields = []
     for shard in shards:
         file = ShardFile(folder / shard["file"], sums.get(shard["file"]))
@@ -341,7 +375,7 @@ def _open_role(
             [StoredField(file, FIELD_TYPE, shard["offsets"][v.name], whole) for v in variables]
         )
     starts = np.cumsum([0, *(shard["rows"] for shard in shards[:-1])])
-    return _Role(starts, fields, (shape[0], shape[1]))
+    return Role(starts, fields, (shape[0], shape[1]))
 
 
 def _read_stamps(folder: Path, shards: list[ShardEntry], calendar: str) -> Stamps:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from app.arrays import Array
-from app.data.shards import Shards
+from app.data.contract import PreparedData
 from app.data.streaming.observations import Observations
 from app.data.streaming.patches import Patches
 from app.data.streaming.sampler import Sampler
@@ -23,7 +23,7 @@ Batch = dict[str, Array]
 
 
 def batches(
-    shards: Shards,
+    shards: PreparedData,
     split: str,
     sampler: Sampler,
     patch: int | Patches | None = None,
@@ -62,7 +62,7 @@ class _Maker(ABC):
 
     def __init__(
         self,
-        shards: Shards,
+        shards: PreparedData,
         split: str,
         sampler: Sampler,
         starts: Array,
@@ -124,7 +124,7 @@ class PatchMaker(_Maker):
 
     def __init__(
         self,
-        shards: Shards,
+        shards: PreparedData,
         split: str,
         sampler: Sampler,
         starts: Array,
@@ -173,7 +173,7 @@ class PatchMaker(_Maker):
         return out
 
 
-def patch_corners(shards: Shards, patches: Patches) -> Array:
+def patch_corners(shards: PreparedData, patches: Patches) -> Array:
     """First coarse row and column (m, 2) of every patch that may be drawn.
 
     InputError for a patch that is no multiple of the scale or exceeds the grid, or where none
@@ -193,7 +193,7 @@ def patch_corners(shards: Shards, patches: Patches) -> Array:
     return _on_land(corners.reshape(2, -1).T + first, patches, shards)
 
 
-def _on_land(corners: Array, patches: Patches, shards: Shards) -> Array:
+def _on_land(corners: Array, patches: Patches, shards: PreparedData) -> Array:
     """The corners (m, 2) whose patches hold enough land; InputError where none does."""
     if not patches.min_land:
         return corners
@@ -226,7 +226,7 @@ def check_patch(patch: int, geometry: Geometry) -> None:
 
 
 def _coarse(
-    shards: Shards,
+    shards: PreparedData,
     split: str,
     indices: Array,
     shape: tuple[int, int],

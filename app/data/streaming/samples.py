@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.data.shards import Shards
+from app.data.contract import PreparedData
 from app.data.streaming.batches import BatchIterator, batches
 from app.data.streaming.observations import Observations
 from app.data.streaming.patches import Patches
@@ -33,7 +33,7 @@ class FieldSamples:
 
     def __init__(
         self,
-        shards: Shards,
+        shards: PreparedData,
         patch: int | Patches | None,
         frames: int | None,
         observations: Observations | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 
 from app.arrays import Array
-from app.data.shards import Shards
+from app.data.contract import PreparedData
 from app.data.sky import sky
 from app.data.streaming.batches import Batch, BatchIterator
 from app.data.streaming.sampler import Sampler
@@ -53,7 +53,7 @@ class TripleSamples:
     `(B, 7, 2)` and "between_sky" `(B, 4, 2)`, of the frames and of the fields.
     """
 
-    def __init__(self, shards: Shards, options: TripleOptions) -> None:
+    def __init__(self, shards: PreparedData, options: TripleOptions) -> None:
         self._shards, self._options = shards, options
         self._spans = _spans(options.span)
         whole = {
@@ -159,7 +159,7 @@ class TripleSamples:
         return middles[kept]
 
 
-def composite_index(shards: Shards, middles: Array) -> Array:
+def composite_index(shards: PreparedData, middles: Array) -> Array:
     """How rapidly the fields change around each middle frame of training, (n,).
 
     CI(t) = mean over variables k of z(mean over cells |x_k(t + τ) - x_k(t - τ)|), z being the
@@ -176,7 +176,7 @@ def composite_index(shards: Shards, middles: Array) -> Array:
     return result
 
 
-def _changes(shards: Shards, role: str, middles: Array) -> Array:
+def _changes(shards: PreparedData, role: str, middles: Array) -> Array:
     """Mean absolute change (n, C) from the frame before to the one after."""
     found = []
     for start in range(0, len(middles), BLOCK):
@@ -195,7 +195,7 @@ def _spans(longest: int) -> Array:
     return np.array(sorted(pairs, key=sum))
 
 
-def middle_frames(shards: Shards, split: str, step: int) -> Array:
+def middle_frames(shards: PreparedData, split: str, step: int) -> Array:
     """Rows with a neighbour `step` seconds away on both sides; InputError where there is none."""
     near = np.diff(shards.stamps(split).seconds) == step
     rows = np.flatnonzero(near[:-1] & near[1:]) + 1
@@ -210,7 +210,7 @@ def middle_frames(shards: Shards, split: str, step: int) -> Array:
 class _Reader:
     """Known frames of a split, with those at some distance in the same gapless piece."""
 
-    def __init__(self, shards: Shards, split: str, step: int) -> None:
+    def __init__(self, shards: PreparedData, split: str, step: int) -> None:
         self._shards, self._split = shards, split
         self.stamps = shards.stamps(split)
         breaks = np.diff(self.stamps.seconds) != step
@@ -228,7 +228,7 @@ class _Reader:
         return read_frames(self._shards, self._split, self.row(rows, offset))
 
 
-def read_frames(shards: Shards, split: str, rows: Array) -> Array:
+def read_frames(shards: PreparedData, split: str, rows: Array) -> Array:
     """Outputs and guidance of known frames (B, k) → (B, k, y, x, C + G); NaN for `NONE`."""
     roles = [role for role in ("hr", "predictors") if shards.variables[role]]
     flat = rows.ravel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.arrays import Array
-from app.data.shards import Shards
+from app.data.contract import PreparedData
 from app.errors import InputError
 
 
@@ -31,7 +31,7 @@ def segment_bounds(segments: Array) -> tuple[Array, Array]:
     return np.concatenate([[0], breaks]), np.concatenate([breaks, [len(segments)]])
 
 
-def samples(shards: Shards, split: str, frames: int | None, stride: int = 1) -> Array:
+def samples(shards: PreparedData, split: str, frames: int | None, stride: int = 1) -> Array:
     """First rows of all samples of a split: every row or, of several frames, every window.
 
     InputError where no gapless stretch of the split is as long as a window.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.training.folds import fold_bounds
+from app.data.shards.prepared import fold_bounds
 from app.training.trainer import Batch
 
 Guess = Callable[[Batch], Any]

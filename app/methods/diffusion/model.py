@@ -36,7 +36,6 @@ from app.models.diffusion.unet import UNetOptions, build_denoiser
 from app.options import Experiment
 from app.ranks import Ranks
 from app.running.run_folder import model_file
-from app.training.folds import WithoutFold, fold_bounds
 
 LEAST_SHARE = 1e-2  # of the domain's spread, that a cell's is taken to have at least
 BLOCK = 32  # samples evaluated at once
@@ -132,12 +131,12 @@ def _network(
 
 def _fold_fits(experiment: Experiment, shards: Shards) -> list[LinearGuess]:
     """The linear first guess once for each fold, fitted on all the others."""
-    folds, samples = experiment.diffusion.regression_folds, shards.size("train")
-    fields = Encoded(shards, time_channels(experiment.model.time_features))
-    return [
-        fitted_guess(experiment, shards, WithoutFold(fields, fold))
-        for fold in fold_bounds(samples, folds)
-    ]
+    folds, seen = (
+        experiment.diffusion.regression_folds,
+        time_channels(experiment.model.time_features),
+    )
+    parts = [shards.without_fold((number, folds)) for number in range(1, folds + 1)]
+    return [fitted_guess(experiment, shards, Encoded(part, seen)) for part in parts]
 
 
 def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | None:

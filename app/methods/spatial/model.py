@@ -11,8 +11,8 @@ from absl import logging
 from numpy.typing import NDArray
 
 from app.arrays import Json
-from app.baselines.base import Fields
 from app.baselines.ridge import Encoded, fit_ridge
+from app.data.contract import Fields
 from app.data.description import DataDescription
 from app.data.shards import Shards
 from app.grids import Geometry
