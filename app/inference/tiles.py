@@ -19,7 +19,8 @@ class TiledModel:
     half of that of an artificial edge and rises smoothly over the next `overlap` cells, so that
     with an overlap of the receptive field no cell whose context was cut counts: tiled and whole
     then agree, but for networks that look at the domain as a whole (channel attention, group
-    statistics), which see the window instead.
+    statistics), which see the window instead. Inputs filled from near cells (`filled`) reach up to
+    15 coarse cells further.
 
     Arguments: size and overlap in fine cells. Raises InputError for models with weights that
     belong to grid points, and for sizes that are no multiples of the scale.

@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.ndimage import correlate
 
 from app.models.build import build_network
@@ -23,6 +24,7 @@ from app.models.layers.convolutions import (
     depthwise,
     transposed,
 )
+from app.models.layers.resize import reached
 from app.models.layers.upsampling import upsampling_layer
 from app.models.stack import build_stages, join_stages
 from app.models.temporal import TemporalNetwork
@@ -55,6 +57,22 @@ def test_convolution_sees_the_edge_repeated(size: int, strides: int) -> None:
     found = np.asarray(layer(FIELD))[0, ..., 0]
     np.testing.assert_allclose(found, wanted[::strides, ::strides], atol=1e-5)
     assert layer.compute_output_shape(FIELD.shape) == (1, *found.shape, 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("cells", [1, 2, 3, 5])
+def test_gradients_are_those_of_the_edge_repeated(size: int, cells: int) -> None:
+    """The slope of a weighted sum: each edge cell takes the weights of its copies."""
+    before = (size - 1) // 2
+    weights = RNG.normal(size=(2, cells + size - 1, 4 + size - 1, 3)).astype("float32")
+    x = tf.Variable(RNG.normal(size=(2, cells, 4, 3)).astype("float32"))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(weights * reached(x, size))
+    rows = np.clip(np.arange(cells + size - 1) - before, 0, cells - 1)
+    columns = np.clip(np.arange(4 + size - 1) - before, 0, 3)
+    wanted = np.zeros(x.shape)
+    np.add.at(wanted, (slice(None), rows[:, None], columns[None]), weights)
+    np.testing.assert_allclose(tape.gradient(total, x), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_depthwise_convolution_likewise() -> None:

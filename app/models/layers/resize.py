@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -165,7 +166,35 @@ def filled_up(x: Tensor, multiple: int) -> Tensor:
 
 def reached(x: Tensor, kernel: int) -> Tensor:
     """A field with as much of its edge around it as a kernel reaches."""
-    return edge_repeated(x, (kernel - 1) // 2, kernel // 2)
+    before, after = (kernel - 1) // 2, kernel // 2
+    if any(n is None or n < 2 for n in x.shape[1:3]):
+        return edge_repeated(x, before, after)
+
+    @ops.custom_gradient
+    def repeated(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        def gradient(*given: Tensor, upstream: Tensor = None) -> Tensor:
+            (upstream,) = given or (upstream,)
+            return _gathered(_gathered(upstream, 2, before, after), 1, before, after)
+
+        return edge_repeated(x, before, after), gradient
+
+    return repeated(x)
+
+
+def _gathered(slopes: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """The gradient of `edge_pad` on two cells or more: the edge takes what its copies have.
+
+    The automatic one makes a field of zeros for every slice, which costs a tenth of a training
+    step.
+    """
+    last = slopes.shape[axis] - after - 1
+
+    def cells(start: int, stop: int) -> Tensor:
+        return slopes[:, start:stop] if axis == 1 else slopes[:, :, start:stop]
+
+    first = sum(cells(k, k + 1) for k in range(before + 1))
+    end = sum(cells(k, k + 1) for k in range(last, last + after + 1))
+    return ops.concatenate([first, cells(before + 1, last), end], axis=axis)
 
 
 def _shifted(padded: Tensor, axis: int, start: int, margin: int) -> Tensor:
