@@ -13,8 +13,10 @@ from app import backend, options
 from app.data.description import DataDescription, Source
 from app.data.reading.paths import is_source
 from app.distributed import Communicator, connect
+from app.distributed.libraries import chosen
 from app.distributed.team import Team
 from app.errors import InputError
+from app.exit_codes import OK
 from app.inference.kept import KeptModels
 from app.options import Experiment
 from app.ranks import Ranks
@@ -54,6 +56,7 @@ class Session:
         self._parent = parent
         self._joined = joined
         self.watch: Watch | None = None
+        self._connected: Communicator | None = None
 
     @classmethod
     def of_run(cls, run: Path, *stages: str, **changes: Any) -> Session:
@@ -89,9 +92,16 @@ class Session:
             return self._introduced(Team.alone(self.ranks))
         from app.distributed.watch import Watch
 
-        self.watch = Watch(self.ranks, self.experiment.save_path, self.experiment.launch)
+        self.watch = Watch(
+            self.ranks, self.experiment.save_path, self.experiment.launch, self._library
+        )
         self.watch.ending = self.guard.fail
         return self._introduced(self.watch.gather())
+
+    @cached_property
+    def _library(self) -> str | None:
+        """What joins the ranks."""
+        return chosen(self.ranks, self.experiment.launch.communicator)
 
     @property
     def threads(self) -> int:
@@ -100,6 +110,8 @@ class Session:
 
     def leave(self, code: int, reason: str = "") -> None:
         """Tell the other ranks that, and how, this one ends."""
+        if self._connected is not None and code == OK:
+            self._connected.finish()  # while the watch still ends this rank if others fail
         if self.watch is not None:
             self.watch.leave(code, reason)
 
@@ -188,7 +200,8 @@ class Session:
             return self._joined
         experiment, team = self.experiment, self.team
         backend.start(experiment.machine, self.ranks, self.threads, experiment.training.seed)
-        communicator = connect(self.ranks, team, experiment.launch)
+        communicator = connect(self.ranks, team, experiment.launch, self._library)
+        self._connected = communicator
         if self.watch is not None:
             self.watch.entered = lambda: communicator.entered
         return communicator

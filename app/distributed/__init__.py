@@ -1,5 +1,5 @@
 """How the ranks of a job meet, what passes between them, and how they end together."""
 
-from app.distributed.communicator import Communicator, connect, horovod_errors
+from app.distributed.communicator import Communicator, communication_errors, connect
 
-__all__ = ["Communicator", "connect", "horovod_errors"]
+__all__ = ["Communicator", "communication_errors", "connect"]

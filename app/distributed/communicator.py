@@ -1,4 +1,4 @@
-"""What passes between ranks: through Horovod, or nothing at all for a single one."""
+"""What passes between ranks: nothing for a single one; through Horovod, or MPI (`mpi.py`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from app.arrays import Tensor
+from app.distributed.libraries import HOROVOD, INSTALL
 from app.distributed.network import interface_towards
 from app.distributed.team import Member, Team
 from app.errors import InputError, Regroup, RunError, one_line
@@ -47,6 +48,9 @@ class Communicator:
     def barrier(self) -> None:
         """Wait until every rank has come here."""
         self.gather(None)
+
+    def finish(self) -> None:
+        """To be called by each rank that has done all of its work, before its process ends."""
 
     @property
     def regrouping(self) -> bool:
@@ -97,10 +101,16 @@ class HorovodCommunicator(Communicator):
         return result
 
 
-def connect(ranks: Ranks, team: Team, launch: LaunchConfig) -> Communicator:
-    """The communicator for these ranks; Horovod is imported only for more than one."""
-    if ranks.size == 1:
+def connect(
+    ranks: Ranks, team: Team, launch: LaunchConfig, library: str | None
+) -> Communicator:
+    """The communicator for these ranks, through the library that `libraries.chosen` names."""
+    if library is None:
         return Communicator(ranks)
+    if library != HOROVOD:
+        from app.distributed.mpi import join
+
+        return join(ranks, launch)
     hvd = _start_horovod(ranks, team, launch)
     if hvd.size() != ranks.size:
         raise InputError(
@@ -111,15 +121,15 @@ def connect(ranks: Ranks, team: Team, launch: LaunchConfig) -> Communicator:
 
 
 @contextmanager
-def horovod_errors(watch: Watch | None, elastic: bool = False) -> Iterator[None]:
-    """Turn Horovod's failures into a RunError that names the rank behind them, if it is known.
+def communication_errors(watch: Watch | None, elastic: bool = False) -> Iterator[None]:
+    """Turn Horovod's and MPI's failures into a RunError that names the rank behind, if known.
 
     In an elastic job they are what tells that a rank has gone: Regroup.
     """
     try:
         yield
     except Exception as error:
-        if not is_horovods(error):
+        if not (is_horovods(error) or is_mpis(error)):
             raise
         if elastic:
             raise Regroup(one_line(error)) from error
@@ -135,13 +145,16 @@ def is_horovods(error: Exception) -> bool:
     )
 
 
+def is_mpis(error: Exception) -> bool:
+    """MPI's own error, or TensorFlow's about one in a reduction."""
+    name = "mpi4py.MPI"
+    kind = type(error)
+    return kind.__module__ == name or (kind.__module__.startswith("tensorflow") and name in str(error))
+
+
 def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
     """Horovod, joined through MPI if it was built with it, otherwise through Gloo."""
-    try:
-        hvd = import_module("horovod.tensorflow")
-    except ImportError:  # a build with MPI finds libmpi only once it is loaded
-        import_module("mpi4py.MPI")
-        hvd = import_module("horovod.tensorflow")
+    hvd = _import_horovod()
     if hvd.mpi_built() and os.environ.get("HOROVOD_CONTROLLER") != "gloo":
         import_module("mpi4py.MPI")
     else:
@@ -154,6 +167,21 @@ def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:
     if STORE in os.environ:  # locks and messages name a job by it: no secret from here on
         os.environ[STORE] = os.environ[STORE].partition(":")[0]
     return hvd
+
+
+def _import_horovod() -> Any:
+    """InputError where Horovod is installed and cannot be loaded."""
+    try:
+        try:
+            return import_module("horovod.tensorflow")
+        except ImportError:  # a build with MPI finds libmpi only once it is loaded
+            import_module("mpi4py.MPI")
+            return import_module("horovod.tensorflow")
+    except ImportError as error:
+        raise InputError(
+            f"Horovod cannot be loaded ({one_line(error)}); expected {INSTALL}, built for this "
+            "TensorFlow, or mpirun with --communicator=mpi, which does without"
+        ) from error
 
 
 def _store_address(team: Team) -> str | None:

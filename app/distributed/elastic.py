@@ -15,11 +15,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from horovod.common.elastic import ObjectState, run_fn
-from horovod.common.exceptions import HorovodInternalError, HostsUpdatedInterrupt
-
 from app.arrays import Tensor
 from app.distributed.communicator import HorovodCommunicator, is_horovods
+from app.distributed.libraries import need_horovod
 from app.distributed.team import Team
 from app.errors import InputError, Regroup
 from app.options import Experiment
@@ -30,6 +28,9 @@ STAGES = {"prepare", "train"}  # the others have no state to go on from
 
 def check(experiment: Experiment) -> None:
     """InputError where an elastic job cannot do what is asked for."""
+    if experiment.launch.communicator == "mpi":
+        raise InputError("--communicator=mpi: received in an elastic job; expected horovod or auto")
+    need_horovod("an elastic job")
     beyond = sorted(set(experiment.stages) - STAGES)
     if beyond:
         raise InputError(
@@ -53,9 +54,8 @@ def run(attempt: Callable[[ElasticCommunicator], None], rank_timeout: int) -> No
     os.environ.setdefault("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", str(rank_timeout))
     hvd = import_module("horovod.tensorflow")
     hvd.init()
-    state = CommittedState(hvd)
 
-    def once(state: CommittedState) -> None:
+    def once(state: Any) -> None:
         ranks = Ranks(
             hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size(), "horovodrun", elastic=True
         )
@@ -69,37 +69,38 @@ def run(attempt: Callable[[ElasticCommunicator], None], rank_timeout: int) -> No
         hvd.shutdown()
         hvd.init()
 
-    run_fn(once, meet_again)(state)
+    import_module("horovod.common.elastic").run_fn(once, meet_again)(committed_state(hvd))
 
 
-class CommittedState(ObjectState):
-    """The checkpoint that all ranks go on from, and the run that it is of."""
+def committed_state(hvd: Any) -> Any:
+    """Horovod's state of the `checkpoint` that all ranks go on from and the `run` that it is of.
 
-    run: str | None
-    checkpoint: Any
+    Its `news`, an event, is set on the first rank while hosts are about to come or go.
+    """
+    from horovod.common.elastic import ObjectState
 
-    def __init__(self, hvd: Any) -> None:
-        self.news = threading.Event()
+    def broadcast(value: Any) -> Any:
+        with internal_errors():
+            return hvd.broadcast_object(value)
 
-        def broadcast(value: Any) -> Any:
-            with internal_errors():
-                return hvd.broadcast_object(value)
+    state = ObjectState(broadcast, hvd.rank, run=None, checkpoint=None)
+    state.news = threading.Event()
+    take = state.on_hosts_updated
 
-        super().__init__(broadcast, hvd.rank, run=None, checkpoint=None)
+    def on_hosts_updated(timestamp: int, update: int) -> None:
+        take(timestamp, update)
+        state.news.set()
 
-    def on_hosts_updated(self, timestamp: int, update_res: int) -> None:
-        """Called by Horovod, on the first rank, when hosts come or go."""
-        super().on_hosts_updated(timestamp, update_res)
-        self.news.set()
-
-    def reset(self) -> None:
-        self.news.clear()
+    state.on_hosts_updated = on_hosts_updated
+    state.register_reset_callbacks([state.news.clear])
+    return state
 
 
 class ElasticCommunicator(HorovodCommunicator):
     """The ranks of an elastic job as they are now."""
 
-    def __init__(self, ranks: Ranks, hvd: Any, state: CommittedState) -> None:
+    def __init__(self, ranks: Ranks, hvd: Any, state: Any) -> None:
+        """`state`: of `committed_state`."""
         super().__init__(ranks, hvd)
         self._state = state
 
@@ -125,6 +126,8 @@ class ElasticCommunicator(HorovodCommunicator):
         return self._state.news.is_set()
 
     def commit(self, run: str, checkpoint: Any) -> None:
+        from horovod.common.exceptions import HostsUpdatedInterrupt
+
         self._state.run, self._state.checkpoint = run, checkpoint
         try:
             self._state.commit()
@@ -138,6 +141,8 @@ class ElasticCommunicator(HorovodCommunicator):
 @contextmanager
 def internal_errors() -> Iterator[None]:
     """Every failure of Horovod's, in the one form that its elastic loop knows."""
+    from horovod.common.exceptions import HorovodInternalError
+
     try:
         yield
     except HorovodInternalError:

@@ -49,7 +49,7 @@ def interface_towards(address: str) -> str | None:
 
 def _interfaces() -> dict[str, list[str]]:
     """Interfaces that are up, with their IPv4 addresses."""
-    import psutil  # comes with Horovod
+    import psutil
 
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}
     found = {

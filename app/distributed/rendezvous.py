@@ -1,8 +1,8 @@
-"""Where Horovod's ranks find each other: its own HTTP store, for those who know a secret.
+"""Where Horovod's ranks find each other: a store over HTTP, for those who know a secret.
 
-Horovod's store takes whatever anybody sends it. Here it listens at one address, answers only
-hosts of the job and only under a path that holds a secret, keeps what was first written, and reads
-no more than the ranks have to tell. The secret lies in the address that each rank is given: Horovod
+Horovod's own store takes whatever anybody sends it. This one, which Horovod takes for it, listens at
+one address, answers only hosts of the job and only under a path that holds a secret, keeps what was
+first written, and reads no more than the ranks have to tell. The secret lies in the address that each rank is given: Horovod
 puts it before the names that it asks for.
 
 What this cannot do: under `horovodrun` the store is the launcher's own, open to everybody, and once
@@ -17,9 +17,8 @@ import secrets
 import threading
 from collections.abc import Collection
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-from horovod.runner.http.http_server import RendezvousHandler, RendezvousHTTPServer
 
 from app.distributed.team import Store
 
@@ -27,6 +26,7 @@ VALUE_BYTES = 4096  # of a value, and for each rank besides:
 VALUE_BYTES_A_RANK = 1024  # an address
 NAMES_A_RANK = 16
 LONGEST_NAME = 200
+REQUEST_LIMIT_S = 3
 
 
 def start(address: str, hosts: Collection[str], size: int) -> Store:
@@ -36,24 +36,30 @@ def start(address: str, hosts: Collection[str], size: int) -> Store:
     return Store(address, server.server_address[1], server.secret)
 
 
-class _Server(RendezvousHTTPServer):
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # ranks that come at once
+
     def __init__(self, address: str, hosts: frozenset[str], size: int) -> None:
-        super().__init__((address, 0), _Handler, 0)
+        super().__init__((address, 0), _Handler)
         self.hosts = hosts
         self.secret = secrets.token_hex(16)
         self.longest = VALUE_BYTES + size * VALUE_BYTES_A_RANK
         self.most = NAMES_A_RANK * size
+        self.values: dict[str, bytes] = {}
+        self.lock = threading.Lock()
 
-    def verify_request(self, request: Any, client_address: tuple[str, int]) -> bool:
+    def verify_request(self, request: Any, client_address: Any) -> bool:
         return client_address[0] in self.hosts
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A request cut short is no concern of the user's."""
 
 
-class _Handler(RendezvousHandler):
+class _Handler(BaseHTTPRequestHandler):
+    """Answers `/SECRET/:PORT/SCOPE/NAME`, of which Horovod adds all but the secret."""
+
     server: _Server
-    path: str
+    timeout = REQUEST_LIMIT_S
 
     def parse_request(self) -> bool:
         """Refuse what does not begin with the secret, before anything of it is looked at."""
@@ -64,22 +70,36 @@ class _Handler(RendezvousHandler):
         if not known or len(named) != 3 or len(self.path) > LONGEST_NAME:
             self.send_error(HTTPStatus.FORBIDDEN)
             return False
-        self.path = "/".join(["", *named[1:]])  # the first is `:PORT`, from Horovod
+        self.name = "/".join(named[1:])
         return True
 
+    def do_GET(self) -> None:
+        with self.server.lock:
+            value = self.server.values.get(self.name)
+        self._answer(HTTPStatus.NOT_FOUND if value is None else HTTPStatus.OK, value or b"")
+
     def do_PUT(self) -> None:
+        """Keep what was first written: a rank has one address."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > self.server.longest:
             self.close_connection = True
-            self.send_status_code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
-        super().do_PUT()
+        value = self.rfile.read(int(length))
+        with self.server.lock:
+            if len(self.server.values) < self.server.most:
+                self.server.values.setdefault(self.name, value)
+        self._answer(HTTPStatus.OK)
 
-    def do_HEAD(self) -> None:
-        self.send_status_code(HTTPStatus.METHOD_NOT_ALLOWED)
+    def do_DELETE(self) -> None:
+        """What a rank takes back, when Horovod ends, stays: nobody asks for it any more."""
+        self._answer(HTTPStatus.OK)
 
-    def _put_value(self, scope: str, key: str, value: bytes) -> None:
-        """Keep what was first written: a rank has one address."""
-        with self.server.cache_lock:
-            if sum(map(len, self.server.cache.values())) < self.server.most:
-                self.server.cache.setdefault(scope, {}).setdefault(key, value)
+    def _answer(self, status: HTTPStatus, value: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(value)))
+        self.end_headers()
+        self.wfile.write(value)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The log is the run's."""

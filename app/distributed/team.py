@@ -20,9 +20,10 @@ class Member:
     local_rank: int
     node: str
     cpus: tuple[int, ...]
+    library: str | None = None  # that is to join the ranks
 
     @classmethod
-    def here(cls, ranks: Ranks) -> Member:
+    def here(cls, ranks: Ranks, library: str | None = None) -> Member:
         """This process."""
         # Several Slurm nodes may share one host, as on a machine set up for tests.
         slurm_node = os.environ.get("SLURMD_NODENAME") if ranks.launcher == "srun" else None
@@ -32,6 +33,7 @@ class Member:
             ranks.local_rank,
             slurm_node or socket.gethostname(),
             tuple(sorted(os.sched_getaffinity(0))),
+            library,
         )
 
 

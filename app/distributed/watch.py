@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from app.arrays import Json
 from app.distributed.meeting import Meeting
+from app.distributed.libraries import HOROVOD
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
 from app.distributed.session_folders import mark_and_tidy
@@ -54,6 +55,7 @@ class Watch:
     ranks: Ranks
     folder: Path
     launch: LaunchConfig
+    library: str | None = HOROVOD  # that joins the ranks, once they have met
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
 
     def __post_init__(self) -> None:
@@ -146,11 +148,12 @@ class Watch:
     def _introduce(self, reachable: list[str]) -> Team:
         from app.distributed import rendezvous
 
-        own = Member.here(self.ranks)
+        own = self._member
         members = [own, *(peer.member for peer in self.peers.values() if peer.member)]
         used = self._address_used(own, reachable)
         hosts = {peer.writer.get_extra_info("peername")[0] for peer in self.peers.values()}
-        store = rendezvous.start(used, {used, *hosts}, self.ranks.size)
+        wanted = self.library == HOROVOD
+        store = rendezvous.start(used, {used, *hosts}, self.ranks.size) if wanted else None
         for peer, member in zip(self.peers.values(), members[1:], strict=True):
             peer.send(team=Team.seen_by(member, members, store).to_dict())
         self._start(self._beat())
@@ -184,17 +187,29 @@ class Watch:
             return
         member = Member(**{**hello, "cpus": tuple(hello["cpus"])})
         peer.member = member
-        if member.size != self.ranks.size or member.rank in self.peers:
+        if self._differs(member) or member.rank in self.peers:
             self._judge(Fate(member.rank, self._contradiction(member), code=2))
             return
         self.peers[member.rank] = peer
         self._start(self._listen(member.rank, peer))
+
+    @property
+    def _member(self) -> Member:
+        return Member.here(self.ranks, self.library)
+
+    def _differs(self, member: Member) -> bool:
+        return (member.size, member.library) != (self.ranks.size, self.library)
 
     def _contradiction(self, member: Member) -> str:
         if member.size != self.ranks.size:
             return (
                 f"was started as one of {member.size} ranks, rank 0 as one of {self.ranks.size}: "
                 "expected one launcher for all"
+            )
+        if member.library != self.library:
+            return (
+                f"on {member.node} would be joined by {member.library}, rank 0 by {self.library}: "
+                "expected one environment for all, or --communicator to name one"
             )
         return f"has come twice (the second on {member.node}): expected each rank once"
 
@@ -228,7 +243,7 @@ class Watch:
             for address in facts["addresses"]:
                 peer = await self._greet(address, facts["port"], facts["secret"])
                 if peer is not None:
-                    peer.send(**asdict(Member.here(self.ranks)))
+                    peer.send(**asdict(self._member))
                     return peer
             await asyncio.sleep(POLL_S)
 

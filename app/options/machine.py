@@ -46,6 +46,11 @@ class LaunchConfig(Options):
         bounds=Bounds(1, YEAR_S),
         unit="s",
     )
+    communicator: str = option(
+        "auto",
+        "What joins ranks; auto: Horovod where it is installed, else MPI.",
+        choices=("auto", "horovod", "mpi"),
+    )
 
 
 @dataclass(frozen=True)

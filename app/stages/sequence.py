@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from importlib import import_module
 
-from app.distributed import horovod_errors
+from app.distributed import communication_errors
 from app.running import failure
 from app.session import Session
 
@@ -27,7 +27,7 @@ def run_stages(session: Session) -> None:
             module = STAGE_MODULES.get(stage, stage)
             with (
                 failure.within(stage, session.experiment.sampling),
-                horovod_errors(session.watch, session.ranks.elastic),
+                communication_errors(session.watch, session.ranks.elastic),
             ):
                 import_module(f"app.stages.{module}").run(session)
 

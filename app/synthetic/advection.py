@@ -115,6 +115,7 @@ def generate_advection(config: AdvectionConfig, path: str | os.PathLike[str]) ->
             with writing(path):
                 with netCDF4.Dataset(part, "w") as file:
                     _write(config, file)
+                os.utime(part, (0, 0))  # each rank may have made it, and all know it by its time
                 os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: synthetic data cannot be written ({error})") from error

@@ -169,6 +169,7 @@ def _write_atomically(config: SyntheticConfig, path: Path, block_steps: int) -> 
         part = Path(folder) / path.name
         with netCDF4.Dataset(part, "w") as file:
             _write(config, file, block_steps)
+        os.utime(part, (0, 0))  # each rank may have made it, and all know it by its time
         os.replace(part, path)
 
 

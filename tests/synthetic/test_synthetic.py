@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from app.data.reading.files import identity
 from app.errors import InputError
 from app.synthetic.generator import CONFIG_ATTRIBUTE, SyntheticConfig, describe, generate
 from app.synthetic.terrain import Plane, Waves, build_terrain
@@ -36,6 +37,13 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path: Path
     first = generate(SMALL, tmp_path / "a.nc").read_bytes()
     assert generate(SMALL, tmp_path / "b.nc").read_bytes() == first
     assert generate(replace(SMALL, seed=1), tmp_path / "c.nc").read_bytes() != first
+
+
+def test_a_file_that_another_rank_replaces_by_its_own_is_known_as_the_same(tmp_path: Path) -> None:
+    path = generate(SMALL, tmp_path / "a.nc")
+    known = identity(str(path))
+    path.unlink()
+    assert identity(str(generate(SMALL, path))) == known
 
 
 @pytest.mark.parametrize("block_steps", [1, 4, 9])
