@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from absl import logging as absl_logging
 
+from app.distributed.libraries import has_horovod
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
@@ -61,6 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marks = ("slow", "long", "parallel", "slurm")
     slow = {item.path for item in items if any(map(item.get_closest_marker, marks))}
     items.sort(key=lambda item: item.path not in slow)
+    without = pytest.mark.skip("needs the extra horovod")
     for item in items:
+        if item.get_closest_marker("horovod") and not has_horovod():
+            item.add_marker(without)
         if _quick(item.path) and not any(map(item.get_closest_marker, marks)):
             item.add_marker(QUICK)

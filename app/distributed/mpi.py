@@ -36,8 +36,10 @@ class MPICommunicator(Communicator):
         types = sorted({tensor.dtype for tensor in tensors}, key=lambda dtype: dtype.name)
         places = [[i for i, t in enumerate(tensors) if t.dtype == dtype] for dtype in types]
         buffers = [tf.concat([tf.reshape(tensors[i], [-1]) for i in own], 0) for own in places]
-        # One call of Python: several could come in another order on another rank.
-        totals = tf.numpy_function(self._reduce, buffers, types)
+        if tf.executing_eagerly():
+            totals = self._reduce(*(buffer.numpy() for buffer in buffers))
+        else:  # one call of Python: several could come in another order on another rank
+            totals = tf.numpy_function(self._reduce, buffers, types)
         result = dict[int, Tensor]()
         for own, total in zip(places, totals, strict=True):
             parts = tf.split(total, [tensors[i].shape.num_elements() for i in own])

@@ -4,6 +4,7 @@ usage: member.py FOLDER LAUNCH_TIMEOUT RANK_TIMEOUT leave|wait|fail|interrupted|
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.errors import InputError, RunError
 from app.options import LaunchConfig
 from app.ranks import Ranks
 
+LIBRARY = "TEST_LIBRARY"  # that joins the ranks
 LIFE_S = 60
 LATE_S = 2
 INTERRUPTED = 3
@@ -27,7 +29,7 @@ ENDS = {
 
 def main(folder: str, launch_timeout: str, rank_timeout: str, act: str, *interface: str) -> int:
     launch = LaunchConfig(*interface or (None,), int(launch_timeout), int(rank_timeout))
-    watch = Watch(Ranks.from_environment(), Path(folder), launch)
+    watch = Watch(Ranks.from_environment(), Path(folder), launch, os.environ.get(LIBRARY, "horovod"))
     try:
         team = watch.gather()
     except (InputError, RunError) as error:

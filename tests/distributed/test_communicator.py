@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.distributed import Communicator, communicator, connect, horovod_errors
+from app.distributed import Communicator, communication_errors, communicator, connect
 from app.distributed.communicator import gloo_variables
 from app.distributed.team import Team
 from app.errors import InputError, RunError
@@ -44,12 +44,12 @@ def test_sizes_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch, size: in
     with_horovod(monkeypatch, size)
     message = f"srun started 4 processes, but Horovod joined {size}: "
     with pytest.raises(InputError, match=message):
-        connect(RANKS, TEAM, LaunchConfig())
+        connect(RANKS, TEAM, LaunchConfig(), "horovod")
 
 
 def test_gloo_is_told_where_this_rank_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = with_horovod(monkeypatch, 4)
-    connect(RANKS, TEAM, LaunchConfig())
+    connect(RANKS, TEAM, LaunchConfig(), "horovod")
     assert calls == ["horovod.tensorflow", "init"]
     told = communicator.os.environ
     assert told["HOROVOD_CONTROLLER"] == told["HOROVOD_CPU_OPERATIONS"] == "gloo"
@@ -65,14 +65,14 @@ def test_what_horovodrun_says_stays_but_for_a_named_interface(
     with_horovod(monkeypatch, 4)
     own = {"HOROVOD_GLOO_RENDEZVOUS_PORT": "99", "HOROVOD_GLOO_IFACE": "lo"}
     communicator.os.environ.update(own)
-    connect(RANKS, TEAM, LaunchConfig(network_interface="ib0"))
+    connect(RANKS, TEAM, LaunchConfig(network_interface="ib0"), "horovod")
     assert communicator.os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"] == "99"
     assert communicator.os.environ["HOROVOD_GLOO_IFACE"] == "ib0"
 
 
 def test_build_with_mpi_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = with_horovod(monkeypatch, 4, mpi=True)
-    connect(RANKS, TEAM, LaunchConfig())
+    connect(RANKS, TEAM, LaunchConfig(), "horovod")
     assert calls == ["horovod.tensorflow", "mpi4py.MPI", "init"]
     assert "HOROVOD_CONTROLLER" not in communicator.os.environ
 
@@ -89,16 +89,16 @@ class HorovodInternalError(RuntimeError):
 
 def test_horovods_failures_become_one_line() -> None:
     unnamed = pytest.raises(RunError, match=r"lost each other \(connection closed\)")
-    with unnamed, horovod_errors(None):
+    with unnamed, communication_errors(None):
         raise HorovodInternalError("connection\nclosed")
     watch: Any = SimpleNamespace(verdict=lambda: "rank 1 has ended without a word")
     named = pytest.raises(RunError, match=r"^rank 1 has ended without a word$")
-    with named, horovod_errors(watch):
+    with named, communication_errors(watch):
         raise HorovodInternalError("connection closed")
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(ValueError, match="mine"), horovod_errors(None):
+    with pytest.raises(ValueError, match="mine"), communication_errors(None):
         raise ValueError("mine, though it speaks of Horovod")
 
 

@@ -5,14 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from horovod.common.exceptions import HorovodInternalError
 
-from app.distributed import horovod_errors
-from app.distributed.elastic import CommittedState, ElasticCommunicator, internal_errors
+from app.distributed import communication_errors
+from app.distributed.elastic import ElasticCommunicator, committed_state, internal_errors
 from app.errors import Regroup
 from app.main import main
 from app.ranks import Ranks
 
+HorovodInternalError = pytest.importorskip(
+    "horovod.common.exceptions", exc_type=ModuleNotFoundError
+).HorovodInternalError
 ADDED = 2  # Horovod's number for hosts that have come
 QUICKSTART = Path(__file__).parents[2] / "flagfiles" / "quickstart.cfg"
 
@@ -29,7 +31,7 @@ def joined(first: Any = None) -> ElasticCommunicator:
     hvd = SimpleNamespace(
         broadcast_object=lambda value: value if first is None else first, rank=lambda: 0
     )
-    return ElasticCommunicator(Ranks(0, 2, elastic=True), hvd, CommittedState(hvd))
+    return ElasticCommunicator(Ranks(0, 2, elastic=True), hvd, committed_state(hvd))
 
 
 def test_what_was_committed_belongs_to_its_run() -> None:
@@ -69,7 +71,7 @@ def test_new_hosts_ask_for_a_commit_and_change_the_ranks_there() -> None:
 def test_every_failure_of_horovod_is_a_change_of_the_ranks(error: Exception) -> None:
     with pytest.raises(HorovodInternalError), internal_errors():
         raise error
-    with pytest.raises(Regroup), horovod_errors(None, elastic=True):
+    with pytest.raises(Regroup), communication_errors(None, elastic=True):
         raise error
 
 

@@ -37,13 +37,14 @@ def start(tmp_path: Path, job: str) -> Iterator[Start]:
         size: int = 2,
         launch_timeout: int = 20,
         rank_timeout: int = 30,
+        **extra: str,
     ) -> subprocess.Popen[str]:
         place = {"RANK": rank, "SIZE": size, "LOCAL_RANK": rank, "LOCAL_SIZE": size}
         variables = {f"OMPI_COMM_WORLD_{name}": str(value) for name, value in place.items()}
         timeouts = [str(launch_timeout), str(rank_timeout)]
         process = subprocess.Popen(
             [sys.executable, str(SCRIPT), str(tmp_path / "run"), *timeouts, act, *more],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PMIX_NAMESPACE": job, **variables},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PMIX_NAMESPACE": job, **variables, **extra},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,6 +66,18 @@ def gathered(*processes: subprocess.Popen[str]) -> list[dict[str, object]]:
         lines.append(process.stdout.readline())
     assert all(lines), [process.communicate()[1] for process in processes]
     return [json.loads(line) for line in lines]
+
+
+def test_only_horovod_is_given_a_store_to_meet_in(start: Start) -> None:
+    teams = gathered(*(start(rank, TEST_LIBRARY="mpi") for rank in range(2)))
+    assert [(team["address"], team["port"], team["path"]) for team in teams] == [(None,) * 3] * 2
+
+
+def test_ranks_with_different_libraries_are_refused(start: Start) -> None:
+    first, other = start(0), start(1, TEST_LIBRARY="mpi")
+    said = first.communicate(timeout=LIMIT_S)[1]
+    assert first.returncode == other.wait(LIMIT_S) == 1
+    assert "would be joined by mpi, rank 0 by horovod: expected one environment for all" in said
 
 
 def test_all_come_and_leave_and_nothing_stays_behind(start: Start, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from app.distributed.libraries import has_horovod
 from tests.system import warm
+from tests.system.launching import horovodrun, mpirun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIME_LIMIT_S = 900
@@ -28,8 +30,8 @@ def command(argv: list[str], ranks: int = 1, program: Sequence[str] = PROGRAM) -
     """The program on one process, or on several under the real launcher."""
     if ranks == 1:
         return [*program, *argv]
-    launcher = str(Path(sys.executable).parent / "horovodrun")
-    return [launcher, "-np", str(ranks), "--gloo", *program, *argv]
+    start = horovodrun if has_horovod() else mpirun
+    return [*start(ranks), *program, *argv]
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -11,8 +11,17 @@ from pathlib import Path
 import numpy as np
 
 BIN = Path(sys.executable).parent
-HOROVODRUN = [str(BIN / "horovodrun"), "-np", "2", "--gloo"]
-MPIRUN = [str(BIN / "mpirun"), "--allow-run-as-root", "--oversubscribe", "-np", "2"]
+
+
+def horovodrun(ranks: int) -> list[str]:
+    return [str(BIN / "horovodrun"), "-np", str(ranks), "--gloo"]
+
+
+def mpirun(ranks: int) -> list[str]:
+    return [str(BIN / "mpirun"), "--allow-run-as-root", "--oversubscribe", "-np", str(ranks)]
+
+
+HOROVODRUN, MPIRUN = horovodrun(2), mpirun(2)
 SRUN = ["srun", "--ntasks=2"]
 SRUN_ON_TWO_NODES = [*SRUN, "--nodes=2"]
 RANK_VARIABLES = {"horovodrun": "HOROVOD_RANK", "mpirun": "OMPI_COMM_WORLD_RANK"}
@@ -22,10 +31,14 @@ TIME_LIMIT_S = 500
 
 
 def trained(
-    launcher: Sequence[str], folder: Path, flags: Sequence[str], environment: dict[str, str]
+    launcher: Sequence[str],
+    folder: Path,
+    flags: Sequence[str],
+    environment: dict[str, str],
+    epochs: int = 2,
 ) -> tuple[str, dict[str, np.ndarray]]:
-    """Two epochs on two ranks: what was said, and the weights at the end."""
-    program = [sys.executable, "-m", "app", "train", *flags, "--epochs=2"]
+    """A whole training: what was said, and the weights at the end."""
+    program = [sys.executable, "-m", "app", "train", *flags, f"--epochs={epochs}"]
     done = subprocess.run(
         [*launcher, *program, f"--save_path={folder}"],
         env=environment,
@@ -50,6 +63,33 @@ def assert_identical(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -
     assert one.keys() == other.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name])
+
+
+def stopped(
+    launcher: Sequence[str],
+    folder: Path,
+    flags: Sequence[str],
+    environment: dict[str, str],
+    epochs: int,
+) -> tuple[str, int]:
+    """A training that is asked to stop after its first checkpoint: what was said, exit code."""
+    program = [sys.executable, "-m", "app", "train", *flags, f"--epochs={epochs}"]
+    with subprocess.Popen(
+        [*launcher, *program, f"--save_path={folder}"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as job:
+        try:
+            while not (folder / "checkpoints" / "last").exists():
+                assert job.poll() is None, job.communicate()[0]
+                time.sleep(POLL_S)
+            (folder / "STOP").touch()
+            said, _ = job.communicate(timeout=TIME_LIMIT_S)
+            return said, job.returncode
+        finally:
+            job.kill()
 
 
 def end_of_survivor(

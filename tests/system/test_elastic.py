@@ -21,7 +21,7 @@ HOSTS = ("localhost", "127.0.0.1", socket.gethostname())
 POLL_S = 0.1
 EPOCHS = 100_000
 
-pytestmark = [pytest.mark.long, pytest.mark.parallel]
+pytestmark = [pytest.mark.long, pytest.mark.parallel, pytest.mark.horovod]
 
 
 class Job:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.exit_codes import INTERRUPTED
 from tests.system.conftest import TIME_LIMIT_S, environment, flags_for_waves
 from tests.system.launching import (
     HOROVODRUN,
@@ -17,11 +18,15 @@ from tests.system.launching import (
     SRUN_ON_TWO_NODES,
     assert_identical,
     end_of_survivor,
+    mpirun,
+    stopped,
     trained,
 )
 
 pytestmark = [pytest.mark.parallel, pytest.mark.slow]
+THROUGH_HOROVOD, THROUGH_MPI = "--communicator=horovod", "--communicator=mpi"
 END_LIMIT_S = 60
+EPOCHS = 30
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +44,31 @@ def under_horovodrun(
     return weights
 
 
+@pytest.mark.horovod
+@pytest.mark.parametrize("through", [THROUGH_HOROVOD, THROUGH_MPI])
 def test_mpirun_gives_the_weights_of_horovodrun(
-    flags: list[str], under_horovodrun: dict[str, np.ndarray], tmp_path: Path
+    through: str, flags: list[str], under_horovodrun: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
-    said, weights = trained(MPIRUN, tmp_path / "run", flags, environment())
+    """Two ranks: a sum of two numbers is the same bits in any order."""
+    said, weights = trained(MPIRUN, tmp_path / "run", [*flags, through], environment())
     assert "started by mpirun: 2 ranks on 1 node, 1 thread each" in said
     assert_identical(weights, under_horovodrun)
+
+
+def test_mpi_gives_the_same_bits_again_and_after_an_interruption(
+    flags: list[str], tmp_path: Path
+) -> None:
+    """Two runs on three ranks, one of which is asked to stop and goes on."""
+    flags = [*flags, THROUGH_MPI, "--dropout_rate=0.3", "--checkpoint_every=1", "--batch_size=2"]
+    _, whole = trained(mpirun(3), tmp_path / "whole", flags, environment(), EPOCHS)
+    run = tmp_path / "run"
+    said, code = stopped(mpirun(3), run, flags, environment(), EPOCHS)
+    assert code == INTERRUPTED, said
+    left = json.loads((run / "status.json").read_text())
+    assert (left["state"], left["epoch"] < EPOCHS) == ("interrupted", True)
+    said, parts = trained(mpirun(3), run, flags, environment(), EPOCHS)
+    assert "resuming at epoch" in said
+    assert_identical(parts, whole)
 
 
 @pytest.mark.slurm
@@ -66,8 +90,21 @@ def test_srun_gives_the_weights_of_horovodrun(
     assert_identical(weights, under_horovodrun)
 
 
-@pytest.mark.parametrize("launcher", [HOROVODRUN, MPIRUN], ids=["horovodrun", "mpirun"])
-def test_killed_rank_ends_the_job(launcher: list[str], flags: list[str], tmp_path: Path) -> None:
+NEEDS_HOROVOD = pytest.mark.horovod
+
+
+@pytest.mark.parametrize(
+    ("launcher", "through"),
+    [
+        pytest.param(HOROVODRUN, THROUGH_HOROVOD, id="horovodrun", marks=NEEDS_HOROVOD),
+        pytest.param(MPIRUN, THROUGH_HOROVOD, id="mpirun", marks=NEEDS_HOROVOD),
+        pytest.param(MPIRUN, THROUGH_MPI, id="mpirun and MPI"),
+    ],
+)
+def test_killed_rank_ends_the_job(
+    launcher: list[str], through: str, flags: list[str], tmp_path: Path
+) -> None:
+    flags = [*flags, through]
     said, code, seconds = end_of_survivor(
         launcher, tmp_path / "run", flags, environment(), victim=1, sign=signal.SIGKILL
     )
@@ -76,6 +113,16 @@ def test_killed_rank_ends_the_job(launcher: list[str], flags: list[str], tmp_pat
     assert "finescale: rank 0: rank 1 has ended without a word" in said
     left = json.loads((tmp_path / "run" / "status.json").read_text())
     assert (left["state"], left["error"]) == ("failed", "rank 1 has ended without a word")
+
+
+def test_rank_that_hangs_in_mpi_ends_the_job(flags: list[str], tmp_path: Path) -> None:
+    flags = [*flags, THROUGH_MPI, "--rank_timeout=4"]
+    said, code, seconds = end_of_survivor(
+        MPIRUN, tmp_path / "run", flags, environment(), victim=1, sign=signal.SIGSTOP
+    )
+    assert code != 0
+    assert seconds < END_LIMIT_S
+    assert "finescale: rank 0: rank 1 has given no sign of life for --rank_timeout=4 s" in said
 
 
 @pytest.mark.slurm
@@ -103,11 +150,20 @@ def test_lost_rank_ends_the_job_step(
     assert f"finescale: rank {1 - victim}: rank {victim} {reason}" in said
 
 
-def test_rank_whose_program_waits_is_noticed(flags: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "through"),
+    [
+        pytest.param(HOROVODRUN, THROUGH_HOROVOD, id="horovodrun", marks=NEEDS_HOROVOD),
+        pytest.param(MPIRUN, THROUGH_MPI, id="mpirun and MPI"),
+    ],
+)
+def test_rank_whose_program_waits_is_noticed(
+    launcher: list[str], through: str, flags: list[str], tmp_path: Path
+) -> None:
     """It lives and gives signs of it, but takes no part."""
     script = Path(__file__).with_name("absent_rank.py")
     done = subprocess.run(
-        [*HOROVODRUN, sys.executable, str(script), *flags, "--rank_timeout=4"],
+        [*launcher, sys.executable, str(script), *flags, through, "--rank_timeout=4"],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,

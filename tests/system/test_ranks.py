@@ -2,22 +2,30 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.system.conftest import TIME_LIMIT_S, command, environment
+from tests.system.launching import HOROVODRUN, MPIRUN
 
 pytestmark = pytest.mark.parallel
 SCRIPT = Path(__file__).with_name("parallel_steps.py")
 
 
-def steps(out: Path, ranks: int, argv: list[str], count: int = 10) -> list[dict[str, np.ndarray]]:
+def steps(
+    out: Path,
+    ranks: int,
+    argv: list[str],
+    count: int = 10,
+    launcher: Sequence[str] | None = None,
+) -> list[dict[str, np.ndarray]]:
     """What each rank has after some training steps."""
     out.mkdir()
-    program = command([], ranks)
-    program[program.index("-m") : program.index("-m") + 2] = [str(SCRIPT)]
+    own = (sys.executable, str(SCRIPT))
+    program = command([], ranks, own) if launcher is None else [*launcher, *own]
     done = subprocess.run(
         [*program, str(out), str(count), *argv],
         cwd=out,
@@ -59,6 +67,21 @@ def test_two_ranks_equal_one_with_the_doubled_batch(
     assert (one["losses"][0] != one["losses"][-1]).all()
     together = np.concatenate([first["seen"], second["seen"]])
     assert sorted(together) == list(range(42))  # 70 % of 60 samples, each exactly once
+
+
+@pytest.mark.horovod
+def test_mpi_gives_what_horovod_gives(data_flags: list[str], tmp_path: Path) -> None:
+    """Weights, losses and seeds of both ranks after ten steps, dropout and all."""
+    flags = [*data_flags, "--dropout_rate=0.3", "--learning_rate=1e-2", "--batch_size=3"]
+    one = steps(tmp_path / "mpi", 2, [*flags, "--communicator=mpi"], launcher=MPIRUN)
+    other = steps(tmp_path / "horovod", 2, flags, launcher=HOROVODRUN)
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.keys() == theirs.keys()
+        for name, values in mine.items():
+            np.testing.assert_allclose(values, theirs[name], atol=1e-6, rtol=0)
+    weights = [name for name in one[0] if name.startswith("w")]
+    for name in weights:
+        np.testing.assert_array_equal(one[0][name], one[1][name])
 
 
 @pytest.mark.parametrize(

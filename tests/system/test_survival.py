@@ -53,6 +53,7 @@ def test_killed_and_resumed_anywhere(laboratory: Laboratory, number: int) -> Non
 
 @pytest.mark.faults
 @pytest.mark.parallel
+@pytest.mark.horovod
 @pytest.mark.parametrize("phase", TWO_RANKS)
 def test_two_ranks_stopped_in_any_phase(laboratory: Laboratory, phase: str) -> None:
     kill = Kill(100 + TWO_RANKS.index(phase), "horovodrun", phase, STOP, "rank 0", 0.3)
@@ -96,7 +97,7 @@ def test_two_ranks_agree_on_a_step_and_one_goes_on_with_the_samples_left(
     wait_until(lambda: (folder / "checkpoints" / "last").exists(), process)
     (folder / "STOP").touch()
     output, _ = process.communicate(timeout=TIME_LIMIT_S)
-    assert process.returncode != 0  # horovodrun's
+    assert process.returncode != 0  # the launcher's
     assert "rank 0: interrupted (" in output
     assert "rank 1: interrupted (" in output
     assert status(folder)["state"] == "interrupted"

@@ -123,11 +123,18 @@ RESUMABLE = {
     "multi_node.sbatch": (2, "SIGUSR1"),
     "horovodrun.sbatch": (2, "STOP"),
 }
+NEEDING_HOROVOD = {"horovodrun.sbatch"}
 
 
 @pytest.mark.slurm
 @pytest.mark.long
-@pytest.mark.parametrize("template", RESUMABLE)
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param(name, marks=pytest.mark.horovod if name in NEEDING_HOROVOD else ())
+        for name in RESUMABLE
+    ],
+)
 def test_signal_before_the_time_limit_requeues_the_job(
     template: str, submit: Submit, slurm: dict[str, str], workplace: Path
 ) -> None:

@@ -34,7 +34,7 @@ MODULES = (
     *("app.stages.train", "app.stages.test", "app.stages.metrics", "app.stages.prepare"),
     *("app.training.loop", "app.methods.spatial.model", "app.methods.diffusion.model"),
     *("app.inference.predict", "app.metrics.evaluate", "app.report.figures"),
-    *("app.distributed.watch", "horovod.runner.http.http_server"),
+    *("app.distributed.watch", "app.distributed.rendezvous"),
 )
 
 
@@ -95,8 +95,11 @@ def serve(path: str) -> None:
     import selectors
     from importlib import import_module
 
+    from app.distributed.libraries import has_horovod
+
     for name in MODULES:
-        import_module(name)
+        if has_horovod() or not name.startswith("horovod"):
+            import_module(name)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
