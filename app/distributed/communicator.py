@@ -101,9 +101,7 @@ class HorovodCommunicator(Communicator):
         return result
 
 
-def connect(
-    ranks: Ranks, team: Team, launch: LaunchConfig, library: str | None
-) -> Communicator:
+def connect(ranks: Ranks, team: Team, launch: LaunchConfig, library: str | None) -> Communicator:
     """The communicator for these ranks, through the library that `libraries.chosen` names."""
     if library is None:
         return Communicator(ranks)
@@ -149,7 +147,9 @@ def is_mpis(error: Exception) -> bool:
     """MPI's own error, or TensorFlow's about one in a reduction."""
     name = "mpi4py.MPI"
     kind = type(error)
-    return kind.__module__ == name or (kind.__module__.startswith("tensorflow") and name in str(error))
+    return kind.__module__ == name or (
+        kind.__module__.startswith("tensorflow") and name in str(error)
+    )
 
 
 def _start_horovod(ranks: Ranks, team: Team, launch: LaunchConfig) -> Any:

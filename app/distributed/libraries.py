@@ -27,7 +27,8 @@ def chosen(ranks: Ranks, wanted: str) -> str | None:
     if wanted == HOROVOD or ranks.launcher == "horovodrun":
         if wanted == MPI:
             raise InputError(
-                "--communicator=mpi: received under horovodrun, which starts no MPI; expected mpirun"
+                "--communicator=mpi: received under horovodrun, which starts no MPI; expected "
+                "mpirun"
             )
         need_horovod("--communicator=horovod" if wanted == HOROVOD else ranks.launcher)
         return HOROVOD

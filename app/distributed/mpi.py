@@ -15,6 +15,8 @@ from app.errors import InputError
 from app.options import LaunchConfig
 from app.ranks import Ranks
 
+INTERFACE = "OMPI_MCA_btl_tcp_if_include"  # Open MPI's variable
+
 
 class MPICommunicator(Communicator):
     """Several processes that mpirun, or srun with PMIx, has started."""
@@ -72,7 +74,7 @@ def join(ranks: Ranks, launch: LaunchConfig) -> MPICommunicator:
     """Start MPI; InputError where its ranks are not those that the launcher has started."""
     mpi = mpi_library()
     if launch.network_interface:
-        os.environ["OMPI_MCA_btl_tcp_if_include"] = launch.network_interface
+        os.environ[INTERFACE] = launch.network_interface
     mpi.Init_thread()
     world = mpi.COMM_WORLD
     if (world.Get_rank(), world.Get_size()) != (ranks.rank, ranks.size):

@@ -1,9 +1,9 @@
 """Where Horovod's ranks find each other: a store over HTTP, for those who know a secret.
 
-Horovod's own store takes whatever anybody sends it. This one, which Horovod takes for it, listens at
-one address, answers only hosts of the job and only under a path that holds a secret, keeps what was
-first written, and reads no more than the ranks have to tell. The secret lies in the address that each rank is given: Horovod
-puts it before the names that it asks for.
+Horovod's own store takes whatever anybody sends it. This one, which Horovod takes for it, listens
+at one address, answers only hosts of the job and only under a path that holds a secret, keeps what
+was first written, and reads no more than the ranks have to tell. The secret lies in the address
+that each rank is given: Horovod puts it before the names that it asks for.
 
 What this cannot do: under `horovodrun` the store is the launcher's own, open to everybody, and once
 the ranks have met, the connections between them (Gloo's) are neither secret nor authenticated. A

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.arrays import Json
-from app.distributed.meeting import Meeting
 from app.distributed.libraries import HOROVOD
+from app.distributed.meeting import Meeting
 from app.distributed.network import addresses, places_to_listen
 from app.distributed.peers import LONGEST_LINE, Fate, Peer, Stillness
 from app.distributed.session_folders import mark_and_tidy

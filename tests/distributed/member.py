@@ -29,7 +29,9 @@ ENDS = {
 
 def main(folder: str, launch_timeout: str, rank_timeout: str, act: str, *interface: str) -> int:
     launch = LaunchConfig(*interface or (None,), int(launch_timeout), int(rank_timeout))
-    watch = Watch(Ranks.from_environment(), Path(folder), launch, os.environ.get(LIBRARY, "horovod"))
+    watch = Watch(
+        Ranks.from_environment(), Path(folder), launch, os.environ.get(LIBRARY, "horovod")
+    )
     try:
         team = watch.gather()
     except (InputError, RunError) as error:

@@ -66,9 +66,17 @@ def test_srun_must_tell_mpi_of_its_tasks(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("launcher", "wanted", "message"),
     [
-        ("horovodrun", "auto", r"^horovodrun: needs Horovod, which is not installed; expected the "),
+        (
+            "horovodrun",
+            "auto",
+            r"^horovodrun: needs Horovod, which is not installed; expected the ",
+        ),
         ("mpirun", "horovod", r"^--communicator=horovod: needs Horovod, which is not installed"),
-        ("horovodrun", "mpi", r"^--communicator=mpi: received under horovodrun, .* expected mpirun"),
+        (
+            "horovodrun",
+            "mpi",
+            r"^--communicator=mpi: received under horovodrun, .* expected mpirun",
+        ),
         ("mpirun", "auto", r"^mpirun started 2 processes: neither Horovod nor MPI can join them"),
         ("srun", "mpi", r"^srun started 2 processes: neither Horovod nor MPI can join them"),
     ],

@@ -90,10 +90,12 @@ def test_a_failed_reduction_names_the_rank_behind_it() -> None:
     communicator, world = joined()
 
     def broken(own: Array, total: Array) -> None:
-        raise type("Exception", (RuntimeError,), {"__module__": "mpi4py.MPI"})("MPI_ERR_PROC_FAILED")
+        raise type("Exception", (RuntimeError,), {"__module__": "mpi4py.MPI"})(
+            "MPI_ERR_PROC_FAILED"
+        )
 
     world.Allreduce = broken
     watch: Any = SimpleNamespace(verdict=lambda: "rank 1 has ended without a word")
     for run in (tf.function(communicator.sum, autograph=False), communicator.sum):
-        with pytest.raises(RunError, match="^rank 1 has ended"), communication_errors(watch):
+        with pytest.raises(RunError, match=r"^rank 1 has ended"), communication_errors(watch):
             run([tf.constant([1.0])])

@@ -44,7 +44,13 @@ def start(tmp_path: Path, job: str) -> Iterator[Start]:
         timeouts = [str(launch_timeout), str(rank_timeout)]
         process = subprocess.Popen(
             [sys.executable, str(SCRIPT), str(tmp_path / "run"), *timeouts, act, *more],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PMIX_NAMESPACE": job, **variables, **extra},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                "PMIX_NAMESPACE": job,
+                **variables,
+                **extra,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
