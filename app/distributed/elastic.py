@@ -123,7 +123,8 @@ class ElasticCommunicator(HorovodCommunicator):
 
     @property
     def regrouping(self) -> bool:
-        return self._state.news.is_set()
+        result: bool = self._state.news.is_set()
+        return result
 
     def commit(self, run: str, checkpoint: Any) -> None:
         from horovod.common.exceptions import HostsUpdatedInterrupt

@@ -11,6 +11,7 @@ import numpy as np
 
 from app import options
 from app.data.streaming.sampler import Sampler
+from app.exit_codes import OK
 from app.ranks import Ranks
 from app.session import Session
 
@@ -45,6 +46,7 @@ def main(out: Path, steps: int, argv: list[str]) -> None:
         **{k: v for k, v in weights.items() if v.dtype.kind == "f"},
         **seeds,
     )
+    session.leave(OK)
 
 
 if __name__ == "__main__":
