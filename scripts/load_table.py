@@ -155,7 +155,7 @@ def ranks(n: int, folder: Path, meter: Meter) -> None:
 def history(n: int, folder: Path, meter: Meter) -> None:
     """history.csv of a month with an epoch a minute: kept epoch by epoch, and read by a sweep."""
     from app.running.run_folder import RunFolder
-    from app.sweep.members import Member
+    from app.sweep.members import SweepRun
     from app.sweep.results import read_result
     from app.training.history import HistoryFile
 
@@ -165,7 +165,7 @@ def history(n: int, folder: Path, meter: Meter) -> None:
         for number in range(n):
             rows.append({"epoch": float(number + 1), **EPOCH})
             file.keep(rows)
-    member = Member(0, folder, {"seed": "0"})
+    member = SweepRun(0, folder, {"seed": "0"})
     member.flagfile.write_text("")
     with meter.part("read"):
         assert read_result(member).seconds == 60.0 * n

@@ -41,7 +41,7 @@ def write_input_climate(path: Path, shards: Shards) -> None:
     write_dataset(xr.Dataset(content, {"level": LEVELS}), path, sealed=True)
 
 
-class Climate:
+class InputClimate:
     """Quantiles (Q, h, w, Cin) of the training period's coarse inputs, in their order."""
 
     def __init__(self, model: Path, names: list[str]) -> None:
@@ -62,7 +62,7 @@ class Climate:
 
 
 def corrected(
-    kind: str, data: ExternalInput, reference: ExternalInput | None, climate: Climate
+    kind: str, data: ExternalInput, reference: ExternalInput | None, climate: InputClimate
 ) -> Read:
     """How the input is read with its values brought to the training climate.
 
@@ -95,5 +95,5 @@ def corrected(
     return read
 
 
-def _quantiles(data: ExternalInput, climate: Climate) -> Array:
+def _quantiles(data: ExternalInput, climate: InputClimate) -> Array:
     return training_quantiles(data.read, len(data.stamps), climate.quantiles.shape[1:])

@@ -147,9 +147,9 @@ def moved(
     served = np.ones(geometry.fine_shape, bool) if outside is None else ~outside
     arrays = ModelArrays(
         np.asarray(model.input_codec.offset),
-        np.asarray(model.input_codec.spread),
+        np.asarray(model.input_codec.scale),
         np.asarray(model.output_codec.offset),
-        np.asarray(model.output_codec.spread),
+        np.asarray(model.output_codec.scale),
         mask=np.repeat(geometry.pad_field(served, fill=False)[..., None], len(spec.outputs), -1),
         static=np.pad(fields, ((top, bottom), (left, right), (0, 0)), mode="edge"),
         static_offset=np.asarray(model.static_offset),

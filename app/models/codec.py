@@ -39,7 +39,7 @@ class Codec(keras.layers.Layer):
         self.offset = self.add_weight(
             shape=self.shape, initializer=zeros, trainable=False, name="offset"
         )
-        self.spread = self.add_weight(
+        self.scale = self.add_weight(
             shape=self.shape, initializer=ones, trainable=False, name="scale"
         )
         self.built = True
@@ -51,15 +51,15 @@ class Codec(keras.layers.Layer):
     def fit(self, offset: Array, scale: Array) -> None:
         """Set offset and scale."""
         self.offset.assign(offset)
-        self.spread.assign(scale)
+        self.scale.assign(scale)
 
     def encode(self, x: Tensor) -> Tensor:
         """Physical `(..., C)` to encoded."""
-        return (self._by_channel(x, _transform) - self.offset) / self.spread
+        return (self._by_channel(x, _transform) - self.offset) / self.scale
 
     def decode(self, y: Tensor) -> Tensor:
         """Encoded `(..., C)` to physical, within the valid range."""
-        return self.clip(self._by_channel(y * self.spread + self.offset, _inverse))
+        return self.clip(self._by_channel(y * self.scale + self.offset, _inverse))
 
     def clip(self, x: Tensor) -> Tensor:
         """Physical values brought into valid_min and valid_max."""

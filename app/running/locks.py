@@ -86,7 +86,7 @@ def give_back_all() -> None:
         give_back(path)
 
 
-class Watch:
+class LockWatch:
     """Tells whether the process behind a lock or claim has died.
 
     A file counts as abandoned when its process is known to have ended, or when its time of

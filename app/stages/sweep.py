@@ -9,7 +9,7 @@ from absl import logging
 from app.errors import InputError, RunError
 from app.options import SweepConfig
 from app.ranks import Ranks
-from app.sweep.members import Member, plan_members, read_members, write_members
+from app.sweep.members import SweepRun, plan_members, read_members, write_members
 from app.sweep.spec import read_spec
 
 
@@ -46,11 +46,11 @@ def run(sweep: SweepConfig, ranks: Ranks) -> None:
         _run_here(sweep, todo)
 
 
-def _unfinished(members: Sequence[Member]) -> list[Member]:
+def _unfinished(members: Sequence[SweepRun]) -> list[SweepRun]:
     return [member for member in members if member.state() != "finished"]
 
 
-def _show(sweep: SweepConfig, members: Sequence[Member]) -> None:
+def _show(sweep: SweepConfig, members: Sequence[SweepRun]) -> None:
     for member in members:
         print(f"{member.folder}  {member.state()}")
     todo = _unfinished(members)
@@ -58,20 +58,20 @@ def _show(sweep: SweepConfig, members: Sequence[Member]) -> None:
         print(_script(sweep, members, todo), end="")
 
 
-def _submit(sweep: SweepConfig, members: Sequence[Member], todo: Sequence[Member]) -> None:
+def _submit(sweep: SweepConfig, members: Sequence[SweepRun], todo: Sequence[SweepRun]) -> None:
     from app.sweep.slurm import submit
 
     if todo:
         print(submit(_script(sweep, members, todo), sweep.save_path))
 
 
-def _script(sweep: SweepConfig, members: Sequence[Member], todo: Sequence[Member]) -> str:
+def _script(sweep: SweepConfig, members: Sequence[SweepRun], todo: Sequence[SweepRun]) -> str:
     from app.sweep.slurm import array_script
 
     return array_script(members, todo, sweep.stages, sweep.jobs, sweep.sbatch_options)
 
 
-def _run_here(sweep: SweepConfig, todo: Sequence[Member]) -> None:
+def _run_here(sweep: SweepConfig, todo: Sequence[SweepRun]) -> None:
     from app.sweep.local import run_members
 
     failed = run_members(todo, sweep.stages, jobs=sweep.jobs, threads=sweep.threads)

@@ -17,15 +17,15 @@ from absl import logging
 from app.errors import Interrupted
 from app.exit_codes import INTERRUPTED
 from app.running.atomic import write_bytes, write_text
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 
 STOPPED = -signal.SIGTERM
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 def run_members(
-    members: Sequence[Member], stages: Sequence[str], *, jobs: int, threads: int | None
-) -> list[Member]:
+    members: Sequence[SweepRun], stages: Sequence[str], *, jobs: int, threads: int | None
+) -> list[SweepRun]:
     """Run all members, `jobs` at a time; return those that failed.
 
     threads: of each process; None divides the cores among those that run at a time.
@@ -58,7 +58,7 @@ class _Runner:
         self.lock = threading.RLock()  # a second signal may come while the first is obeyed
         self.stopping = ""  # by which signal
 
-    def run(self, member: Member) -> tuple[int, float]:
+    def run(self, member: SweepRun) -> tuple[int, float]:
         """Exit code and seconds of one member, whose outcome is kept in its folder."""
         begun = time.monotonic()
         process = self._start(member)
@@ -74,7 +74,7 @@ class _Runner:
             write_text(member.exit_code, f"{code}\n")
         return code, time.monotonic() - begun
 
-    def _start(self, member: Member) -> subprocess.Popen[bytes] | None:
+    def _start(self, member: SweepRun) -> subprocess.Popen[bytes] | None:
         """The member's process; None where no more are to be started."""
         with self.lock:
             if self.stopping:
@@ -113,6 +113,6 @@ class _Runner:
                 signal.signal(number, handler)
 
 
-def program(member: Member, stages: Sequence[str]) -> list[str]:
+def program(member: SweepRun, stages: Sequence[str]) -> list[str]:
     """The command that runs one member."""
     return [sys.executable, "-m", "app", *stages, f"--flagfile={member.flagfile}"]

@@ -26,7 +26,7 @@ LOG_TAIL = 64 * 1024  # bytes of a log that are searched for its last line
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class SweepRun:
     """One run of a sweep; `changes` are its swept flags as the user wrote them."""
 
     number: int
@@ -80,7 +80,7 @@ class Member:
 class Planned:
     """A member with its resolved flags, ready to be written."""
 
-    member: Member
+    member: SweepRun
     values: options.Values
 
 
@@ -143,7 +143,7 @@ def write_members(planned: list[Planned], spec: Spec, sweep: SweepConfig) -> Non
         for one in planned:
             one.member.folder.mkdir(exist_ok=True)
             stages = " ".join(sweep.stages)
-            text = f"# Member of a sweep; stages: {stages}\n{options.as_flagfile(_portable(one))}"
+            text = f"# SweepRun of a sweep; stages: {stages}\n{options.as_flagfile(_portable(one))}"
             write_text(one.member.flagfile, text)
     except OSError as error:
         raise InputError(f"--save_path={sweep.save_path}: cannot be written ({error})") from error
@@ -161,10 +161,10 @@ def read_index(folder: Path) -> Json:
         raise InputError(f"{path}: cannot be read as the index of a sweep ({error})") from error
 
 
-def read_members(folder: Path) -> list[Member]:
+def read_members(folder: Path) -> list[SweepRun]:
     """All members that the sweep in this folder ever had."""
     return [
-        Member(entry["number"], folder / entry["folder"], entry["changes"])
+        SweepRun(entry["number"], folder / entry["folder"], entry["changes"])
         for entry in read_index(folder).get("members", [])
     ]
 
@@ -205,7 +205,7 @@ def _described(changes: Changes) -> str:
     return ", ".join(f"{name}={text}" for name, text in changes.items())
 
 
-def _numbered(wanted: list[Changes], folder: Path) -> list[Member]:
+def _numbered(wanted: list[Changes], folder: Path) -> list[SweepRun]:
     """Members keep the folder they once had; new ones are numbered after all others."""
     known = read_members(folder)
     by_key = {_key(member.changes): member for member in known}
@@ -214,7 +214,7 @@ def _numbered(wanted: list[Changes], folder: Path) -> list[Member]:
     for changes in wanted:
         member = by_key.get(_key(changes))
         if member is None:
-            member = Member(following, folder / _folder_name(following, changes), changes)
+            member = SweepRun(following, folder / _folder_name(following, changes), changes)
             by_key[_key(changes)] = member
             following += 1
         members.append(member)
@@ -244,7 +244,7 @@ def _portable(one: Planned) -> options.Values:
     return {**one.values, **own}
 
 
-def _write_index(members: list[Member], spec: Spec, sweep: SweepConfig) -> None:
+def _write_index(members: list[SweepRun], spec: Spec, sweep: SweepConfig) -> None:
     content = {
         "stages": sweep.stages,
         "compare": spec.compare or read_index(sweep.save_path).get("compare", []),

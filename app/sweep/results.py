@@ -17,7 +17,7 @@ from app.arrays import Json
 from app.errors import InputError
 from app.metrics.table import MODEL
 from app.running.run_folder import RunFolder
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 from app.sweep.spec import FLAGFILE, SEED, Changes
 
 SCORES = ("mae", "rmse", "bias", "crps", "pearson", "ssim", "psnr")
@@ -38,7 +38,7 @@ Scores = dict[str, dict[str, tuple[float, float]]]  # metric → candidate → m
 class Result:
     """One member's outcome; NaN and None where there is none yet."""
 
-    member: Member
+    member: SweepRun
     state: str
     message: str = ""
     val_loss: float = math.nan
@@ -107,7 +107,7 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
     return float(finite.mean()), float(finite.std(ddof=1)) if len(finite) > 1 else math.nan
 
 
-def read_result(member: Member) -> Result:
+def read_result(member: SweepRun) -> Result:
     """One member's outcome."""
     state, folder = member.state(), RunFolder(member.folder)
     history = _history(folder.history)

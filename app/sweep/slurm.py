@@ -12,7 +12,7 @@ from app.errors import InputError
 from app.exit_codes import INTERRUPTED
 from app.running.atomic import write_text
 from app.running.batch import UNFIT, directives
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 
 SCRIPT = "array.sbatch"
 
@@ -45,8 +45,8 @@ exit "$code"
 
 
 def array_script(
-    members: Sequence[Member],
-    todo: Sequence[Member],
+    members: Sequence[SweepRun],
+    todo: Sequence[SweepRun],
     stages: Sequence[str],
     jobs: int,
     options: str = "",

@@ -131,7 +131,7 @@ def _predict_test_period(
 def _predict_input(session: Session, paths: Sequence[Path], path: Path) -> None:
     communicator = session.communicator
 
-    from app.inference.correction import Climate, corrected
+    from app.inference.correction import InputClimate, corrected
     from app.inference.external import open_input
     from app.inference.gaps import Gaps
     from app.inference.plausibility import compare_with_training
@@ -164,7 +164,7 @@ def _predict_input(session: Session, paths: Sequence[Path], path: Path) -> None:
             if past
             else None
         )
-        climate = Climate(paths[0], [channel.name for channel in spec.inputs])
+        climate = InputClimate(paths[0], [channel.name for channel in spec.inputs])
         read = corrected(inference.input_correction, data, reference, climate)
     gaps = Gaps.of(spec)
     if gaps is not None and session.ranks.first:

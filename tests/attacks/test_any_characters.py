@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app import options
 from app.errors import InputError
 from app.sweep import slurm
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 from app.sweep.spec import read_spec
 
 TEXT_FLAGS = sorted(name for name, flag in options.FLAGS_BY_NAME.items() if flag.kind == "text")
@@ -77,7 +77,7 @@ def test_the_script_of_an_array_gives_bash_the_same_folders(names: tuple[str, st
         (here / folder / "member.cfg").touch()
         os.chdir(here)
         try:
-            member = Member(0, folder, {})
+            member = SweepRun(0, folder, {})
             script = slurm.array_script([member], [member], ("train",), jobs=1)
             environment = {"PATH": f"{base}/bin:{os.environ['PATH']}", "ARGV": f"{base}/argv",
                            "SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "1"}  # fmt: skip

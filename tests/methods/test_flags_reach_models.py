@@ -73,7 +73,7 @@ def test_residuals_of_a_first_guess_or_fields_beside_it(flags: list[str], residu
         {"coarse": field, "hr": truth, "time": np.zeros((1, 8), "float32")}
         for field in (coarse, flat)
     ]
-    own, other = (np.asarray(model.targets(one, model.told(one))) for one in data)
+    own, other = (np.asarray(model.targets(one, model.conditioning(one))) for one in data)
     assert (np.ptp(own) < 1e-3) == residuals
     assert np.allclose(own, other, atol=1e-3) != residuals
 

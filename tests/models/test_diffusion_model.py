@@ -107,7 +107,7 @@ def part(data: dict[str, np.ndarray], rows: Any) -> dict[str, np.ndarray]:
 
 def test_targets_of_residuals_by_hand() -> None:
     model, data = make(), batch()
-    z = np.asarray(model.targets(data, model.told(data)))
+    z = np.asarray(model.targets(data, model.conditioning(data)))
     guess = np.asarray(model.first_guess({"coarse": data["coarse"]}))
     expected = ((data["hr"] - guess) / SPREAD - OFFSET) / TARGET_SPREAD
     np.testing.assert_allclose(z, expected, atol=1e-4)
@@ -118,7 +118,7 @@ def test_targets_under_instance_norm_by_hand() -> None:
     data = batch()
     for residual in (True, False):
         model = make(instance_norm=True, residual=residual)
-        z = np.asarray(model.targets(data, model.told(data)))
+        z = np.asarray(model.targets(data, model.conditioning(data)))
         guess = np.asarray(model.first_guess({"coarse": data["coarse"]}))
         spread = guess.std(axis=(1, 2), keepdims=True)
         base = guess if residual else guess.mean(axis=(1, 2), keepdims=True)
@@ -129,7 +129,7 @@ def test_targets_under_instance_norm_by_hand() -> None:
 @pytest.mark.parametrize("guess", [True, False])
 def test_condition_holds_inputs_statics_and_guess(guess: bool) -> None:
     model, data = make(guess=guess, statics=True), batch()
-    condition = np.asarray(model.told(data).inputs["condition"])
+    condition = np.asarray(model.conditioning(data).inputs["condition"])
     interpolated = InterpolationGuess("bilinear", SCALE, [0])({"coarse": data["coarse"]})
     encoded = (np.asarray(interpolated) - MEAN) / SPREAD
     assert condition.shape == (3, *FINE, 2 + guess)
@@ -231,7 +231,8 @@ def test_input_noise_is_put_on_the_coarse_fields_alone() -> None:
     """Its deviation is 0.5, less what the bilinear interpolation to twice as many cells smooths."""
     model, data = make(noise=0.5), part(batch(), ALL)
     clean, noisy = (
-        np.asarray(model.told(data, noisy=noisy).inputs["condition"]) for noisy in (False, True)
+        np.asarray(model.conditioning(data, noisy=noisy).inputs["condition"])
+        for noisy in (False, True)
     )
     added = noisy - clean
     assert 0.5 * 0.4 < added[..., 0].std() < 0.5
@@ -275,7 +276,7 @@ def test_tiles_see_the_noise_of_their_place() -> None:
 
 def test_without_a_frame_the_field_itself_is_drawn() -> None:
     model, data = make(guess=False), batch()
-    z = np.asarray(model.targets(data, model.told(data)))
+    z = np.asarray(model.targets(data, model.conditioning(data)))
     np.testing.assert_allclose(
         z, ((data["hr"] - MEAN) / SPREAD - OFFSET) / TARGET_SPREAD, atol=1e-4
     )
@@ -284,7 +285,7 @@ def test_without_a_frame_the_field_itself_is_drawn() -> None:
 def test_called_as_a_model_it_gives_one_denoised_field() -> None:
     """D at σ_max from x = 0, decoded: base + size · c_out · F."""
     model, data = make(process=Process(sigma_max=10.0)), batch()
-    told = model.told(data)
+    told = model.conditioning(data)
     level = np.full(3, 0.25 * np.log(10.0), "float32")
     zeros = np.zeros((3, *FINE, 1), "float32")
     inputs = {name: np.asarray(part) for name, part in told.inputs.items()}
@@ -310,7 +311,7 @@ def test_estimates_keep_to_the_training_range_where_noise_prevails() -> None:
     """A network that misses the noise by 1 misses z by σ; with σ <= 1 nothing is cut."""
     model = make(process=Process("epsilon"), pad=(0, 0, 0, 0))
     model.fit_target(np.zeros(1), np.ones(1), np.array([[-0.5], [0.25]]))
-    inputs = {name: np.asarray(part) for name, part in model.told(batch()).inputs.items()}
+    inputs = {name: np.asarray(part) for name, part in model.conditioning(batch()).inputs.items()}
     x = np.random.default_rng(3).normal(size=(3, *FINE, 1))
     model.network.predict_on_batch = lambda told: told["noisy"] - np.sign(told["noisy"])
     far = model._denoise(inputs, 100 * x, 100.0)

@@ -117,7 +117,7 @@ def test_the_denoiser_is_told_them_on_the_fine_grid():
     model = DiffusionModel(
         spec, arrays(), network, settings=DiffusionSettings(residual=False), target_shape=(1,)
     )
-    condition = np.asarray(model.told(observed_batch()).inputs["condition"])
+    condition = np.asarray(model.conditioning(observed_batch()).inputs["condition"])
     assert condition.shape == (2, *FINE, 4)
     assert condition[0, 2, 5, 2:] == pytest.approx([0.6, 1.0])
     assert condition[..., 3].sum() == 3

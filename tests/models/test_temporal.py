@@ -226,13 +226,15 @@ def test_course_of_the_sun_is_told_from_the_weather_and_restored(tmp_path: Path)
 
     fit_solar_coefficients(made, Triples())  # type: ignore[arg-type]
     # Of one curve, ridge regression gives the share over 1 + its shrinkage, in units of 3 K.
-    np.testing.assert_allclose(np.asarray(made.sunny)[..., 0, 0], share / 3 / 1.03, rtol=2e-3)
+    np.testing.assert_allclose(
+        np.asarray(made.solar_coefficients)[..., 0, 0], share / 3 / 1.03, rtol=2e-3
+    )
     made.save(tmp_path / "m.keras")
     again = TemporalModel.load(tmp_path / "m.keras")
     for theta in (1 / 3, 0.9):
         asked = batch_at(50.0, theta, 1)
         left = np.abs(answer(again, asked) - asked["target"])
-        made.sunny.assign(0 * made.sunny)
+        made.solar_coefficients.assign(0 * made.solar_coefficients)
         missed = np.abs(answer(made, asked) - asked["target"])
         assert left.mean() < 0.04 * missed.mean()
 

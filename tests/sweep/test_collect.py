@@ -13,13 +13,13 @@ from sweep_helpers import planned
 from app.metrics.paired import paired_differences
 from app.report.comparison import draw_comparison
 from app.sweep.collect import collect
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 
 DAYS = 70
 HEADER = "metric,model,model_std,linear,linear_std\n"
 
 
-def finish(member: Member, val_losses: list[float], rmse: float) -> None:
+def finish(member: SweepRun, val_losses: list[float], rmse: float) -> None:
     """What a run leaves that ended well; 1.5 s an epoch."""
     folder = member.folder
     rows = [f"{epoch},{loss},1.5" for epoch, loss in enumerate(val_losses)]
@@ -34,7 +34,7 @@ def finish(member: Member, val_losses: list[float], rmse: float) -> None:
 
 
 @pytest.fixture
-def members(tmp_path: Path) -> list[Member]:
+def members(tmp_path: Path) -> list[SweepRun]:
     """Two rates of two seeds each, the last failed; the worse on the test period validates best."""
     grid = tmp_path / "grid.yml"
     grid.write_text(
@@ -55,7 +55,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_members_and_groups_as_worked_out_by_hand(members: list[Member]) -> None:
+def test_members_and_groups_as_worked_out_by_hand(members: list[SweepRun]) -> None:
     folder = members[0].folder.parent
     text = collect(folder).text
     rows = read(folder / "sweep.csv")
@@ -75,7 +75,7 @@ def test_members_and_groups_as_worked_out_by_hand(members: list[Member]) -> None
     assert f"{members[3].folder.name} failed: finescale: training loss is nan" in text
 
 
-def test_best_is_chosen_by_the_validation_loss_not_by_the_scores(members: list[Member]) -> None:
+def test_best_is_chosen_by_the_validation_loss_not_by_the_scores(members: list[SweepRun]) -> None:
     text = collect(members[0].folder.parent).text
     (line,) = [line for line in text.splitlines() if line.startswith("best")]
     assert line.startswith("best of 2: learning_rate=1e-3 (val_loss 0.25")
@@ -91,7 +91,7 @@ def test_losses_that_do_not_compare_have_a_best_each(tmp_path: Path) -> None:
     assert ["loss=mae, n_blocks=3" in lines[0], "loss=mse, n_blocks=2" in lines[1]] == [True, True]
 
 
-def test_baselines_are_shown_where_all_agree(members: list[Member]) -> None:
+def test_baselines_are_shown_where_all_agree(members: list[SweepRun]) -> None:
     folder = members[0].folder.parent
     assert collect(folder).baselines == {"linear": {"mae": (1, 0.2), "rmse": (2, 0.25)}}
     summary = members[0].folder / "metrics" / "summary.csv"
@@ -99,7 +99,7 @@ def test_baselines_are_shown_where_all_agree(members: list[Member]) -> None:
     assert collect(folder).baselines == {}
 
 
-def test_constant_errors_differ_by_the_same_in_every_resample(members: list[Member]) -> None:
+def test_constant_errors_differ_by_the_same_in_every_resample(members: list[SweepRun]) -> None:
     files = [member.folder / "metrics" / "samples.nc" for member in members[:3]]
     (one,) = paired_differences(files[:1], files[2:])
     assert (one.value, one.low, one.high) == pytest.approx((2.0, 2.0, 2.0))
@@ -110,7 +110,7 @@ def test_constant_errors_differ_by_the_same_in_every_resample(members: list[Memb
     assert "+2.5000  +2.0000 to +3.0000" in text
 
 
-def test_figure_is_drawn(members: list[Member]) -> None:
+def test_figure_is_drawn(members: list[SweepRun]) -> None:
     folder = members[0].folder.parent
     collected = collect(folder)
     (path,) = draw_comparison(collected.groups, collected.baselines, folder)

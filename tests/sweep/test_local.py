@@ -11,13 +11,13 @@ from sweep_helpers import planned
 
 from app.errors import Interrupted
 from app.sweep import local
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 
 STAGES = ("train",)
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    def program(member: Member, stages: object) -> list[str]:
+    def program(member: SweepRun, stages: object) -> list[str]:
         return ["sh", "-c", script.replace("NUMBER", str(member.number)), "sh"]
 
     monkeypatch.setattr(local, "program", program)

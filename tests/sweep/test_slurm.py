@@ -9,7 +9,7 @@ from sweep_helpers import planned
 
 from app.errors import InputError
 from app.sweep import slurm
-from app.sweep.members import Member
+from app.sweep.members import SweepRun
 
 PROGRAM = """#!/bin/sh
 echo "$@"
@@ -34,7 +34,7 @@ def test_indices_as_slurm_writes_them(numbers: list[int], expected: str) -> None
 
 
 @pytest.fixture
-def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Member]:
+def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SweepRun]:
     """Three members in a folder with a blank in its name; the first fails, the last is stopped."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bin").mkdir()
@@ -52,7 +52,7 @@ def stand_in(folder: Path, name: str, text: str) -> None:
 
 
 def test_script_is_sound_and_its_tasks_leave_their_outcomes(
-    members: list[Member], tmp_path: Path
+    members: list[SweepRun], tmp_path: Path
 ) -> None:
     text = slurm.array_script(members, members, ("train", "test"), jobs=2)
     script = tmp_path / "array.sh"
@@ -72,12 +72,12 @@ def test_script_is_sound_and_its_tasks_leave_their_outcomes(
     assert members[1].last_line() == f"-m app train test --flagfile={members[1].flagfile}"
 
 
-def test_only_unfinished_members_are_tasks(members: list[Member]) -> None:
+def test_only_unfinished_members_are_tasks(members: list[SweepRun]) -> None:
     text = slurm.array_script(members, members[1:], ("train",), jobs=1)
     assert "#SBATCH --array=1-2\n" in text
 
 
-def test_options_stand_in_the_script_alone(members: list[Member], tmp_path: Path) -> None:
+def test_options_stand_in_the_script_alone(members: list[SweepRun], tmp_path: Path) -> None:
     """So that the script, submitted again by hand, asks for the same."""
     stand_in(tmp_path, "sbatch", '#!/bin/sh\necho "$#: $*"\n')
     folder = members[0].folder.parent
@@ -92,7 +92,7 @@ def test_options_stand_in_the_script_alone(members: list[Member], tmp_path: Path
 
 
 def test_refusals_of_sbatch_are_one_line(
-    members: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    members: list[SweepRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = members[0].folder.parent
     stand_in(tmp_path, "sbatch", "#!/bin/sh\necho invalid partition >&2\nexit 1\n")

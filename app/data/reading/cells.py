@@ -10,7 +10,7 @@ from absl import logging
 
 from app.arrays import Array
 from app.data.description import Region
-from app.data.reading.parts import Window
+from app.data.reading.parts import FileWindow
 from app.errors import InputError
 from app.grids import Grid, columns_of, detect_grid, rivals
 
@@ -82,7 +82,7 @@ class Cells:
         )
         return self.whole if everything else self.whole.take(self.rows, self.columns)
 
-    def window_of(self, grid: Grid, where: str) -> Window:
+    def window_of(self, grid: Grid, where: str) -> FileWindow:
         """Where the same cells stand in a file with this grid of its own."""
         columns = columns_of(self.whole, grid)
         if columns is None:
@@ -91,7 +91,7 @@ class Cells:
                 f"from {self.first}'s ({self.whole.shape[0]}×{self.whole.shape[1]}, "
                 f"{self.whole.extent()})"
             )
-        return Window.of(grid, self.rows, columns[self.columns])
+        return FileWindow.of(grid, self.rows, columns[self.columns])
 
 
 def _widened(

@@ -15,7 +15,7 @@ from app.data.reading.cells import Cells, grid_of, log_rivals, refuse_fewer_dime
 from app.data.reading.decoding import decoder_of
 from app.data.reading.files import is_zarr, open_lazily
 from app.data.reading.groups import dataset_with
-from app.data.reading.parts import Part, Window, refuse_other_places
+from app.data.reading.parts import FileWindow, Part, refuse_other_places
 from app.data.reading.paths import expand
 from app.data.reading.resolution import change_of, resolved
 from app.data.reading.selection import find_variable, pick, refuse_unnamed_dimensions
@@ -142,7 +142,7 @@ def _part(
     dataset: xr.Dataset,
     variable: Variable,
     source: Source,
-    window: Window,
+    window: FileWindow,
     path: str,
     tally: Tally,
     timeless: bool,

@@ -24,7 +24,7 @@ MOST_DIFFERENT = 1000  # values beyond a bound; more are noise, and none of them
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class FileWindow:
     """Which rows and columns of a file to read, and in which order: canonical, region cut out."""
 
     dims: tuple[str, str]
@@ -32,7 +32,7 @@ class Window:
     columns: Array
 
     @classmethod
-    def of(cls, grid: Grid, rows: Array, columns: Array) -> Window:
+    def of(cls, grid: Grid, rows: Array, columns: Array) -> FileWindow:
         """`rows` and `columns` count in canonical order on the file's whole `grid`."""
         n_rows, n_columns = grid.shape
         file_rows = np.arange(n_rows)[:: -1 if grid.flipped else 1]
@@ -66,7 +66,7 @@ class Part:
     path: str
     variable: Variable
     field: xr.DataArray
-    window: Window
+    window: FileWindow
     time_dim: str | None
     stamps: Stamps | None
     decoder: Decoder

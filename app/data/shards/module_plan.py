@@ -11,7 +11,7 @@ from absl import logging
 from app.arrays import Array
 from app.data.description import DataDescription, Variable
 from app.data.module import ModuleData, ModuleSplit
-from app.data.reading.parts import Window
+from app.data.reading.parts import FileWindow
 from app.data.reading.time_coordinates import time_coordinate
 from app.data.shards.plan import Blocks, Plan, SplitPlan
 from app.data.times import Stamps, period
@@ -52,7 +52,7 @@ def plan_of_module(data: ModuleData, description: DataDescription, scale: int, h
     )
 
 
-def _grid(data: ModuleData, shape: tuple[int, ...]) -> tuple[Grid, Window]:
+def _grid(data: ModuleData, shape: tuple[int, ...]) -> tuple[Grid, FileWindow]:
     """The fine grid, and the order in which the arrays' rows and columns are to be taken."""
     if data.truth is not None:
         grid, _ = detect_grid(data.truth, f"{data.path}: gt_holdout_dataset")
@@ -65,7 +65,7 @@ def _grid(data: ModuleData, shape: tuple[int, ...]) -> tuple[Grid, Window]:
         logging.info("%s: no gt_holdout_dataset; rows and columns are numbered", data.path)
         lat, lon = (np.arange(size) * INDEX_SPACING for size in shape)
         grid = Grid(lat, lon)
-    return grid, Window.of(grid, np.arange(grid.shape[0]), np.arange(grid.shape[1]))
+    return grid, FileWindow.of(grid, np.arange(grid.shape[0]), np.arange(grid.shape[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class _Layout:
     """Brings arrays in the module's order to canonical order, and to the coarse grid."""
 
     geometry: Geometry
-    window: Window
+    window: FileWindow
     min_valid_fraction: float
     where: str
 

@@ -49,7 +49,7 @@ from app.ranks import Ranks
 from app.registry import REGISTRY
 from app.running.atomic import create_once, read_json, sync, write_json, write_text
 from app.running.disk_space import NoRoom, full, no_room, require
-from app.running.locks import Heartbeat, Watch
+from app.running.locks import Heartbeat, LockWatch
 from app.running.owners import owner
 
 WAIT_LIMIT = 600.0  # seconds without a sign of life of the rank that leads
@@ -213,7 +213,7 @@ def _work(job: Job, folder: Path, beat: Heartbeat) -> None:
 def _gather(job: Job, folder: Path, beat: Heartbeat) -> dict[str, Json]:
     """Wait for the tasks that others have claimed; those of the dead are done again."""
     reports: dict[str, Json] = {}
-    watch = Watch()
+    watch = LockWatch()
     while len(reports) < len(job.tasks):
         _raise_failure(folder)
         for task in job.tasks:

@@ -13,7 +13,7 @@ from app.errors import InputError, one_line
 from app.ranks import job_name
 from app.running.atomic import read_json, write_json
 from app.running.disk_space import NoRoom, full, no_room
-from app.running.locks import Heartbeat, Watch, give_back, hold, remove_judged
+from app.running.locks import Heartbeat, LockWatch, give_back, hold, remove_judged
 from app.running.owners import owner
 
 POLL = 0.1  # seconds
@@ -28,7 +28,7 @@ class Workplace:
         self._name = name
         self._lock = cache / f".{name}.lock"
         self._notice = cache / f".{name}.failed"
-        self._watch = Watch()
+        self._watch = LockWatch()
         self._old_notice = self._notice_time()
 
     def try_lock(self, beat: Heartbeat) -> Path | None:

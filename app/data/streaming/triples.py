@@ -24,7 +24,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True)
-class TripleOptions:
+class TripleChoice:
     """Which triples are drawn, and what the batches of the coherence stage hold beside them.
 
     step: seconds between known frames. summed: whether these are amounts before their stamp.
@@ -53,7 +53,7 @@ class TripleSamples:
     `(B, 7, 2)` and "between_sky" `(B, 4, 2)`, of the frames and of the fields.
     """
 
-    def __init__(self, shards: PreparedData, options: TripleOptions) -> None:
+    def __init__(self, shards: PreparedData, options: TripleChoice) -> None:
         self._shards, self._options = shards, options
         self._spans = _spans(options.span)
         whole = {

@@ -187,7 +187,7 @@ def _fit_target(
         fine = shards.geometry.pad_field(
             shards.read("hr", "train", indices), fill=np.nan, axes=(1, 2)
         )
-        _, base, size = model.frame(batch)
+        _, base, size = model.target_affine(batch)
         moments.add(np.asarray((model.encode_targets(fine) - base) / size))
     offset, scale = over_cells(moments)
     if not np.all(scale > 0):

@@ -68,13 +68,13 @@ class DiffusionTrainer(NetworkTrainer):
 
     def _denoising(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
         """Sums over the samples of weight × loss, and of the weights."""
-        told = self.model.told(batch, noisy=training)
-        truth = self.model.targets(batch, told)
+        given = self.model.conditioning(batch, noisy=training)
+        truth = self.model.targets(batch, given)
         z, known = split_missing(truth)
         x = z + _wide(batch["sigma"]) * batch["noise"]
         wanted = (z - _wide(batch["skip"]) * x) / _wide(batch["out"])
         answer = self.model.answer(
-            told.inputs, x, batch["scale"], batch["level"], training=training
+            given.inputs, x, batch["scale"], batch["level"], training=training
         )
         loss = batch["level_weight"] * masked_mean(tf.square(answer - wanted), known)
         weights = batch["weight"] * valid_fraction(truth)

@@ -9,7 +9,7 @@ from app.arrays import Json
 from app.data.description import TimeSteps
 from app.data.shards import Shards
 from app.data.shards.time_plan import all_summed
-from app.data.streaming.triples import TripleOptions, TripleSamples
+from app.data.streaming.triples import TripleChoice, TripleSamples
 from app.methods.input_sources import as_read
 from app.methods.known_inputs import known_inputs
 from app.models import Channel
@@ -61,7 +61,7 @@ def build_temporal_model(experiment: Experiment, shards: Shards) -> TemporalMode
 def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
     """The triples of the experiment's flags."""
     temporal, training = experiment.temporal, experiment.training
-    options = TripleOptions(
+    options = TripleChoice(
         step=_steps(experiment).input_step,
         summed=all_summed(shards.variables["hr"]),
         span=temporal.max_triplet_span,
@@ -81,7 +81,11 @@ def fit_solar_coefficients(model: TemporalModel, samples: TripleSamples) -> None
     """
     if not model.spec.sun_response:
         return
-    cells, channels, curves = model.sunny.shape[:2], model.n_outputs, len(model.spec.sun_response)
+    cells, channels, curves = (
+        model.solar_coefficients.shape[:2],
+        model.n_outputs,
+        len(model.spec.sun_response),
+    )
     gram = np.zeros((*cells, channels, curves, curves))
     moment = np.zeros((*cells, channels, curves))
     for batch in samples.whole_train():
@@ -92,7 +96,7 @@ def fit_solar_coefficients(model: TemporalModel, samples: TripleSamples) -> None
     power = np.einsum("hwckk->hwck", gram)
     penalty = np.eye(curves) * np.maximum(SHRINKAGE * power, TINY)[..., None]
     found = np.linalg.solve(gram + penalty, moment[..., None])[..., 0]
-    model.sunny.assign(np.moveaxis(found, -1, -2).astype(np.float32))
+    model.solar_coefficients.assign(np.moveaxis(found, -1, -2).astype(np.float32))
 
 
 def _steps(experiment: Experiment) -> TimeSteps:

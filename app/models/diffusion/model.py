@@ -53,7 +53,7 @@ class DiffusionSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class Conditioning:
     """What is known of a batch before any noise: encoded fields `(B, H, W, ...)`.
 
     A target z becomes the encoded field base + size · z.
@@ -138,7 +138,7 @@ class DiffusionModel(PhysicalModel):
         model.fit_target(*(ops.convert_to_numpy(variable) for variable in fitted))
         return model
 
-    def frame(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def target_affine(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """First guess (or None), base and size before `target_offset` and `target_scale`.
 
         The batch may bring its own encoded "guess".
@@ -154,12 +154,12 @@ class DiffusionModel(PhysicalModel):
             base = guess
         return guess, base, size
 
-    def told(self, batch: Batch, noisy: bool = False) -> Told:
+    def conditioning(self, batch: Batch, noisy: bool = False) -> Conditioning:
         """The network's inputs but noise and level, and the target's frame.
 
         `noisy` adds the spec's input noise to the coarse fields, not to the first guess.
         """
-        guess, base, size = self.frame(batch)
+        guess, base, size = self.target_affine(batch)
         names = ("coarse", "static", "time", "observed")
         fields = self.encode_inputs(*(batch.get(name) for name in names), noisy=noisy)
         parts = [fields["coarse"]]
@@ -168,11 +168,11 @@ class DiffusionModel(PhysicalModel):
         inputs = {"condition": ops.concatenate(parts, axis=-1)}
         if self.settings.classes:
             inputs["classes"] = time_classes(batch["time"], self.settings.classes)
-        return Told(inputs, base + size * self.target_offset, size * self.target_scale)
+        return Conditioning(inputs, base + size * self.target_offset, size * self.target_scale)
 
-    def targets(self, batch: Batch, told: Told) -> Tensor:
+    def targets(self, batch: Batch, given: Conditioning) -> Tensor:
         """z `(B, H, W, C)` of the true fields in "hr"; NaN stays NaN."""
-        return (self.encode_targets(batch["hr"]) - told.base) / told.size
+        return (self.encode_targets(batch["hr"]) - given.base) / given.size
 
     def answer(
         self,
@@ -184,21 +184,21 @@ class DiffusionModel(PhysicalModel):
     ) -> Tensor:
         """The network's F for x = z + σn; scale and level `(B,)` as `Process` gives them."""
         noisy = x * ops.cast(scale, "float32")[:, None, None, None]
-        told = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
-        return self.network(told, training=training)
+        given = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
+        return self.network(given, training=training)
 
     def unconstrained(self, batch: Batch, training: bool = False) -> Tensor:
-        told = self.told(batch)
-        shape = ops.shape(told.inputs["condition"])
+        given = self.conditioning(batch)
+        shape = ops.shape(given.inputs["condition"])
         count = shape[0]
         x = ops.zeros((*shape[:3], len(self.spec.outputs)))
         largest = self.settings.process.coefficients(self.settings.process.grid(1)[:1])
         level = ops.ones((count,)) * float(largest.level[0])
         scale = ops.ones((count,)) * float(largest.scale[0])
-        answer = self.answer(told.inputs, x, scale, level, training)
+        answer = self.answer(given.inputs, x, scale, level, training)
         low, high = self.target_range[0], self.target_range[1]
         z = ops.clip(float(largest.out[0]) * answer, low, high)
-        return told.base + told.size * z
+        return given.base + given.size * z
 
     def draw(self, batch: Batch, seed: int, members: int, how: Drawing = PLAIN) -> Array:
         """Physical fields `(members, B, H, W, C)`, padding and all, of any part of the domain.
@@ -213,13 +213,15 @@ class DiffusionModel(PhysicalModel):
             for name, values in batch.items()
             if name != "seconds"
         }
-        told, drawn = self.told(fields), []
+        given, drawn = self.conditioning(fields), []
         for member in range(members):
             if self.first_guess is not None and self.first_guess.n_fits:
-                told = self.told({**fields, "guess": self._drawn_guess(fields, seed, member)})
-            inputs = {name: ops.convert_to_numpy(part) for name, part in told.inputs.items()}
-            z = self._member(inputs, Window.of(self, batch), seconds, seed, member, how)
-            field = self.constrain(fields, told.base + told.size * z)
+                given = self.conditioning(
+                    {**fields, "guess": self._drawn_guess(fields, seed, member)}
+                )
+            inputs = {name: ops.convert_to_numpy(part) for name, part in given.inputs.items()}
+            z = self._member(inputs, NoiseWindow.of(self, batch), seconds, seed, member, how)
+            field = self.constrain(fields, given.base + given.size * z)
             drawn.append(ops.convert_to_numpy(field).astype(np.float32))
             logging.log_every_n_seconds(
                 logging.INFO,
@@ -239,7 +241,7 @@ class DiffusionModel(PhysicalModel):
     def _member(
         self,
         inputs: dict[str, Array],
-        window: Window,
+        window: NoiseWindow,
         seconds: Array,
         seed: int,
         member: int,
@@ -286,7 +288,7 @@ class DiffusionModel(PhysicalModel):
         return (guess - ops.mean(guess, axis=(1, 2), keepdims=True)) / size
 
 
-class Window:
+class NoiseWindow:
     """Which part of the domain's noise and mask a batch sees."""
 
     def __init__(self, windows: list[tuple[slice, slice]] | None, mask: Array) -> None:
@@ -294,7 +296,7 @@ class Window:
         self.mask = mask if windows is None else np.stack([mask[window] for window in windows])
 
     @classmethod
-    def of(cls, model: DiffusionModel, batch: Batch) -> Window:
+    def of(cls, model: DiffusionModel, batch: Batch) -> NoiseWindow:
         """Where "origin" is given the fields are windows, else whole."""
         mask = np.asarray(ops.convert_to_numpy(model.mask), np.float32)
         if "origin" not in batch:

@@ -50,14 +50,14 @@ class TemporalModel(FittedModel):
         self.output_codec = self._codec("output_codec", spec.outputs, *own)
         self._constants(arrays, "static", "static_offset", "static_scale")
         if spec.sun_response:
-            self._meet_the_sun()
+            self._init_solar()
 
-    def _meet_the_sun(self) -> None:
+    def _init_solar(self) -> None:
         """Where each cell is, and how far its fields follow the sun: nothing until it is fitted."""
         grid = Geometry.from_dict(self.spec.geometry).fine
         self.place = tuple(np.radians(angle).astype("float32") for angle in grid.mesh())
         shape = (*grid.shape, len(self.spec.sun_response), self.n_outputs)
-        self.sunny = self._constant("sunny", np.zeros(shape))
+        self.solar_coefficients = self._constant("sunny", np.zeros(shape))
 
     @classmethod
     def load(cls, path: str | Path) -> TemporalModel:
@@ -103,7 +103,7 @@ class TemporalModel(FittedModel):
             inputs["static"] = filled(self._standardised(self.static), self.spec.gaps)[None]
         if self.spec.sun_response:
             inputs["sun"] = self._missed_sun(frames, batch)
-            inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.sunny)
+            inputs["course"] = ops.einsum("bhwk,hwkc->bhwc", inputs["sun"], self.solar_coefficients)
         return inputs
 
     def _lost(self, frames: Tensor) -> Tensor:
