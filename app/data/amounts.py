@@ -16,8 +16,7 @@ CELL_METHODS = {"sum": SUM, "mean": MEAN, "point": POINT}
 STEP_TYPES = {"accum": SUM, "avg": MEAN, "instant": POINT}
 STEP_TYPE_NAMES = ("GRIB_stepType", "stepType", "step_type")
 SMALL = 0.01  # of the greatest amount: what packing may leave below 0
-AMOUNT_KINDS = ("length", "energy per area")  # of `units.BASE`
-RATE_KINDS = ("rate", "energy flux")
+RATE_KINDS = ("rate", "energy flux")  # of `units.BASE`
 GATHERED_NAME = re.compile(
     r"(precipitation|rainfall|snowfall|hail|graupel|evaporation|evapotranspiration|transpiration"
     r"|sublimation|runoff|melt|drainage|dew|deposition)\w*_amount|^integral_wrt_time_of_"
@@ -46,7 +45,7 @@ STORE = re.compile(
 
 @dataclass(frozen=True)
 class TimeMeaning:
-    """What one value stands for in time, and what tells so.
+    """Whether a value is an amount, a mean or an instant, and which metadata says so.
 
     `method` "sum": an amount of the time before its stamp; "mean": a mean over some time;
     "point": of the instant. `precipitation`: whether it is rain or snow that falls.
@@ -77,7 +76,7 @@ def time_meaning(
     attributes: Mapping[str, Any] | None = None,
     given: str | None = None,
 ) -> TimeMeaning:
-    """From a variable's names, units and attributes; `given` is what the user says, and wins.
+    """The meaning by names, units and attributes; `given`, what the user says, takes precedence.
 
     A rate (mm day-1, W m-2) is never an amount, whatever else is said of it: parts of its
     interval have the same size, not a share of it.
@@ -124,7 +123,7 @@ def _words(names: Sequence[str], attributes: Mapping[str, Any]) -> str:
 
 
 def _said(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Methods that the attributes name outright, the surest first, each with its words."""
+    """Methods that attributes state, the most reliable first, each with the text that states it."""
     found = []
     methods = CELL_METHOD.findall(str(attributes.get("cell_methods", "")))
     if methods and methods[-1] in CELL_METHODS:
@@ -140,7 +139,7 @@ def _said(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _what(names: Sequence[str], words: str, kind: str | None, fallen: bool) -> str | None:
-    """What an amount is an amount of; None for a length or an energy that is none."""
+    """The quantity that accumulates; None for a length or an energy that is no amount over time."""
     texts = (words, *(name.lower() for name in names))
     if fallen and kind == "length":
         return "precipitation"
@@ -153,7 +152,7 @@ def _what(names: Sequence[str], words: str, kind: str | None, fallen: bool) -> s
 
 
 def aggregation_hint(meaning: TimeMeaning, name: str, aggregate: str | None) -> str | None:
-    """What is odd about gathering such values so; None where nothing is."""
+    """A warning where this aggregation does not suit such values; None where it does."""
     length, _, method = (aggregate or "").partition(":")
     if meaning.method == SUM and method == "mean":
         return (

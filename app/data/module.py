@@ -138,7 +138,7 @@ def _run(path: Path) -> ModuleType:
 
 
 def _failure(path: Path, error: BaseException) -> str:
-    """The deepest line of the module itself that led to the error."""
+    """The line of the user's module, the last in the traceback, that led to the error."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

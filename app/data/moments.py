@@ -37,7 +37,7 @@ class RunningMoments:
         )
 
     def merge(self, other: RunningMoments) -> None:
-        """Take in what another stream (another rank's) has come to."""
+        """Add the statistics of another stream, such as another rank's."""
         if other.state:
             self._combine(other.state)
 

@@ -14,7 +14,7 @@ OF_SOURCES = frozenset(field.name for field in fields(Source))
 
 
 def overridden(description: DataDescription, given: Json) -> DataDescription:
-    """The description with other values of some fields; None of them leaves what there is.
+    """The description with some fields replaced; a value of None leaves a field as it is.
 
     Fields of a variable change in the predictand and in the low-resolution variable of the same
     name; fields of a source in the predictand's; `region` and `splits` in the description.

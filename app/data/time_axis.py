@@ -49,8 +49,8 @@ def time_axis(
 ) -> TimeAxis:
     """All times that can be filled in between known frames, these among them; or `times` alone.
 
-    Of sums, which are never bridged, every one is parted; its first and last parts lean on its
-    neighbours, or on itself alone where it has none.
+    Splits each accumulated total over the target steps; the outer steps interpolate towards the
+    adjacent intervals, where there are any. Gaps are never bridged.
     """
     if times:
         if summed:
@@ -150,10 +150,10 @@ def _around(known: Stamps, left: Array, right: Array) -> Array:
 
 
 def conserved(parts: Array, totals: Array) -> Array:
-    """Parts (n, k, …) of totals (n, …), none negative, that add up to them; float64.
+    """Parts (n, k, …) that add up to the totals (n, …) and are never negative; float64.
 
-    What was predicted is multiplied by the missing factor; where it is nothing, the total is
-    parted evenly.
+    Predicted parts are scaled so that their sum is the total; where all of them are 0, the total
+    is split evenly.
     """
     amounts = np.maximum(parts.astype(np.float64), 0.0)
     sums = amounts.sum(axis=1, keepdims=True)

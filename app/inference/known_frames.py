@@ -129,7 +129,7 @@ def _role(number: int) -> str:
 class FilledIn:
     """The new time axis of known frames: these as they are, a model's fields between.
 
-    Sums are parted so that the parts add up to them. The ranks share the intervals.
+    Accumulated totals are split into parts that add up to them. The ranks share the intervals.
     """
 
     members = 1

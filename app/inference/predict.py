@@ -50,7 +50,7 @@ class Record(Protocol):
         """Fields (members, n, y, x, C) of rows of a rank's share, and in how many blocks."""
 
     def report(self, communicator: Communicator) -> None:
-        """Say what is to be said once all is predicted."""
+        """Log a summary when everything is predicted."""
 
 
 def write_record(
@@ -181,7 +181,7 @@ def _log_progress(done: int, times: int, members: int, rate: float) -> None:
 
 
 def _refuse_copies(fields: Array, members: int) -> None:
-    """An ensemble of equal members would look certain of everything."""
+    """InputError where all members would be equal: their spread would be 0 everywhere."""
     if members > 1 and np.array_equal(fields[0], fields[1], equal_nan=True):
         raise InputError(
             f"--members={members}: the model draws nothing at inference, all members are equal; "
@@ -198,7 +198,7 @@ def whole_batch(
     members: int = 1,
     how: Drawing = PLAIN,
 ) -> Array:
-    """Fields (member, n, …); a short batch is filled up: a new size compiles anew."""
+    """Fields (member, n, …); a short batch is padded, as each new size would be compiled again."""
     n = len(next(iter(batch.values())))
     rows = np.minimum(np.arange(batch_size), n - 1)
     whole = {name: array[rows] for name, array in batch.items()}

@@ -161,7 +161,7 @@ def moved(
 
 
 def _anywhere(spec: ModelSpec, geometry: Geometry) -> Json:
-    """The description of the training data on a grid of which it knows nothing: all is valid."""
+    """The description of the training data on another grid, of which all cells count as valid."""
     domain = dict(spec.domain)
     if "inputs" in domain:
         valid = np.ones((*geometry.coarse_shape, len(spec.inputs)), bool)

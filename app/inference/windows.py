@@ -33,10 +33,10 @@ class Windows:
     ) -> Windows:
         """Windows of `frames` rows over a record whose gapless pieces `segments` (n,) numbers.
 
-        A frame counts the more in a window the more context it has there: on the poorer side of
-        the two or, where the network looks back only, before it. `blend=False` takes each frame
-        from the one window where it has most. Segments shorter than a window are filled up with
-        copies of their first and last frame, which count for nothing.
+        A frame's weight in a window grows with the number of frames around it: the smaller of those
+        before and after it or, where the network looks back only, those before it. `blend=False`
+        takes each frame from the one window where its weight is largest. Segments shorter than a
+        window are filled up with copies of their first and last frame, of weight 0.
         """
         stride = max(1, frames // WINDOWS_A_FRAME)
         whole = window_starts(segments, frames, stride)[:, None] + np.arange(frames)
@@ -100,7 +100,7 @@ def log_short(segments: Array, frames: int) -> None:
 
 
 def _context(frames: int, bidirectional: bool) -> Array:
-    """Weight of each frame of a window: itself and what it sees on the poorer side."""
+    """1 + the frames before each frame of a window or, if fewer and seen, those after it."""
     before = np.arange(frames, dtype=np.float64)
     return 1 + (np.minimum(before, before[::-1]) if bidirectional else before)
 

@@ -71,7 +71,7 @@ class GrowingFile:
             self.keep()
 
     def keep(self) -> None:
-        """What is there outlasts this process, and this machine."""
+        """Flush to disk, so that what was written survives a crash of the machine."""
         self._confirm()
         self._writer.sync()
         sync(self._writer.path)

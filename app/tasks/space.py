@@ -218,7 +218,7 @@ def _windows(session: Session, spec: ModelSpec, pieces: Array) -> Windows | None
 
 
 def _warn_of_step(spec: ModelSpec, step: int) -> None:
-    """Frames further apart than those of the training period show another motion."""
+    """Warn where frames are further apart than in training: motion between them differs."""
     trained = spec.domain.get("step")
     if trained and step and step != trained:
         logging.warning(

@@ -142,7 +142,7 @@ class NetworkTrainer(ABC):
         return float(self._inner_optimizer().learning_rate)
 
     def synchronise(self) -> None:
-        """Average what ranks gather on their own: batch normalisation's moving statistics."""
+        """Average the moving statistics of batch normalisation over the ranks."""
         if self.communicator.ranks.size == 1:
             return
         own = self.local()
@@ -296,7 +296,10 @@ def build_optimizer(
 
 
 def _with_factors(kind: type[Any], factors: Sequence[float]) -> type[Any]:
-    """An Adam whose steps are multiplied: of gradients it does not heed the size."""
+    """An Adam that scales the update of each variable.
+
+    Scaling gradients would have no effect, as Adam is scale-invariant.
+    """
 
     class Factored(kind):
         def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:

@@ -70,7 +70,7 @@ def refuse_excess(
 
 
 def notes(experiment: Experiment, shards: Shards) -> Iterator[str]:
-    """What speaks against training so on this machine."""
+    """Warnings where these settings do not suit this machine."""
     size, samples = experiment.sampling.batch_size, shards.size("train")
     if size > samples:
         yield f"--batch_size={size} is more than the {samples} training samples: one step an epoch"
@@ -97,7 +97,7 @@ def machine_memory() -> int:
 
 
 def network_values(model: ModelConfig, trunk: int, fine: int) -> int:
-    """Values that a network of the model flags keeps of one frame for its gradients.
+    """Values of one frame that a network keeps in memory to compute its gradients.
 
     trunk: cells of the grid that its blocks work on.
     """

@@ -17,9 +17,9 @@ DIGITS = 6  # of each number; the checkpoint keeps them whole
 class HistoryFile:
     """The file of one run, which grows by a row an epoch and is written whole where it must be.
 
-    A long run would otherwise write all its epochs again in each. What a kill or a full disk
-    leaves of a row goes with the next whole file: at a start, or where the size is another than
-    the one that was left.
+    Writing all epochs after each of them would be slow in long runs. An incomplete row, left by a
+    kill or a full disk, is removed when the whole file is written next: at a start, or when the
+    file's size is not what it was after the last row.
     """
 
     def __init__(self, path: Path) -> None:

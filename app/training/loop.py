@@ -39,7 +39,7 @@ FLOAT = 4  # bytes
 
 @dataclass
 class Position:
-    """How far a run is; with the trainer's variables this is its whole state.
+    """The progress of a run; together with the trainer's variables this is its whole state.
 
     `samples` of the epoch's permutation are behind: a number that means the same on any number
     of ranks. When they are all behind, the validation is what comes next.
@@ -151,7 +151,7 @@ class Loop:
 
     @cached_property
     def _batch_size(self) -> int:
-        """Of one rank: what went beyond the samples there are would only be padding."""
+        """Batch size of one rank, at most its share of the samples; more would be padding."""
         share = math.ceil(self.samples.size("train") / self.ranks.size)
         return min(self.sampling.batch_size, share)
 
@@ -207,9 +207,9 @@ class Loop:
         return interruption.requested and not interruption.leaving, interruption.leaving
 
     def _obey(self, stops: float, leaves: float) -> None:
-        """What follows from all ranks' requests, of which there are so many.
+        """Act on how many ranks voted to stop or to leave.
 
-        Where only some leave, the others go on from the checkpoint that is written before.
+        Where only some leave, a checkpoint is written first, from which the others go on.
         """
         if stops or leaves == self.ranks.size:
             self._stop()

@@ -61,7 +61,7 @@ def _restore_local(trainer: Trainer, arrays: dict[str, Array], ranks: Ranks) -> 
 
 
 def _restore_seeds(trainer: Trainer, arrays: dict[str, Array], ranks: Ranks) -> None:
-    """Each rank's own seeds; on another number of ranks all draw anew."""
+    """Each rank's own seeds; on another number of ranks all keep the seeds they started with."""
     if f"{SEEDS}{ranks.size - 1}" not in arrays or f"{SEEDS}{ranks.size}" in arrays:
         if trainer.seeds():
             logging.info("another number of ranks than before: dropout draws anew")

@@ -128,7 +128,7 @@ def _refuse_another_network(
     theirs: dict[str, Weight],
     ours: dict[str, Weight],
 ) -> None:
-    """All weights of a network mean something only in the same network, put to the same use."""
+    """InputError where all weights are asked for, but networks or their inputs differ."""
     why = "" if _same(theirs, ours) else _why(theirs, ours)
     if (source.first_guess is None) != (model.first_guess is None):
         why = f"it {'has no' if source.first_guess is None else 'corrects a'} first guess"

@@ -19,8 +19,8 @@ KIND = "source"
 def generated(text: str, cache_dir: Path) -> str:
     """The file that a source has written, now or before. InputError where it writes none.
 
-    One of a plugin is made anew when the plugin, its argument, or files that the argument leads
-    to have changed.
+    A plugin's file is written again when the plugin, its argument, or a file that the argument
+    names has changed.
     """
     name, _, argument = text.partition(":")
     source = REGISTRY.resolve(KIND, name)

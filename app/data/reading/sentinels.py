@@ -104,7 +104,7 @@ class Tally:
             self.least = min(self.least, float(amounts.min()))
 
     def take(self) -> Tally:
-        """What was seen so far; this tally begins anew."""
+        """A copy of the counts so far; the counts here are reset."""
         taken = replace(self)
         self.__init__()  # type: ignore[misc]
         return taken
@@ -178,7 +178,7 @@ def corrections(tally: Tally, variable: Variable) -> list[str]:
 
 
 def log_values(tally: Tally, variable: Variable, where: str) -> list[str]:
-    """Log, and return, all that is to be said of the values read; `where` names their file."""
+    """Log, and return, all findings on the values that were read; `where` names their file."""
     lines = []
     for describe, log in ((suspicions, logging.warning), (corrections, logging.info)):
         for line in describe(tally, variable):

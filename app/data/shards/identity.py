@@ -68,7 +68,7 @@ def truth_changes(before: Json, now: Json) -> list[str]:
 def changes(before: Json, now: Json) -> list[str]:
     """Names of the parts in which two data differ; empty where they are the same.
 
-    Values are told of the periods that have stayed, on a grid that has stayed.
+    Values are compared for periods that both have, and only if the grid is the same.
     """
     found = [
         f"{split} period ({_told(before, split)} → {_told(now, split)})"

@@ -26,7 +26,7 @@ SYNTHETIC_START = "2000"
 def plan_of_module(data: ModuleData, description: DataDescription, scale: int, halo: int) -> Plan:
     """Plan of a module's splits. Without gt_holdout_dataset rows and columns are numbered.
 
-    Arrays have no times, save the truth's: `has_times` is False, stamps are made up hourly.
+    Only the truth has times. The other arrays get invented hourly ones, and `has_times` is False.
     """
     hr = next(iter(data.splits.values())).hr
     grid, columns_of = _grid(data, hr.shape[1:3])

@@ -176,9 +176,9 @@ class Shards:
         return pieces(self.stamps(split), self.step(split), self.origins)
 
     def step(self, split: str) -> int:
-        """The record's regular step in seconds: one for all splits, which may be thin.
+        """The record's regular step in seconds, from all splits, as one may have few samples.
 
-        The times of arrays are made up, save the truth's, so that there each split has its own.
+        Arrays without real times have a step for each split: only the truth's times are real.
         """
         parts = self._stamps.values() if self.has_times else [self._stamps[split]]
         return times.commonest(np.concatenate([np.diff(stamps.seconds) for stamps in parts]))

@@ -258,7 +258,7 @@ class Comparison:
         return bool(np.nanmax(near) > min(WEAK, ALIKE * np.nanmax(far)))
 
     def grows_and_falls_back(self, target: str) -> bool:
-        """Whether a predictand looks gathered since a forecast began: it grows, then starts anew.
+        """Whether a predictand looks accumulated since a forecast began: it grows, then drops to 0.
 
         At most hours of the day hardly a value falls, at the few others most of those that change
         do; or values never fall at all.

@@ -37,7 +37,7 @@ def batches(
 
     Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
     hr (B, H, W, C) physical, NaN in the padding; weight (B,); index (B,), the sample's row in the
-    split, or its first. With `patch`, fine cells a side or all that is to be said of patches, also
+    split, or its first. With `patch`, fine cells a side or a `Patches`, also
     static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse row and
     column. InputError for a patch that is no multiple of the scale or exceeds the grid.
 
