@@ -166,6 +166,10 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("bilinear", "the network corrects the bilinear interpolation"),
         ("bicubic", "the network corrects the bicubic interpolation"),
         ("linear", "the network corrects a ridge regression per fine cell"),
+        (
+            "regression",
+            "the network corrects the best of interpolation and regressions, by cross-validation",
+        ),
     ),
     "constraint": (
         ("none", "block means of the output are free"),

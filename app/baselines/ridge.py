@@ -52,6 +52,7 @@ class Encoded:
     def __init__(self, shards: PreparedData, time_channels: tuple[int, ...]) -> None:
         self._shards, self._time_channels = shards, list(time_channels)
         self.geometry, self.variables = shards.geometry, shards.variables
+        self.scaling = shards.scaling
         self.splits, self.size = shards.splits, shards.size
 
     def harmonics(self, split: str, indices: slice | Array = ALL) -> Array:
@@ -83,8 +84,12 @@ def from_offsets(blocks: Array, geometry: Geometry) -> Array:
     return geometry.crop(fine.reshape(n, h * s, w * s, c), axes=(1, 2))
 
 
-class _Fit:
-    """One run of the regression: the statistics first, then bands of coarse rows."""
+class RidgeSums:
+    """The sums of a regression per fine cell: statistics first, then normal equations.
+
+    mean, std: (h, w, K) of the features. target_mean: (h, w, s·s·C). trained, seen: which targets
+    (h, w, s·s·C) and inputs (h, w, Cin) ever have values in training. fill: as in `RidgeFit`.
+    """
 
     def __init__(self, shards: Fields, predictor_radius: int, lr_radius: int) -> None:
         self.shards = shards
@@ -93,17 +98,18 @@ class _Fit:
         self.channels = len(shards.variables["lr"])
         predictors = len(shards.variables.get("predictors") or ())
         self.n_inputs = self.channels + predictors
-        n_harmonics = shards.harmonics("train", slice(0, 1)).shape[-1]
+        self.n_harmonics = shards.harmonics("train", slice(0, 1)).shape[-1]
         self.features = n_features(
-            self.channels, predictors, predictor_radius, lr_radius, n_harmonics
+            self.channels, predictors, predictor_radius, lr_radius, self.n_harmonics
         )
         self.offsets = shards.geometry.scale**2 * len(shards.variables["hr"])
         self._measure()
 
     def _blocks(self, split: str) -> Iterator[Array]:
-        return time_blocks(
-            split_size(self.shards, split), self.h * self.w * (self.features + self.offsets)
-        )
+        return self._blocks_of(split_size(self.shards, split))
+
+    def _blocks_of(self, samples: int) -> Iterator[Array]:
+        return time_blocks(samples, self.h * self.w * (self.features + self.offsets))
 
     def _targets(self, split: str, indices: Array) -> Array:
         return to_offsets(self.shards.read("hr", split, indices), self.shards.geometry)
@@ -120,6 +126,7 @@ class _Fit:
             self.counts["validation"] += np.isfinite(self._targets("validation", indices)).sum(2)
         self.trained = targets.count > 0
         self.target_mean = np.where(self.trained, targets.mean, 0.0)
+        self.seen = inputs.count > 0
         self.fill = _fill_unseen(inputs.mean).astype(np.float32)
         time = self.shards.harmonics("train").astype(np.float64)
         everything = slice(0, self.h)
@@ -134,9 +141,7 @@ class _Fit:
 
     def bands(self) -> list[slice]:
         """Row bands whose Gram matrices fit the memory allowance."""
-        matrices = np.full(self.h, 2 * self.w)
-        for split, counts in self.counts.items():
-            matrices += _partial(counts, split_size(self.shards, split)).sum(axis=(1, 2))
+        matrices = self.matrices("train") + self.matrices("validation")
         cost = 8 * self.features * (self.features * matrices + 2 * self.w * self.offsets)
         starts, held = [0], 0.0
         for row, added in enumerate(cost):
@@ -146,9 +151,23 @@ class _Fit:
                 held = added
         return [slice(a, b) for a, b in zip(starts, [*starts[1:], self.h], strict=True)]
 
+    def matrices(self, split: str = "train") -> Array:
+        """How many Gram matrices the cells of each row have."""
+        partial = _partial(self.counts[split], split_size(self.shards, split))
+        result: Array = self.w + partial.sum(axis=(1, 2))
+        return result
+
     def equations(self, split: str, rows: slice) -> NormalEquations:
         """Sums of a split over a band, features standardised and targets centred."""
-        cells = (rows.stop - rows.start) * self.w
+        return self._sums(split, np.arange(rows.start, rows.stop), self._blocks(split))
+
+    def of_samples(self, samples: Array, rows: Array) -> NormalEquations:
+        """Sums of some consecutive training samples over some rows of coarse cells."""
+        blocks = (block + samples[0] for block in self._blocks_of(len(samples)))
+        return self._sums("train", rows, blocks)
+
+    def _sums(self, split: str, rows: Array, blocks: Iterator[Array]) -> NormalEquations:
+        cells = len(rows) * self.w
         samples = split_size(self.shards, split)
         if not samples:
             nothing = np.zeros((0, 2), dtype=np.int64)
@@ -157,13 +176,39 @@ class _Fit:
         where = np.argwhere(partial.reshape(cells, self.offsets))
         sums = NormalEquations(cells, self.features, self.offsets, where)
         time = self.shards.harmonics(split)
-        for indices in self._blocks(split):
+        band = slice(int(rows[0]), int(rows[-1]) + 1)
+        within = rows - rows[0]
+        for indices in blocks:
             inputs = fill_missing(coarse_inputs(self.shards, indices, split), self.fill)
-            x = (self._design(inputs, time[indices], rows) - self.mean[rows]) / self.std[rows]
+            x = self._design(inputs, time[indices], band)[:, within]
+            x = (x - self.mean[rows]) / self.std[rows]
             y = self._targets(split, indices)[rows] - self.target_mean[rows][:, :, None]
             x = np.moveaxis(x, 0, 2).reshape(cells, len(indices), self.features)
             sums.add(x, y.reshape(cells, len(indices), self.offsets))
         return sums
+
+    def physical(self, solution: Array, rows: slice) -> Array:
+        """Coefficients (rows, w, K, J) for features and targets as they are."""
+        scaled = solution.reshape(-1, self.w, self.features, self.offsets)
+        raw = scaled / self.std[rows][..., None]
+        shift = (self.mean[rows][..., None] * raw).sum(axis=2)
+        raw[:, :, -1] += self.target_mean[rows] - shift
+        return np.where(self.trained[rows][:, :, None], raw, 0.0).astype(np.float32)
+
+    def standardised(self, raw: Array, rows: Array) -> Array:
+        """Coefficients (cells, K, J) of standardised features and centred targets.
+
+        raw: (rows, w, K, J), those of features and targets as they are; the inverse of `physical`.
+        """
+        shift = (self.mean[rows][..., None] * raw).sum(axis=2)  # the constant's own mean is 0
+        result = raw * self.std[rows][..., None]
+        result[:, :, -1] = raw[:, :, -1] + shift - self.target_mean[rows]
+        found: Array = result.reshape(-1, self.features, self.offsets)
+        return found
+
+
+class _Fit(RidgeSums):
+    """One run of the regression over bands of coarse rows."""
 
     def validation_error(self, rows: slice, train: NormalEquations) -> Array:
         """Sum of squared errors per penalty and predictand over a band: (penalties, C)."""
@@ -175,14 +220,6 @@ class _Fit:
             error = np.where(known, validation.squared_error(solution), 0.0).sum(axis=0)
             errors.append(error.reshape(self.shards.geometry.scale**2, -1).sum(axis=0))
         return np.array(errors)
-
-    def physical(self, solution: Array, rows: slice) -> Array:
-        """Coefficients (rows, w, K, J) for features and targets as they are."""
-        scaled = solution.reshape(-1, self.w, self.features, self.offsets)
-        raw = scaled / self.std[rows][..., None]
-        shift = (self.mean[rows][..., None] * raw).sum(axis=2)
-        raw[:, :, -1] += self.target_mean[rows] - shift
-        return np.where(self.trained[rows][:, :, None], raw, 0.0).astype(np.float32)
 
     def run(self) -> RidgeFit:
         """Choose the penalties on the validation period, then solve."""
@@ -256,16 +293,19 @@ class Linear:
     def __init__(self, shards: PreparedData, predictor_radius: int = 0) -> None:
         self._shards = shards
         self.fit = fit_ridge(shards, predictor_radius)
-        self._coefficients = np.where(
-            self.fit.trained[:, :, None], self.fit.coefficients, np.nan
-        ).astype(np.float64)
 
     def predict(self, indices: Array, split: str) -> Array:
         """Regressed fields (n, y, x, C), float32, held to the valid range."""
-        shards, fit = self._shards, self.fit
-        inputs = fill_missing(coarse_inputs(shards, indices, split), fit.fill)
-        channels, rows = len(shards.variables["lr"]), slice(0, fit.fill.shape[0])
-        time = shards.harmonics(split, indices)
-        x = design(inputs, time, channels, fit.predictor_radius, rows)
-        blocks = np.moveaxis(x, 0, 2) @ self._coefficients
-        return clip_fields(from_offsets(blocks, shards.geometry), shards.predictands)
+        shards = self._shards
+        fields = evaluate(self.fit, shards, indices, split)
+        return clip_fields(fields, shards.predictands)
+
+
+def evaluate(fit: RidgeFit, shards: Fields, indices: Array, split: str) -> Array:
+    """Regressed fields (n, y, x, C) as those of the fit; NaN in cells without training values."""
+    inputs = fill_missing(coarse_inputs(shards, indices, split), fit.fill)
+    channels, rows = len(shards.variables["lr"]), slice(0, fit.fill.shape[0])
+    time = shards.harmonics(split, indices)
+    x = design(inputs, time, channels, fit.predictor_radius, rows, lr_radius=fit.lr_radius)
+    coefficients = np.where(fit.trained[:, :, None], fit.coefficients, np.nan)
+    return from_offsets(np.moveaxis(x, 0, 2) @ coefficients.astype(np.float64), shards.geometry)

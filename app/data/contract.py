@@ -47,6 +47,13 @@ class Fields(Protocol):
         """Sines and cosines of hour and day of year, `(n, 4)` float32."""
 
 
+class EncodedFields(Fields, Protocol):
+    """Fields as a network sees them, with the scaling that makes physical ones of them."""
+
+    @property
+    def scaling(self) -> Mapping[str, Scaling]: ...
+
+
 class PreparedData(Fields, Protocol):
     """The whole of prepared data: fields in physical units, times, gaps, statics and scaling.
 

@@ -320,3 +320,13 @@ def _period(numbers: Sequence[int], times: Sequence[int], calendar: str) -> tupl
         raise ValueError
     start += sum(value * unit for value, unit in zip(times, units, strict=False))
     return start, start + units[len(times) - 1]
+
+
+# What --time_features adds to the inputs, as channels of the batch's "time": sine and cosine of
+# the hour of the day, then of the day of the year, then 1 in the season's channel.
+TIME_FEATURES = {"hour": (0, 1), "day_of_year": (2, 3), "season": (4, 5, 6, 7)}
+
+
+def time_channels(features: Sequence[str]) -> tuple[int, ...]:
+    """Which channels of "time" the named features take."""
+    return tuple(channel for name in features for channel in TIME_FEATURES[name])

@@ -195,6 +195,7 @@ def evaluate(
     candidates: Iterable[str] | None = None,
     split: str = "test",
     accumulation: int | None = None,
+    base: Callable[[], Baseline] | None = None,
 ) -> Evaluation:
     """Score a prediction and the baselines, and write the files of `app.metrics.files`.
 
@@ -204,7 +205,7 @@ def evaluate(
     their pinball loss and coverage. `undo` maps baseline fields (n, y, x, C), fitted on scaled
     data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
     beside the model, None for those that suit the data. `accumulation`: seconds over which
-    amounts of precipitation are summed.
+    amounts of precipitation are summed. `base`: makes what the model's network corrects.
     Memory is bounded by a block of time; all candidates' fields and members pass through a
     temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
     prediction does not fit the truth.
@@ -217,7 +218,7 @@ def evaluate(
     opened = Prediction(prediction, shards.variables["hr"], grid, times)
     try:
         where = None if mask is None else canonical_mask(mask, grid)
-        baselines = fit_baselines(shards, candidates)
+        baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
         contest = _FieldContest(shards, opened, baselines, undo, where, split, accumulation)
         evaluation = _assemble(contest, contest.run(folder))
     finally:

@@ -4,6 +4,7 @@ import app.models.backbones
 import app.models.diffusion.uncertain
 import app.models.stack
 import app.models.temporal  # noqa: F401  their layers, which saved networks consist of
+from app.data.times import time_channels
 from app.models.build import build_network
 from app.models.constraint import BlockConstraint
 from app.models.diffusion.model import DiffusionModel
@@ -12,7 +13,7 @@ from app.models.first_guess import InterpolationGuess, LinearGuess
 from app.models.fitted import Drawing, FittedModel
 from app.models.output import FieldOutput, QuantileOutput, output_of
 from app.models.physical import PhysicalModel
-from app.models.spec import Channel, ModelArrays, ModelSpec, time_channels
+from app.models.spec import Channel, ModelArrays, ModelSpec
 
 __all__ = [
     "BlockConstraint",

@@ -55,6 +55,7 @@ class FittedModel(keras.Model):
     """
 
     task: ClassVar[str]
+    share: Tensor | None = None  # (C,) of the network's correction, where it is scaled
     spec_type: ClassVar[type[Spec]]
     arrays_type: ClassVar[type[Arrays]]
 

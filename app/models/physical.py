@@ -61,6 +61,8 @@ class PhysicalModel(FittedModel):
         if spec.interpolation:
             self.resize = Resize(spec.interpolation, scale=spec.scale, dtype="float32")
         self.constraint = _constraint(spec, arrays)
+        if spec.scaled_correction:
+            self.share = self._constant("share", np.ones(len(spec.outputs)))
         self.noise = keras.random.SeedGenerator(name="input_noise") if spec.input_noise else None
 
     def get_config(self) -> Json:
@@ -83,22 +85,30 @@ class PhysicalModel(FittedModel):
     def call(self, inputs: Batch, training: bool = False) -> Tensor:
         return self.constrain(inputs, self.unconstrained(inputs, training=training))
 
-    def encoded(self, batch: Batch, training: bool = False) -> Tensor:
+    def encoded(self, batch: Batch, training: bool = False, share: Tensor | None = None) -> Tensor:
         """The code of the prediction, the constraint included; its shape is that of the output.
 
-        Patches are to come with their own "static" and, under a constraint, "origin".
+        Patches are to come with their own "static" and, under a constraint, "origin". `share` (C,)
+        of the network's correction takes the place of the model's own.
         """
-        y = self.unconstrained(batch, training=training)
+        y = self.unconstrained(batch, training=training, share=share)
         if self.constraint is None:
             return y
         return self.output_codec.encode(self.constrain(batch, y))
 
-    def unconstrained(self, batch: Batch, training: bool = False) -> Tensor:
-        """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are."""
+    def unconstrained(
+        self, batch: Batch, training: bool = False, share: Tensor | None = None
+    ) -> Tensor:
+        """The code of network and first guess, `(B, H, W, C)` or as the output's parameters are.
+
+        In training the whole correction counts; `share` is as for `encoded`.
+        """
         inputs = self.encode_inputs(
             *(batch.get(name) for name in ("coarse", "static", "time", "observed")), noisy=training
         )
         y = self.network(inputs, training=training)
+        if self.share is not None and not training:
+            y = y * (self.share if share is None else share)
         y = self._combined(y, self.guess(batch["coarse"], batch.get("time")))
         if not self.spec.lower_bounds:
             return y

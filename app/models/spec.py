@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from app.arrays import Array, Json
+from app.data.times import time_channels
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,6 @@ class Channel:
             valid_min=variable.valid_min,
             valid_max=variable.valid_max,
         )
-
-
-# What --time_features adds to the inputs, as channels of the batch's "time": sine and cosine of
-# the hour of the day, then of the day of the year, then 1 in the season's channel.
-TIME_FEATURES = {"hour": (0, 1), "day_of_year": (2, 3), "season": (4, 5, 6, 7)}
-
-
-def time_channels(features: Sequence[str]) -> tuple[int, ...]:
-    """Which channels of "time" the named features take."""
-    return tuple(channel for name in features for channel in TIME_FEATURES[name])
 
 
 class Spec(ABC):
@@ -124,6 +115,7 @@ class ModelSpec(Spec):
     threshold of each output whose Bernoulli-gamma distribution is predicted. observed: whether
     point observations of the outputs are told, as further channels beside the statics. gaps: what
     the network sees in the place of missing values, see `app.models.layers.gaps.filled`.
+    scaled_correction: whether the network's correction of the first guess is multiplied by a share.
     """
 
     channel_fields: ClassVar = ("inputs", "outputs")
@@ -145,6 +137,7 @@ class ModelSpec(Spec):
     amounts: tuple[tuple[float, float], ...] = ()
     observed: bool = False
     gaps: str = "mean"
+    scaled_correction: bool = False
 
     def fields_by_role(self) -> Iterator[tuple[Sequence[Channel], tuple[str, ...], str]]:
         yield self.inputs, ("lr", "predictors"), "inputs"

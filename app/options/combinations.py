@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.options.experiment import Experiment
+from app.options.network import FITTED_GUESSES
 from app.options.readers import path
 from app.options.rules import Rule
 from app.options.training import AMOUNT_LOSS
@@ -31,16 +32,16 @@ def _amounts(name: str, broken: Broken) -> Rule[Experiment]:
 
 
 def _corrects(e: Experiment) -> bool:
-    return e.model.first_guess == "linear"
+    return e.model.first_guess in FITTED_GUESSES
 
 
 COMBINATIONS: tuple[Rule[Experiment], ...] = (
     _tied(
-        "--localcon_layer and --first_guess=linear",
+        "--localcon_layer and --first_guess={first_guess}",
         lambda e: e.model.localcon_layer and _corrects(e),
     ),
     _tied("--localcon_layer", lambda e: e.model.localcon_layer),
-    _tied("--first_guess=linear", _corrects),
+    _tied("--first_guess={first_guess}", _corrects),
     Rule(
         lambda e: (
             e.transfer.init_from is not None
@@ -57,6 +58,11 @@ COMBINATIONS: tuple[Rule[Experiment], ...] = (
     ),
     _amounts(
         "--dropout_variant={dropout_variant}", lambda e: e.model.dropout_variant.startswith("mc")
+    ),
+    Rule(
+        lambda e: e.training.predicted_quantiles and e.model.scaled_correction,
+        "--scaled_correction with --loss=quantile: quantiles spread around the first guess; leave "
+        "one of them out",
     ),
     Rule(
         lambda e: e.training.predicted_quantiles and e.model.constraint != "none",

@@ -11,6 +11,7 @@ from app.options.rules import Rule
 from app.options.sampling import FrameOptions
 
 SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
+FITTED_GUESSES = ("linear", "regression")  # first guesses that are fitted, cell by cell
 PLAIN_BLOCKS = ("swin2sr", "conv_baseline")  # these have their own normalisation, or none
 
 
@@ -28,6 +29,11 @@ class NetworkOptions(Options):
         1,
         "Coarse cells around its own that the linear first guess sees; one less of predictors.",
         bounds=Bounds(1, 16),
+    )
+    scaled_correction: bool = option(
+        False,
+        "With a first guess: multiply the network's correction by what the validation period "
+        "supports, from 0 to 1.",
     )
     constraint: str = registered(
         "none", "How block means of the output are brought to the coarse field."
@@ -95,6 +101,11 @@ class ModelConfig(NetworkOptions, FrameOptions):
             lambda m: m.output_activation == "crelu",
             "--output_activation=crelu doubles the output channels; expected one of elu, relu, "
             "gelu, leaky_relu, selu, softplus or none",
+        ),
+        Rule(
+            lambda m: m.scaled_correction and m.first_guess == "none",
+            "--scaled_correction with --first_guess=none: there is nothing that is corrected; "
+            "expected a first guess",
         ),
         Rule(
             lambda m: m.output_activation is not None and m.first_guess != "none",

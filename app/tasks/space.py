@@ -21,6 +21,7 @@ from app.inference.writer import Layout
 from app.tasks.task import TEST, Task, attributes
 
 if TYPE_CHECKING:
+    from app.baselines.base import Baseline
     from app.data.description import DataDescription, Variable
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
@@ -82,9 +83,21 @@ class SpaceTask(Task):
             out,
             undo=module.undo if module else None,
             accumulation=summed_over(source.aggregate if source else None),
+            base=_base(session, shards),
         )
         draw_figures(evaluation, out)
         return evaluation
+
+
+def _base(session: Session, shards: Shards) -> Callable[[], Baseline] | None:
+    """Makes the regression that the run's network corrects; None where it corrects none."""
+    from app.baselines.regression import BasePrediction
+    from app.data.times import time_channels
+
+    model = session.experiment.model
+    if model.first_guess != "regression" or "train" not in shards.splits:
+        return None
+    return lambda: BasePrediction(shards, time_channels(model.time_features), model.constraint)
 
 
 def _predict_test_period(

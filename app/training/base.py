@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,7 @@ class NetworkTrainer(ABC):
             communicator.broadcast(list(learner.state.values()))
         # Nothing below branches on tensors; converting it would double the time to the first step.
         self._train_step = tf.function(self._step, autograph=False)
+        self._correction_step = tf.function(self._correction_sums, autograph=False)
         self._validation_step = tf.function(self._validation_sums, autograph=False)
 
     def train_step(self, batch: Batch) -> None:
@@ -136,6 +137,37 @@ class NetworkTrainer(ABC):
             total += [float(loss), float(weight)]
         loss, weight = (float(part) for part in self.communicator.sum([tf.constant(total)])[0])
         return loss / max(weight, TINY_WEIGHT)
+
+    def calibrate(self, batches: Callable[[], Iterator[Batch]]) -> None:
+        """Give the model the share of its correction, from 0 to 1, that suits these batches best.
+
+        It has the least squared error of the encoded fields, for each predictand by itself.
+        """
+        share = self.model.share
+        if share is None:
+            return
+        total = np.zeros((2, share.shape[0]))
+        for batch in batches():
+            total += np.asarray(self._correction_step(batch), float)
+        explained, squares = np.asarray(self.communicator.sum([tf.constant(total)])[0])
+        best = np.clip(explained / np.maximum(squares, TINY_WEIGHT), 0.0, 1.0)
+        share.assign(np.where(squares > 0, best, 1.0))
+
+    def _correction_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Sums (C,) of correction × what the first guess leaves, and of the correction squared."""
+        assert self.model.share is not None
+        whole = tf.ones_like(self.model.share)
+        start = self.model.encoded(batch, share=tf.zeros_like(whole))
+        correction = self.model.encoded(batch, share=whole) - start
+        left = self.model.encode_targets(batch["hr"]) - start
+        weights = tf.reshape(batch["weight"], (-1, *[1] * (len(left.shape) - 1)))
+        known = tf.where(tf.math.is_nan(left), 0.0, weights)
+        left = tf.where(tf.math.is_nan(left), 0.0, left)
+        axes = list(range(len(left.shape) - 1))
+        return (
+            tf.reduce_sum(known * correction * left, axes),
+            tf.reduce_sum(known * tf.square(correction), axes),
+        )
 
     def rate(self) -> float:
         """Learning rate of the model's next step."""

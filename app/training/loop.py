@@ -230,6 +230,7 @@ class Loop:
         self.trainer.synchronise()
         self._report(0, phase="validation")
         with self.trainer.averaged():
+            self.trainer.calibrate(self._validation_batches)
             val_loss = self.trainer.validate(self._validation_batches())
         stops, leaves = np.sum(self.communicator.gather(self._requests()), axis=0)
         self._obey(stops, leaves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,9 @@ class Trainer(Protocol):
 
     def epoch_losses(self) -> dict[str, float]:
         """Mean training losses since the epoch began, "loss" first, the same on every rank."""
+
+    def calibrate(self, batches: Callable[[], Iterator[Batch]]) -> None:
+        """Fit to all ranks' batches what the validation period decides, where anything is."""
 
     def validate(self, batches: Iterator[Batch]) -> float:
         """Mean loss over all ranks' batches, the same on every rank."""

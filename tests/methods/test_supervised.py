@@ -12,7 +12,7 @@ from pairs import SCALE, arrays, spec, trainer_of
 
 from app.distributed import Communicator
 from app.methods.supervised.trainer import SupervisedTrainer
-from app.models import PhysicalModel, build_network
+from app.models import InterpolationGuess, PhysicalModel, build_network
 from app.options import ModelConfig
 from app.ranks import Ranks
 from app.training.state import capture, restore
@@ -153,3 +153,32 @@ def test_huber_delta_reaches_the_loss() -> None:
     assert wide.validate(iter([sample])) == pytest.approx((error**2).mean() / 2, rel=1e-5)
     by_hand = 1e-4 * np.abs(error).mean()
     assert narrow.validate(iter([sample])) == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_correction_is_scaled_by_what_the_validation_supports() -> None:
+    """By hand: Σ correction · (truth - guess) / Σ correction², held to 0 and 1."""
+    keras.utils.set_random_seed(3)
+    config = ModelConfig(n_filters=4, n_blocks=1, dropout_rate=0)
+    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=SCALE)
+    guess = InterpolationGuess("bilinear", SCALE, [0])
+    model = PhysicalModel(spec(scaled_correction=True), arrays(CELLS), network, guess)
+    trained = trainer_of(SupervisedTrainer, model, loss="mse")
+    data = batch()
+    start = np.asarray(model.guess(data["coarse"], None))
+    correction = np.asarray(model.encoded(data)) - start
+    for share in (0.4, 7.0, -1.0):
+        wanted = start + share * correction
+        data["hr"] = np.asarray(model.output_codec.decode(wanted)) if share != 0.4 else data["hr"]
+        left = np.asarray(model.encode_targets(data["hr"])) - start
+        known = np.isfinite(left) & (data["weight"] > 0)[:, None, None, None]
+        expected = (correction * left)[known].sum() / np.square(correction)[known].sum()
+        trained.calibrate(lambda: iter([data]))
+        found = float(np.asarray(model.share)[0])
+        assert found == pytest.approx(np.clip(expected, 0, 1), abs=1e-4)
+        scaled = np.asarray(model.encoded(data)) - start
+        np.testing.assert_allclose(scaled, found * correction, atol=1e-5)
+        whole = np.asarray(model.encoded(data, training=True)) - start
+        np.testing.assert_allclose(whole, correction, atol=1e-5)
+        model.share.assign([1.0])
+    trained.calibrate(lambda: iter([data]))
+    assert any(v is model.share for v in trained.variables().values())

@@ -1,5 +1,6 @@
 """Other ways through the whole path: patches, halo, several variables, explicit pairs, pin."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ VARIANTS = {
     "localized": ["--localcon_layer", "--time_features=hour,season", "--upsampling=rc"],
     "adversarial": [*CGAN, "--patch_size=8", "--upsampling=pin", "--time_features=day_of_year"],
     "linear guess": ["--first_guess=linear", "--upsampling=dc", "--attention"],
+    "regression": ["--first_guess=regression", "--scaled_correction", "--time_features=hour"],
     "constraint": ["--constraint=additive", "--halo=1", "--precision=bfloat16"],
     "constraint on patches": ["--constraint=additive", "--patch_size=8"],
 }
@@ -221,3 +223,13 @@ def test_members_of_a_model_that_draws_nothing_are_refused(
     assert main(["train", *flags]) == 0
     assert main(["test", *flags, "--members=2"]) == 2
     assert "all members are equal" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("constraint", ["none", "additive"])
+def test_base_is_what_a_network_that_has_learnt_nothing_gives(constraint: str, data: Path) -> None:
+    argv = [f"--data={data / 'fine.nc'}", "--variable=t2m", f"--constraint={constraint}"]
+    run_all(data, *argv, "--first_guess=regression", "--learning_rate=1e-12")
+    with open(data / "out" / "metrics" / "summary.csv", encoding="utf-8", newline="") as lines:
+        row = next(row for row in csv.DictReader(lines) if row["metric"] == "rmse")
+    assert float(row["base"]) == pytest.approx(float(row["model"]), rel=1e-4)
+    assert float(row["base"]) < float(row["bicubic"])

@@ -72,6 +72,9 @@ class Trainer:
     def epoch_losses(self) -> dict[str, float]:
         return {"loss": self.loss}
 
+    def calibrate(self, batches: Any) -> None:
+        pass
+
     def validate(self, batches: Iterator[dict[str, np.ndarray]]) -> float:
         self.validated.append([i for b in batches for i in b["index"][b["weight"] > 0].tolist()])
         self.validations.assign(self.validations.value + 1)

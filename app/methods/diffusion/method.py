@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.errors import InputError
 from app.methods.method import Abilities
 from app.methods.spatial.method import FieldMethod
+from app.options.network import FITTED_GUESSES
 from app.options.rules import Rule
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Diffusion(FieldMethod):
             "with both signs in encoded space; leave it out",
         ),
         Rule(
+            lambda e: e.model.scaled_correction,
+            "--scaled_correction with --trainer={trainer}: members are drawn around the first "
+            "guess; leave it out",
+        ),
+        Rule(
             lambda e: e.diffusion.regression_from is not None and e.model.first_guess != "none",
             "--regression_from={regression_from} with --first_guess={first_guess}: expected one "
             "of them",
@@ -45,12 +51,13 @@ class Diffusion(FieldMethod):
                 and e.diffusion.regression_from is None
             ),
             "--instance_norm with --first_guess=none: there is no field to take the mean and "
-            "standard deviation of; expected --first_guess=bilinear, bicubic or linear",
+            "standard deviation of; expected --first_guess=bilinear, bicubic, linear or "
+            "regression",
         ),
         Rule(
-            lambda e: e.diffusion.regression_folds and e.model.first_guess != "linear",
+            lambda e: e.diffusion.regression_folds and e.model.first_guess not in FITTED_GUESSES,
             "--regression_folds={regression_folds} with --first_guess={first_guess}: nothing is "
-            "fitted; expected --first_guess=linear",
+            "fitted; expected --first_guess=linear or regression",
         ),
         Rule(
             lambda e: e.diffusion.target_scaling == "pixel" and e.sampling.patch_size is not None,

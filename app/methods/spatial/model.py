@@ -11,8 +11,10 @@ from absl import logging
 from numpy.typing import NDArray
 
 from app.arrays import Json
+from app.baselines.interpolation import find_twins
+from app.baselines.regression import fit_regression, sight
 from app.baselines.ridge import Encoded, fit_ridge
-from app.data.contract import Fields
+from app.data.contract import EncodedFields
 from app.data.description import DataDescription
 from app.data.shards import Shards
 from app.grids import Geometry
@@ -101,6 +103,7 @@ def model_spec(experiment: Experiment, shards: Shards, *, on_fine_grid: bool) ->
         input_noise=experiment.training.input_noise,
         time_window=experiment.model.time_window,
         observed=experiment.model.observations is not None,
+        scaled_correction=experiment.model.scaled_correction,
         gaps=experiment.model.gaps,
         bidirectional=experiment.model.bidirectional,
         domain={
@@ -167,25 +170,31 @@ def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | N
         n_predictors=len(variables["predictors"]),
         n_outputs=len(variables["hr"]),
         scale=scale,
-        **_sight(experiment),
+        **_sight(experiment, shards),
     )
 
 
-def fitted_guess(experiment: Experiment, shards: Shards, fields: Fields) -> LinearGuess:
+def fitted_guess(experiment: Experiment, shards: Shards, fields: EncodedFields) -> LinearGuess:
     """The linear first guess, fitted on the training period of encoded fields."""
-    radius = experiment.model.first_guess_radius
-    fit = fit_ridge(fields, radius - 1, radius)
+    if experiment.model.first_guess == "regression":
+        fit, _ = fit_regression(fields, find_twins(shards))
+    else:
+        radius = experiment.model.first_guess_radius
+        fit = fit_ridge(fields, radius - 1, radius)
     n_lr, scale = len(shards.variables["lr"]), experiment.sampling.scale
     return LinearGuess.from_arrays(
-        fit.coefficients, fit.fill, n_lr=n_lr, scale=scale, **_sight(experiment)
+        fit.coefficients, fit.fill, n_lr=n_lr, scale=scale, **_sight(experiment, shards)
     )
 
 
-def _sight(experiment: Experiment) -> Json:
+def _sight(experiment: Experiment, shards: Shards) -> Json:
     """What a linear first guess sees."""
     radius = experiment.model.first_guess_radius
+    beside = radius - 1
+    if experiment.model.first_guess == "regression":
+        radius, beside = sight(shards.geometry, shards.variables)
     return {
         "lr_radius": radius,
-        "predictor_radius": radius - 1,
+        "predictor_radius": beside,
         "time_channels": time_channels(experiment.model.time_features),
     }

@@ -12,6 +12,7 @@ from absl import logging
 from keras import ops
 
 from app.arrays import Array, Json, Tensor
+from app.data.times import TIME_FEATURES
 from app.models.diffusion.noise import MemberNoise, keyed_generator
 from app.models.diffusion.process import Process
 from app.models.diffusion.samplers import SamplingOptions, sample
@@ -19,7 +20,7 @@ from app.models.diffusion.unet import TIME_CLASSES
 from app.models.fitted import PLAIN, Batch, Drawing
 from app.models.layers.common import register
 from app.models.physical import PhysicalModel
-from app.models.spec import TIME_FEATURES, ModelArrays, ModelSpec
+from app.models.spec import ModelArrays, ModelSpec
 from app.running.progress import LINE_EVERY
 
 LEAST_SPREAD = 1e-6  # encoded: a constant sample is not divided by less
@@ -187,7 +188,9 @@ class DiffusionModel(PhysicalModel):
         given = {**inputs, "noisy": noisy, "level": ops.cast(level, "float32")}
         return self.network(given, training=training)
 
-    def unconstrained(self, batch: Batch, training: bool = False) -> Tensor:
+    def unconstrained(
+        self, batch: Batch, training: bool = False, share: Tensor | None = None
+    ) -> Tensor:
         given = self.conditioning(batch)
         shape = ops.shape(given.inputs["condition"])
         count = shape[0]
