@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from keras import ops
 
@@ -19,7 +21,7 @@ class BlockMeans:
         self._areas = areas.astype("float32")
         self._least = min_valid_fraction
 
-    def __call__(self, batch: dict[str, Tensor], factor: int, scale: int) -> Tensor:
+    def __call__(self, batch: Mapping[str, Tensor], factor: int, scale: int) -> Tensor:
         """The batch's "hr" `(B, H, W, C)` to `(B, H / factor, W / factor, C)`."""
         fields = batch["hr"]
         if factor == 1:
@@ -39,7 +41,7 @@ class BlockMeans:
         result: Array = self._areas.reshape(height, factor, width, factor).sum(axis=(1, 3))
         return result
 
-    def _areas_of(self, batch: dict[str, Tensor], scale: int) -> Tensor:
+    def _areas_of(self, batch: Mapping[str, Tensor], scale: int) -> Tensor:
         """Areas `(1, H, W)` of whole fields, `(B, patch, patch)` of patches."""
         if "origin" not in batch:
             return ops.convert_to_tensor(self._areas[None])

@@ -5,7 +5,7 @@ What a sample draws depends on the seed, the member and its time stamp, not on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from app.models.layers.dropout import DrawsAtInference
 from app.models.output import Quantiles
 
 
-def sample_seeds(batch: dict[str, Tensor], seed: int) -> list[list[int]]:
+def sample_seeds(batch: Mapping[str, Tensor], seed: int) -> list[list[int]]:
     """What each sample's random numbers are made from."""
     stamps = batch.get("seconds", range(len(batch["coarse"])))
     return [[seed, int(second) % POSITIVE] for second in stamps]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,7 +19,7 @@ from app.models.diffusion.samplers import SamplingOptions
 from app.models.loading import load_model
 from app.models.spec import Arrays, Channel, Spec
 
-Batch = dict[str, Tensor]
+Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from app.arrays import Json, Tensor
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
@@ -32,7 +31,7 @@ from app.training import checkpoints
 from app.training.history import HistoryFile, remake_history
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
-from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Trainer
+from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Batch, Trainer
 
 FLOAT = 4  # bytes
 
@@ -177,7 +176,7 @@ class Loop:
         rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
         self._end_epoch(losses, rate, begun)
 
-    def _step(self, batch: dict[str, Tensor]) -> None:
+    def _step(self, batch: Batch) -> None:
         """One step of all ranks, and what they agree to do after it.
 
         Notices travel with the gradients. Those of the step before are read, so that nobody
@@ -336,7 +335,7 @@ class Loop:
                 self.trainer.save(self.folder.model)
         logging.info("trained model: %s", self.folder.model)
 
-    def _validation_batches(self) -> Iterator[Json]:
+    def _validation_batches(self) -> Iterator[Batch]:
         """Validation runs without reductions: a rank that is asked to stop cuts its own short."""
         sampler = self._sampler("validation", 0, shuffle=False)
         steps = min(sampler.steps, self.sampling.max_steps or sampler.steps)

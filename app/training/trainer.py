@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from app.arrays import Array, Json, Tensor
 
-Batch = dict[str, Tensor]
+Batch = Mapping[str, Tensor]
 # Notices: all are to stop, a checkpoint is due, this rank is to leave, from here MiB by rank.
 STOP, SAVE, LEAVE, MEMORY = 0, 1, 2, 3
 

@@ -6,7 +6,8 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypedDict, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,28 @@ from app.data.streaming.windows import samples
 from app.errors import InputError
 from app.grids import Geometry
 
-Batch = dict[str, Array]
+
+class FieldBatch(TypedDict, total=False):
+    """A batch of downscaling in space; windows have an axis of time `T` behind `B`.
+
+    coarse `(B, h, w, C_lr + P)`: inputs in physical units, low resolution before predictors.
+    hr `(B, H, W, C)`: the truth, NaN where missing and in the padding. time `(B, 8)`: features.
+    observed `(B, H, W, C)`: stations' values in their cells. index `(B,)`: row of the split, or a
+    window's first. weight `(B,)`: 0 for samples that only fill up the batch. Of patches also
+    static `(B, H, W, S)`, and origin `(B, 2)`, the first coarse row and column.
+    """
+
+    coarse: Array
+    hr: Array
+    time: Array
+    observed: Array
+    index: Array
+    weight: Array
+    static: Array
+    origin: Array
+
+
+Batch = TypeVar("Batch", bound=Mapping[str, object])
 
 
 def batches(
@@ -32,14 +54,11 @@ def batches(
     frames: int | None = None,
     stride: int = 1,
     observations: Observations | None = None,
-) -> BatchIterator:
+) -> BatchIterator[FieldBatch]:
     """Batches of all steps of a sampler; close the iterator, or use it in `with`.
 
-    Keys: coarse (B, h, w, C_lr + P) physical, low resolution before predictors; time (B, 8);
-    hr (B, H, W, C) physical, NaN in the padding; weight (B,); index (B,), the sample's row in the
-    split, or its first. With `patch`, fine cells a side or a `Patches`, also
-    static (B, H, W, S), edges extrapolated, and origin (B, 2), the patch's first coarse row and
-    column. InputError for a patch that is no multiple of the scale or exceeds the grid.
+    With `patch`, fine cells a side or a `Patches`, patches are cut, whose statics have their edges
+    extrapolated. InputError for a patch that is no multiple of the scale or exceeds the grid.
 
     With `frames` the sampler's samples are windows, every `stride`-th of each gapless stretch
     (see `samples`); coarse, time and hr then are (B, T, ...), all frames cut at the same place.
@@ -85,10 +104,12 @@ class _Maker(ABC):
         return fields.reshape(-1, self._frames, *fields.shape[1:])
 
     @abstractmethod
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int) -> FieldBatch:
         """The batch of a step."""
 
-    def _observed(self, rows: Array, windows: list[tuple[slice, slice]] | None = None) -> Batch:
+    def _observed(
+        self, rows: Array, windows: list[tuple[slice, slice]] | None = None
+    ) -> FieldBatch:
         """The observed values on the padded fine grid, or in windows of it."""
         if self.observations is None:
             return {}
@@ -99,17 +120,19 @@ class _Maker(ABC):
             return {"observed": whole}
         return {"observed": np.stack([f[w] for f, w in zip(whole, windows, strict=True)])}
 
-    def _batch(self, coarse: Array, rows: Array, fine: Array) -> Batch:
-        time = self._shards.time_features(self._split, rows)
-        fields = {"coarse": coarse, "time": time, "hr": fine}
-        unfolded = {name: self._unfolded(values) for name, values in fields.items()}
-        return {**unfolded, "index": rows[:: self._frames or 1]}
+    def _batch(self, coarse: Array, rows: Array, fine: Array) -> FieldBatch:
+        return FieldBatch(
+            coarse=self._unfolded(coarse),
+            time=self._unfolded(self._shards.time_features(self._split, rows)),
+            hr=self._unfolded(fine),
+            index=rows[:: self._frames or 1],
+        )
 
 
 class WholeMaker(_Maker):
     """Whole fields."""
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int) -> FieldBatch:
         rows, weights = self._drawn(step)
         geometry = self._shards.geometry
         channels = len(self._shards.variables["hr"])
@@ -137,7 +160,7 @@ class PatchMaker(_Maker):
         self._static = shards.padded_static
         self._corners = patch_corners(shards, patches)
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int) -> FieldBatch:
         rows, weights = self._drawn(step)
         drawn = self._sampler.offsets(step, (len(self._corners), 1))[:, 0]
         origin = self._corners[drawn]
@@ -254,7 +277,7 @@ def _overlap(part: slice, before: int, size: int) -> tuple[slice, slice]:
     return slice(at, at + last - first), slice(first, last)
 
 
-class _Queue:
+class _Queue(Generic[Batch]):
     """Bounded hand-over from one thread to another; closing wakes both."""
 
     def __init__(self, limit: int) -> None:
@@ -306,7 +329,7 @@ class BatchIterator(Iterator[Batch]):
     """Batches in order; the thread that makes them ends with the iterator."""
 
     def __init__(self, make: Callable[[int], Batch], steps: range, prefetch: int) -> None:
-        self._queue = _Queue(prefetch)
+        self._queue: _Queue[Batch] = _Queue(prefetch)
         self._thread = threading.Thread(
             target=_produce, args=(make, steps, self._queue), name="batches", daemon=True
         )
@@ -324,14 +347,14 @@ class BatchIterator(Iterator[Batch]):
         self._finalizer()
         self._thread.join()
 
-    def __enter__(self) -> BatchIterator:
+    def __enter__(self) -> BatchIterator[Batch]:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _produce(make: Callable[[int], Batch], steps: range, queue: _Queue) -> None:
+def _produce(make: Callable[[int], Batch], steps: range, queue: _Queue[Batch]) -> None:
     try:
         for step in steps:
             if not queue.put(make(step)):

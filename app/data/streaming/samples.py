@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.data.contract import PreparedData
-from app.data.streaming.batches import BatchIterator, batches
+from app.data.streaming.batches import BatchIterator, FieldBatch, batches
 from app.data.streaming.observations import Observations
 from app.data.streaming.patches import Patches
 from app.data.streaming.sampler import Sampler
+from app.data.streaming.triples import TripleBatch
 from app.data.streaming.windows import samples
 
 
@@ -24,7 +25,9 @@ class Samples(Protocol):
     def confirm(self) -> None:
         """Wait until what they are read from is checked; Damage where it has changed."""
 
-    def batches(self, split: str, sampler: Sampler) -> BatchIterator:
+    def batches(
+        self, split: str, sampler: Sampler
+    ) -> BatchIterator[FieldBatch] | BatchIterator[TripleBatch]:
         """Batches of the sampler's epoch."""
 
 
@@ -50,7 +53,7 @@ class FieldSamples:
     def confirm(self) -> None:
         self._shards.confirm()
 
-    def batches(self, split: str, sampler: Sampler) -> BatchIterator:
+    def batches(self, split: str, sampler: Sampler) -> BatchIterator[FieldBatch]:
         return batches(
             self._shards,
             split,

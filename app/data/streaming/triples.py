@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from absl import logging
@@ -11,7 +12,7 @@ from absl import logging
 from app.arrays import Array
 from app.data.contract import PreparedData
 from app.data.sky import sky
-from app.data.streaming.batches import Batch, BatchIterator
+from app.data.streaming.batches import BatchIterator
 from app.data.streaming.sampler import Sampler
 from app.data.time_axis import NONE
 from app.data.times import Stamps, time_features
@@ -40,18 +41,36 @@ class TripleChoice:
     seed: int = 0
 
 
-class TripleSamples:
-    """Middle frames whose neighbours on both sides are known: no triple crosses a gap or a split.
+class TripleBatch(TypedDict, total=False):
+    """A batch of downscaling in time.
 
-    Batches have "frames" `(B, 4, H, W, C + G)`, two known frames around the middle one and one
-    further at each end, NaN where there is none; "target" `(B, H, W, C)`; "theta", "length" in
-    steps and "time" of the middle frame; "sky" `(B, 5, 2)` of the four frames and the middle one;
-    "weight". Those of the coherence stage also "window"
-    `(B, 7, H, W, C + G)` of neighbouring frames, "share" `(B,)` at which fields between them are
-    to be made, half of them ½, "reverse" `(B,)`, whether time runs backwards, and "window_time"
-    `(B, 5, 8)`: time features of the four fields' times and of the middle frame's; "window_sky"
-    `(B, 7, 2)` and "between_sky" `(B, 4, 2)`, of the frames and of the fields.
+    frames `(B, 4, H, W, C + G)`: two known frames around the middle one and one further at each
+    end, NaN where there is none. target `(B, H, W, C)`: the middle frame. theta, length `(B,)` in
+    steps, and time `(B, 8)` of the middle frame. sky `(B, 5, 2)`: of the four frames and the
+    middle one. weight `(B,)`: 0 for samples that only fill up the batch.
+    In the coherence stage also window `(B, 7, H, W, C + G)`: neighbouring frames. share `(B,)` at
+    which fields between them are made, half of them ½. reverse `(B,)`: whether time runs
+    backwards. window_time `(B, 5, 8)`: of the four fields and the middle frame. window_sky
+    `(B, 7, 2)` and between_sky `(B, 4, 2)`: of the frames and of the fields.
     """
+
+    frames: Array
+    target: Array
+    theta: Array
+    length: Array
+    time: Array
+    sky: Array
+    weight: Array
+    window: Array
+    share: Array
+    reverse: Array
+    window_time: Array
+    window_sky: Array
+    between_sky: Array
+
+
+class TripleSamples:
+    """Middle frames whose neighbours on both sides are known; none crosses a gap or a split."""
 
     def __init__(self, shards: PreparedData, options: TripleChoice) -> None:
         self._shards, self._options = shards, options
@@ -70,13 +89,13 @@ class TripleSamples:
     def confirm(self) -> None:
         self._shards.confirm()
 
-    def batches(self, split: str, sampler: Sampler) -> BatchIterator:
+    def batches(self, split: str, sampler: Sampler) -> BatchIterator[TripleBatch]:
         reader = _Reader(self._shards, split, self._options.step)
         middles = self._middles[split]
         training = split == "train"
         coherent = training and sampler.epoch >= self._options.coherence_from
 
-        def make(step: int) -> Batch:
+        def make(step: int) -> TripleBatch:
             numbers, weights = sampler.batch(step)
             rows, drawn = middles[numbers], sampler.uniforms(step, 3)
             batch = self._triples(reader, rows, drawn[:, 0] if training else None)
@@ -86,7 +105,7 @@ class TripleSamples:
 
         return BatchIterator(make, range(sampler.steps), prefetch=2)
 
-    def _triples(self, reader: _Reader, rows: Array, drawn: Array | None) -> Batch:
+    def _triples(self, reader: _Reader, rows: Array, drawn: Array | None) -> TripleBatch:
         """The middle frames and those around them, at distances that `drawn` in [0, 1) chooses."""
         chosen = np.zeros(len(rows), np.int64)
         if drawn is not None:
@@ -109,7 +128,7 @@ class TripleSamples:
             "sky": self._sky(reader, rows, np.append(around, 0 * around[:, :1], axis=1)),
         }
 
-    def _windows(self, reader: _Reader, rows: Array, share: Array, side: Array) -> Batch:
+    def _windows(self, reader: _Reader, rows: Array, share: Array, side: Array) -> TripleBatch:
         """What coherence around the middle frames needs; half of all shares are ½."""
         share = np.where(share < HALF, HALF, 2 * share - 1)
         offsets = np.arange(-REACH, REACH + 1)
@@ -138,7 +157,7 @@ class TripleSamples:
         instants = self._instants(reader, np.repeat(rows, offsets.shape[1]), offsets.ravel())
         return sky(instants).reshape(*offsets.shape, 2)
 
-    def whole_train(self) -> Iterator[Batch]:
+    def whole_train(self) -> Iterator[TripleBatch]:
         """Every shortest triple of the training period once, in order, chosen or not."""
         reader = _Reader(self._shards, "train", self._options.step)
         middles = middle_frames(self._shards, "train", self._options.step)
