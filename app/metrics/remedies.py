@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.options.chosen import able
+
 PERIOD = (
     "a longer test period gives intervals: three days of sub-daily data, three weeks of daily ones."
 )
@@ -15,7 +17,7 @@ IN_SPACE = {
     "period.",
     "period": PERIOD,
     "smooth": "an ensemble, as a single field of least error is smooth and short of extremes: "
-    "--trainer=DiffusionTrainer --members=16.",
+    f"--trainer={' or '.join(able('members'))} --members=16.",
     "drizzle": "--loss=bernoulli_gamma --members=16, which draws wet and dry cells instead of "
     "their mean.",
     "narrow": "more spread: --regression_folds=8 with --first_guess=linear, or several trained "
