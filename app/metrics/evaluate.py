@@ -24,6 +24,7 @@ from app.metrics.climate import training_climate
 from app.metrics.contest import Contest, Scored
 from app.metrics.errors import Errors
 from app.metrics.files import write_files
+from app.metrics.ground import Ground
 from app.metrics.metric import Example, FieldResult, Subject
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
@@ -106,6 +107,7 @@ class _FieldContest(Contest):
         if self.shards.has_times:
             consecutive = np.diff(seconds) == modal_step(seconds)
         climates = training_climate(self.shards, self.undo)
+        ground = Ground.of(self.shards.variables.get("static", ()), self.shards.static)
         found = []
         for c, (variable, twin, truth, climate) in enumerate(
             zip(self.variables, find_twins(self.shards), self.truth_ranges(), climates, strict=True)
@@ -127,6 +129,7 @@ class _FieldContest(Contest):
                 wet=wet_limit(variable, self.accumulation),
                 climate=climate,
                 consecutive=consecutive,
+                ground=ground,
             )
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
             found.append(Scored(c, keep, subject, metrics_of(subject), label))

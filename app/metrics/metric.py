@@ -12,6 +12,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import block_length, resampled_sums
+from app.metrics.ground import NO_GROUND, Ground
 from app.metrics.names import title
 from app.metrics.remedies import IN_SPACE, IN_TIME
 from app.metrics.table import MODEL, Row, Table
@@ -52,7 +53,7 @@ class Subject:
     ensemble, 0 without one. `quantiles`: levels that the model predicts, rising. `wet`: what
     counts as wet, None where the variable is no precipitation. `climate`: of the training values.
     `consecutive`: (n - 1,) True where a sample follows the one before by one time step, None
-    where samples have no times.
+    where samples have no times. `ground`: what maps show below the fields.
     """
 
     # Baselines that need no training; the error that a verdict begins with: its name in sentences
@@ -72,6 +73,7 @@ class Subject:
     wet: WetLimit | None = None
     climate: Climate | None = None
     consecutive: Array | None = None
+    ground: Ground = NO_GROUND
 
     @property
     def unit(self) -> str:

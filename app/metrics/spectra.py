@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import dctn
+from scipy.ndimage import distance_transform_edt
 
 from app.arrays import Array
 from app.grids.sphere import unit_vectors
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 EARTH_RADIUS = 6371.0  # km
 MIN_BANDS = 3  # fewer say nothing of a spectrum
+FEW_MISSING = 0.05  # share of the cells that a sample may lack
 ROUNDING = 1e-7  # of the values: float32 cannot tell a smaller standard deviation from none
 DECIBEL = 10.0
 ROWS = ("log_spectral_distance", "power_ratio_high", "power_worst_high")
@@ -71,6 +73,24 @@ class Bands:
         modes = power.reshape(-1, flat.size)
         sums = [np.bincount(flat, weights=row, minlength=count + 1)[1:] for row in modes]
         return np.array(sums).reshape(*power.shape[:-2], count)
+
+
+def nearest_valid(valid: Array) -> Array:
+    """Flat index of the nearest valid cell (n, y·x) of every cell; `valid` (n, y, x).
+
+    Each sample has a valid cell. Distances are counted in cells.
+    """
+    _, y, x = valid.shape
+    found = np.tile(np.arange(y * x), (len(valid), 1))
+    masks, which = np.unique(valid.reshape(len(valid), -1), axis=0, return_inverse=True)
+    for m, mask in enumerate(masks):
+        if not mask.all():
+            missing = ~mask.reshape(y, x)
+            rows, columns = distance_transform_edt(
+                missing, return_distances=False, return_indices=True
+            )
+            found[which.ravel() == m] = (rows * x + columns).ravel()
+    return found
 
 
 def mode_variance(fields: Array) -> Array:
@@ -134,40 +154,49 @@ class Spectra:
 
 
 class Spectrum(Metric):
-    """Sums of the modes' variance over the samples whose fields are complete."""
+    """Sums of the modes' variance over the samples whose fields are complete, or nearly.
 
-    summed = ("power", "complete")
+    complete, filled: how many samples have every value, and how many had few cells filled.
+    """
+
+    summed = ("power", "complete", "filled")
     definitions = (
         "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
         " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the"
         " shortest waves, below 0 too smooth; power_worst_high: of the band there that is furthest"
         " off. P: mean over samples of the variance in each band of isotropic wavenumber, from the"
         " discrete cosine transform (Denis et al. 2002) of samples where truth and all candidates"
-        " have every value; bands as wide as the wavenumber of twice the shorter side, up to the"
-        " Nyquist wavenumber of the coarser spacing.",
+        " have every value, or lack no more than a twentieth of the cells, which then take the"
+        " value of the nearest cell that has one, in the truth as in all candidates; bands as wide"
+        " as the wavenumber of twice the shorter side, up to the Nyquist wavenumber of the coarser"
+        " spacing.",
     )
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.bands = Bands.of(subject.grid)
         self.power = np.zeros((1 + len(subject.candidates), *self.bands.number.shape))
-        self.complete = 0  # samples
+        self.complete = self.filled = 0  # samples
 
     def add(self, block: Block) -> None:
-        complete = block.valid.all(axis=(1, 2))
-        if not complete.any() or len(self.bands.wavelengths) < MIN_BANDS:
+        missing = 1 - block.valid.mean(axis=(1, 2))
+        used = missing <= FEW_MISSING
+        if not used.any() or len(self.bands.wavelengths) < MIN_BANDS:
             return
-        self.complete += int(complete.sum())
-        origin = np.float64(self.subject.truth.mean)
+        self.complete += int((missing == 0).sum())
+        self.filled += int((used & (missing > 0)).sum())
+        origin, nearest = np.float64(self.subject.truth.mean), nearest_valid(block.valid[used])
         for total, stack in zip(self.power, (block.truth[None], *block.versions), strict=True):
             for fields in stack:
-                total += mode_variance(fields[complete] - origin) / len(stack)
+                whole = np.take_along_axis(fields[used].reshape(len(nearest), -1), nearest, axis=1)
+                whole = whole.reshape(len(nearest), *fields.shape[1:])
+                total += mode_variance(whole - origin) / len(stack)
 
     def result(self) -> Spectra | None:
         """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
-        if not self.complete:
+        if not self.complete + self.filled:
             return None
-        power = self.bands.gather(self.power) / self.complete
+        power = self.bands.gather(self.power) / (self.complete + self.filled)
         floor = ROUNDING**2 * (self.subject.truth.mean**2 + power[0].sum())
         power = np.where(power > floor, power, np.nan)
         return Spectra(self.bands.wavelengths, power[0], power[1:])
@@ -183,12 +212,13 @@ class Spectrum(Metric):
         if len(waves) < MIN_BANDS:
             return ["no spectra, the grid is too small"]
         if spectra is None:
-            return ["no spectra, no sample has all values of the domain"]
+            return ["no spectra, every sample lacks more than a twentieth of the domain"]
         if not np.isfinite(spectra.truth).any():
             return ["no spectra, the truth does not vary in space"]
         return [
-            f"spectra of the {self.complete} of {self.subject.samples} samples that are complete,"
-            f" {len(waves)} bands of wavelength {waves[0]:.4g} to {waves[-1]:.4g} km"
+            f"spectra of {self.complete} of {self.subject.samples} samples that are complete and"
+            f" {self.filled} with few cells filled, {len(waves)} bands of wavelength"
+            f" {waves[0]:.4g} to {waves[-1]:.4g} km"
         ]
 
     def why_undefined(self, row: str) -> str | None:

@@ -21,6 +21,7 @@ from app.errors import InputError
 from app.metrics.catalogue import metrics_of
 from app.metrics.contest import Contest, Scored
 from app.metrics.files import write_tables
+from app.metrics.ground import Ground
 from app.metrics.metric import Result, TimeSubject
 from app.metrics.prediction import Prediction
 from app.metrics.scores import Scores
@@ -122,6 +123,7 @@ class TimeContest(Contest):
                 axis=self.axis,
                 steps=self.steps,
                 scored=self.scored,
+                ground=Ground.of(self.shards.variables.get("static", ()), self.shards.static),
                 wet=wet_limit(variable, self.steps.target_step if summed else None),
             )
             metrics = metrics_of(subject, "time_metric")

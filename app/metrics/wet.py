@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.metrics.metric import Result
 
 WET_RATIO = "wet_frequency_ratio"
-BINS = 10  # of the forecast probability
+BINS = 10  # of the forecast probability, at most
 
 
 class Wet(Metric):
@@ -107,7 +107,7 @@ def _limit(subject: Subject) -> np.float32 | None:
 class WetProbability(Metric):
     """Area-weighted sums over all values of members' wet share p and the truth o, 0 or 1.
 
-    bins (3, BINS): weight, sum of p and sum of o by bins of p.
+    bins (3, b): weight, sum of p and sum of o by bins of p.
     """
 
     summed = ("weight", "brier", "wet", "bins")
@@ -121,7 +121,8 @@ class WetProbability(Metric):
         super().__init__(subject)
         self.limit = _limit(subject)
         self.weight, self.brier, self.wet = 0.0, 0.0, 0.0
-        self.bins = np.zeros((3, BINS))
+        # as many as there are shares of wet members, if these are few
+        self.bins = np.zeros((3, min(BINS, subject.members + 1)))
 
     @classmethod
     def suits(cls, subject: Subject) -> bool:
@@ -135,9 +136,13 @@ class WetProbability(Metric):
         self.weight += float(w.sum())
         self.brier += float(w @ (p - o) ** 2)
         self.wet += float(w @ o)
-        place = np.minimum((p * BINS).astype(int), BINS - 1)
+        count, members = self.bins.shape[1], self.subject.members
+        if count == members + 1:
+            place = np.rint(p * members).astype(int)
+        else:
+            place = np.minimum((p * count).astype(int), count - 1)
         for row, values in zip(self.bins, (w, w * p, w * o), strict=True):
-            row += np.bincount(place, values, BINS)
+            row += np.bincount(place, values, count)
 
     def rows(self, errors: Totals) -> list[Row]:
         return [
@@ -166,7 +171,7 @@ class WetProbability(Metric):
 
     @property
     def reliability(self) -> tuple[Array, Array, Array]:
-        """Share of values, mean p and wet share of the truth in each bin (BINS,); NaN if empty."""
+        """Share of values, mean p and wet share of the truth in each bin (b,); NaN if empty."""
         weight, p, o = self.bins
         safe = np.where(weight > 0, weight, np.nan)
         return weight / max(self.weight, np.finfo(float).tiny), p / safe, o / safe

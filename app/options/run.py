@@ -61,6 +61,12 @@ class ReportingOptions(Options):
     all_scores: bool = option(
         False, "Print all scores below the verdict; the files have them always.", free=True
     )
+    figure_format: str = option(
+        "png",
+        "Format of the figures: pdf and svg are drawn as lines, for print.",
+        choices=("png", "pdf", "svg"),
+        free=True,
+    )
     debug_traceback: bool = option(False, "Show Python's traceback of an error.", free=True)
     plugins: str | None = option(
         None,

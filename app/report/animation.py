@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from app.arrays import Array
 from app.data.times import DAY
-from app.metrics.drawing.maps import colour_bar, draw_field, frame, panel_figure, sequential
+from app.metrics.drawing.maps import colour_bar, draw_field, frame, panel_figure, subject_scale
+from app.metrics.metric import Subject
 from app.metrics.table import MODEL
 from app.metrics.time_evaluation import TimeContest, TimeEvaluation
 from app.report.figures import save_figures
@@ -22,20 +23,20 @@ FRAMES = 37  # of the animation, at most
 PER_SECOND = 5  # frames
 
 
-def draw_time_figures(evaluation: TimeEvaluation, folder: Path) -> list[Path]:
+def draw_time_figures(evaluation: TimeEvaluation, folder: Path, kind: str = "png") -> list[Path]:
     """Draw the figures of all metrics, and animation.gif; their paths.
 
     With several predictands each has its own, animation_u10.gif and so on.
     """
     paths = []
     for channel, result in enumerate(evaluation.variables):
-        paths += save_figures(result, {}, folder, DPI)
+        paths += save_figures(result, {}, folder, DPI, kind)
         path = folder / f"animation{result.suffix}.gif"
-        paths.append(_animate(evaluation.contest, channel, path))
+        paths.append(_animate(evaluation.contest, channel, result.subject, path))
     return paths
 
 
-def _animate(contest: TimeContest, channel: int, path: Path) -> Path:
+def _animate(contest: TimeContest, channel: int, subject: Subject, path: Path) -> Path:
     """Truth, linear interpolation and prediction side by side through the first day or so."""
     rows = _first_rows(contest)
     fields = contest.fields(rows)[..., channel]
@@ -44,7 +45,7 @@ def _animate(contest: TimeContest, channel: int, path: Path) -> Path:
         "linear in time": fields[contest.names.index("linear")],
         "prediction": fields[contest.names.index(MODEL)],
     }
-    scale = sequential([shown["truth"]])
+    scale = subject_scale(subject, [shown["truth"]])
     figure, axes = panel_figure(contest.grid, 1, len(shown))
     FigureCanvasAgg(figure)
     variable = contest.variables[channel]
@@ -55,6 +56,7 @@ def _animate(contest: TimeContest, channel: int, path: Path) -> Path:
             panel.clear()
             draw_field(panel, series[number], contest.grid, scale, name)
             frame(panel, contest.grid)
+            subject.ground.draw(panel, contest.grid)
         row = int(rows[number])
         known = "" if contest.scored[row] else " (known)"
         time = contest.axis.stamps.text(row).replace("T", " ")

@@ -5,22 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.arrays import Array
 from app.grids import Grid
 from app.metrics.drawing.maps import (
-    Scale,
     colour_bar,
     diverging,
     draw_field,
     frame,
     panel_figure,
     pick,
-    sequential,
+    subject_scale,
 )
-from app.metrics.drawing.style import save_figure, title
+from app.metrics.drawing.style import letter, save_figure
+from app.metrics.drawing.units import HARD, with_unit
 from app.metrics.evaluate import Evaluation
 from app.metrics.metric import FieldResult, Result
 from app.metrics.table import MODEL
@@ -29,51 +28,68 @@ from app.report.members import ensemble_maps
 DPI = 160
 
 
-def draw_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
+def draw_figures(evaluation: Evaluation, folder: str | Path, kind: str = "png") -> list[Path]:
     """Draw maps.png, members.png where there are members, and the figures of all metrics.
 
-    With several predictands each has its own, maps_tas.png and so on. Returns the paths.
+    With several predictands each has its own, maps_tas.png and so on. `kind`: png, pdf or svg.
+    Returns the paths.
     """
     paths = []
     for result in evaluation.variables:
         drawn = {"maps": example_maps(result)}
         if result.example.members is not None:
             drawn["members"] = ensemble_maps(result)
-        paths += save_figures(result, drawn, Path(folder), DPI)
+        paths += save_figures(result, drawn, Path(folder), DPI, kind)
     return paths
 
 
-def save_figures(result: Result, drawn: dict[str, Figure], folder: Path, dpi: int) -> list[Path]:
+def save_figures(
+    result: Result, drawn: dict[str, Figure], folder: Path, dpi: int, kind: str
+) -> list[Path]:
     """Save figures that are drawn, and those of a predictand's metrics; their paths."""
     for metric in result.metrics:
         drawn = drawn | metric.figures(result)
-    paths = [folder / f"{name}{result.suffix}.png" for name in drawn]
+    paths = [folder / f"{name}{result.suffix}.{kind}" for name in drawn]
     for path, figure in zip(paths, drawn.values(), strict=True):
         save_figure(figure, path, dpi)
     return paths
 
 
 def example_maps(result: FieldResult) -> Figure:
-    """Fields of the sample with the median error above, their errors below."""
+    """Fields of the sample with the median error above, their errors below.
+
+    Without a low resolution to show, the room below the truth is for what the prediction changes
+    of the linear regression; with nothing but a prediction, three panels stand in a row.
+    """
     subject, fields = result.subject, result.example.fields
-    grid, name_and_unit = subject.grid, f"{subject.variable.name} [{subject.unit}]"
+    grid, unit, coarse = subject.grid, subject.unit, result.example.coarse
     shown = [name for name in ("bicubic", "linear", MODEL) if name in fields]
-    figure, axes = panel_figure(grid, 2, len(shown) + 1)
     known = np.isfinite(fields["truth"])  # what lies beyond must not stretch the scale
-    values = sequential([field[known] for field in pick(fields, "truth", *shown)])
+    values = subject_scale(subject, [field[known] for field in pick(fields, "truth", *shown)])
     errors = {name: fields[name] - fields["truth"] for name in shown}
     error_scale = diverging(errors.values())
-    draw_field(axes[0, 0], fields["truth"], grid, values, "truth")
-    _draw_coarse(axes[1, 0], result, values)
-    for column, name in enumerate(shown, start=1):
-        draw_field(axes[0, column], fields[name], grid, values, title(name))
-        rmse = _area_rmse(errors[name], grid)
-        text = f"{title(name)} − truth (RMSE {rmse:.3g})"
-        draw_field(axes[1, column], errors[name], grid, error_scale, text)
+    in_a_row = coarse is None and len(shown) == 1
+    figure, axes = panel_figure(grid, 1 if in_a_row else 2, 3 if in_a_row else len(shown) + 1)
+    above = axes[0, :2] if in_a_row else axes[0]
+    below = axes[0, 2:] if in_a_row else axes[1, 1:]
+    for panel, name in zip(above, ("truth", *shown), strict=True):
+        draw_field(panel, fields[name], grid, values, subject.called(name))
+    for panel, name in zip(below, shown, strict=True):
+        rmse = with_unit(_area_rmse(errors[name], grid), unit)
+        text = f"{subject.called(name)} − truth (RMSE{HARD}{rmse})"
+        draw_field(panel, errors[name], grid, error_scale, text)
+    if coarse is not None:
+        draw_field(axes[1, 0], coarse, result.example.coarse_grid, values, "low resolution")
+    elif not in_a_row:
+        change = fields[MODEL] - fields[shown[-2]]
+        text = f"prediction − {subject.called(shown[-2])}"
+        draw_field(axes[1, 0], change, grid, error_scale, text)
     for panel in axes.flat:
         frame(panel, grid)
-    colour_bar(figure, axes[0], values, name_and_unit)
-    colour_bar(figure, axes[1], error_scale, f"error [{subject.unit}]")
+        subject.ground.draw(panel, grid, relief=panel in above)
+    letter(axes.flat, inside=True)
+    colour_bar(figure, above, values, f"{subject.variable.name} [{unit}]")
+    colour_bar(figure, below if in_a_row else axes[1], error_scale, f"error [{unit}]")
     which = f"{result.example.time}: the sample of the prediction's median RMSE"
     figure.suptitle(f"{subject.variable.name}, {which}", fontsize=10)
     return figure
@@ -86,12 +102,3 @@ def _area_rmse(error: Array, grid: Grid) -> float:
         return np.nan
     squares = np.square(error[valid], dtype=np.float64)
     return float(np.sqrt(np.average(squares, weights=grid.cell_areas()[valid])))
-
-
-def _draw_coarse(axes: Axes, result: FieldResult, values: Scale) -> None:
-    """The low-resolution field on its own grid; an empty panel where there is none to show."""
-    example = result.example
-    if example.coarse is None:
-        axes.set_axis_off()
-    else:
-        draw_field(axes, example.coarse, example.coarse_grid, values, "low resolution")

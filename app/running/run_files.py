@@ -22,7 +22,7 @@ PRESENT = frozenset({"status.json", ".lock", ".launch"})  # of calls that may be
 FIELDS = ("dense_weights.nc", "input_climate.nc")
 FIGURES = (
     *("maps", "rmse_map", "scores", "spectra", "rank_histogram", "members", "wet_reliability"),
-    *("bins", "restoration", "by_hour", "spectrum_in_time"),
+    *("bins", "restoration", "by_hour", "spectrum_in_time", "learning_curve"),
 )
 IN_CHECKPOINT = ("arrays.npz", "facts.json")
 STEPS = re.compile(r"step-\d+\+*")
@@ -36,7 +36,7 @@ ROOT_FILES = "|".join(
 IN_METRICS = "|".join(
     (
         r"summary\.(csv|txt)|verdict\.json|(gridpoint|samples|bins)\.nc|(bins|quantiles|by_hour)\.csv",
-        rf"({'|'.join(FIGURES)})(_[^/]+)?\.png|animation(_[^/]+)?\.gif",
+        rf"({'|'.join(FIGURES)})(_[^/]+)?\.(png|pdf|svg)|animation(_[^/]+)?\.gif",
     )
 )
 OWN_FOLDER = re.compile(

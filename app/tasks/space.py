@@ -18,7 +18,7 @@ from app.grids import Geometry
 from app.inference.already import DATA_DIGEST, settled
 from app.inference.load import check_fits, distribution_levels, drawing_of, load_models
 from app.inference.writer import Layout
-from app.tasks.task import TEST, Task, attributes
+from app.tasks.task import TEST, Task, attributes, figure_format
 
 if TYPE_CHECKING:
     from app.baselines.base import Baseline
@@ -85,7 +85,7 @@ class SpaceTask(Task):
             accumulation=summed_over(source.aggregate if source else None),
             base=_base(session, shards),
         )
-        draw_figures(evaluation, out)
+        draw_figures(evaluation, out, figure_format(session))
         return evaluation
 
 

@@ -48,9 +48,13 @@ class Task(ABC):
 
     def score(self, session: Session, shards: Shards, path: Path) -> Evaluation:
         """Write tables and figures of a prediction of the test period."""
+        from app.report.learning import draw_learning_curves
+
         shards = self.scored_data(session, shards)
         with session.folder.whole_files(session.folder.metrics, shards.confirm) as out:
-            return self.evaluate(session, shards, path, out)
+            evaluation = self.evaluate(session, shards, path, out)
+            draw_learning_curves(session.folder.path, out, figure_format(session))
+            return evaluation
 
     def scored_data(self, session: Session, shards: Shards) -> Shards:
         """The data that a prediction is compared with, and that baselines are fitted to."""
@@ -59,6 +63,11 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> Evaluation:
         """Score the prediction at `path`, and write tables and figures into a new folder."""
+
+
+def figure_format(session: Session) -> str:
+    """How the names of figures end."""
+    return str(session.experiment.flags["figure_format"])
 
 
 def attributes(models: Sequence[Path], session: Session) -> dict[str, str]:

@@ -18,7 +18,7 @@ from app.data.times import duration
 from app.errors import InputError
 from app.inference.already import DATA_DIGEST, settled
 from app.options import Experiment, time_steps
-from app.tasks.task import TEST, Task, attributes
+from app.tasks.task import TEST, Task, attributes, figure_format
 
 if TYPE_CHECKING:
     from app.data.description import DataDescription
@@ -48,7 +48,7 @@ class TimeTask(Task):
         from app.report.animation import draw_time_figures
 
         evaluation = evaluate_in_time(shards, path, out, _steps(session.description))
-        draw_time_figures(evaluation, out)
+        draw_time_figures(evaluation, out, figure_format(session))
         return evaluation
 
 

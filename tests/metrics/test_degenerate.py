@@ -115,4 +115,4 @@ def test_a_block_without_truth(tmp_path: Path) -> None:
     valid = 12 * (Y * X - 4)
     assert f"{valid} of {valid} valid truth values scored, {Y * X - 4} grid points" in text
     assert float(table["rmse"]) > 0
-    assert "spectra.png" not in figures
+    assert "spectra.png" in figures

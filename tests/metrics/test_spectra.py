@@ -8,7 +8,15 @@ from scipy.ndimage import gaussian_filter
 from subjects import scored
 
 from app.grids import Grid
-from app.metrics.spectra import EARTH_RADIUS, Bands, Spectra, Spectrum, mode_variance, spacing
+from app.metrics.spectra import (
+    EARTH_RADIUS,
+    Bands,
+    Spectra,
+    Spectrum,
+    mode_variance,
+    nearest_valid,
+    spacing,
+)
 
 STEP = 0.1  # degrees
 
@@ -133,13 +141,15 @@ def test_members_count_each_and_not_their_mean():
     assert spectra.ratios[1].mean() == pytest.approx(-10 * np.log10(4), abs=0.3)
 
 
-def test_only_complete_samples_count():
+def test_samples_that_lack_much_do_not_count_and_a_few_cells_are_filled():
     rng = np.random.default_rng(5)
     truth = fields_of(rng, 16, 4)
+    truth[2, 0, 0] = truth[2, 0, 1] = truth[2, 1, 0]
     holed = truth.copy()
-    holed[1, 3, 3] = np.nan
+    holed[1, 3:, 3] = np.nan
+    holed[2, 0, 0] = np.nan
     sums = spectrum(holed, holed)
-    assert sums.complete == 3
+    assert (sums.complete, sums.filled) == (2, 1)
     np.testing.assert_allclose(
         sums.result().truth, spectra_of(truth[[0, 2, 3]], truth[[0, 2, 3]]).truth
     )
@@ -166,3 +176,11 @@ def test_tiny_grids_have_none():
     assert spectra_of(truth, truth) is None
     row = Grid(lat=np.array([50.0, 50.5]), lon=np.arange(4.0))
     assert len(Bands.of(row).wavelengths) < 3
+
+
+def test_the_nearest_valid_cell():
+    valid = np.array([[[True, True, False], [False, True, False]], [[True] * 3] * 2])
+    found = nearest_valid(valid)
+    np.testing.assert_array_equal(found[0, [0, 1, 2, 4, 5]], [0, 1, 1, 4, 4])
+    assert found[0, 3] in (0, 4)
+    np.testing.assert_array_equal(found[1], np.arange(6))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from subjects import scored
+from subjects import fed, scored, subject_of
 
 from app.data.wet import WetLimit
 from app.metrics.wet import BINS, WetProbability
@@ -36,3 +36,20 @@ def test_members_drawn_from_the_true_probability_are_reliable():
     assert len(told) == BINS
     np.testing.assert_allclose(found, told, atol=0.04)
     assert sums.skill == pytest.approx(1 / 3, abs=0.03)  # 1 - E p(1 - p) / 0.25
+
+
+@pytest.mark.parametrize(("members", "bins"), [(4, 5), (9, 10), (16, 10)])
+def test_few_members_have_a_bin_for_each_share(members, bins):
+    rng = np.random.default_rng(2)
+    shape = (40, 5, 5)
+    layers = np.where(rng.random((members, *shape)) < 0.4, 2.0, 0.0)
+    truth = np.where(rng.random(shape) < 0.4, 2.0, 0.0)
+    subject = subject_of(truth, ("model",), members=members, wet=WetLimit(1.0, None))
+    metric = WetProbability(subject)
+    fed([metric], truth, layers.mean(axis=0)[None], layers)
+    share, told, _ = metric.reliability
+    assert len(share) == bins
+    if bins == members + 1:
+        known = np.isfinite(told)
+        np.testing.assert_allclose(told[known], (np.arange(bins) / members)[known])
+    assert share.sum() == pytest.approx(1)

@@ -1,17 +1,36 @@
 """Figures are drawn whatever there is to show."""
 
+import sys
+from dataclasses import replace
+from types import ModuleType
+
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from memory_shards import fine_grid, perfect_prog
 
 from app.data.description import Variable
 from app.grids import Grid
-from app.metrics.drawing.maps import DIVERGING, diverging, sequential, stretch
+from app.metrics.bins import ValueBins
+from app.metrics.drawing.errors import score_chart
+from app.metrics.drawing.maps import (
+    DIVERGING,
+    diverging,
+    draw_field,
+    frame,
+    panel_figure,
+    sequential,
+    stretch,
+)
+from app.metrics.drawing.style import look
 from app.metrics.evaluate import evaluate
+from app.metrics.ground import Ground, coastlines, shade
 from app.metrics.spectra import Spectrum
-from app.report.figures import draw_figures
+from app.metrics.table import Row
+from app.report.figures import draw_figures, example_maps
+from app.report.learning import draw_learning_curves, learning_curve
 from app.report.members import ensemble_maps
 
 RAIN = (Variable("pr", "pr", units="mm day-1", kind="ratio"),)
@@ -133,3 +152,161 @@ def test_a_degree_of_longitude_is_half_as_long_at_sixty():
     assert stretch(at_sixty) == pytest.approx(2.0)
     pole = Grid(lat=np.array([89.0, 89.5, 90.0]), lon=np.array([0.0, 1.0, 2.0]))
     assert stretch(pole) == 4.0
+
+
+def test_ten_candidates_have_ten_looks():
+    names = ("model", "base", "linear", *(f"other_{i}" for i in range(7)))
+    looks = look(names)
+    assert len({one.colour for one in looks.values()}) == len(names)
+    many = look(tuple(f"other_{i}" for i in range(25)))
+    assert len({(one.colour, one.dash) for one in many.values()}) == 25
+
+
+@pytest.mark.parametrize(("kind", "start"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_figures_for_print_are_the_same_whenever_they_are_drawn(tmp_path, kind, start):
+    found = evaluation(tmp_path)
+    first, again = tmp_path / "first", tmp_path / "again"
+    for folder in (first, again):
+        folder.mkdir()
+        draw_figures(found, folder, kind)
+    for path in first.iterdir():
+        assert path.suffix == f".{kind}"
+        assert path.read_bytes().startswith(start)
+        assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_a_candidate_that_is_far_off_does_not_squeeze_the_axis(tmp_path):
+    result = evaluation(tmp_path).variables[0]
+    names = result.subject.candidates
+    rmse = np.full((len(names), 30), 0.1)
+    rmse[names.index("linear")] = 14.0
+    rows = (Row("rmse", "K", {n: (float(rmse[k, 0]), np.nan) for k, n in enumerate(names)}),)
+    rows += tuple(Row(f"rmse_{end}", "K", {}) for end in ("low", "high"))
+    told = replace(result, table=replace(result.table, rows=rows))
+    figure = score_chart(rmse, told)
+    for axes in figure.axes:
+        assert axes.get_xlim()[1] < 0.5
+        assert any("14" in text.get_text() for text in axes.texts)
+    assert "interval" not in figure.axes[0].get_title()
+
+
+def test_bins_of_a_short_record_leave_no_empty_panel(tmp_path):
+    found = evaluation(tmp_path)  # twelve days
+    result = found.variables[0]
+    chart = result.metric(ValueBins).figures(result)["bins"]
+    assert len(chart.axes) == 1
+    assert chart.axes[0].lines
+
+
+@pytest.mark.parametrize("candidates", [(), ("linear",), ("climatology", "linear")])
+def test_no_panel_is_empty_without_a_low_resolution(tmp_path, candidates):
+    result = evaluation(tmp_path, candidates).variables[0]
+    result = replace(result, example=replace(result.example, coarse=None))
+    figure = example_maps(result)
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert len(panels) == (6 if "linear" in candidates else 3)
+    assert all(axes.axison and axes.collections and axes.get_title() for axes in panels)
+    letters = [axes.texts[0].get_text() for axes in panels]
+    assert letters == list("abcdef")[: len(panels)]
+
+
+def test_coastlines_and_relief_come_from_the_statics():
+    x = np.tile(np.arange(14, dtype=np.float32), (12, 1))
+    grid = fine_grid(12, 14)
+    statics = np.stack([100 * (x > 6), 1000 - 80 * np.abs(x - 7)], axis=-1)
+    names = (
+        Variable("sftlf", "sftlf", units="%"),
+        Variable("h", "h", units="m", standard_name="surface_altitude"),
+    )
+    ground = Ground.of(names, statics)
+    _, ((axes,),) = panel_figure(grid, 1, 1)
+    ground.draw(axes, grid, relief=True)
+    relief, coast = axes.collections
+    (line,) = coast.get_paths()
+    np.testing.assert_allclose(line.vertices[:, 0], (grid.lon[6] + grid.lon[7]) / 2)
+    opacity = np.asarray(relief.get_alpha())
+    assert (opacity[:, 9:13] > 0).all()  # lit from the north-west: the eastern slope is dark
+    assert (opacity[:, 1:6] == 0).all()
+    assert not shade(np.full((4, 5), 7.0)).any()
+
+
+def test_unknown_statics_are_no_ground():
+    ground = Ground.of((Variable("soil", "soil", units="1"),), np.ones((3, 4, 1)))
+    assert ground.land is None
+    assert ground.heights is None
+
+
+@pytest.mark.parametrize(("south", "rows", "columns"), [(40, 20, 20), (60, 40, 30), (80, 20, 20)])
+def test_panels_fill_their_room_at_any_latitude(south, rows, columns):
+    grid = fine_grid(rows, columns, south=south)
+    figure, axes = panel_figure(grid, 2, 3)
+    scale = sequential([np.arange(10.0)])
+    for panel in axes.flat:
+        draw_field(panel, np.zeros(grid.shape), grid, scale, "prediction − truth (RMSE 0.64 K)")
+        frame(panel, grid)
+    FigureCanvasAgg(figure).draw()
+    boxes = [panel.get_window_extent() for panel in axes[0]]
+    gap = boxes[1].x0 - boxes[0].x1
+    assert gap < 0.25 * boxes[0].width
+    titles = [panel.title.get_window_extent() for panel in axes[0]]
+    assert titles[0].x1 < titles[1].x0
+
+
+def test_the_learning_curve_marks_the_lowest_validation(tmp_path):
+    history = tmp_path / "history.csv"
+    header = "epoch,loss,val_loss,learning_rate,seconds\n"
+    history.write_text(header + "1,3,2.5,0.1,1\n2,2,1.25,0.1,1\n3,1.5,1.5,0.01,1\n")
+    stage = tmp_path / "stages" / "stage_2"
+    stage.mkdir(parents=True)
+    (stage / "history.csv").write_text(history.read_text())
+    names = [path.name for path in draw_learning_curves(tmp_path, tmp_path, "svg")]
+    assert names == ["learning_curve.svg", "learning_curve_stage_2.svg"]
+    assert all((tmp_path / name).stat().st_size for name in names)
+    columns = {
+        "epoch": np.array([1.0, 2, 3]),
+        "loss": np.array([3, 2, 1.5]),
+        "val_loss": np.array([2.5, 1.25, 1.5]),
+        "learning_rate": np.full(3, 0.1),
+    }
+    _, labels = learning_curve(columns).axes[0].get_legend_handles_labels()
+    assert labels == ["training", "validation", "lowest: 1.25 after epoch 2"]
+
+
+@pytest.mark.parametrize("text", [None, "epoch,loss,val_loss,learning_rate\n1,3,2.5,0.1\n"])
+def test_no_learning_curve_of_less_than_two_epochs(tmp_path, text):
+    history = tmp_path / "history.csv"
+    if text is not None:
+        history.write_text(text)
+    assert draw_learning_curves(tmp_path, tmp_path) == []
+
+
+def test_coastlines_of_natural_earth_where_they_lie_on_this_machine(tmp_path, monkeypatch):
+    class Line:
+        coords = ((-9.0, 41.0, 0.0), (-5.0, 44.0, 0.0))
+
+    class Reader:
+        def __init__(self, path):
+            assert path.endswith("ne_50m_coastline.shp")
+
+        def geometries(self):
+            return [Line()]
+
+    cartopy, shapes = ModuleType("cartopy"), ModuleType("cartopy.io.shapereader")
+    cartopy.config, shapes.Reader = {"data_dir": tmp_path}, Reader
+    monkeypatch.setitem(sys.modules, "cartopy", cartopy)
+    monkeypatch.setitem(sys.modules, "cartopy.io", ModuleType("cartopy.io"))
+    monkeypatch.setitem(sys.modules, "cartopy.io.shapereader", shapes)
+    monkeypatch.setattr("app.metrics.ground.DATA_PACKAGE", "no_such_package")
+    coastlines.cache_clear()
+    assert coastlines() == ()  # nothing there yet, and nothing is fetched
+    (tmp_path / "ne_50m_coastline.shp").touch()
+    coastlines.cache_clear()
+    grid = fine_grid(12, 14)
+    _, ((axes,),) = panel_figure(grid, 1, 1)
+    frame(axes, grid)
+    limits = axes.get_xlim(), axes.get_ylim()
+    Ground().draw(axes, grid)
+    coastlines.cache_clear()
+    (line,) = axes.lines
+    np.testing.assert_array_equal(line.get_xydata(), [(-9, 41), (-5, 44)])
+    assert (axes.get_xlim(), axes.get_ylim()) == limits

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,10 +18,17 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from app.arrays import Array, Json
 from app.grids import Grid
 
-SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+if TYPE_CHECKING:
+    from app.metrics.metric import Subject
+
+SEQUENTIAL, AMOUNTS, DIVERGING = "viridis", "YlGnBu", "RdBu_r"
 MISSING_GREY = "0.82"
 ROBUST = (0.5, 99.5)  # percentiles that bound a colour scale; beyond them the bar has arrows
-PANEL_WIDTH = 3.1  # inches
+PANEL_WIDTH, PANEL_HEIGHT = 3.1, 5.2  # inches, at most
+NARROWEST, TALLEST = 1.5, 4.0  # inches; height of a panel over its width, at most
+LETTERS_AN_INCH, TICKS_AN_INCH = 13, 1.6  # that a title and an axis have room for
+TITLE_ROOM, BAR_ROOM = 0.32, 1.2  # inches above a row of panels, and beside them
+FLATTEST = 0.25  # height of a panel over its width, at least
 MAX_STRETCH = 4.0  # a degree of latitude drawn at most so many times a degree of longitude
 MAX_TICKS = 5
 
@@ -61,6 +70,12 @@ def sequential(fields: Iterable[Array]) -> Scale:
     return Scale(low, high, SEQUENTIAL, _extend(values, low, high))
 
 
+def subject_scale(subject: Subject, fields: Iterable[Array]) -> Scale:
+    """Scale of a predictand's values; of amounts, where 0 is light, as nothing is there."""
+    scale = sequential(fields)
+    return replace(scale, colours=AMOUNTS) if subject.variable.kind == "ratio" else scale
+
+
 def diverging(fields: Iterable[Array]) -> Scale:
     """Scale of errors: symmetric, so that no error is white."""
     values = _finite(fields)
@@ -87,13 +102,24 @@ def draw_field(axes: Axes, field: Array, grid: Grid, scale: Scale, title: str) -
         axes.pcolormesh(grid.lon, grid.lat, masked, shading="nearest", **style)
     axes.set_facecolor(MISSING_GREY)
     axes.set_aspect(stretch(grid))
-    axes.set_title(title, fontsize=9)
+    width = _panel_width(axes)
+    axes.set_title("\n".join(wrap(title, max(8, int(LETTERS_AN_INCH * width)))), fontsize=9)
     axes.xaxis.set_major_formatter(_degrees("E", "W"))
     axes.yaxis.set_major_formatter(_degrees("N", "S"))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(MAX_TICKS, steps=[1, 2, 3, 5, 10]))
+    ticks = int(np.clip(TICKS_AN_INCH * width, 1, MAX_TICKS))
+    for axis, most in ((axes.xaxis, ticks), (axes.yaxis, MAX_TICKS)):
+        axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 3, 5, 10]))
     axes.tick_params(labelsize=7, length=2)
     axes.label_outer()
+
+
+def _panel_width(axes: Axes) -> float:
+    """Inches of a panel among others of its row, as `panel_figure` gives them."""
+    spec = axes.get_subplotspec()
+    figure = axes.get_figure(root=True)
+    if spec is None or figure is None:
+        return PANEL_WIDTH
+    return float(figure.get_figwidth() - BAR_ROOM) / spec.get_gridspec().ncols
 
 
 def stretch(grid: Grid) -> float:
@@ -122,10 +148,11 @@ def _widened(values: Array, share: float) -> tuple[float, float]:
 def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, Array]:
     """A figure whose panels have the shape of the domain; axes (rows, columns)."""
     lat, lon = grid.edges if grid.rectilinear else (grid.lat, grid.lon)
-    width = float(lon.max() - lon.min())
-    shape = float(lat.max() - lat.min()) * stretch(grid) / width
-    height = PANEL_WIDTH * float(np.clip(shape, 0.3, 1.8))
-    size = (columns * PANEL_WIDTH + 1.2, rows * (0.97 * height + 0.28) + 0.5)
+    shape = float(lat.max() - lat.min()) * stretch(grid) / float(lon.max() - lon.min())
+    width = float(np.clip(PANEL_HEIGHT / shape, NARROWEST, PANEL_WIDTH))
+    height = width * float(np.clip(shape, FLATTEST, TALLEST))
+    title = TITLE_ROOM * PANEL_WIDTH / width  # of narrow panels in several lines
+    size = (columns * width + BAR_ROOM, rows * (0.97 * height + title) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
 

@@ -30,7 +30,7 @@ def rank_chart(shares: Array, result: Result) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     open_frame(axes, "y")
     axes.set_xlabel("number of members below the truth", fontsize=8)
-    axes.set_ylabel("frequency relative to flat", fontsize=8)
+    axes.set_ylabel("frequency relative to a flat histogram [1]", fontsize=8)
     spread, index = result.value("spread_skill"), result.value("reliability_index")
     axes.set_title(f"spread/skill {spread:.3g}, reliability index {index:.3g} %", fontsize=9)
     figure.suptitle(

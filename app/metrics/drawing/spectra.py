@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from app.arrays import Array, Json
-from app.metrics.drawing.style import colour, open_frame, title
-from app.metrics.table import MODEL
+from app.arrays import Array
+from app.metrics.drawing.style import letter, look, open_frame
+from app.metrics.drawing.units import squared
 
 if TYPE_CHECKING:
     from app.metrics.metric import Result
 
-OTHERS = ("#8a8f98", "#4aa3a2", "#2e7d4f", "#b8901c", "#8566aa")  # colours of other candidates
-DASHES = ("--", ":", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
 TICKS = (1, 2, 5)  # of each decade of wavelength
 RATIO_RANGE = (-30.0, 10.0)  # dB: beyond it a scale is gone, or nonsense
 
@@ -38,17 +35,20 @@ def spectra_chart(
     figure = Figure(figsize=(8.6, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     left.plot(wavelengths, truth, color="black", lw=2.2, label="truth")
-    styles = _line_styles(result.subject.candidates)
+    looks = look(result.subject.candidates)
     for name, power, ratio in zip(result.subject.candidates, candidates, ratios, strict=True):
         distance = result.value("log_spectral_distance", name)
-        text = title(name) + (f" ({distance:.2g} dB)" if np.isfinite(distance) else "")
-        left.plot(wavelengths, power, label=text, **styles[name])
-        right.plot(wavelengths, ratio, **styles[name])
+        text = result.subject.called(name) + (
+            f" ({distance:.2g} dB)" if np.isfinite(distance) else ""
+        )
+        left.plot(wavelengths, power, label=text, **looks[name].line)
+        right.plot(wavelengths, ratio, **looks[name].line)
     _wavelength_axis(left, wavelengths)
     left.set_yscale("log")
-    left.set_ylabel(f"variance in band [({result.subject.unit})²]", fontsize=8)
+    left.set_ylabel(f"variance in band [{squared(result.subject.unit)}]", fontsize=8)
     left.set_title("variance spectrum", fontsize=9)
     _ratio_panel(right, wavelengths, ratios, shortest)
+    letter((left, right))
     for axes in (left, right):
         open_frame(axes, "both")
         axes.set_xlabel("wavelength [km]", fontsize=8)
@@ -59,18 +59,6 @@ def spectra_chart(
         fontsize=10,
     )
     return figure
-
-
-def _line_styles(candidates: Sequence[str]) -> dict[str, Json]:
-    """The prediction in front and thick, the linear regression whole, the others dashed."""
-    styles: dict[str, Json] = {
-        MODEL: {"color": colour(MODEL), "lw": 2.0, "zorder": 4},
-        "linear": {"color": colour("linear"), "lw": 1.5, "zorder": 3},
-    }
-    for i, name in enumerate(name for name in candidates if name not in styles):
-        shade, dash = OTHERS[i % len(OTHERS)], DASHES[i % len(DASHES)]
-        styles[name] = {"color": shade, "lw": 1.4, "ls": dash, "zorder": 2.5}
-    return styles
 
 
 def _wavelength_axis(axes: Axes, wavelengths: Array) -> None:
