@@ -32,7 +32,10 @@ from app.running.run_files import FLAGFILE, contents, remove_own
 LOCK = ".lock"
 MADE_BY, PLUGINS = "flags_sha256", "plugins"  # keys of provenance.json
 NAMED = 5  # files of the user's that are told by name
-PACKAGES = ("finescale", "tensorflow", "keras", "horovod", "numpy", "xarray", "netCDF4")
+PACKAGES = (
+    *("finescale", "tensorflow", "keras", "horovod", "mpi4py", "openmpi", "numpy", "xarray"),
+    "netCDF4",
+)
 
 
 def model_file(path: Path, flag: str) -> Path:

@@ -28,8 +28,8 @@ from app.sweep.spec import Changes
 
 HONEST = "Chosen by the validation loss alone: scores of the test period would flatter the choice."
 SPREADS = (
-    "Scores: mean ± standard deviation over samples, means over seeds; in brackets the standard"
-    " deviation over seeds. val_loss: the lowest of a run."
+    "Scores: means over seeds, in brackets the standard deviation over seeds; those over samples,"
+    " which are not the uncertainty of a score, stand in groups.csv. val_loss: the lowest of a run."
 )
 GAP = "  "
 Cells = list[str]
@@ -140,12 +140,12 @@ def _groups_text(
             group.label,
             f"{len(group.finished)}/{len(group.results)}",
             _with_seeds(*group.val_loss()),
-            *(_score(*group.score(metric)) for metric in metrics),
+            *(_with_seeds(*group.score(metric)[::2]) for metric in metrics),
         ]
         for group in groups
     ]
     rows += [
-        [name, "", "", *(_score(*scores.get(m, (math.nan, math.nan)), math.nan) for m in metrics)]
+        [name, "", "", *(_short(scores.get(m, (math.nan,))[0]) for m in metrics)]
         for name, scores in baselines.items()
     ]
     return ["", *_table(header, rows, left=1), SPREADS]
@@ -232,11 +232,6 @@ def _short(value: float, digits: int = 4) -> str:
 
 def _with_seeds(mean: float, spread: float) -> str:
     return _short(mean) + ("" if math.isnan(spread) else f" [{spread:.2g}]")
-
-
-def _score(mean: float, std: float, spread: float) -> str:
-    text = _short(mean) + ("" if math.isnan(std) else f"±{std:.2g}")
-    return text + ("" if math.isnan(spread) else f" [{spread:.2g}]")
 
 
 def _table(header: Cells, rows: Sequence[Cells], left: int) -> list[str]:

@@ -112,6 +112,14 @@ def test_an_ensemble_is_judged_by_its_spread(spread, said):
     assert "below the absolute error of linear regression" in sentence(result, "crps")
 
 
+def test_spread_in_the_wrong_places_is_no_calibration():
+    where = np.arange(SHAPE[2]) < SHAPE[2] // 2
+    members = TRUTH + NOISE[1] + np.where(where, 3.0, 0.1) * NOISE[2:8]
+    fields = {"model": members.mean(axis=0), "linear": off(1.5, 9)}
+    said = sentence(result_of(fields, layers=members, members=6), "ensemble")
+    assert "too much spread in some cells, too little in others" in said
+
+
 def test_drizzle_is_pointed_out():
     truth = np.maximum(0, NOISE[0] - 0.5)
     about = {"kind": "ratio", "wet": WetLimit(0.2, None), "truth": truth}

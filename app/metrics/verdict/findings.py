@@ -238,20 +238,35 @@ def _ensemble(result: Result) -> Finding | None:
     if not spread.known:
         return None
     right = ensemble.outside_if_calibrated
-    too = {-1: "too little spread", 0: "calibrated", 1: "too much spread"}
-    direction = 0
-    if abs(spread.value - 1) > SPREAD_KEPT and not spread.holds(1):
-        direction = 1 if spread.value > 1 else -1
-    elif abs(outside.value / right - 1) > OUTSIDE_KEPT and not outside.holds(right):
-        direction = 1 if outside.value < right else -1
+    by_spread = _off(spread, 1, SPREAD_KEPT)
+    by_ranks = -_off(outside, right, OUTSIDE_KEPT)
+    said, wanting = _calibration(by_spread, by_ranks)
     value, *bounds = spread.as_ratio
     share, ends = percentages(outside)
     inside = f" ({ends})" if ends else ""
     return Finding(
         "ensemble",
-        f"Ensemble: {too[direction]}; its spread is {value}{_bracketed(bounds)} of the error of "
+        f"Ensemble: {said}; its spread is {value}{_bracketed(bounds)} of the error of "
         f"its mean, and {share} % of the truth{inside} lies outside its "
         f"{result.subject.members} members, where {100 * right:.3g} % is right.",
         {SPREAD_SKILL: spread, OUTSIDE: outside, "outside_if_calibrated": Estimate(right)},
-        {-1: ("narrow",), 0: (), 1: ("wide",)}[direction],
+        wanting,
     )
+
+
+def _off(estimate: Estimate, right: float, kept: float) -> int:
+    """-1 below what is right, 1 above, 0 where it is near to it or may be it."""
+    if abs(estimate.value / right - 1) <= kept or estimate.holds(right):
+        return 0
+    return 1 if estimate.value > right else -1
+
+
+def _calibration(by_spread: int, by_ranks: int) -> tuple[str, tuple[str, ...]]:
+    """What members are called whose spread is told too small (-1) or large by two measures."""
+    if by_spread * by_ranks < 0:
+        return "too much spread in some cells, too little in others", ()
+    return {
+        -1: ("too little spread", ("narrow",)),
+        0: ("calibrated", ()),
+        1: ("too much spread", ("wide",)),
+    }[by_spread or by_ranks]
