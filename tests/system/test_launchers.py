@@ -72,6 +72,7 @@ def test_mpi_gives_the_same_bits_again_and_after_an_interruption(
 
 
 @pytest.mark.slurm
+@pytest.mark.horovod
 @pytest.mark.parametrize(
     ("launcher", "nodes"),
     [(SRUN, "1 node"), (SRUN_ON_TWO_NODES, "2 nodes")],
@@ -126,6 +127,7 @@ def test_rank_that_hangs_in_mpi_ends_the_job(flags: list[str], tmp_path: Path) -
 
 
 @pytest.mark.slurm
+@pytest.mark.horovod
 @pytest.mark.parametrize(
     ("victim", "sign", "reason"),
     [
@@ -176,6 +178,7 @@ def test_rank_whose_program_waits_is_noticed(
 
 
 @pytest.mark.slurm
+@pytest.mark.horovod
 def test_missing_task_is_named(slurm: dict[str, str], flags: list[str], tmp_path: Path) -> None:
     program = f"{sys.executable} -m app train {' '.join(flags)} --launch_timeout=4"
     script = f'[ "$SLURM_PROCID" = 1 ] && exit 0; exec {program} --save_path={tmp_path / "run"}'
