@@ -41,7 +41,8 @@ class Variable:
     its stamp (None: as the file's cell_methods say, else "point"). `missing`: values, in the file's
     own units, that stand for "missing" there though the file does not declare them. `level_units`:
     the unit of `level` (None: that of the file). `standard_name`: CF's, by which other files are
-    searched for it (None: as in the file).
+    searched for it (None: as in the file). `long_name` and `cell_methods` are the file's, for the
+    files that are written; they are no part of what data are.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Variable:
     missing: tuple[float, ...] = ()
     level_units: str | None = None
     standard_name: str | None = None
+    long_name: str | None = None
+    cell_methods: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name.replace("/", "_"))  # no path of a group
@@ -89,6 +92,16 @@ class Variable:
                 f"variable {self.name}: valid_min is {self.valid_min:g}, expected a number below "
                 f"valid_max, which is {self.valid_max:g}"
             )
+
+
+ONLY_WRITTEN = frozenset({"long_name", "cell_methods"})  # of a variable
+
+
+def identifying(content: Any) -> Any:
+    """What `dataclasses.asdict` gives, without what is no part of what data are."""
+    if isinstance(content, dict):
+        return {key: identifying(one) for key, one in content.items() if key not in ONLY_WRITTEN}
+    return [identifying(one) for one in content] if isinstance(content, list | tuple) else content
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def settled(
     prediction of the test period where files under --input are predicted, and the reverse.
     """
     _refuse_other_kind(experiment, path, attributes)
-    if complete and written_with(path, attributes, experiment.verify):
+    same_data = attributes_of(path).get(DATA_DIGEST) == attributes.get(DATA_DIGEST)
+    if complete and same_data and written_with(path, attributes, experiment.verify):
         logging.info("%s: already predicted with this model", path)
         return True
     if not path.exists():

@@ -17,7 +17,7 @@ from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
 from app.errors import InputError
 from app.inference.external import ExternalInput
 from app.integrity import trailer
-from app.running.netcdf_file import write_dataset
+from app.running.netcdf_file import conventional, write_dataset
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -38,7 +38,9 @@ def write_input_climate(path: Path, shards: Shards) -> None:
         variable.name: (dims, found[..., c].astype(np.float32), {"kind": variable.kind})
         for c, variable in enumerate(variables)
     }
-    write_dataset(xr.Dataset(content, {"level": LEVELS}), path, sealed=True)
+    dataset = xr.Dataset(content, {"level": LEVELS})
+    title = "quantiles of the coarse inputs in the training period"
+    write_dataset(conventional(dataset, title), path, sealed=True)
 
 
 class InputClimate:

@@ -82,7 +82,17 @@ def open_input(
         fields = np.concatenate([one.read(indices)[1] for one in inputs])
         return np.moveaxis(fields, 0, -1)
 
-    variables = tuple(Variable(c.name, c.name, units=c.units) for c in spec.outputs)
+    variables = tuple(
+        Variable(
+            c.name,
+            c.name,
+            units=c.units,
+            standard_name=c.standard_name,
+            long_name=c.long_name,
+            cell_methods=c.cell_methods,
+        )
+        for c in spec.outputs
+    )
     sources = tuple(one.opened for one in inputs)
     return ExternalInput(stamps, read, geometry.fine, variables, sources)
 

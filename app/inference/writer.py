@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -98,7 +99,7 @@ class Layout:
             return ()
         means = self._means if self.write_members else ()
         quantiles = tuple(
-            replace(v, name=f"{v.name}_{quantile_name(q)}")
+            _statistic(v, quantile_name(q), f"{q:g} quantile")
             for q in self.quantiles
             for v in self.variables
         )
@@ -106,11 +107,14 @@ class Layout:
 
     @property
     def _spreads(self) -> tuple[Variable, ...]:
-        return tuple(replace(v, name=f"{v.name}_spread") for v in self.variables)
+        return tuple(
+            replace(_statistic(v, "spread", "standard deviation"), standard_name=None)
+            for v in self.variables
+        )
 
     @property
     def _means(self) -> tuple[Variable, ...]:
-        return tuple(replace(v, name=f"{v.name}_mean") for v in self.variables)
+        return tuple(_statistic(v, "mean", "mean") for v in self.variables)
 
     def fields_of(self, members: Array) -> list[Array]:
         """What is written of (member, n, y, x, C): each variable's own, or its statistics.
@@ -249,6 +253,12 @@ class Layout:
                         start += block[0].shape[-3]
 
 
+def _statistic(variable: Variable, name: str, what: str) -> Variable:
+    """A variable of an ensemble's fields, called by its own name and that of a statistic."""
+    long_name = f"{what} over the ensemble of {variable.long_name or variable.name}"
+    return replace(variable, name=f"{variable.name}_{name}", long_name=long_name)
+
+
 def quantile_name(q: float) -> str:
     """The quantile's part of a variable's name, in percent: 0.05 is "p05", 0.999 "p99_9"."""
     whole, _, rest = f"{100 * q:.6g}".partition(".")
@@ -301,4 +311,10 @@ def written_with(path: Path, attributes: Mapping[str, str], verify: str = OPEN) 
         logging.warning("%s: damaged, %s; predicting again", path, damage)
         return False
     found = attributes_of(path)
-    return bool(found) and all(found.get(name) == attributes.get(name) for name in IDENTITY)
+    return bool(found) and all(_given(found, name) == attributes.get(name) for name in IDENTITY)
+
+
+def _given(found: Json, name: str) -> Any:
+    """An attribute of a file; none where it says so in words, as it once did."""
+    value = found.get(name)
+    return None if isinstance(value, str) and value.startswith(("None", "()")) else value

@@ -146,6 +146,7 @@ class ValueBins(Metric):
         content[f"{name}_weight"] = xr.DataArray(scores.weight, dims=dims[1:])
         content[f"{name}_days"] = xr.DataArray(scores.days, dims=dims[1])
         dataset = xr.Dataset(content)
+        dataset = dataset.assign_coords(time=self.subject.times)
         dataset["seconds"] = ("time", times.seconds, {"long_name": f"since 1970, {times.calendar}"})
         return {"bins": dataset}
 

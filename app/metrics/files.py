@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,20 @@ import numpy as np
 import xarray as xr
 
 from app.running.atomic import write_text
-from app.running.netcdf_file import write_dataset
+from app.running.netcdf_file import TIME, conventional, write_dataset
+
+# Of scores of samples: what they are, and which power of the predictand's unit they have.
+SERIES = {
+    "weight": ("sum of the areas of valid cells", 0),
+    "absolute": ("area-weighted sum of absolute errors", 1),
+    "squares": ("area-weighted sum of squared errors", 2),
+    "error": ("area-weighted sum of errors", 1),
+    "crps": ("area-weighted sum of the continuous ranked probability score", 1),
+    "weight_2x2": ("sum of the areas of valid means of 2×2 cells", 0),
+    "crps_2x2": ("area-weighted sum of the CRPS of means of 2×2 cells", 1),
+    "ssim": ("structural similarity", 0),
+    "pearson": ("Pearson correlation over the cells", 0),
+}
 
 if TYPE_CHECKING:
     from app.grids import Grid
@@ -26,7 +40,8 @@ def write_files(folder: Path, scores: Scores, results: Sequence[Result], grid: G
     write_gridpoint(folder / "gridpoint.nc", results, grid)
     write_samples(folder / "samples.nc", results)
     for name, parts in _datasets(results).items():
-        write_dataset(xr.merge(parts, compat="identical"), folder / f"{name}.nc")
+        title = f"Scores by {name}"
+        write_scores(xr.merge(parts, compat="identical"), folder / f"{name}.nc", title)
 
 
 def write_tables(folder: Path, scores: Scores, results: Sequence[Result]) -> None:
@@ -36,6 +51,13 @@ def write_tables(folder: Path, scores: Scores, results: Sequence[Result]) -> Non
     write_text(folder / "summary.txt", scores.text(everything=True))
     for name, sheet in _joined_tables(results).items():
         write_text(folder / f"{name}.csv", _as_csv(sheet))
+
+
+def write_scores(dataset: xr.Dataset, path: Path, title: str) -> None:
+    """Write a dataset of scores as other programs take it."""
+    source = f"finescale {version('finescale')}"
+    told = {"source": source, "history": f"{source}: metrics", **dataset.attrs}
+    write_dataset(conventional(dataset.assign_attrs(told), title), path)
 
 
 def write_samples(path: Path, results: Iterable[Result]) -> None:
@@ -57,9 +79,17 @@ def write_samples(path: Path, results: Iterable[Result]) -> None:
                     array = xr.DataArray(values, dims=("time",))
                 else:
                     array = xr.DataArray(values, coordinates, dims=("candidate", "time"))
-                arrays[name + result.label] = array
-    attributes = {"title": "Scores per sample", "weighting": "cell areas, mean 1"}
-    write_dataset(xr.Dataset(arrays, {"time": times}, attributes), path)
+                arrays[name + result.label] = array.assign_attrs(_of_series(name, result))
+    attributes = {"weighting": "cell areas, mean 1"}
+    write_scores(xr.Dataset(arrays, {TIME: times}, attributes), path, "Scores per sample")
+
+
+def _of_series(name: str, result: Result) -> dict[str, str]:
+    """Long name and units of a score of every sample."""
+    text, power = SERIES.get(name, (name.replace("_", " "), 0))
+    unit = result.subject.unit
+    units = {0: "1", 1: unit, 2: f"({unit})2"}[power if unit != "1" else 0]
+    return {"long_name": f"{text} of {result.subject.variable.name}", "units": units}
 
 
 def write_gridpoint(path: Path, results: Iterable[Result], grid: Grid) -> None:
@@ -75,14 +105,12 @@ def write_gridpoint(path: Path, results: Iterable[Result], grid: Grid) -> None:
         for own in metric.maps(result.errors)
     }
     attributes = {
-        "Conventions": "CF-1.11",
-        "title": "Scores per grid point",
         "weighting": "none: every score is over the samples of one grid point",
         "order_of_reduction": "mean over time first, then roots and ratios",
         "validity": "samples where the truth and every candidate are valid",
     }
     coordinates = {**grid.coords(flip=True), "candidate": names}
-    write_dataset(xr.Dataset(arrays, coordinates, attributes), path)
+    write_scores(xr.Dataset(arrays, coordinates, attributes), path, "Scores per grid point")
 
 
 def _on_grid(own: Map, result: Result, names: list[str], grid: Grid) -> xr.DataArray:

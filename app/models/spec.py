@@ -18,7 +18,8 @@ from app.data.times import time_channels
 class Channel:
     """One channel of a field, with what is needed to encode it and to write it.
 
-    `transform_scale` is x0 of log1p(x / x0) and sqrt(x / x0), in `units`.
+    `transform_scale` is x0 of log1p(x / x0) and sqrt(x / x0), in `units`. Names and cell methods
+    are those of the training's files, for the files that are written.
     """
 
     name: str
@@ -27,6 +28,9 @@ class Channel:
     transform_scale: float = 1.0
     valid_min: float | None = None
     valid_max: float | None = None
+    standard_name: str | None = None
+    long_name: str | None = None
+    cell_methods: str | None = None
 
     @classmethod
     def of(cls, variable: Any) -> Channel:
@@ -38,6 +42,9 @@ class Channel:
             transform_scale=float(variable.transform_scale),
             valid_min=variable.valid_min,
             valid_max=variable.valid_max,
+            standard_name=variable.standard_name,
+            long_name=variable.long_name,
+            cell_methods=variable.cell_methods,
         )
 
 

@@ -73,16 +73,19 @@ def figure_format(session: Session) -> str:
 def attributes(models: Sequence[Path], session: Session) -> dict[str, str]:
     """Where predicted fields come from, as attributes of their file."""
     inference = session.experiment.inference
+    given = {
+        "tiles": inference.tile_size and f"{inference.tile_size}, overlap {inference.tile_overlap}",
+        "quantiles": inference.write_quantiles and f"{inference.write_quantiles}",
+        "observations": session.experiment.model.observations,
+    }
     return {
         "title": "downscaled fields",
         "source": f"finescale {version('finescale')}",
         "model_sha256": hashes(models),
         "seed": str(session.experiment.training.seed),
         "members": f"{inference.members} of each model, written: {inference.write_members}",
-        "tiles": f"{inference.tile_size}, overlap {inference.tile_overlap}",
-        "quantiles": f"{inference.write_quantiles}",
-        "observations": str(session.experiment.model.observations),
         "sampling": f"diffusion models: {inference.sampler}, {inference.sampling_steps} steps, "
         f"eta {inference.ddim_eta}, noise correlation {inference.noise_lag1_correlation}",
         "history": history_line(command_line(sys.argv)),
+        **{name: str(value) for name, value in given.items() if value},
     }

@@ -25,7 +25,7 @@ from app.losses.dense import (
     relative_density,
 )
 from app.options import TrainingConfig
-from app.running.netcdf_file import write_dataset
+from app.running.netcdf_file import conventional, write_dataset
 from app.training.dense_threshold import dense_threshold
 
 Blocks = Callable[[], Iterator[Array]]
@@ -152,4 +152,4 @@ def write_dense_weights(
         "epsilon": config.dense_epsilon,
         "dense_on": config.dense_on,
     }
-    write_dataset(dataset, path)
+    write_dataset(conventional(dataset, "weights of rare targets"), path)

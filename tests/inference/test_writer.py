@@ -40,3 +40,18 @@ def test_quantiles_of_members_reach_the_file(written: bool, tmp_path) -> None:
 )
 def test_names_of_quantiles(q: float, name: str) -> None:
     assert quantile_name(q) == name
+
+
+def test_statistics_are_called_by_what_they_are(tmp_path) -> None:
+    """A standard deviation is none of the temperature's own values."""
+    words = {"standard_name": "air_temperature", "long_name": "2 m temperature"}
+    variable = Variable("t2m", "t2m", units="K", **words)
+    layout = Layout(Grid(np.arange(3.0), np.arange(4.0)), (variable,), {}, 5, quantiles=(0.25,))
+    with layout.new_file(tmp_path / "y.nc", Stamps(np.array([0, 3600]))) as writer:
+        writer.write(0, layout.fields_of(members()[..., :1]))
+    with xr.open_dataset(tmp_path / "y.nc") as found:
+        assert found.t2m.attrs == {"units": "K", **words}
+        assert found.t2m_mean.attrs["standard_name"] == "air_temperature"
+        assert "mean over the ensemble of 2 m temperature" in found.t2m_mean.attrs["long_name"]
+        assert "standard_name" not in found.t2m_spread.attrs
+        assert found.t2m_p25.attrs["long_name"].startswith("0.25 quantile")

@@ -341,6 +341,9 @@ def test_a_users_file_in_the_place_of_the_prediction_stays(place: Path) -> None:
     predicted(experiment.prediction)
     assert settled(experiment, experiment.prediction, FROM)
     assert not settled(experiment, experiment.prediction, {**FROM, "model_sha256": "9"})
+    predicted(experiment.prediction, data_sha256="3")  # of data of other content
+    assert settled(experiment, experiment.prediction, {**FROM, "data_sha256": "3"})
+    assert not settled(experiment, experiment.prediction, {**FROM, "data_sha256": "4"})
     predicted(experiment.prediction, source="someone")
     with pytest.raises(InputError, match=r"y_hat.nc: not written by this program"):
         settled(experiment, experiment.prediction, {**FROM, "model_sha256": "9"})

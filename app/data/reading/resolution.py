@@ -8,6 +8,7 @@ from dataclasses import replace
 from absl import logging
 
 from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
+from app.data.cf_attributes import told_by
 from app.data.description import Variable
 from app.data.reading.decoding import declares_range, other_packing
 from app.data.reading.parts import Part
@@ -77,6 +78,8 @@ def resolved(variable: Variable, parts: list[Part]) -> tuple[Variable, TimeMeani
         units=variable.units or own,
         time_method=method,
         standard_name=None if named is None else str(named).strip(),
+        long_name=told_by(attributes, "long_name"),
+        cell_methods=told_by(attributes, "cell_methods"),
     )
     return found, meaning
 

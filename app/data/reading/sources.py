@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from app.data.times import Stamps, common_calendar, duration
 from app.data.transforms import clip
 from app.errors import InputError
 from app.grids import Grid
+
+# Of aggregations, in CF's words.
+CELL_METHODS = {"mean": "mean", "sum": "sum", "max": "maximum", "min": "minimum"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
     calendar = _one_calendar(source.variables, series, where)
     stamps, rows = _common_times(series, calendar, where)
     return Opened(
-        found.variables,
+        _as_aggregated(found.variables, source.aggregate),
         found.grid,
         stamps,
         tuple(series),
@@ -120,6 +123,14 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
         tuple(sorted(origins - {calendar})) if source.calendar is not None else (),
         tuple(p[0].variable.source_name for p in found.parts if all(q.units is None for q in p)),
     )
+
+
+def _as_aggregated(variables: tuple[Variable, ...], aggregate: str | None) -> tuple[Variable, ...]:
+    """The variables, with what has been done over time in the place of the files' cell methods."""
+    if aggregate is None:
+        return variables
+    method = CELL_METHODS[aggregate.rpartition(":")[2].strip()]
+    return tuple(replace(one, cell_methods=f"time: {method}") for one in variables)
 
 
 def open_static(

@@ -14,18 +14,22 @@ import numpy as np
 import xarray as xr
 
 from app.arrays import Array
+from app.data.cf_attributes import attributes_of
 from app.data.description import Variable
+from app.data.shards.manifest import FIRST_LAYOUT, LAYOUT
 from app.data.times import ENCODING_UNITS, Stamps
 from app.grids import Grid
 from app.integrity.fields import rows_crc, written_crc
 from app.running.disk_space import reserve, writing
+from app.running.netcdf_file import CONVENTIONS, TIME
 
-CONVENTIONS = "CF-1.8"
-TIME = "time"
+# The same for all data, as the content of the files tells whether these are the same.
+PREPARED = {"title": "prepared fields", "history": "finescale: prepare"}
 MEMBER = "member"
 QUANTILE = "quantile"
 FIELD_TYPE = np.dtype("<f4")
-TIME_TYPE = np.dtype("<i8")
+# By the layout of the files. CF-1.8 knows no whole numbers of 64 bits; 32 bits end in 2038.
+TIME_TYPES = {FIRST_LAYOUT: np.dtype("<i8"), LAYOUT: np.dtype("<f8")}
 
 
 def name_in_file(name: str, coordinates: Iterable[Any]) -> str:
@@ -75,9 +79,10 @@ class FieldWriter:
         with writing(path, FIELD_TYPE.itemsize * cells * layers):
             coordinates = xr.Dataset(
                 coords=grid.coords(flip=as_in_file),
-                attrs={"Conventions": CONVENTIONS, **(attributes or {})},
+                attrs={"Conventions": CONVENTIONS, **(attributes or PREPARED)},
             )
-            coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4")
+            never_missing = {name: {"_FillValue": None} for name in coordinates.coords}
+            coordinates.to_netcdf(path, format="NETCDF4", engine="netcdf4", encoding=never_missing)
             names = [variable.name for variable in (*variables, *summaries)]
             writer = cls(path, grid, names, as_in_file=as_in_file)
             writer._summed = attributes is not None
@@ -101,6 +106,8 @@ class FieldWriter:
         leading: tuple[str, ...] = (TIME,)
         if members is not None:
             self._define_layers(MEMBER, np.arange(members, dtype="i4"))
+            facts = {"standard_name": "realization", "long_name": "number of the member"}
+            self._file[MEMBER].setncatts({**facts, "units": "1"})
             leading = (MEMBER, TIME)
         elif quantiles:
             self._define_layers(QUANTILE, np.array(quantiles, "f8"))
@@ -135,10 +142,12 @@ class FieldWriter:
 
     def _define_times(self, stamps: Stamps) -> None:
         self._file.createDimension(TIME, len(stamps))
-        time = self._file.createVariable(TIME, TIME_TYPE, (TIME,), contiguous=True)
+        kind: Any = TIME_TYPES[LAYOUT]
+        time = self._file.createVariable(TIME, kind, (TIME,), contiguous=True)
         time.setncatts(
             {
                 "standard_name": "time",
+                "long_name": "time",
                 "units": ENCODING_UNITS,
                 "calendar": stamps.calendar,
                 "axis": "T",
@@ -159,9 +168,7 @@ class FieldWriter:
             endian="little",
             fill_value=np.float32(np.nan),
         )
-        field.setncattr("units", variable.units or "1")
-        if variable.time_method == "sum":
-            field.setncattr("cell_methods", "time: sum")
+        field.setncatts(attributes_of(variable, {*self._grid.dims, *self._grid.names}))
         if self._grid.names != self._grid.dims:
             field.setncattr("coordinates", " ".join(self._grid.names))
         if self._grid.mapping is not None:

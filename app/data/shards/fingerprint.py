@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.arrays import Array, Json
-from app.data.description import DataDescription, Source
+from app.data.description import DataDescription, Source, identifying
 from app.data.reading.files import identity
 from app.data.reading.paths import expand
 from app.data.shards.manifest import FORMAT
@@ -25,7 +25,7 @@ def fingerprint(
     """Of inputs (paths, sizes, times of modification; arrays by content) and all options."""
     content = {
         "format": FORMAT,
-        "description": asdict(description),
+        "description": identifying(asdict(description)),
         "inputs": [[identity(p) for p in expand(s.files)] for s in sources_of(description)],
         "arrays": {name: _array(values) for name, values in sorted((arrays or {}).items())},
         "scale": scale,

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from app.arrays import Json
+from app.data.description import identifying
 from app.data.shards import Shards
-from app.data.shards.manifest import SCALING_FILE, STATIC_FILE
+from app.data.shards.manifest import FIRST_LAYOUT, SCALING_FILE, STATIC_FILE
 
 ROLES = {
     "hr": "predictand",
@@ -35,12 +36,16 @@ def identity_of(shards: Shards) -> Json:
         "fingerprint": shards.fingerprint,
         "periods": {split: _period(shards, split) for split in shards.splits},
         "variables": _digest(
-            {role: [asdict(v) for v in found] for role, found in shards.variables.items()}
+            {
+                role: [identifying(asdict(v)) for v in found]
+                for role, found in shards.variables.items()
+            }
         ),
         "grid": _digest(shards.geometry.to_dict()),
         "static fields": sums[STATIC_FILE],
         "scaling": sums[SCALING_FILE],
         "values": values,
+        **({"layout": shards.layout} if shards.layout > FIRST_LAYOUT else {}),
     }
 
 
@@ -56,6 +61,8 @@ def truth_changes(before: Json, now: Json) -> list[str]:
     """
     if before["grid"] != now["grid"]:
         return ["grid"]
+    if _layout(before) != _layout(now):
+        return []
     found = ["static fields"] if before["static fields"] != now["static fields"] else []
     for split, period in now["periods"].items():
         key = f"{split} hr"
@@ -68,7 +75,8 @@ def truth_changes(before: Json, now: Json) -> list[str]:
 def changes(before: Json, now: Json) -> list[str]:
     """Names of the parts in which two data differ; empty where they are the same.
 
-    Values are compared for periods that both have, and only if the grid is the same.
+    Values are compared for periods that both have, and only if the grid is the same and the files
+    are written alike.
     """
     found = [
         f"{split} period ({_told(before, split)} → {_told(now, split)})"
@@ -77,7 +85,7 @@ def changes(before: Json, now: Json) -> list[str]:
     ]
     moved = {split for split in now["periods"] if any(w.startswith(f"{split} ") for w in found)}
     found += [part for part in ("variables", "grid", "scaling") if before[part] != now[part]]
-    if before["grid"] != now["grid"]:
+    if before["grid"] != now["grid"] or _layout(before) != _layout(now):
         return found
     if before["static fields"] != now["static fields"]:
         found.append("static fields")
@@ -86,6 +94,11 @@ def changes(before: Json, now: Json) -> list[str]:
         if before["values"].get(key) != now["values"].get(key) and split not in moved:
             found.append(f"values of the {ROLES.get(role, role)} ({split})")
     return found
+
+
+def _layout(identity: Json) -> int:
+    """How the files were written: digests of those written otherwise tell nothing."""
+    return int(identity.get("layout", FIRST_LAYOUT))
 
 
 def _period(shards: Shards, split: str) -> list[str]:

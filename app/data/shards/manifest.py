@@ -20,6 +20,8 @@ SCALING_FILE = "scaling.nc"
 STATIC_FILE = "static.nc"
 READ_WHOLE = (SCALING_FILE, STATIC_FILE)  # when the folder is opened
 FORMAT = 2
+# How fields in time are written: first with times as whole numbers, then as CF-1.8 has them.
+FIRST_LAYOUT, LAYOUT = 1, 2
 AGAIN = "the same command prepares it again"
 
 
@@ -46,6 +48,7 @@ class Manifest(TypedDict):
     fingerprint: str
     explicit: bool
     has_times: bool
+    layout: NotRequired[int]
     task: NotRequired[str]
     calendar: str
     geometry: Json

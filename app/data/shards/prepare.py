@@ -22,6 +22,7 @@ from app.data.shards.files import seal
 from app.data.shards.fingerprint import fingerprint
 from app.data.shards.manifest import (
     FORMAT,
+    LAYOUT,
     MANIFEST,
     SCALING_FILE,
     STATIC_FILE,
@@ -325,6 +326,7 @@ def _manifest(job: Job, folder: Path, reports: dict[str, Json]) -> Json:
     source = plan.grids.get("source")
     return {
         "format": FORMAT,
+        "layout": LAYOUT,
         "fingerprint": job.fingerprint,
         "explicit": plan.explicit,
         "has_times": plan.has_times,

@@ -18,9 +18,11 @@ from app.data.amounts import SMALL, TimeMeaning
 from app.data.calendars import pieces
 from app.data.contract import ALL, Rows
 from app.data.description import Variable
-from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPE, name_in_file
+from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPES, name_in_file
 from app.data.shards.manifest import (
     AGAIN,
+    FIRST_LAYOUT,
+    LAYOUT,
     MANIFEST,
     SCALING_FILE,
     STATIC_FILE,
@@ -90,6 +92,7 @@ class Shards:
     _stamps: dict[str, Stamps]
     _roles: dict[tuple[str, str], Role]
     _files: dict[str, FileEntry]
+    layout: int = LAYOUT  # how the files are written
     _checks: tuple[FileCheck, ...] = ()
     _kept: Mapping[str, Array] = field(default_factory=dict)  # rows of splits that lack a fold
 
@@ -122,6 +125,7 @@ class Shards:
             role: tuple(Variable(**stored) for stored in members)
             for role, members in manifest["variables"].items()
         }
+        layout = manifest.get("layout", FIRST_LAYOUT)
         shapes = {role: tuple(shape) for role, shape in manifest["shapes"].items()}
         roles = {
             (split, role): _open_role(folder, shards, shapes[role], variables[role], sums)
@@ -147,10 +151,11 @@ class Shards:
             splits=tuple(manifest["splits"]),
             findings=tuple(manifest["findings"]),
             _stamps={
-                split: _read_stamps(folder, parts["hr"], manifest["calendar"])
+                split: _read_stamps(folder, parts["hr"], manifest["calendar"], layout)
                 for split, parts in manifest["splits"].items()
             },
             _roles=roles,
+            layout=layout,
             _files=manifest["files"],
         )
 
@@ -378,11 +383,11 @@ def _open_role(
     return Role(starts, fields, (shape[0], shape[1]))
 
 
-def _read_stamps(folder: Path, shards: list[ShardEntry], calendar: str) -> Stamps:
-    seconds = [np.empty(shard["rows"], TIME_TYPE) for shard in shards]
+def _read_stamps(folder: Path, shards: list[ShardEntry], calendar: str, layout: int) -> Stamps:
+    seconds = [np.empty(shard["rows"], TIME_TYPES[layout]) for shard in shards]
     for part, shard in zip(seconds, shards, strict=True):
         ShardFile(folder / shard["file"]).fill(part, shard["offsets"][TIME])
-    return Stamps(np.concatenate(seconds), calendar)
+    return Stamps(np.concatenate(seconds).astype(np.int64), calendar)
 
 
 def _read_static(folder: Path, variables: Sequence[Variable], shape: tuple[int, int]) -> Array:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from app.arrays import Array, Json
+from app.data.cf_attributes import attributes_of
 from app.data.description import Variable
-from app.data.shards.field_file import TIME, FieldWriter, name_in_file
+from app.data.shards.field_file import PREPARED, FieldWriter, name_in_file
 from app.data.shards.files import offsets, seal
 from app.data.shards.plan import Plan
 from app.data.transforms import ScalingFit, forward_all
 from app.grids import Grid
 from app.running.disk_space import writing
-from app.running.netcdf_file import write_dataset
+from app.running.netcdf_file import CONVENTIONS, TIME, write_dataset
 
 SHARD_BYTES = 256 << 20
 MOST_SHARDS = 8  # per split: more would only be more files
@@ -82,7 +83,7 @@ def write_task(plan: Plan, task: Task, folder: Path) -> Json:
                     folder / DATA / task.file(role),
                     plan.grids[role],
                     part.stamps.take(slice(task.first, task.end)),
-                    plan.variables[role],
+                    [_without_words(v) for v in plan.variables[role]],
                 )
             )
             for role in plan.roles
@@ -143,12 +144,23 @@ def merge_fits(paths: list[Path], variables: dict[str, tuple[Variable, ...]]) ->
     return fits
 
 
+def _without_words(variable: Variable) -> Variable:
+    """Without what a file says of it in words, as data stay the same under other words."""
+    return replace(variable, long_name=None, cell_methods=None)
+
+
 def write_static(path: Path, grid: Grid, fields: Array, variables: tuple[Variable, ...]) -> None:
     """Statics (S, y, x) as a CF file."""
     coords = grid.coords(flip=False)
     arrays = {
-        name_in_file(variable.name, coords): (grid.dims, field, {"units": variable.units or "1"})
+        name_in_file(variable.name, coords): (
+            grid.dims,
+            field,
+            attributes_of(_without_words(variable)),
+        )
         for variable, field in zip(variables, fields, strict=True)
     }
-    dataset = xr.Dataset(arrays, coords=coords, attrs={"Conventions": "CF-1.8"})
+    dataset = xr.Dataset(arrays, coords=coords, attrs={"Conventions": CONVENTIONS, **PREPARED})
+    for name in coords:
+        dataset[name].encoding["_FillValue"] = None
     write_dataset(dataset, path)
