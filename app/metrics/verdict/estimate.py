@@ -98,5 +98,5 @@ def percentages(estimate: Estimate) -> tuple[str, str]:
     values = [100 * v for v in (estimate.value, estimate.low, estimate.high)]
     wide = not estimate.bounded or values[2] - values[1] >= WHOLE
     decimals = 0 if (wide and abs(values[0]) >= 1) or abs(values[0]) >= LARGE else 1
-    value, low, high = (f"{v:.{decimals}f}" for v in values)
+    value, low, high = (f"{v:z.{decimals}f}" for v in values)
     return value, f"{low} to {high}" if estimate.bounded else ""
