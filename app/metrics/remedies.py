@@ -8,8 +8,8 @@ PERIOD = (
     "a longer test period gives intervals: three days of sub-daily data, three weeks of daily ones."
 )
 IN_SPACE = {
-    "baseline": "--first_guess=regression, so that the network corrects the best regression; where it "
-    "does, more samples, predictors or --epochs.",
+    "baseline": "--first_guess=regression, so that the network corrects the best regression; where "
+    "it does, more samples, predictors or --epochs.",
     "base": "the network adds nothing certain to its base prediction; more samples, predictors or "
     "static fields may help.",
     "members": "more --members, as the mean of few is noisier than a single field of least error.",
