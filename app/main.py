@@ -23,6 +23,7 @@ from app import options
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
+from app.methods.recipe import as_kept
 from app.options.words import COMMANDS
 from app.ranks import Ranks
 from app.running import failure, streams
@@ -52,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
             if "sweep" in words and not command:
                 sweep = options.build_sweep(words, values, argv)
             elif not command:
-                experiment = options.build(words, values)
+                given = options.assigned_names(argv)
+                experiment = options.build(words, as_kept(values, given), given)
         _set_up_logging(values["verbose"], ranks)
         if command:
             with failure.within(command):

@@ -15,6 +15,7 @@ import numpy as np
 from app import options
 from app.errors import InputError, Interrupted, RunError
 from app.inference.kept import KeptModels
+from app.methods.recipe import as_kept
 from app.ranks import Ranks
 from app.running import failure
 from app.session import Session
@@ -40,8 +41,10 @@ def run_as_guest(
     arguments += [_argument(name, value) for name, value in given.items()]
     with guest(verbose):
         with failure.reading_flags():
-            _, values = options.parse([*arguments, f"--verbose={verbose}"])
-            session = Session(options.build(tuple(stages), values), Ranks(), models=models)
+            arguments.append(f"--verbose={verbose}")
+            values, named = options.parse(arguments)[1], options.assigned_names(arguments)
+            experiment = options.build(tuple(stages), as_kept(values, named), named)
+            session = Session(experiment, Ranks(), models=models)
         session.guard.interruption.leave_signals()
         try:
             run_stages(session)

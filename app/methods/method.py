@@ -14,6 +14,7 @@ from app.options.chosen import able, method_named
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
+    from app.methods.recipe import Recipe
     from app.options import Experiment, Values
     from app.options.rules import Rule
     from app.options.sampling import StepOptions
@@ -43,6 +44,7 @@ class Method(ABC):
     abilities: ClassVar[Abilities] = Abilities()
     rules: ClassVar[tuple[Rule[Any], ...]] = ()
     flags: ClassVar[tuple[str, ...]] = ()  # that this method alone reads
+    recipe_flags: ClassVar[tuple[str, ...]] = ()  # that its recipe may set
     task: ClassVar[str] = "space"  # that it trains for, by its name in `app.tasks`
 
     def __init__(self, name: str, summary: str = "") -> None:
@@ -104,6 +106,12 @@ class Method(ABC):
     def notes(self, shards: Shards) -> Iterator[str]:
         """What the stage `check` says of these data, a line each."""
         yield from ()
+
+    def recipe(self, experiment: Experiment, shards: Shards) -> Recipe:
+        """The flags of `recipe_flags` that suit these data, with the reasons; none as a rule."""
+        from app.methods.recipe import Recipe  # whose module imports this one
+
+        return Recipe()
 
     def guarded_path(self, experiment: Experiment) -> Path:
         """The folder that this run alone may write to."""

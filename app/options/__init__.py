@@ -19,7 +19,7 @@ from app.options.machine import LaunchConfig, MachineConfig
 from app.options.network import ModelConfig
 from app.options.option import Values, as_text
 from app.options.overwriting import check_clearing
-from app.options.reader import given_names, kept_values, parse, value_of, without
+from app.options.reader import assigned_names, given_names, kept_values, parse, value_of, without
 from app.options.sampling import SamplingConfig
 from app.options.stack import JOIN, StackConfig
 from app.options.sweep import SweepConfig
@@ -52,6 +52,7 @@ __all__ = [
     "Values",
     "as_flagfile",
     "as_text",
+    "assigned_names",
     "build",
     "build_sweep",
     "check_clearing",

@@ -61,8 +61,13 @@ def build_sweep(words: tuple[str, ...], values: Values, argv: Sequence[str]) -> 
     )
 
 
-def build(words: tuple[str, ...], values: Values) -> Experiment:
-    """The experiment of a command line, refused in one line where it cannot work."""
+def build(
+    words: tuple[str, ...], values: Values, given: frozenset[str] | None = None
+) -> Experiment:
+    """The experiment of a command line, refused in one line where it cannot work.
+
+    given: the flags that the user has named, in flagfiles or beside them.
+    """
     runs = words[1:] if words[:1] == ("status",) else ()
     stages = _stages(words[:1] if runs else words, values)
     resolved = _resolved(values)
@@ -82,6 +87,7 @@ def build(words: tuple[str, ...], values: Values) -> Experiment:
         machine=MachineConfig.of(values),
         launch=LaunchConfig.of(values),
         flags=values,
+        given=given,
         runs=tuple(map(path, runs)) or (folder(values["save_path"], "save_path"),),
     )
     experiment.method.refuse(experiment)

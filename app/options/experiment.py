@@ -52,6 +52,7 @@ class Experiment(FolderOptions, CacheOptions):
 
     test_data: what is predicted and scored, where that is not `data`.
     runs: folders whose status is wanted.
+    given: flags that the user has named; None where that is not known, and no recipe is followed.
     """
 
     stages: tuple[str, ...]
@@ -69,6 +70,7 @@ class Experiment(FolderOptions, CacheOptions):
     launch: LaunchConfig
     flags: Values
     runs: tuple[Path, ...] = ()
+    given: frozenset[str] | None = None
 
     @property
     def method(self) -> Chosen:

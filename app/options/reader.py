@@ -63,6 +63,14 @@ def _last(sources: Iterable[Assignments], name: str) -> str | None:
     return found[-1].partition("=")[2].strip() if found else None
 
 
+def assigned_names(argv: Sequence[str]) -> frozenset[str]:
+    """The flags named on a command line or in the flagfiles that it names."""
+    options = [a for a in _joined(argv) if a.startswith("-")]
+    flagfiles = [a.partition("=")[2] for a in options if a.startswith("--flagfile=")]
+    inside = [part for name in flagfiles for part in _flagfile(name, Path.cwd(), ())]
+    return given_names([*options, *(a for source in inside for a, _ in source)])
+
+
 def given_names(argv: Sequence[str]) -> frozenset[str]:
     """The flags named on a command line itself, flagfiles aside."""
     return frozenset(_name_of(argument) for argument in without(argv, ()))

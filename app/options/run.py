@@ -52,6 +52,20 @@ class KeepingOptions(Options):
 
 
 @dataclass(frozen=True)
+class RecipeOptions(Options):
+    """Where the values of flags come from that nobody gives."""
+
+    recipe: str = option(
+        "auto",
+        "Flags that are not given: auto, as suits the data of --data or --data_config; dl4ds, the "
+        "defaults of this list, which data of --data_module have in any case.",
+        choices=("auto", "dl4ds"),
+        free=True,
+        common=True,
+    )
+
+
+@dataclass(frozen=True)
 class ReportingOptions(Options):
     """How much a run does, and what it says."""
 

@@ -22,7 +22,8 @@ from app.options.option import Option, Options, options_of
 # In the order of --help and of experiment.cfg.
 GROUPS: dict[str, tuple[type[Options], ...]] = {
     "EXPERIMENT": (
-        *(run.StageOptions, run.FolderOptions, run.KeepingOptions, run.ReportingOptions),
+        *(run.StageOptions, run.FolderOptions, run.RecipeOptions),
+        *(run.KeepingOptions, run.ReportingOptions),
     ),
     "DATA": (
         *(data.SourceOptions, data.TransformOptions, data.CoverageOptions),

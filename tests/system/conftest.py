@@ -21,7 +21,14 @@ from tests.system.launching import horovodrun, mpirun
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIME_LIMIT_S = 900
 PROGRAM = (sys.executable, "-m", "app")
-QUICK = ["--n_filters=4", "--n_blocks=1", "--dropout_rate=0", "--batch_size=4", "--threads=1"]
+QUICK = [
+    "--recipe=dl4ds",
+    "--n_filters=4",
+    "--n_blocks=1",
+    "--dropout_rate=0",
+    "--batch_size=4",
+    "--threads=1",
+]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,6 +9,7 @@ from app.methods.spatial.method import FieldMethod
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
+    from app.methods.recipe import Recipe
     from app.methods.spatial.method import MakeTrainer
     from app.models import PhysicalModel
     from app.options import Experiment
@@ -18,10 +19,21 @@ if TYPE_CHECKING:
 class Supervised(FieldMethod):
     """The network of the model flags, trained on the loss of --loss."""
 
+    recipe_flags = (
+        *("first_guess", "scaled_correction", "time_features", "constraint", "padding"),
+        *("n_filters", "n_blocks", "dropout_rate", "loss", "epochs", "batch_size"),
+        *("lr_schedule", "weight_decay", "ema_decay", "early_stopping", "patience"),
+    )
+
     abilities = Abilities(
         time_windows=True, observations=True, dense_weights=True, quantiles=True, amounts=True
     )
     flags = ("quantiles",)
+
+    def recipe(self, experiment: Experiment, shards: Shards) -> Recipe:
+        from app.methods.supervised.recipe import recipe
+
+        return recipe(experiment, shards)
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

@@ -1,0 +1,100 @@
+"""Recipes: defaults that are chosen after looking at the data. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from absl import logging
+
+from app import options
+from app.errors import InputError
+from app.methods.method import method_of
+from app.options.chosen import method_named
+from app.options.readers import path
+from app.running.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from app.options import Experiment, Values
+    from app.session import Session
+
+AUTO = "auto"
+DATA_FLAGS = ("data", "data_config")  # data that a recipe is chosen for
+
+
+@dataclass
+class Recipe:
+    """Values of flags that suit the data, and why; a later one of the same flag wins."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def choose(self, reason: str, **values: Any) -> None:
+        """Take these values of flags, for a reason that follows "as" in a sentence."""
+        self.values |= values
+        self.reasons |= dict.fromkeys(values, reason)
+
+    def without(self, given: frozenset[str]) -> Recipe:
+        """What is left where the user has given some of the flags."""
+        return Recipe({n: v for n, v in self.values.items() if n not in given}, self.reasons)
+
+    def lines(self) -> Iterator[str]:
+        """A line for each reason, with the flags that follow from it."""
+        for reason in dict.fromkeys(self.reasons[name] for name in self.values):
+            flags = [
+                f"--{name}={options.as_text(value)}"
+                for name, value in self.values.items()
+                if self.reasons[name] == reason
+            ]
+            yield f"  {' '.join(flags)}: {reason}"
+
+
+def wanted(values: Values) -> bool:
+    """Whether these flags ask for a recipe: data of the user's own, and not --recipe=dl4ds."""
+    return values["recipe"] == AUTO and any(values[name] for name in DATA_FLAGS)
+
+
+def as_kept(values: Values, given: frozenset[str]) -> Values:
+    """The flags, those not given as the run folder has kept them from a recipe chosen before."""
+    kept = _kept(values) if wanted(values) and not values["overwrite"] else None
+    if kept is None:
+        return values
+    chosen = {name: kept[name] for name in method_flags(values) if name not in given}
+    return {**values, **chosen}
+
+
+def method_flags(values: Values) -> tuple[str, ...]:
+    """The flags that the recipe of the method of --trainer may set."""
+    found: tuple[str, ...] = method_named(values["trainer"]).recipe_flags
+    return found
+
+
+def _kept(values: Values) -> Values | None:
+    """The flags of the run folder; None where it has none that can be read."""
+    folder = RunFolder(path(values["save_path"]))
+    try:
+        return options.kept_values(folder.experiment) if folder.experiment.is_file() else None
+    except InputError:  # damaged: the same data give the same recipe
+        return None
+
+
+def follow(session: Session) -> None:
+    """Give a session that trains the flags that suit its data, where a recipe is wanted."""
+    experiment = session.experiment
+    if experiment.given is None or not wanted(experiment.flags):
+        return
+    if not experiment.overwrite and _kept(experiment.flags) is not None:
+        return
+    recipe = method_of(experiment).recipe(experiment, session.shards).without(experiment.given)
+    if not recipe.values:
+        return
+    session.experiment = _rebuilt(experiment, recipe)
+    logging.info("recipe for these data (flags that you give win; --recipe=dl4ds: none of it):")
+    for line in recipe.lines():
+        logging.info("%s", line)
+
+
+def _rebuilt(experiment: Experiment, recipe: Recipe) -> Experiment:
+    flags = {**experiment.flags, **recipe.values}
+    return options.build(experiment.stages, flags, experiment.given)

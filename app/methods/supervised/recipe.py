@@ -1,0 +1,104 @@
+"""What suits which data in supervised training, found on temperature, rain and wind."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from app.baselines.interpolation import find_twins
+from app.methods.recipe import Recipe
+from app.options import AMOUNT_LOSS
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.options import Experiment
+
+DAY = 86_400  # seconds
+DAYS_OF_A_CYCLE = 180  # in which training has samples, for the day of the year to be told
+PASSES = 20_000  # samples that training reads in all
+CELL_PASSES = 1.5e8  # fine cells that it reads in all: some minutes on two threads
+FEW, MOST = 5, 150  # epochs
+
+
+def recipe(experiment: Experiment, shards: Shards) -> Recipe:
+    """The flags that suit these data and what the user has asked for."""
+    found = Recipe()
+    _first_guess(found, experiment, shards)
+    _times(found, shards)
+    _constraint(found, experiment, shards)
+    _training(found, shards)
+    return found
+
+
+def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> None:
+    """What the network corrects, where it may correct anything."""
+    model, training = experiment.model, experiment.training
+    if training.loss == AMOUNT_LOSS or model.output_activation or experiment.transfer.init_from:
+        return
+    whole = experiment.sampling.patch_size is None and not model.localcon_layer
+    guess = model.first_guess if "first_guess" in (experiment.given or ()) else ""
+    if not guess and whole:
+        guess = "regression"
+        found.choose(
+            "the network corrects the best of interpolation and regression", first_guess=guess
+        )
+    elif not guess and None not in find_twins(shards):
+        guess = "bicubic"
+        found.choose("on patches the network corrects the interpolation", first_guess=guess)
+    if guess not in ("", "none") and not training.predicted_quantiles:
+        found.choose(
+            "the validation period decides how much of the correction counts",
+            scaled_correction=True,
+        )
+
+
+def _times(found: Recipe, shards: Shards) -> None:
+    """Which features of the time there is enough of in the training period."""
+    if not shards.has_times or shards.size("train") < 2:
+        return
+    features = ["hour"] if 0 < shards.step("train") < DAY else []
+    days = {seconds // DAY % 365 for seconds in shards.stamps("train").seconds.tolist()}
+    if len(days) >= DAYS_OF_A_CYCLE:
+        features.append("day_of_year")
+    if features:
+        told = f"training has a step of {shards.step('train') / 3600:g} h and {len(days)} days"
+        found.choose(f"{told} of the year", time_features=tuple(features))
+
+
+def _constraint(found: Recipe, experiment: Experiment, shards: Shards) -> None:
+    """Coarse means are kept where the input is the coarse mean itself."""
+    free = experiment.training.loss == AMOUNT_LOSS or experiment.training.predicted_quantiles
+    if shards.explicit or None in find_twins(shards) or free:
+        return
+    variables = shards.predictands
+    if all(variable.valid_min is None and variable.valid_max is None for variable in variables):
+        found.choose("the input is the block mean of the target", constraint="additive")
+    elif all(v.kind == "ratio" and v.valid_min == 0 for v in shards.variables["hr"]):
+        found.choose("the input is the block mean of amounts", constraint="multiplicative")
+
+
+def _training(found: Recipe, shards: Shards) -> None:
+    """A small network, trained for as long as the samples and some minutes allow."""
+    samples = shards.size("train")
+    cells = samples * math.prod(shards.geometry.fine_shape)
+    batch = min(32, max(4, samples // 32))
+    epochs = min(PASSES // samples, int(CELL_PASSES // cells), MOST)
+    epochs = max(epochs, FEW)
+    found.choose("edges of small domains", padding="edge")
+    found.choose(
+        f"there are {samples} samples of {cells // samples} cells",
+        n_filters=16,
+        n_blocks=3,
+        dropout_rate=0.1,
+        batch_size=batch,
+        epochs=epochs,
+        early_stopping=True,
+        patience=max(10, epochs // 4),
+    )
+    found.choose(
+        "squared errors are what is scored; rates fall and weights are averaged",
+        loss="mse",
+        lr_schedule="cosine",
+        weight_decay=1e-2,
+        ema_decay=0.99,
+    )

@@ -1,0 +1,125 @@
+"""Recipes: what is chosen for which data, that given flags win, and that a run keeps its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from app import options
+from app.main import main
+from app.methods.recipe import Recipe
+from app.options import kept_values
+from app.running.run_folder import RunFolder
+
+
+def write(path: Path, n: int = 60, step: str = "6h", unit: str = "K", **names: str) -> Path:
+    """A smooth field over (n, 12, 16)."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:12, :16]
+    phase = rng.uniform(0, 6, n)[:, None, None]
+    values = 280 + 3 * np.sin(0.5 * y + 0.3 * x + phase) + rng.normal(size=(n, 1, 1))
+    if unit != "K":
+        values = np.maximum(values - 281, 0)
+    times = np.datetime64("2001-01-01", "ns") + np.arange(n) * np.timedelta64(
+        int(step[:-1]), step[-1]
+    )
+    attributes = {"units": unit, **names}
+    data = xr.Dataset(
+        {"v": (("time", "lat", "lon"), values.astype("float32"), attributes)},
+        {"time": times, "lat": 40 + 0.5 * np.arange(12), "lon": 5 + 0.5 * np.arange(16)},
+    )
+    data.to_netcdf(path)
+    return path
+
+
+def trained(folder: Path, *argv: str, n: int = 60, code: int = 0, **file: str) -> dict[str, object]:
+    data = folder / "data.nc"
+    if not data.exists():
+        write(data, n, **file)
+    common = [f"--data={data}", "--variable=v", f"--cache_dir={folder / 'cache'}", "--threads=1"]
+    run = folder / "run"
+    assert main(["train", *common, f"--save_path={run}", "--notensorboard", *argv]) == code
+    return kept_values(RunFolder(run).experiment)
+
+
+QUICK = ("--epochs=1", "--n_filters=4", "--n_blocks=1")
+
+
+def test_hourly_temperature(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    kept = trained(tmp_path, *QUICK)
+    assert kept["first_guess"] == "regression"
+    assert kept["scaled_correction"] is True
+    assert kept["constraint"] == "additive"
+    assert kept["time_features"] == ("hour",)
+    assert (kept["epochs"], kept["n_filters"], kept["n_blocks"]) == (1, 4, 1)  # as given
+    told = capfd.readouterr().err
+    assert "recipe for these data" in told
+    assert "--first_guess=regression" in told
+    assert "--epochs" not in told.split("recipe for")[1].split("network:")[0]
+
+
+def test_a_year_of_days_tells_the_season(tmp_path: Path) -> None:
+    kept = trained(tmp_path, *QUICK, "--batch_size=32", n=365, step="1D")
+    assert kept["time_features"] == ("day_of_year",)
+
+
+def test_rain_is_not_held_by_addition(tmp_path: Path) -> None:
+    kept = trained(tmp_path, *QUICK, unit="mm day-1", standard_name="precipitation_flux")
+    assert kept["constraint"] == "none"
+    with_kind = ("--kind=ratio", "--valid_min=0", "--overwrite")
+    assert trained(tmp_path, *QUICK, *with_kind)["constraint"] == "multiplicative"
+
+
+@pytest.mark.parametrize(
+    ("flags", "first_guess", "scaled"),
+    [
+        (("--patch_size=8",), "bicubic", True),
+        (("--first_guess=none",), "none", False),
+        (("--first_guess=bilinear",), "bilinear", True),
+        (("--loss=quantile",), "regression", False),
+        (("--recipe=dl4ds",), "none", False),
+        (("--output_activation=softplus", "--valid_min=0"), "none", False),
+    ],
+)
+def test_what_the_user_asks_for_is_gone_along_with(
+    flags: tuple[str, ...], first_guess: str, scaled: bool, tmp_path: Path
+) -> None:
+    kept = trained(tmp_path, *QUICK, *flags)
+    assert (kept["first_guess"], kept["scaled_correction"]) == (first_guess, scaled)
+
+
+def test_a_run_goes_on_with_the_recipe_that_it_began_with(tmp_path: Path) -> None:
+    before = trained(tmp_path, "--epochs=1")
+    assert before["batch_size"] == 4
+    after = trained(tmp_path, "--epochs=2")  # nothing else is another flag now
+    assert after["epochs"] == 2
+    assert {n: v for n, v in after.items() if n != "epochs"} == {
+        n: v for n, v in before.items() if n != "epochs"
+    }
+    trained(tmp_path, "--epochs=2", "--batch_size=8", code=2)
+
+
+def test_the_kept_flags_repeat_the_run(tmp_path: Path) -> None:
+    kept = trained(tmp_path, *QUICK)
+    flagfile = tmp_path / "run" / "experiment.cfg"
+    again = tmp_path / "again"
+    assert main(["train", f"--flagfile={flagfile}", f"--save_path={again}"]) == 0
+    repeated = kept_values(RunFolder(again).experiment)
+    assert repeated == {**kept, "save_path": str(again)}
+
+
+def test_a_later_choice_wins_and_lines_tell_what_is_left() -> None:
+    found = Recipe()
+    found.choose("a reason", loss="mse", epochs=3)
+    found.choose("a better one", epochs=4)
+    assert list(found.lines()) == ["  --loss=mse: a reason", "  --epochs=4: a better one"]
+    assert list(found.without(frozenset({"loss"})).lines()) == ["  --epochs=4: a better one"]
+
+
+def test_names_given_in_flagfiles_count(tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner.cfg", tmp_path / "outer.cfg"
+    inner.write_text("--n_blocks=2\n")
+    outer.write_text(f"# a comment\n--flagfile={inner.name}\n--nosave\n")
+    named = options.assigned_names(["train", f"--flagfile={outer}", "--epochs", "3"])
+    assert named == {"flagfile", "n_blocks", "save", "epochs"}
