@@ -186,6 +186,14 @@ def same_unit(one: str | None, other: str | None) -> bool:
     return normalise_unit(one) == normalise_unit(other)
 
 
+def is_temperature(unit: str | None) -> bool:
+    """Whether values in this unit are temperatures, or differences of such."""
+    try:
+        return unit is not None and _to_base(normalise_unit(unit))[0] == "temperature"
+    except InputError:
+        return False
+
+
 def _plain(unit: str) -> str:
     """Without typography: superscripts, wide blanks, dashes, outer brackets, dots at the end."""
     text = unicodedata.normalize("NFKC", _superscripts(unit).translate(DASHES)).translate(DASHES)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data.units import BASE, conversion, normalise_unit
+from app.data.units import BASE, conversion, is_temperature, normalise_unit
 from app.errors import InputError
 
 
@@ -178,3 +178,18 @@ def test_values_keep_their_precision_and_gaps():
     celsius = conversion("K", "degC")(np.array([280.15, np.nan], np.float32))
     assert celsius.dtype == np.float32
     np.testing.assert_allclose(celsius, [7.0, np.nan], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("K", True),
+        ("degC", True),
+        ("°C", True),
+        ("m s-1", False),
+        ("nonsense", False),
+        (None, False),
+    ],
+)
+def test_temperatures_are_told_by_their_unit(unit: str | None, expected: bool) -> None:
+    assert is_temperature(unit) is expected

@@ -123,3 +123,15 @@ def test_names_given_in_flagfiles_count(tmp_path: Path) -> None:
     outer.write_text(f"# a comment\n--flagfile={inner.name}\n--nosave\n")
     named = options.assigned_names(["train", f"--flagfile={outer}", "--epochs", "3"])
     assert named == {"flagfile", "n_blocks", "save", "epochs"}
+
+
+def test_temperature_in_time_follows_the_sun(tmp_path: Path) -> None:
+    flags = ("--trainer=TemDeepTrainer", "--input_step=6h", "--target_step=2h")
+    quick = ("--pretrain_epochs=1", "--coherence_epochs=0", "--n_filters=4", "--n_blocks=1")
+    kept = trained(tmp_path, *flags, *quick, n=120, step="2h")
+    assert kept["context_frames"] == 1
+    assert kept["flow"] is False
+    assert kept["sun_response"] == (1.0, 8.0)
+    other = trained(tmp_path, *flags, *quick, "--units=m s-1", "--overwrite")
+    assert (other["context_frames"], other["flow"]) == (1, True)
+    assert other["sun_response"] is None

@@ -15,6 +15,7 @@ from app.options.temporal import FlowOptions, TripleOptions
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
+    from app.methods.recipe import Recipe
     from app.options import Experiment, Values
     from app.options.sampling import StepOptions
     from app.session import Session
@@ -31,6 +32,11 @@ class TemDeep(OnePhase):
     """Fields between known frames, learnt from triples of known frames alone."""
 
     task = "time"
+    recipe_flags = (
+        *("context_frames", "sun_response", "flow", "n_filters", "n_blocks"),
+        *("pretrain_epochs", "coherence_epochs", "max_triplet_span", "composite_subset"),
+        *("batch_size", "loss", "learning_rate", "lr_schedule", "weight_decay", "ema_decay"),
+    )
     flags = (*names_of(FlowOptions, TripleOptions), "input_step", "target_step")
 
     def resolve(self, values: Values) -> Values:
@@ -46,6 +52,11 @@ class TemDeep(OnePhase):
             "scale": 1 if values["scale"] == default else values["scale"],
             **dict(zip(names, (*stages, sum(stages)), strict=True)),
         }
+
+    def recipe(self, experiment: Experiment, shards: Shards) -> Recipe:
+        from app.methods.temdeep.recipe import recipe
+
+        return recipe(experiment, shards)
 
     def described(self, data: DataDescription, asked: StepOptions) -> DataDescription:
         from app.options.description import time_steps
