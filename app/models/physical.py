@@ -112,7 +112,7 @@ class PhysicalModel(FittedModel):
         y = self._combined(y, self.guess(batch["coarse"], batch.get("time")))
         if not self.spec.lower_bounds:
             return y
-        floor = self.output_codec.encode(np.array(self.spec.lower_bounds, "float32"))
+        floor = self.output_codec.encode(ops.array(self.spec.lower_bounds, "float32"))
         return floor + ops.softplus(y - floor)
 
     def _combined(self, y: Tensor, guess: Tensor | None) -> Tensor:

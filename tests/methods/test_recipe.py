@@ -132,6 +132,7 @@ def test_temperature_in_time_follows_the_sun(tmp_path: Path) -> None:
     assert kept["context_frames"] == 1
     assert kept["flow"] is False
     assert kept["sun_response"] == (1.0, 8.0)
-    other = trained(tmp_path, *flags, *quick, "--units=m s-1", "--overwrite")
+    (tmp_path / "wind").mkdir()
+    other = trained(tmp_path / "wind", *flags, *quick, n=120, step="2h", unit="m s-1")
     assert (other["context_frames"], other["flow"]) == (1, True)
     assert other["sun_response"] is None
