@@ -34,7 +34,8 @@ class TiledModel:
         if model.tied_to_grid:
             raise InputError(
                 f"--tile_size={size}: the model has weights that belong to grid points "
-                "(localized layer or linear first guess) and serves its whole grid only"
+                "(a localized layer, or --first_guess=linear or regression) and serves its whole "
+                "grid only; train with --first_guess=bicubic for tiles"
             )
         self.model, self.scale = model, scale
         self.size, self.overlap = size // scale, overlap // scale

@@ -89,12 +89,20 @@ def follow(session: Session) -> None:
     recipe = method_of(experiment).recipe(experiment, session.shards).without(experiment.given)
     if not recipe.values:
         return
-    session.experiment = _rebuilt(experiment, recipe)
+    session.experiment, recipe = _rebuilt(experiment, recipe)
     logging.info("recipe for these data (flags that you give win; --recipe=dl4ds: none of it):")
     for line in recipe.lines():
         logging.info("%s", line)
 
 
-def _rebuilt(experiment: Experiment, recipe: Recipe) -> Experiment:
-    flags = {**experiment.flags, **recipe.values}
-    return options.build(experiment.stages, flags, experiment.given)
+def _rebuilt(experiment: Experiment, recipe: Recipe) -> tuple[Experiment, Recipe]:
+    """The experiment with as much of the recipe as goes with the flags that the user has given."""
+    given = experiment.given or frozenset()
+    for left_out in (frozenset[str](), *(frozenset({name}) for name in recipe.values)):
+        part = recipe.without(left_out)
+        try:
+            flags = {**experiment.flags, **part.values}
+            return options.build(experiment.stages, flags, given), part
+        except InputError:
+            continue
+    return experiment, Recipe()

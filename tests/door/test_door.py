@@ -26,7 +26,7 @@ from tests.system.test_served_input import COARSE_LAT, COARSE_LON, LAT, LON, wav
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL: dict[str, Any] = {
     **{"variable": "t2m", "scale": 4, "epochs": 1, "n_filters": 4, "n_blocks": 1},
-    **{"dropout_rate": 0, "batch_size": 4, "threads": 1, "tensorboard": False},
+    **{"recipe": "dl4ds", "dropout_rate": 0, "batch_size": 4, "threads": 1, "tensorboard": False},
 }
 HEAVY = ("numpy", "xarray", "pandas", "keras", "tensorflow")
 

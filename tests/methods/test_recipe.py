@@ -79,6 +79,7 @@ def test_rain_is_not_held_by_addition(tmp_path: Path) -> None:
         (("--first_guess=bilinear",), "bilinear", True),
         (("--loss=quantile",), "regression", False),
         (("--recipe=dl4ds",), "none", False),
+        (("--learning_rate=1e-3,1e-4",), "regression", True),  # two rates have no cosine
         (("--output_activation=softplus", "--valid_min=0"), "none", False),
     ],
 )

@@ -42,7 +42,7 @@ def test_slide_flagfile_trains_tests_and_scores(run, tmp_path: Path) -> None:
     (tmp_path / "data.py").write_text(MODULE)
     done = run("--flagfile=params.cfg", "--epochs=2")
     assert (tmp_path / "dl4ds_results" / "y_hat.nc").is_file()
-    assert "rmse" in done.stdout
+    assert "RMSE" in done.stdout
     lines = (tmp_path / "dl4ds_results" / "metrics" / "summary.csv").read_text().splitlines()
     rmse = next(line for line in lines if line.startswith("rmse,"))
     assert 0 < float(rmse.split(",")[1]) < 200

@@ -29,6 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     fields(n=SAMPLES, y=8, x=12).to_netcdf(folder / "waves.nc")
     argv = [
         *(f"--data={folder / 'waves.nc'}", "--variable=t2m", "--scale=4", "--loss=mse"),
+        "--recipe=dl4ds",
         *("--n_filters=4", "--n_blocks=1", "--dropout_rate=0", "--threads=1", "--batch_size=64"),
         *(f"--cache_dir={folder / 'cache'}", f"--save_path={folder / 'out'}", "--notensorboard"),
         *("--epochs=4", "--learning_rate=1e-3,0.5", "--lr_decay_after=2", "--noverbose"),
