@@ -83,5 +83,5 @@ def test_models_tied_to_their_grid_and_odd_sizes_are_refused() -> None:
         TiledModel(physical(), 24, 7)
     tied = physical()
     tied.first_guess = LinearGuess(CELLS, n_lr=1, n_predictors=0, n_outputs=1, scale=SCALE)
-    with pytest.raises(InputError, match="linear first guess"):
+    with pytest.raises(InputError, match="--first_guess=linear or regression"):
         TiledModel(tied, 24, 8)
