@@ -113,6 +113,28 @@ def own_statics(
     return by_name, outside
 
 
+def _refuse_ties(model: PhysicalModel) -> None:
+    """InputError with all that ties a model to its grid, and flags that would not."""
+    by_cell = any(len(model.shapes[name]) > 1 for name in ("output_offset", "input_offset"))
+    ties = (
+        (
+            model.tied_to_grid,
+            "weights that belong to grid points (a localized layer, or --first_guess=linear or "
+            "regression)",
+            "--first_guess=bicubic",
+        ),
+        (by_cell, "scaling that belongs to grid points", "scaling_axes: domain in the YAML"),
+        (model.spec.constraint != "none", "a constraint over its own blocks", "--constraint=none"),
+    )
+    found = [(reason, instead) for tied, reason, instead in ties if tied]
+    if found:
+        reasons, instead = (" and ".join(texts) for texts in zip(*found, strict=True))
+        raise InputError(
+            f"{FLAG}: the model has {reasons}, and serves its own grid only; train with {instead} "
+            "for other regions"
+        )
+
+
 def moved(
     model: PhysicalModel,
     geometry: Geometry,
@@ -126,15 +148,7 @@ def moved(
     another.
     """
     spec = model.spec
-    ties = {
-        "weights that belong to grid points": model.tied_to_grid,
-        "scaling that belongs to grid points": len(model.shapes["output_offset"]) > 1
-        or len(model.shapes["input_offset"]) > 1,
-        "a constraint over its own blocks": spec.constraint != "none",
-    }
-    for reason, tied in ties.items():
-        if tied:
-            raise InputError(f"{FLAG}: the model has {reason} and serves its own grid only")
+    _refuse_ties(model)
     coordinates = np.moveaxis(coordinate_fields(geometry.fine), -1, 0)
     known = {**dict(zip(NAMES, coordinates, strict=True)), **(statics or {})}
     lacking = [name for name in spec.statics if name not in known]

@@ -11,6 +11,7 @@ from app import options
 from app.data.reading.paths import REMOTE, local, separate
 from app.data.shards.advice import amounts
 from app.errors import InputError
+from app.methods import recipe
 from app.options import Values
 from app.options.description import OVERRIDES
 from app.options.readers import path
@@ -55,12 +56,13 @@ def run(words: Sequence[str], values: Values, argv: Sequence[str], ranks: Ranks)
     look = look_at(opened, experiment.sampling.scale, experiment.sampling.halo)
     description = told(experiment.data, look)
     flagfile, script = folder / FLAGFILE, folder / JOB
+    by_recipe = recipe.wanted(values) and bool(recipe.method_flags(values))
     names = (given - NOT_IN_FLAGFILE) | {"save_path", "cache_dir", "data_config", "scale"}
     texts = {
         folder / DESCRIPTION: as_yaml(
             description, root() / SCHEMA, _notes_on_data(look), _hints(look)
         ),
-        flagfile: as_commented_flagfile(_notes_on_flags(look, folder), values, names),
+        flagfile: as_commented_flagfile(_notes_on_flags(look, folder, by_recipe), values, names),
         script: as_job(script, flagfile, Path(values["save_path"]), values["sbatch_options"] or ""),
     }
     write_new(texts, values["overwrite"], "init")
@@ -138,17 +140,23 @@ def _hints(look: Look) -> dict[str, list[str]]:
     return hints
 
 
-def _notes_on_flags(look: Look, folder: Path) -> list[str]:
+def _notes_on_flags(look: Look, folder: Path, by_recipe: bool) -> list[str]:
+    """What the flagfile begins with; `by_recipe`: flags not given follow from the data."""
     names = ", ".join(variable.name for variable in look.plan.variables["hr"])
     scale, flagfile = look.plan.geometry.scale, shlex.quote(str(folder / FLAGFILE))
     what = f"×{scale}" if scale > 1 else "in time"
-    return [
+    notes = [
         f"Downscaling of {names} {what}, written by `{program()} init`; it is yours to edit.",
         f"Look:    {program()} check --flagfile={flagfile}",
         f"Run:     {program()} train test metrics --flagfile={flagfile}",
         "Lines with #-- name the defaults of flags that one may want to change. The paths hold "
         "from any folder; they are to be changed where this one is moved.",
     ]
+    if by_recipe:
+        notes.append(
+            "--recipe=auto chooses flags of MODEL and TRAINING to suit the data, unless given."
+        )
+    return notes
 
 
 def _report(look: Look, instants: bool, texts: dict[Path, str]) -> None:

@@ -11,7 +11,7 @@ from app.data.shards.coordinate_channels import NAMES, coordinate_fields
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.region import moved, own_statics
-from app.models import Channel, ModelArrays, ModelSpec, PhysicalModel, build_network
+from app.models import Channel, LinearGuess, ModelArrays, ModelSpec, PhysicalModel, build_network
 from app.options import ModelConfig
 from tests.data.shard_helpers import field, write
 
@@ -66,7 +66,10 @@ def test_what_only_its_own_grid_has_ties_a_model():
     with pytest.raises(InputError, match=r"the model has static fields; expected z"):
         moved(model_of(("z",), z), geometry_of(0, 0))
     held = model_of((), None, constraint="additive", twins=(0,))
-    with pytest.raises(InputError, match="a constraint over its own blocks"):
+    with pytest.raises(InputError, match=r"its own blocks, .* with --constraint=none for"):
+        moved(held, geometry_of(0, 0))
+    held.first_guess = LinearGuess((3, 4), n_lr=1, n_predictors=0, n_outputs=1, scale=SCALE)
+    with pytest.raises(InputError, match="with --first_guess=bicubic and --constraint=none for"):
         moved(held, geometry_of(0, 0))
 
 

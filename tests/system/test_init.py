@@ -81,6 +81,13 @@ def test_rain_is_told_by_its_values_and_what_flags_say_wins(folder: Path) -> Non
     text = (folder / "my run" / "experiment.cfg").read_text()
     assert "\n--scale=2\n" in text
     assert "--transform" not in text
+    assert "# --recipe=auto chooses" in text
+
+
+@pytest.mark.parametrize("flag", ["--recipe=dl4ds", "--trainer=CGANTrainer"])
+def test_no_recipe_is_told_where_none_is_followed(folder: Path, flag: str) -> None:
+    begin(*TEMPERATURE, flag)
+    assert "--recipe=auto" not in (folder / "my run" / "experiment.cfg").read_text()
 
 
 def test_anomalies_of_rain_are_no_amounts(folder: Path) -> None:
