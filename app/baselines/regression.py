@@ -18,7 +18,7 @@ from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import clip_fields, split_size
-from app.baselines.features import neighbourhood
+from app.baselines.features import n_features, neighbourhood
 from app.baselines.interpolation import find_twins
 from app.baselines.normal_equations import NormalEquations
 from app.baselines.ridge import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from app.grids import Geometry
 
 RADIUS = 3  # coarse cells around its own that a cell sees at most
+LEAST_RADIUS = 2  # what the bicubic interpolation sees
 RADII = (1, 2, 3)
 FOLDS = 5  # consecutive parts of the training period, each left out in turn
 PENALTIES = np.logspace(-6, 4, 21)  # relative to the variance of a standardised feature
@@ -47,6 +48,8 @@ CHOICE_BYTES = 2**28  # of sums held while choosing
 CHOICE_WORK = 2e8  # cells · K³ while choosing, and fine values with gaps in time · K³
 LEAST_WEIGHT = 0.05  # of an interpolation, on cells that ever have values
 COEFFICIENT_BYTES = 2**28
+FIT_WORK = 2e11  # cells · K³ of the fit to the whole domain
+FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,25 @@ class Choice:
 def sight(geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]) -> tuple[int, int]:
     """Coarse cells around its own that a cell sees of low-resolution fields and of predictors.
 
-    Fewer where the coefficients would not fit into memory.
+    Fewer where the fit would take too much memory or time.
     """
+    radius = RADIUS if _affordable(RADIUS, geometry, variables) else LEAST_RADIUS
+    return radius, predictor_radius(radius)
+
+
+def affordable(geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]) -> bool:
+    """Whether a regression of every fine cell fits into memory, and some minutes."""
+    return _affordable(LEAST_RADIUS, geometry, variables)
+
+
+def _affordable(
+    radius: int, geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]
+) -> bool:
     n_lr, n_predictors = len(variables["lr"]), len(variables.get("predictors") or ())
     cells, offsets = prod(geometry.coarse_shape), geometry.scale**2 * len(variables["hr"])
-    for radius in (RADIUS, 2):
-        beside = predictor_radius(radius)
-        features = n_lr * (2 * radius + 1) ** 2 + n_predictors * (2 * beside + 1) ** 2
-        if 4 * cells * offsets * features <= COEFFICIENT_BYTES:
-            break
-    return radius, beside
+    features = n_features(n_lr, n_predictors, predictor_radius(radius), radius)
+    by_memory = FLOAT * cells * offsets * features <= COEFFICIENT_BYTES
+    return by_memory and cells * features**3 <= FIT_WORK
 
 
 def predictor_radius(radius: int) -> int:

@@ -80,11 +80,13 @@ def _kept(values: Values) -> Values | None:
 
 
 def follow(session: Session) -> None:
-    """Give a session that trains the flags that suit its data, where a recipe is wanted."""
+    """Give a session the flags that suit its data for training, where a recipe is wanted."""
     experiment = session.experiment
     if experiment.given is None or not wanted(experiment.flags):
         return
     if not experiment.overwrite and _kept(experiment.flags) is not None:
+        return
+    if "train" not in session.shards.splits:
         return
     recipe = method_of(experiment).recipe(experiment, session.shards).without(experiment.given)
     if not recipe.values:

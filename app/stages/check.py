@@ -10,6 +10,7 @@ import numpy as np
 
 from app.integrity import ALWAYS
 from app.methods.method import method_of
+from app.methods.recipe import follow
 from app.session import Session
 from app.tasks import task_named
 
@@ -32,6 +33,7 @@ def run(session: Session) -> None:
     shards = session.shards
     if session.experiment.verify == ALWAYS:
         shards.verify()
+    follow(session)
     _refuse_what_training_would(session)
     if not session.ranks.first:
         return

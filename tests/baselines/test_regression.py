@@ -173,3 +173,18 @@ def test_choices_say_what_they_are():
     )
     told = str(Choice("bicubic", None, 2, True, (0.1,)))
     assert told == "bicubic + ridge per fine cell on 2 coarse cells around and the time"
+
+
+def test_large_problems_see_less_or_are_left_to_the_interpolation():
+    hr = weather(4)
+    small = perfect_prog(hr)
+    assert regression.sight(small.geometry, small.variables) == (3, 1)
+    many = {**small.variables, "lr": small.variables["lr"] * 30}
+    assert regression.affordable(small.geometry, small.variables)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regression, "FIT_WORK", 24 * 60**3 - 1)  # 49 cells and more at radius 3
+        assert regression.sight(small.geometry, small.variables) == (2, 1)
+        assert not regression.affordable(small.geometry, many)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regression, "COEFFICIENT_BYTES", 4 * 48 * 4 * 40)
+        assert regression.sight(small.geometry, small.variables) == (2, 1)

@@ -25,7 +25,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "expected"), CASES, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    CASES,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else " ".join(value),
+)
 def test_bash_completes(words: list[str], expected: set[str]) -> None:
     script = SHELLS["bash"]() + (
         'COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))\n'

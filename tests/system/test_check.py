@@ -68,7 +68,7 @@ def test_what_is_needed_before_training(folder: Path, capfd: pytest.CaptureFixtu
     assert "1 gap, the longest 3.25D after 2020-01-05T18:00" in text
     assert "independent samples, n (1 - r) / (1 + r)" in text
     assert "MiB of shards in" in text
-    assert "MiB a rank in training, with --batch_size=32" in text
+    assert "MiB a rank in training, with --batch_size=" in text
     assert "note: a coarse grid of 3×3 cells is small" in text
     assert "note: static flat is 1 everywhere" in text
     assert "note: the test period has 24 times" in text

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from app.baselines.interpolation import find_twins
+from app.baselines.regression import affordable
 from app.methods.recipe import Recipe
 from app.options import AMOUNT_LOSS
 
@@ -36,6 +37,7 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> None:
     if training.loss == AMOUNT_LOSS or model.output_activation or experiment.transfer.init_from:
         return
     whole = experiment.sampling.patch_size is None and not model.localcon_layer
+    whole = whole and affordable(shards.geometry, shards.variables)
     guess = model.first_guess if "first_guess" in (experiment.given or ()) else ""
     if not guess and whole:
         guess = "regression"
@@ -44,7 +46,10 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> None:
         )
     elif not guess and None not in find_twins(shards):
         guess = "bicubic"
-        found.choose("on patches the network corrects the interpolation", first_guess=guess)
+        found.choose(
+            "in parts, or too large for a regression: the network corrects the interpolation",
+            first_guess=guess,
+        )
     if guess not in ("", "none") and not training.predicted_quantiles:
         found.choose(
             "the validation period decides how much of the correction counts",
