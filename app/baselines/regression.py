@@ -17,23 +17,14 @@ import numpy as np
 from absl import logging
 
 from app.arrays import Array
-from app.baselines.base import clip_fields, split_size
+from app.baselines.base import split_size
 from app.baselines.features import n_features, neighbourhood
-from app.baselines.interpolation import find_twins
 from app.baselines.normal_equations import NormalEquations
-from app.baselines.ridge import (
-    Encoded,
-    RidgeFit,
-    RidgeSums,
-    evaluate,
-    from_offsets,
-    to_offsets,
-)
-from app.data.transforms import inverse
+from app.baselines.ridge import RidgeFit, RidgeSums, to_offsets
 from app.grids.kernels import taps
 
 if TYPE_CHECKING:
-    from app.data.contract import EncodedFields, PreparedData
+    from app.data.contract import EncodedFields
     from app.data.description import Variable
     from app.grids import Geometry
 
@@ -115,8 +106,8 @@ def fit_regression(fields: EncodedFields, twins: Sequence[int | None]) -> tuple[
     twins: for each predictand the low-resolution channel that is the same variable, or None.
 
     Folds are consecutive, as neighbours in time are alike. The sums run in float64 over blocks of
-    time. Shrinking a regression towards another estimate instead of zero: Swindel (1976),
-    doi:10.1080/03610927608827423.
+    time. Shrinking a regression towards another estimate instead of zero: Swindel (1976), Good
+    ridge estimators based on prior information.
     """
     return _Fit(fields, twins).run()
 
@@ -411,53 +402,3 @@ def _weights(method: str, scale: int, radius: int) -> Array:
         line[place, radius + first : radius + first + len(weights)] = weights
     result: Array = np.einsum("ai,bj->abij", line, line).reshape(scale**2, side**2)
     return result
-
-
-class BasePrediction:
-    """What a run's network corrects: its first guess, held to the coarse means where the run is.
-
-    time_channels: features of the time that the first guess knows. constraint: of the run.
-    """
-
-    name = "base"
-
-    def __init__(
-        self, shards: PreparedData, time_channels: tuple[int, ...], constraint: str
-    ) -> None:
-        self._shards, self._constraint = shards, constraint
-        self._fields = Encoded(shards, time_channels)
-        self._twins = find_twins(shards)
-        self.fit, self.choice = fit_regression(self._fields, self._twins)
-
-    def predict(self, indices: Array, split: str) -> Array:
-        """Fields (n, y, x, C), float32, held to the valid range; NaN in cells never trained."""
-        shards, variables = self._shards, self._shards.predictands
-        encoded = evaluate(self.fit, self._fields, indices, split)
-        decoded = shards.scaling["hr"].decode(encoded)
-        physical = [inverse(decoded[..., c], variable) for c, variable in enumerate(variables)]
-        fields = clip_fields(np.stack(physical, axis=-1), variables)
-        if self._constraint != "none":
-            fields = self._held(fields, indices, split)
-        return fields
-
-    def _held(self, fields: Array, indices: Array, split: str) -> Array:
-        """Fields whose block means equal the coarse ones, by addition or multiplication."""
-        geometry = self._shards.geometry
-        coarse = self._shards.read("lr", split, indices)
-        areas = to_offsets(geometry.fine.cell_areas()[None, ..., None], geometry)
-        for field, twin in enumerate(self._twins):
-            if twin is None:
-                continue
-            blocks = to_offsets(fields[..., field : field + 1].astype(float), geometry)
-            weight = np.where(np.isfinite(blocks), areas, 0.0)
-            total = weight.sum(axis=-1, keepdims=True)
-            mean = np.nansum(np.nan_to_num(blocks) * weight, axis=-1, keepdims=True)
-            mean = mean / np.where(total > 0, total, 1.0)
-            wanted = np.moveaxis(coarse[..., twin], 0, 2)[..., None]
-            if self._constraint == "additive":
-                held = blocks + (wanted - mean)
-            else:
-                held = np.where(mean > 0, blocks * wanted / np.where(mean > 0, mean, 1.0), wanted)
-            held = np.where(np.isfinite(wanted) & (total > 0), held, blocks)
-            fields[..., field] = from_offsets(held, geometry)[..., 0]
-        return fields

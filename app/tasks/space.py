@@ -91,7 +91,7 @@ class SpaceTask(Task):
 
 def _base(session: Session, shards: Shards) -> Callable[[], Baseline] | None:
     """Makes the regression that the run's network corrects; None where it corrects none."""
-    from app.baselines.regression import BasePrediction
+    from app.baselines.base_prediction import BasePrediction
     from app.data.times import time_channels
 
     model = session.experiment.model
