@@ -23,6 +23,7 @@ from app.distributed.watch import Watch
 from app.errors import RunError
 from app.options import LaunchConfig
 from app.ranks import Ranks
+from app.running.atomic import read_json
 
 
 @pytest.fixture
@@ -42,9 +43,8 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     thread = threading.Thread(target=gather)
     thread.start()
     path = tmp_path / ".launch" / "mpirun-job-0.json"
-    while not path.exists():
+    while (facts := read_json(path)) is None:  # it is made, then written
         time.sleep(0.01)
-    facts = json.loads(path.read_text())
     yield {**facts, "mode": path.stat().st_mode, "folder": path.parent.stat().st_mode}
     thread.join()
     assert [str(one)[:25] for one in outcome] == ["rank 1 of 2 has not come "]  # nobody got in

@@ -29,7 +29,8 @@ def test_every_key_has_a_description() -> None:
 @pytest.mark.parametrize(
     ("keys", "kind", "others"),
     [
-        (VariableKeys, Variable, {"name", "level_units"}),  # both of which the name or level tell
+        # which the name, the level or the file tell
+        (VariableKeys, Variable, {"name", "level_units", "long_name", "cell_methods"}),
         (SourceKeys, Source, set()),
         (SplitKeys, Splits, set()),
     ],

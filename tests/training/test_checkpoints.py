@@ -146,6 +146,6 @@ def test_history_is_made_again_where_it_differs(tmp_path: Path) -> None:
         if damage is not None:
             path.write_bytes(damage)
         remake_history(path, rows)
-        assert path.read_bytes() == b"epoch,loss\r\n1.0,0.25\r\n2.0,0.125\r\n"
+        assert path.read_bytes() == b"epoch,loss\r\n1,0.25\r\n2,0.125\r\n"
     remake_history(tmp_path / "none.csv", [])
     assert not (tmp_path / "none.csv").exists()
