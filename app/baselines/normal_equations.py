@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from copy import copy
 
 import numpy as np
@@ -70,7 +70,7 @@ class NormalEquations:
         result.moment = self.moment[:, chosen]
         return result
 
-    def solutions(self, penalties: Sequence[float]) -> Iterator[Array]:
+    def solutions(self, penalties: Iterable[float]) -> Iterator[Array]:
         """Coefficients (cells, K, J) for one penalty after the other, the same for all offsets."""
         shared = Ridge(self.gram, self.moment)
         cell, offset = self.partial.T

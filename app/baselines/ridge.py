@@ -215,8 +215,7 @@ class _Fit(RidgeSums):
         validation = self.equations("validation", rows)
         known = self.trained[rows].reshape(-1, self.offsets)
         errors = []
-        for penalty in PENALTIES:
-            solution = train.solve(np.full(self.offsets, penalty))
+        for solution in train.solutions(PENALTIES):
             error = np.where(known, validation.squared_error(solution), 0.0).sum(axis=0)
             errors.append(error.reshape(self.shards.geometry.scale**2, -1).sum(axis=0))
         return np.array(errors)

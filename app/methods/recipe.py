@@ -31,7 +31,7 @@ class Recipe:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def choose(self, reason: str, **values: Any) -> None:
-        """Take these values of flags, for a reason that follows "as" in a sentence."""
+        """Take these values of flags; the log shows the reason behind them."""
         self.values |= values
         self.reasons |= dict.fromkeys(values, reason)
 
