@@ -130,7 +130,8 @@ def _evaluated(session: Session, prediction: xr.Dataset, place: Path) -> pd.Data
         prediction[variable.name] = _converted(prediction[variable.name], variable)
     source = session.description.predictand
     over = summed_over(source.aggregate if source else None)
-    table = evaluate(shards, prediction, place, candidates=(), accumulation=over).table
+    how = session.experiment.scoring
+    table = evaluate(shards, prediction, place, candidates=(), accumulation=over, scoring=how).table
     notes = tuple(note for note in table.notes if not note.endswith(": no samples"))
     return as_frame(replace(table, notes=notes))
 

@@ -11,9 +11,15 @@ if TYPE_CHECKING:
 
 
 def metrics_of(subject: Subject, kind: str = "metric") -> tuple[Metric, ...]:
-    """A fresh metric of every registered one that suits a predictand; the errors come first.
+    """A fresh metric of every one that is wanted and suits a predictand; the errors come first.
 
     kind: under which they are registered, "metric" or, of frames filled in, "time_metric".
     """
-    kinds = [REGISTRY.resolve(kind, name) for name in REGISTRY.names(kind)]
-    return tuple(kind(subject) for kind in kinds if kind.suits(subject))
+    kinds = {name: REGISTRY.resolve(kind, name) for name in REGISTRY.names(kind)}
+    first, *_ = kinds
+    return tuple(
+        own(subject)
+        for name, own in kinds.items()
+        if (name == first or subject.scoring.wants(name, core=own.core, protocol=own.protocol))
+        and own.suits(subject)
+    )

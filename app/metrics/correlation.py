@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from app.metrics.arithmetic import centre, divide, over_space, spread
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 from app.metrics.spearman import centred_ranks, correlate
+from app.metrics.table import BY_CELL, BY_SAMPLE, About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -23,6 +25,33 @@ class Correlation(Metric):
     """Correlation of every sample over space (k, n), and of every cell over time (k, y, x)."""
 
     summed = ("sample", "cell", "spearman", "moments")
+    about: ClassVar[Mapping[str, About]] = {
+        "pearson": About(
+            "correlation over space",
+            "cov(x̂, x) / sqrt(var x̂ · var x)",
+            "area-weighted population moments of each sample",
+            order=BY_SAMPLE,
+        ),
+        "pearson_time": About(
+            "correlation over time",
+            "cov(x̂, x) / sqrt(var x̂ · var x)",
+            "population moments of each cell",
+            order=BY_CELL,
+        ),
+        "spearman": About(
+            "rank correlation over space",
+            "Pearson correlation of ranks",
+            "ties share their mean rank",
+            "none within a sample",
+            BY_SAMPLE,
+        ),
+        "spearman_time": About(
+            "rank correlation over time",
+            "Pearson correlation of ranks",
+            "ties share their mean rank",
+            order=BY_CELL,
+        ),
+    }
     definitions = (
         "pearson (area-weighted), spearman (unweighted): mean over samples of the correlation"
         " over space; _time: area-weighted mean (_std: standard deviation over grid points) of the"

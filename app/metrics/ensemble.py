@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
 from app.metrics.metric import Block, Metric, Subject, Sums, Totals
+from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,6 +109,27 @@ class Ensemble(Metric):
     """CRPS of all candidates; spread, reliability and rank histogram of the members."""
 
     summed = ("sums",)
+    about: ClassVar[Mapping[str, About]] = {
+        "crps": About(
+            "continuous ranked probability score",
+            "mean |xᵢ - x| - Σᵢⱼ|xᵢ - xⱼ| / (2M(M - 1))",
+            "fair estimator over M members; the absolute error of a single field",
+        ),
+        "spread_skill": About(
+            "spread of the members over the error of their mean",
+            "sqrt((M + 1)/M · mean s²) / sqrt(mean (x̄ - x)²)",
+            "unbiased variance s² of the members",
+            order=f"{AT_ONCE}, the roots last",
+        ),
+        "reliability_index": About(
+            "deviation of the rank histogram from a flat one",
+            "100 · Σ|f - 1/(M + 1)|",
+            "shares f of the M + 1 ranks, ties drawn",
+        ),
+        "outside": About(
+            "share of the truth outside the members", "mean [x < min xᵢ or x > max xᵢ]"
+        ),
+    }
     definitions = (
         "crps: mean |x - y| - sum |x - x'| / (2M(M - 1)) over members x, x' and truth y (fair"
         " estimator); that of a single field is its mae, so that the row compares.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import CONSTANT, Block, Map, SampleErrors, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
+from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +30,20 @@ class Errors(SampleErrors):
     Every evaluation has them. weight (n,), the others lead with the candidates' axis.
     """
 
-    summed = ("weight", "truth_sum", "sample", "moments", "cell", "offered", "missing")
+    summed = ("weight", "count", "truth_sum", "sample", "moments", "cell", "offered", "missing")
+    about: ClassVar[Mapping[str, About]] = {
+        "mae": About("mean absolute error", "mean |x̂ - x|"),
+        "rmse": About(
+            "root mean square error", "sqrt(mean (x̂ - x)²)", order=f"{AT_ONCE}, the root last"
+        ),
+        "bias": About("mean error", "mean (x̂ - x)"),
+        "nrmse": About(
+            "root mean square error over the standard deviation of the truth",
+            "rmse / sqrt(mean (x - mean x)²)",
+            order=f"{AT_ONCE}, the root last",
+        ),
+        "relative_bias": About("mean error over the mean of the truth", "100 · bias / mean x"),
+    }
     definitions = (
         "Values: those where the truth and all candidates are valid. Weights: cell areas"
         " (difference of the sine of latitude), mean 1.",
@@ -58,6 +73,7 @@ class Errors(SampleErrors):
         self.offered += int(known.sum())
         self.missing += (known & ~block.given).sum(axis=(1, 2, 3))
         t, weights = block.truth_anomaly, block.weights
+        self.count += int(block.valid.sum())
         self.weight[block.indices] = weights.sum(axis=(1, 2))
         self.truth_sum[block.indices] = np.einsum("nyx,nyx->n", weights, t)
         self.moments.add(block)
@@ -109,7 +125,7 @@ class Errors(SampleErrors):
     def remarks(self) -> list[str]:
         truth = self.subject.truth
         return [
-            f"{int(self.moments.count.sum())} of {self.offered} valid truth values scored,"
+            f"{self.count} of {self.offered} valid truth values scored,"
             f" {int((self.moments.count > 0).sum())} grid points; truth from {truth.low:.5g} to"
             f" {truth.high:.5g} {self.subject.unit}"
         ]

@@ -28,9 +28,11 @@ from app.metrics.ground import Ground
 from app.metrics.metric import Example, FieldResult, Subject
 from app.metrics.notes import notes
 from app.metrics.prediction import Prediction
+from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
 from app.metrics.verdict import verdict_of
+from app.options.scoring import DEFAULT, ScoringConfig
 
 if TYPE_CHECKING:
     from app.data.contract import PreparedData
@@ -68,9 +70,13 @@ class _FieldContest(Contest):
         mask: Array | None,
         split: str,
         accumulation: int | None,
+        scoring: ScoringConfig,
     ) -> None:
         self.shards, self.prediction, self.baselines = shards, prediction, baselines
-        self.accumulation = accumulation
+        self.accumulation, self.scoring = accumulation, scoring
+        self.regions = NO_REGIONS
+        if scoring.regions is not None:
+            self.regions = Regions.read(scoring.regions, shards.geometry.fine)
         self.undo, self.mask, self.split = undo, mask, split
         self.names = (MODEL, *(baseline.name for baseline in baselines))
         self.members = prediction.members if prediction.members > 1 else 0
@@ -130,6 +136,9 @@ class _FieldContest(Contest):
                 climate=climate,
                 consecutive=consecutive,
                 ground=ground,
+                scoring=self.scoring,
+                regions=self.regions,
+                scale=self.shards.geometry.scale,
             )
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
             found.append(Scored(c, keep, subject, metrics_of(subject), label))
@@ -199,6 +208,7 @@ def evaluate(
     split: str = "test",
     accumulation: int | None = None,
     base: Callable[[], Baseline] | None = None,
+    scoring: ScoringConfig = DEFAULT,
 ) -> Evaluation:
     """Score a prediction and the baselines, and write the files of `app.metrics.files`.
 
@@ -209,6 +219,7 @@ def evaluate(
     data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
     beside the model, None for those that suit the data. `accumulation`: seconds over which
     amounts of precipitation are summed. `base`: makes what the model's network corrects.
+    `scoring`: which scores, and how.
     Memory is bounded by a block of time; all candidates' fields and members pass through a
     temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
     prediction does not fit the truth.
@@ -222,7 +233,9 @@ def evaluate(
     try:
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
-        contest = _FieldContest(shards, opened, baselines, undo, where, split, accumulation)
+        contest = _FieldContest(
+            shards, opened, baselines, undo, where, split, accumulation, scoring
+        )
         evaluation = _assemble(contest, contest.run(folder))
     finally:
         opened.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from app.metrics.arithmetic import over_space
 from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.quantiles import last_axis_quantile
+from app.metrics.table import BY_CELL, About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -30,6 +32,24 @@ class Extremes(Metric):
     """
 
     summed = ("truth", "candidates", "above", "below")
+    about: ClassVar[Mapping[str, About]] = {
+        "p99_bias": About(
+            "99th percentile over time less the truth's",
+            "P99(x̂) - P99(x)",
+            "linear between order statistics",
+            order=BY_CELL,
+        ),
+        "frequency_above_p": About(
+            "how often values are above the truth's percentile, over the truth's",
+            "Σ[x̂ > P(x)] / Σ[x > P(x)]",
+            "percentile of each cell, linear between order statistics",
+        ),
+        "frequency_below_p": About(
+            "how often values are below the truth's percentile, over the truth's",
+            "Σ[x̂ < P(x)] / Σ[x < P(x)]",
+            "percentile of each cell, linear between order statistics",
+        ),
+    }
     definitions = (
         "p99_bias: area-weighted mean (_std: standard deviation over grid points) of the 99th"
         " percentile over time (linear between order statistics) less that of the truth.",

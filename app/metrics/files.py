@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from app.metrics.described import COLUMNS, definitions
+from app.metrics.metric import Sheet
 from app.running.atomic import write_text
 from app.running.netcdf_file import TIME, conventional, write_dataset
 
@@ -30,7 +32,7 @@ SERIES = {
 
 if TYPE_CHECKING:
     from app.grids import Grid
-    from app.metrics.metric import Map, Result, Sheet
+    from app.metrics.metric import Map, Result
     from app.metrics.scores import Scores
 
 
@@ -45,10 +47,13 @@ def write_files(folder: Path, scores: Scores, results: Sequence[Result], grid: G
 
 
 def write_tables(folder: Path, scores: Scores, results: Sequence[Result]) -> None:
-    """Write summary.csv and .txt, verdict.json, and the further tables of metrics."""
+    """Write summary.csv, .txt, .md and .tex, verdict.json, definitions.csv and metrics' tables."""
     scores.table.write_csv(folder / "summary.csv")
     scores.verdict.write(folder)
     write_text(folder / "summary.txt", scores.text(everything=True))
+    scores.table.write_markdown(folder / "summary.md")
+    scores.table.write_latex(folder / "summary.tex")
+    write_text(folder / "definitions.csv", _as_csv(Sheet(COLUMNS, definitions(results))))
     for name, sheet in _joined_tables(results).items():
         write_text(folder / f"{name}.csv", _as_csv(sheet))
 

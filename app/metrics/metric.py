@@ -14,8 +14,10 @@ from app.metrics.arithmetic import divide, spread
 from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.ground import NO_GROUND, Ground
 from app.metrics.names import title
+from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.remedies import IN_SPACE, IN_TIME
-from app.metrics.table import MODEL, Row, Table
+from app.metrics.table import MODEL, About, Row, Table
+from app.options.scoring import DEFAULT, ScoringConfig
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +55,9 @@ class Subject:
     ensemble, 0 without one. `quantiles`: levels that the model predicts, rising. `wet`: what
     counts as wet, None where the variable is no precipitation. `climate`: of the training values.
     `consecutive`: (n - 1,) True where a sample follows the one before by one time step, None
-    where samples have no times. `ground`: what maps show below the fields.
+    where samples have no times. `ground`: what maps show below the fields. `scoring`: what is
+    wanted of the scores. `regions`: of the user's, to be scored one by one. `scale`: fine cells on
+    a side of a coarse one, 0 where not known.
     """
 
     # Baselines that need no training; the error that a verdict begins with: its name in sentences
@@ -74,6 +78,9 @@ class Subject:
     climate: Climate | None = None
     consecutive: Array | None = None
     ground: Ground = NO_GROUND
+    scoring: ScoringConfig = DEFAULT
+    regions: Regions = NO_REGIONS
+    scale: int = 0
 
     @property
     def unit(self) -> str:
@@ -264,6 +271,7 @@ class Totals(Protocol):
 
     weight: Array
     sample: dict[str, Array]
+    count: int
 
     @property
     def rmse(self) -> Array: ...
@@ -289,6 +297,9 @@ class Metric(Sums):
     (`add_series`).
     """
 
+    core: ClassVar[bool] = True  # whether it is scored where no scores are named
+    protocol: ClassVar[str] = ""  # the published protocol whose definitions it has
+    about: ClassVar[Mapping[str, About]] = {}  # by row, or by how the names of some rows begin
     definitions: ClassVar[tuple[str, ...]] = ()  # sentences below the table
     undefined: ClassVar[dict[str, str]] = {}  # name of a row → why it may have no value
 
@@ -342,12 +353,14 @@ class Metric(Sums):
 class SampleErrors(Metric):
     """Sums of |e| and e², e = prediction - truth, over the cells of samples.
 
-    Comes first in every evaluation; subclasses fill in the sums. weight (n,); sample (k, n).
+    Comes first in every evaluation; subclasses fill in the sums. weight (n,); sample (k, n);
+    count: values scored.
     """
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.weight = subject.per_sample()
+        self.count = 0
         names = ("absolute", "squares")
         self.sample = {name: subject.per_sample(len(subject.candidates)) for name in names}
 
@@ -390,6 +403,16 @@ class Result:
     def suffix(self) -> str:
         """What its files carry behind their names, where there are several predictands."""
         return f"_{self.subject.variable.name}" if self.label else ""
+
+    @property
+    def count(self) -> int:
+        """How many values are scored."""
+        return self.errors.count
+
+    @property
+    def own_rows(self) -> tuple[Row, ...]:
+        """Rows of the table that are this predictand's."""
+        return tuple(row for row in self.table.rows if row.metric.endswith(self.label))
 
     def metric(self, kind: type[M]) -> M | None:
         """The metric of a kind; None where it does not suit the predictand."""

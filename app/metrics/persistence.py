@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.metric import Band, Metric, Subject, Totals
-from app.metrics.table import Row
+from app.metrics.table import About, Row
 
 REFERENCE = "bicubic"
 
@@ -21,6 +22,15 @@ class ResidualPersistence(Metric):
     """
 
     summed = ("sums",)
+    about: ClassVar[Mapping[str, About]] = {
+        "residual_lag1": About(
+            "autocorrelation over one step of the field less bicubic",
+            "cov(rₜ, rₜ₊₁) / sqrt(var rₜ · var rₜ₊₁), r = x̂ - bicubic",
+            "moments of each cell, summed over cells and members",
+            "none",
+            "sums over time and cells, then the ratio",
+        ),
+    }
     definitions = (
         "residual_lag1: autocorrelation over one time step of the field less bicubic, each cell's"
         " mean over time taken off, covariance and variances summed over cells (and members).",

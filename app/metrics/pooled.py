@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.ensemble import NO_ERROR, EnsembleSums
 from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -38,6 +40,19 @@ class Pooled(Metric):
     """
 
     summed = ("absolute", "weight", "ensemble")
+    about: ClassVar[Mapping[str, About]] = {
+        "mae_2x2": About("mean absolute error of means over 2 × 2 cells", "mean |x̂ - x|"),
+        "crps_2x2": About(
+            "continuous ranked probability score of means over 2 × 2 cells",
+            "mean |xᵢ - x| - Σᵢⱼ|xᵢ - xⱼ| / (2M(M - 1))",
+            "fair estimator over M members; the absolute error of a single field",
+        ),
+        "spread_skill_2x2": About(
+            "spread over error of means over 2 × 2 cells",
+            "sqrt((M + 1)/M · mean s²) / sqrt(mean (x̄ - x)²)",
+            "unbiased variance s² of the members",
+        ),
+    }
     definitions = (
         "_2x2: of area-weighted means over 2 × 2 cells, blocks not scored in every cell left out.",
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.metrics.arithmetic import centre, divide, spread
 from app.metrics.metric import CONSTANT, Metric, Totals
+from app.metrics.table import BY_SAMPLE, About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 class Psnr(Metric):
     """Mean over samples of 10·log10(range² / mse), in dB."""
 
+    about: ClassVar[Mapping[str, About]] = {
+        "psnr": About(
+            "peak signal-to-noise ratio",
+            "10 · log₁₀(range² / mean (x̂ - x)²)",
+            "range of the truth over the period scored; samples without error left out",
+            order=BY_SAMPLE,
+        ),
+    }
     definitions = (
         "psnr: mean over samples of 10·log10(range² / mse), samples without error left out;"
         " range: of the truth over the period scored.",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -32,6 +34,13 @@ class Quantiles(Metric):
     """
 
     summed = ("pinball", "covered", "central")
+    about: ClassVar[Mapping[str, About]] = {
+        "pinball_": About("pinball loss of a quantile τ", "mean max(τ(x - q), (τ - 1)(x - q))"),
+        "coverage_": About("share of the truth at or below a quantile", "mean [x ≤ q]"),
+        "coverage_central": About(
+            "share of the truth from the lowest to the highest quantile", "mean [q₁ ≤ x ≤ qₙ]"
+        ),
+    }
     definitions = (
         "pinball_τ: area-weighted mean of max(τ·e, (τ - 1)·e), e = truth - quantile τ; a single"
         " field stands for every quantile. coverage_τ: share of the truth at or below the"

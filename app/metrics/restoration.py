@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from app.data.times import DAY
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
 from app.metrics.metric import Block, SampleErrors, Sheet, TimeSubject, Totals
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +30,17 @@ class Restoration(SampleErrors):
     """Errors of the withheld frames, and what they are of those of linear interpolation."""
 
     subject: TimeSubject
-    summed = ("weight", "sample")
+    summed = ("weight", "count", "sample")
+    about: ClassVar[Mapping[str, About]] = {
+        "restoration_rate": About(
+            "share of the error of linear interpolation in time that is restored",
+            "1 - Σ|x̂ - x| / Σ|x_linear - x|",
+        ),
+        "gain_vs_": About("restoration rate less that of another candidate", "rate - rate of it"),
+        "mae": About("mean absolute error", "mean |x̂ - x|"),
+        "mae_": About("mean absolute error by steps from the nearest known frame", "mean |x̂ - x|"),
+        "rmse": About("root mean square error", "sqrt(mean (x̂ - x)²)"),
+    }
     definitions = (
         "restoration_rate: 1 − Σ|x̂ − x| / Σ|x_linear − x| over the withheld frames, cells weighed "
         "by area; linear interpolation in time scores 0, the truth 1. This is a definition of this "
@@ -42,6 +54,7 @@ class Restoration(SampleErrors):
         rows = block.indices
         valid, area = block.valid, block.weights
         error = np.where(valid, block.fields - block.truth, 0.0).astype(np.float64)
+        self.count += int(valid.sum())
         self.weight[rows] = area.sum(axis=(1, 2))
         self.sample["absolute"][:, rows] = (area * np.abs(error)).sum(axis=(2, 3))
         self.sample["squares"][:, rows] = (area * error**2).sum(axis=(2, 3))

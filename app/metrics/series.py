@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Band, Metric, TimeSubject, Totals
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +35,20 @@ class Series(Metric):
 
     subject: TimeSubject
     summed = ("flicker", "sums", "cells", "varying")
+    about: ClassVar[Mapping[str, About]] = {
+        "flicker": About(
+            "changes of pace in time over the truth's", "mean |Δ²x̂| / mean |Δ²x|", weighting="none"
+        ),
+        "autocorrelation": About(
+            "autocorrelation over one step less the truth's", "r₁(x̂) - r₁(x)", weighting="none"
+        ),
+        "power_ratio_fast": About(
+            "variance at periods below two known intervals, over the truth's",
+            "Σ P(f) / Σ P_truth(f)",
+            "Hann window, mean left out",
+            "none",
+        ),
+    }
     definitions = (
         "flicker: mean |second difference in time|, ratio to the truth's. autocorrelation: in "
         "time, at a lag of one step, less the truth's. power_ratio_fast: variance at periods below "

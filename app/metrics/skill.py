@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import Metric, Totals
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -22,6 +24,11 @@ ROUNDING = 1e-6  # of the values: errors of interpolation in float32 are smaller
 class Skill(Metric):
     """1 - RMSE / RMSE of a reference, with the interval of resampled periods."""
 
+    about: ClassVar[Mapping[str, About]] = {
+        "skill_vs_": About(
+            "skill over a baseline", "1 - rmse / rmse of the baseline", "ratio of the two errors"
+        ),
+    }
     definitions = ("skill_vs_X: 1 - rmse / rmse of X.",)
 
     def rows(self, errors: Totals) -> list[Row]:

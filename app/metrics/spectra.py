@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.fft import dctn
@@ -12,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from app.arrays import Array
 from app.grids.sphere import unit_vectors
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
-from app.metrics.table import Row
+from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,11 @@ FEW_MISSING = 0.05  # share of the cells that a sample may lack
 ROUNDING = 1e-7  # of the values: float32 cannot tell a smaller standard deviation from none
 DECIBEL = 10.0
 ROWS = ("log_spectral_distance", "power_ratio_high", "power_worst_high")
+FROM_MODES = (
+    "discrete cosine transform; variance in bands of isotropic wavenumber",
+    "none",
+    "space within each sample, mean over samples, then bands",
+)
 NO_VARIANCE = "the truth or the prediction has no variance in some band of wavelengths"
 
 
@@ -160,6 +166,23 @@ class Spectrum(Metric):
     """
 
     summed = ("power", "complete", "filled")
+    about: ClassVar[Mapping[str, About]] = {
+        "log_spectral_distance": About(
+            "log spectral distance",
+            "sqrt(mean (10 · log₁₀(P_truth / P))²)",
+            *FROM_MODES,
+        ),
+        "power_ratio_high": About(
+            "variance at short waves over the truth's",
+            "mean 10 · log₁₀(P / P_truth), over the third of the bands with the shortest waves",
+            *FROM_MODES,
+        ),
+        "power_worst_high": About(
+            "variance over the truth's in the band of short waves that is furthest off",
+            "10 · log₁₀(P / P_truth)",
+            *FROM_MODES,
+        ),
+    }
     definitions = (
         "log_spectral_distance: root of the mean over bands of (10·log10(P_truth / P))²."
         " power_ratio_high: mean of 10·log10(P / P_truth) over the third of the bands with the"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.ndimage import correlate1d
@@ -11,6 +12,7 @@ from scipy.ndimage import correlate1d
 from app.arrays import Array
 from app.metrics.arithmetic import centre, spread
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
+from app.metrics.table import BY_SAMPLE, About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
@@ -102,6 +104,15 @@ class Ssim(Metric):
     """Mean over samples of the structural similarity (k, n), and its window centres (n,)."""
 
     summed = ("similarity", "centres")
+    about: ClassVar[Mapping[str, About]] = {
+        "ssim": About(
+            "structural similarity",
+            "(2μμ̂ + c₁)(2σ_xx̂ + c₂) / ((μ² + μ̂² + c₁)(σ² + σ̂² + c₂))",
+            "Gaussian window of 11 cells, σ 1.5, renormalised over valid cells",
+            "none",
+            BY_SAMPLE,
+        ),
+    }
     definitions = (
         "ssim: Gaussian window 11 cells, σ 1.5, k1 0.01, k2 0.03, population moments, renormalised"
         " over valid cells, at centres with at least half the weight valid; range: of the truth"

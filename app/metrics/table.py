@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 
@@ -15,20 +15,52 @@ from app.running.atomic import write_text
 
 MODEL = "model"  # the candidate that is the run's own, beside the baselines
 GAP = "  "
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
 NOTES_WIDTH = 100  # characters of a line of notes
+
+
+MEAN = "mean over the values scored"
+BY_AREA = "cell areas"
+AT_ONCE = "space and time at once"
+BY_SAMPLE = "space within each sample, then the mean over samples"
+BY_CELL = "time within each cell, then the area-weighted mean over cells"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a score is: for readers of its name, and for those who compare it with others' scores.
+
+    order: in which order it is reduced over space, time and members.
+    """
+
+    long_name: str
+    formula: str
+    estimator: str = MEAN
+    weighting: str = BY_AREA
+    order: str = AT_ONCE
 
 
 @dataclass(frozen=True)
 class Row:
-    """One metric: its unit, and mean and standard deviation by candidate."""
+    """One metric: its unit, and mean and standard deviation by candidate.
+
+    n: values, samples or years that it rests on, as its estimator says; None: the values scored.
+    """
 
     metric: str
     unit: str
     values: dict[str, tuple[float, float]]
+    n: int | None = None
 
     def labelled(self, label: str) -> Row:
         """The same row of one predictand among several, `label` behind its name."""
-        return Row(self.metric + label, self.unit, self.values)
+        return replace(self, metric=self.metric + label)
 
 
 @dataclass(frozen=True)
@@ -58,18 +90,66 @@ class Table:
             writer.writerow([row.metric, *(_number(v, 8) for pair in pairs for v in pair)])
         write_text(path, out.getvalue())
 
-    def __str__(self) -> str:
-        """Aligned plain text: title, table, notes."""
+    @property
+    def cells(self) -> list[list[str]]:
+        """The table as text: its head, then a line a row."""
         lines = [["metric", "unit", *self.candidates]]
         for row in self.rows:
             cells = [_cell(row.values.get(name)) for name in self.candidates]
             lines.append([row.metric, row.unit, *cells])
+        return lines
+
+    def write_markdown(self, path: Path) -> None:
+        """The title, the table with numbers to the right, and the notes as a list."""
+        head, *body = self.cells
+        sides = ["---", "---", *("---:" for _ in self.candidates)]
+        table = [_markdown_line(line) for line in (head, sides, *body)]
+        notes = [f"- {note}" for note in self.notes]
+        write_text(path, "\n".join([f"# {self.title}", "", *table, "", *notes, ""]))
+
+    def write_latex(self, path: Path) -> None:
+        """The table for a paper that loads `booktabs`; the notes are comments above it."""
+        head, *body = self.cells
+        columns = "ll" + "r" * len(self.candidates)
+        lines = [
+            *(
+                f"% {line}"
+                for note in (self.title, *self.notes)
+                for line in wrap(note, NOTES_WIDTH)
+            ),
+            f"\\begin{{tabular}}{{{columns}}}",
+            "\\toprule",
+            _latex_line(head),
+            "\\midrule",
+            *map(_latex_line, body),
+            "\\bottomrule",
+            "\\end{tabular}",
+            "",
+        ]
+        write_text(path, "\n".join(lines))
+
+    def __str__(self) -> str:
+        """Aligned plain text: title, table, notes."""
+        lines = self.cells
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         body = [aligned(line, widths) for line in lines]
         rule = "-" * len(body[0])
         notes = [wrap(note, NOTES_WIDTH, subsequent_indent=GAP) for note in self.notes]
         lines_below = [line for note in notes for line in note]
         return "\n".join([self.title, "", body[0], rule, *body[1:], rule, *lines_below, ""])
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _latex_line(cells: Iterable[str]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
+
+
+def _latex(text: str) -> str:
+    """Text whose special characters are escaped; a dash where there is no value."""
+    return "".join(LATEX.get(letter, letter) for letter in text)
 
 
 def _number(value: float, digits: int = 4) -> str:

@@ -27,6 +27,7 @@ from app.metrics.prediction import Prediction
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
 from app.metrics.verdict import verdict_of
+from app.options.scoring import DEFAULT, ScoringConfig
 
 HELD = 8  # arrays held in scoring, beside one a candidate
 CANDIDATES = (
@@ -50,8 +51,14 @@ class TimeContest(Contest):
     layers = len(names)
     split = "test"
 
-    def __init__(self, shards: PreparedData, prediction: Path, steps: TimeSteps) -> None:
-        self.shards, self.steps = shards, steps
+    def __init__(
+        self,
+        shards: PreparedData,
+        prediction: Path,
+        steps: TimeSteps,
+        scoring: ScoringConfig = DEFAULT,
+    ) -> None:
+        self.shards, self.steps, self.scoring = shards, steps, scoring
         self.variables, self.grid = shards.variables["hr"], shards.geometry.fine
         self.known = shards.stamps("test")
         self.axis = time_axis(self.known, steps, all_summed(self.variables))
@@ -125,6 +132,7 @@ class TimeContest(Contest):
                 scored=self.scored,
                 ground=Ground.of(self.shards.variables.get("static", ()), self.shards.static),
                 wet=wet_limit(variable, self.steps.target_step if summed else None),
+                scoring=self.scoring,
             )
             metrics = metrics_of(subject, "time_metric")
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
@@ -137,7 +145,11 @@ class TimeContest(Contest):
 
 
 def evaluate_in_time(
-    shards: PreparedData, prediction: Path, folder: Path, steps: TimeSteps
+    shards: PreparedData,
+    prediction: Path,
+    folder: Path,
+    steps: TimeSteps,
+    scoring: ScoringConfig = DEFAULT,
 ) -> TimeEvaluation:
     """Score a prediction and what needs no training; write summary.csv, summary.txt, by_hour.csv.
 
@@ -145,7 +157,7 @@ def evaluate_in_time(
     Raises InputError where there is no withheld truth, or the prediction does not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    contest = TimeContest(shards, prediction, steps)
+    contest = TimeContest(shards, prediction, steps, scoring)
     found = contest.run(folder)
     metrics = dict.fromkeys(type(metric) for one in found for metric in one.metrics)
     notes = [*(line for metric in metrics for line in metric.definitions), CANDIDATES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,36 +11,60 @@ from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Band, Block, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
+from app.metrics.table import About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
 
-IN_TIME, DETAIL = "std_ratio", "detail_ratio"
+IN_TIME, DETAIL, STEP = "std_ratio", "detail_ratio", "step_ratio"
 
 
 class Variability(Metric):
     """Sums over the cells of each sample (1 + k, n), the truth first; of members, their mean.
 
     in_time: squares of what differs from the cell's mean over the period. detail: squared
-    differences between neighbouring cells of a row or column, where both are scored.
+    differences between neighbouring cells of a row or column, where both are scored. step: squared
+    differences from the sample before, where that is one time step away.
     """
 
-    summed = ("in_time", "detail", "values", "pairs")
+    summed = ("in_time", "detail", "step", "values", "pairs", "steps")
+    about: ClassVar[Mapping[str, About]] = {
+        "std_ratio": About(
+            "standard deviation in time over the truth's",
+            "sqrt(Σ(x̂ - mean_t x̂)² / Σ(x - mean_t x)²)",
+            "mean over members of their variance",
+        ),
+        "detail_ratio": About(
+            "differences between neighbouring cells over the truth's",
+            "sqrt(Σ(Δx̂)² / Σ(Δx)²), Δ along rows and columns",
+            "mean over members of their squares",
+        ),
+        "step_ratio": About(
+            "changes from time to time over the truth's",
+            "sqrt(Σ(x̂ₜ₊₁ - x̂ₜ)² / Σ(xₜ₊₁ - xₜ)²)",
+            "mean over members of their squares, neighbouring times alone",
+        ),
+    }
     definitions = (
         "std_ratio: standard deviation over time, pooled over cells, ratio to the truth's."
         " detail_ratio: root mean square difference between neighbouring cells, ratio to the"
-        " truth's; below 1 too smooth.",
+        " truth's; below 1 too smooth. step_ratio: root mean square difference from time to time,"
+        " ratio to the truth's; above 1 too restless.",
     )
     undefined: ClassVar[dict[str, str]] = {
         IN_TIME: "the truth does not change in time in any cell",
         DETAIL: "the truth is the same in all cells of each sample",
+        STEP: "the truth does not change from time to time, or no times follow each other",
     }
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         layers = 1 + len(subject.candidates)
-        self.in_time, self.detail = subject.per_sample(2, layers)
-        self.values = self.pairs = 0.0  # area-weighted numbers of what is summed
+        self.in_time, self.detail, self.step = subject.per_sample(3, layers)
+        self.values = self.pairs = self.steps = 0.0  # area-weighted numbers of what is summed
+        self.follows = None  # samples that follow the one before by a time step
+        if subject.consecutive is not None:
+            self.follows = 1 + np.flatnonzero(subject.consecutive)
 
     def add(self, block: Block) -> None:
         area, origin = self.subject.area, self.subject.truth.mean
@@ -66,6 +91,19 @@ class Variability(Metric):
                 mean = np.nan_to_num(divide(anomaly.sum(axis=0), count))
                 squares = np.square(anomaly - mean)
                 sums += np.einsum("nyx,nyx->n", weights, squares) / len(stack)
+        self._add_steps(band)
+
+    def _add_steps(self, band: Band) -> None:
+        if self.follows is None or not len(self.follows):
+            return
+        now, before = self.follows, self.follows - 1
+        both = band.valid[now] & band.valid[before]
+        weights = both * self.subject.area[band.indices]
+        self.steps += float(weights.sum())
+        for sums, stack in zip(self.step, (band.truth[None], *band.versions), strict=True):
+            for series in stack:
+                change = np.where(both, series[now] - series[before].astype(np.float64), 0.0)
+                sums[now] += np.einsum("nyx,nyx,nyx->n", weights, change, change) / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         rounding = (SPREAD_FLOOR * abs(self.subject.truth.mean)) ** 2
@@ -73,7 +111,10 @@ class Variability(Metric):
         for name, sums, total in (
             (IN_TIME, self.in_time, self.values),
             (DETAIL, self.detail, self.pairs),
+            (STEP, self.step, self.steps),
         ):
+            if name == STEP and self.follows is None:
+                continue
             varies = sums[0].sum() > rounding * total
             rows += ratio_rows(self.subject, name, sums if varies else 0 * sums, root=True)
         return rows

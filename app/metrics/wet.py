@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.data.units import HOUR
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import ratio_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
-from app.metrics.table import Row
+from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +31,13 @@ class Wet(Metric):
     """
 
     summed = ("weight", "truth", "candidates", "truth_amount", "amounts")
+    about: ClassVar[Mapping[str, About]] = {
+        "wet_frequency": About("share of wet values", "mean [x̂ ≥ limit]"),
+        "wet_intensity": About("mean of the wet values", "mean x̂ where x̂ ≥ limit"),
+        "wet_frequency_ratio": About(
+            "share of wet values over the truth's", "mean [x̂ ≥ limit] / mean [x ≥ limit]"
+        ),
+    }
     definitions = (
         "wet_frequency: area-weighted share of values that are wet. wet_intensity: area-weighted"
         " mean of the wet values. wet_frequency_ratio: wet_frequency / that of the truth. Values"
@@ -111,6 +119,16 @@ class WetProbability(Metric):
     """
 
     summed = ("weight", "brier", "wet", "bins")
+    about: ClassVar[Mapping[str, About]] = {
+        "brier_wet": About(
+            "Brier score of being wet", "mean (p - o)²", "p: share of the members that are wet"
+        ),
+        "brier_skill_wet": About(
+            "Brier skill score of being wet",
+            "1 - mean (p - o)² / (ō(1 - ō))",
+            "reference: the truth's own share of the period scored",
+        ),
+    }
     definitions = (
         "brier_wet: area-weighted mean of (p - o)², p the share of wet members, o whether the"
         " truth is wet; brier_skill_wet: 1 - that / that of always telling the truth's share.",

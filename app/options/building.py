@@ -25,6 +25,7 @@ from app.options.readers import folder, listed, path
 from app.options.rules import refuse
 from app.options.run import StageOptions
 from app.options.sampling import SamplingConfig
+from app.options.scoring import ScoringConfig
 from app.options.stack import StackConfig
 from app.options.sweep import SweepConfig, SweepOptions
 from app.options.temporal import TemporalConfig
@@ -84,6 +85,7 @@ def build(
         transfer=TransferConfig.of(values),
         temporal=TemporalConfig.of(resolved),
         inference=InferenceConfig.of(resolved, statics=_own_statics(values)),
+        scoring=ScoringConfig.of(values),
         machine=MachineConfig.of(values),
         launch=LaunchConfig.of(values),
         flags=values,

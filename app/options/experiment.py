@@ -18,6 +18,7 @@ from app.options.option import Values, as_text
 from app.options.readers import path
 from app.options.run import FolderOptions
 from app.options.sampling import SamplingConfig, StepOptions
+from app.options.scoring import ScoringConfig
 from app.options.stack import StackConfig
 from app.options.temporal import TemporalConfig
 from app.options.training import TrainingConfig, TransferConfig
@@ -66,6 +67,7 @@ class Experiment(FolderOptions, CacheOptions):
     transfer: TransferConfig
     temporal: TemporalConfig
     inference: InferenceConfig
+    scoring: ScoringConfig
     machine: MachineConfig
     launch: LaunchConfig
     flags: Values

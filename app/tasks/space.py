@@ -84,6 +84,7 @@ class SpaceTask(Task):
             undo=module.undo if module else None,
             accumulation=summed_over(source.aggregate if source else None),
             base=_base(session, shards),
+            scoring=session.experiment.scoring,
         )
         draw_figures(evaluation, out, figure_format(session))
         return evaluation

@@ -47,7 +47,8 @@ class TimeTask(Task):
         from app.metrics.time_evaluation import evaluate_in_time
         from app.report.animation import draw_time_figures
 
-        evaluation = evaluate_in_time(shards, path, out, _steps(session.description))
+        steps, scoring = _steps(session.description), session.experiment.scoring
+        evaluation = evaluate_in_time(shards, path, out, steps, scoring)
         draw_time_figures(evaluation, out, figure_format(session))
         return evaluation
 

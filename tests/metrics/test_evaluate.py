@@ -83,7 +83,10 @@ def test_files_and_columns(shards, tmp_path):
     assert "test: 24 samples" in text
     assert {path.name for path in tmp_path.iterdir()} == {
         "summary.csv",
+        "summary.md",
+        "summary.tex",
         "summary.txt",
+        "definitions.csv",
         "verdict.json",
         "gridpoint.nc",
         "samples.nc",

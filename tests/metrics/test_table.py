@@ -38,3 +38,32 @@ def test_csv_leaves_blank_what_is_not_known(tmp_path):
 def test_value():
     assert TABLE.value("rmse", "linear") == 2.0
     assert np.isnan(TABLE.value("ssim", "linear"))
+
+
+def test_markdown_has_the_cells_and_the_notes(tmp_path):
+    TABLE.write_markdown(tmp_path / "table.md")
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[0] == "# Scores"
+    assert lines[2:6] == [
+        "| metric | unit | model | linear |",
+        "| --- | --- | ---: | ---: |",
+        "| rmse | K | 1.235 | 2 |",
+        "| ssim | 1 | 0.5 | – |",
+    ]
+    assert lines[7].startswith("- a note")
+
+
+def test_latex_escapes_what_is_special(tmp_path):
+    row = Row("bias_low[t&p]", "100 %", {"model": (-0.5, np.nan)})
+    Table("Scores", ("model",), (row,), ("50 %",)).write_latex(tmp_path / "table.tex")
+    assert (tmp_path / "table.tex").read_text().splitlines() == [
+        "% Scores",
+        "% 50 %",
+        r"\begin{tabular}{llr}",
+        r"\toprule",
+        r"metric & unit & model \\",
+        r"\midrule",
+        r"bias\_low[t\&p] & 100 \% & -0.5 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]

@@ -37,6 +37,20 @@ def test_of_members_the_mean_variance_counts():
     assert values(metric, "std_ratio")[0] == pytest.approx(np.sqrt((0.36 + 0.64) / 2))
 
 
+def test_changes_between_neighbouring_times_alone():
+    consecutive = np.ones(199, bool)
+    consecutive[99] = False  # a gap
+    field = np.where(np.arange(200)[:, None, None] < 100, 3 * TRUTH, 1e3 + 3 * TRUTH)
+    metric = scored(Variability, TRUTH, field[None], consecutive=consecutive)
+    assert values(metric, "step_ratio")[0] == pytest.approx(3)
+    rng = np.random.default_rng(0)
+    restless = rng.permutation(np.cumsum(TRUTH - 280, axis=0))
+    metric = scored(
+        Variability, np.cumsum(TRUTH - 280, axis=0), restless[None], consecutive=consecutive
+    )
+    assert values(metric, "step_ratio")[1] > 2
+
+
 def test_neighbours_of_missing_cells_do_not_count():
     truth = TRUTH.copy()
     truth[:, 2, 3] = np.nan
