@@ -15,7 +15,7 @@ import numpy as np
 from app.data.times import Stamps
 from app.errors import refusals
 from app.metrics.evaluate import evaluate
-from app.metrics.prediction import Prediction
+from app.metrics.prediction import DatasetPrediction
 from app.report.figures import DPI
 from app.report.members import ensemble_maps
 from app.session import Session
@@ -31,7 +31,7 @@ def draw(run: Path, other: Path, out: Path) -> None:
     times, grid = shards.times(SPLIT), shards.geometry.fine
     stamps = Stamps.of(times)
     rows = {stamps.text(row).replace("T", " "): row for row in range(len(times))}
-    opened = Prediction(other / file, shards.variables["hr"], grid, times)
+    opened = DatasetPrediction(other / file, shards.variables["hr"], grid, times)
     for c, result in enumerate(found.variables):
         layers = opened.read_layers(np.array([rows[result.example.time]]))
         field = opened.field_of(layers)[0, ..., c]

@@ -246,6 +246,23 @@ class DataDescription:
             )
 
 
+@dataclass(frozen=True)
+class ScoredFiles:
+    """Files that are scored against others of the same variables, and what else is known.
+
+    climatology: files of an earlier period of the truth. coarse: files of the field that was
+    downscaled. match: one of `ALIGNMENTS`, when times are the same.
+    """
+
+    truth: Source
+    prediction: Source
+    climatology: Source | None = None
+    coarse: Source | None = None
+    static: tuple[Source, ...] = ()
+    region: Region | None = None
+    match: str = "exact"
+
+
 def check_choice(key: str, value: object, choices: tuple[str, ...], where: str) -> None:
     """Refuse a value that is none of the choices, naming them."""
     if value not in choices:

@@ -13,6 +13,7 @@ from app.data.reading.paths import separate
 from app.errors import InputError, one_line
 
 Data: TypeAlias = xr.Dataset | xr.DataArray | str | Path | Sequence[str | Path]
+DATASETS = (xr.Dataset, xr.DataArray)
 # What xarray keeps apart from attributes and a file must tell; how numbers were packed is no part
 # of it, as the values may be others by now.
 KEPT = frozenset(
@@ -29,7 +30,7 @@ def as_files(data: Data, path: Path) -> str:
 
     Raises InputError where NetCDF cannot hold the dataset.
     """
-    if not isinstance(data, (xr.Dataset, xr.DataArray)):
+    if not isinstance(data, DATASETS):
         return ",".join(names_of(data))
     try:
         plain_dataset(data).to_netcdf(path, engine="netcdf4")

@@ -16,6 +16,7 @@ from app import options
 from app.errors import InputError, Interrupted, RunError
 from app.inference.kept import KeptModels
 from app.methods.recipe import as_kept
+from app.options import Experiment
 from app.ranks import Ranks
 from app.running import failure
 from app.session import Session
@@ -37,20 +38,26 @@ def run_as_guest(
     Signals are left to the process: Ctrl-C raises KeyboardInterrupt, as it does everywhere.
     Raises InputError for what is refused, RunError for what fails.
     """
-    arguments = [] if flagfile is None else [f"--flagfile={flagfile}"]
-    arguments += [_argument(name, value) for name, value in given.items()]
     with guest(verbose):
-        with failure.reading_flags():
-            arguments.append(f"--verbose={verbose}")
-            values, named = options.parse(arguments)[1], options.assigned_names(arguments)
-            experiment = options.build(tuple(stages), as_kept(values, named), named)
-            session = Session(experiment, Ranks(), models=models)
+        experiment = experiment_of(stages, {**given, "verbose": verbose}, flagfile)
+        session = Session(experiment, Ranks(), models=models)
         session.guard.interruption.leave_signals()
         try:
             run_stages(session)
         except Interrupted as request:
             raise RunError(f"interrupted ({request}); the same call goes on") from None
     return session
+
+
+def experiment_of(
+    stages: Sequence[str], given: Mapping[str, Any], flagfile: str | None = None
+) -> Experiment:
+    """The experiment of a flagfile and flags over it. Raises InputError for what is refused."""
+    arguments = [] if flagfile is None else [f"--flagfile={flagfile}"]
+    arguments += [_argument(name, value) for name, value in given.items()]
+    with failure.reading_flags():
+        values, named = options.parse(arguments)[1], options.assigned_names(arguments)
+        return options.build(tuple(stages), as_kept(values, named), named)
 
 
 def _argument(name: str, value: Any) -> str:

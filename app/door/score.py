@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
-from absl import logging
 
 from app.arrays import Json
 from app.data.reading.paths import expand
-from app.data.units import conversion
-from app.data.wet import summed_over
-from app.door.datasets import Data, as_files, names_of, plain_dataset
-from app.door.guest import guest, run_as_guest
+from app.door.datasets import DATASETS, Data, as_files, names_of, plain_dataset
+from app.door.guest import experiment_of, guest
 from app.door.tables import as_frame
 from app.errors import InputError, one_line
 
-if TYPE_CHECKING:
-    from app.data.description import Variable
-    from app.session import Session
-
-SPLIT = "test"
 TIME = "time"
 
 
@@ -52,21 +42,35 @@ def score(
     Raises InputError, in one line, where the two do not fit.
     """
     with tempfile.TemporaryDirectory(prefix="finescale-") as name, guest(verbose):
-        known, guess = _pair(_opened(truth, "truth"), _opened(prediction, "prediction"), variable)
+        from app.metrics.evaluate import evaluate_files
+
         place = Path(name)
-        given: Json = {"data": as_files(known, place / "truth.nc")}
-        given |= {"variable": list(known.data_vars), "cache_dir": place, "save_path": place / "run"}
-        given |= {"splits": SPLIT, **options}
+        sides: dict[str, Data] = {"truth": truth, "prediction": prediction}
+        opened = {role: _opened(data, role) for role, data in sides.items()}
+        names = _names(opened["truth"], opened["prediction"], variable)
+        given: Json = {
+            role: as_files(
+                opened[role] if isinstance(data, DATASETS) else data, place / f"{role}.nc"
+            )
+            for role, data in sides.items()
+        }
+        given |= {"variable": list(names), "prediction_variables": names}
         try:
-            session = run_as_guest(["prepare"], given, verbose=verbose)
-            return _evaluated(session, guess, place)
+            experiment = experiment_of(["metrics"], given | options)
+            asked = experiment.scored
+            assert asked is not None
+            return as_frame(evaluate_files(asked, place / "scores", experiment.scoring).table)
         except InputError as error:
-            raise InputError(str(error).replace(given["data"], "the truth")) from None
+            text = str(error)
+            for role, files in given.items():
+                if role in sides and isinstance(sides[role], DATASETS):
+                    text = text.replace(files, f"the {role}")
+            raise InputError(text) from None
 
 
 def _opened(data: Data, role: str) -> xr.Dataset:
     """The dataset, its times along `time`. Raises InputError for what cannot be opened."""
-    if isinstance(data, (xr.Dataset, xr.DataArray)):
+    if isinstance(data, DATASETS):
         opened = plain_dataset(data)
     else:
         try:
@@ -85,61 +89,23 @@ def _opened(data: Data, role: str) -> xr.Dataset:
     return opened
 
 
-def _pair(
-    truth: xr.Dataset, prediction: xr.Dataset, wanted: str | None
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """The variables and times that both have, under the truth's names."""
+def _names(truth: xr.Dataset, prediction: xr.Dataset, wanted: str | None) -> dict[str, str]:
+    """Names in the prediction of the variables that both have, by their names in the truth."""
     names = [n for n in _fields(truth) if wanted is None or n in wanted.split(",")]
     others = _fields(prediction)
-    both = [name for name in names if name in others]
+    both = {name: name for name in names if name in others}
     if not both and len(names) == len(others) == 1:
-        prediction, both = prediction.rename({others[0]: names[0]}), names
+        both = {names[0]: others[0]}
     lacking = [n for n in (wanted or "").split(",") if n and n not in both]
     if lacking or not both:
         raise InputError(
             f"no {lacking[0] if lacking else 'variable'} in both: the truth has "
             f"{', '.join(_fields(truth))}; the prediction {', '.join(others)}"
         )
-    if type(truth[TIME].values[0]) is not type(prediction[TIME].values[0]):
-        raise InputError("truth and prediction have times in different calendars")
-    times = np.intersect1d(truth[TIME].values, prediction[TIME].values)
-    if not len(times):
-        raise InputError("truth and prediction have no time in common")
-    for role, one in (("truth", truth), ("prediction", prediction)):
-        if len(times) < one.sizes[TIME]:
-            logging.warning(
-                "%d of the %d times of the %s are left out, as the other lacks them",
-                one.sizes[TIME] - len(times),
-                one.sizes[TIME],
-                role,
-            )
-    return truth[both].sel({TIME: times}), prediction[both].sel({TIME: times})
+    return both
 
 
 def _fields(dataset: xr.Dataset) -> list[str]:
     """Names of the variables that are fields in time."""
     found = [n for n, v in dataset.data_vars.items() if TIME in v.dims and v.ndim > 1]
     return [str(name) for name in found if dataset[name].dtype.kind in "fiu"]
-
-
-def _evaluated(session: Session, prediction: xr.Dataset, place: Path) -> pd.DataFrame:
-    from app.metrics.evaluate import evaluate
-
-    shards = session.shards
-    for variable in shards.variables["hr"]:
-        prediction[variable.name] = _converted(prediction[variable.name], variable)
-    source = session.description.predictand
-    over = summed_over(source.aggregate if source else None)
-    how = session.experiment.scoring
-    table = evaluate(shards, prediction, place, candidates=(), accumulation=over, scoring=how).table
-    notes = tuple(note for note in table.notes if not note.endswith(": no samples"))
-    return as_frame(replace(table, notes=notes))
-
-
-def _converted(field: xr.DataArray, variable: Variable) -> xr.DataArray:
-    """The field in the truth's unit; one without a unit has the truth's."""
-    have = field.attrs.get("units")
-    if have is None or variable.units is None:
-        return field
-    change = conversion(str(have), variable.units, f"prediction: {variable.name}")
-    return field.copy(data=change(field.values))

@@ -4,6 +4,15 @@ from app.grids.coordinates import rivals
 from app.grids.detection import detect_grid, to_canonical
 from app.grids.geometry import Geometry
 from app.grids.grid import Grid
-from app.grids.identity import columns_of, same_grid
+from app.grids.identity import columns_of, difference, same_grid
 
-__all__ = ["Geometry", "Grid", "columns_of", "detect_grid", "rivals", "same_grid", "to_canonical"]
+__all__ = [
+    "Geometry",
+    "Grid",
+    "columns_of",
+    "detect_grid",
+    "difference",
+    "rivals",
+    "same_grid",
+    "to_canonical",
+]

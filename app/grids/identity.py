@@ -52,6 +52,30 @@ def columns_of(grid: Grid, other: Grid) -> NDArray[np.intp] | None:
     return columns if same_grid(grid, rotated) else None
 
 
+def difference(grid: Grid, other: Grid) -> str:
+    """What tells a grid from another one, in words, the first thing that does."""
+    if grid.lat.ndim != other.lat.ndim:
+        kinds = {1: "one-dimensional", 2: "two-dimensional"}
+        return f"{kinds[grid.lat.ndim]} coordinates, not {kinds[other.lat.ndim]} ones"
+    if grid.shape != other.shape:
+        rows, columns = grid.shape
+        return (
+            f"{rows}×{columns} cells, not {other.shape[0]}×{other.shape[1]} "
+            f"({grid.extent()}, not {other.extent()})"
+        )
+    for name, apart, own, wanted in (
+        ("latitudes", grid.lat - other.lat, grid.lat, other.lat),
+        ("longitudes", _east(grid.lon - other.lon), grid.lon, other.lon),
+    ):
+        most = int(np.abs(apart).argmax())
+        if np.abs(apart).max() > SAME_PLACE * other.spacing:
+            return (
+                f"{name} up to {np.abs(apart).max():.4g}° apart "
+                f"({own.ravel()[most]:.6g}, not {wanted.ravel()[most]:.6g})"
+            )
+    return "cells elsewhere"
+
+
 def _middle_row(grid: Grid) -> tuple[Array, Array]:
     middle = grid.shape[0] // 2
     if grid.rectilinear:

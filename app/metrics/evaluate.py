@@ -13,10 +13,11 @@ from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import Baseline, split_size, time_blocks
-from app.baselines.catalogue import fit_baselines
+from app.baselines.catalogue import UNFITTED, fit_baselines
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
+from app.data.shards.scored import compare
 from app.data.times import Stamps, modal_step
-from app.data.wet import wet_limit
+from app.data.wet import summed_over, wet_limit
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.catalogue import metrics_of
@@ -27,7 +28,7 @@ from app.metrics.files import write_files
 from app.metrics.ground import Ground
 from app.metrics.metric import Example, FieldResult, Subject
 from app.metrics.notes import notes
-from app.metrics.prediction import Prediction
+from app.metrics.prediction import DatasetPrediction, FilePrediction, Prediction
 from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
@@ -36,6 +37,7 @@ from app.options.scoring import DEFAULT, ScoringConfig
 
 if TYPE_CHECKING:
     from app.data.contract import PreparedData
+    from app.data.description import ScoredFiles
     from app.grids import Grid
 
 INTERPOLATED = (
@@ -138,7 +140,7 @@ class _FieldContest(Contest):
                 ground=ground,
                 scoring=self.scoring,
                 regions=self.regions,
-                scale=self.shards.geometry.scale,
+                scale=self.shards.geometry.scale if self.shards.variables["lr"] else 0,
             )
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
             found.append(Scored(c, keep, subject, metrics_of(subject), label))
@@ -199,7 +201,7 @@ def canonical_mask(mask: Array, grid: Grid) -> Array:
 
 def evaluate(
     shards: PreparedData,
-    prediction: str | Path | xr.Dataset,
+    prediction: str | Path | xr.Dataset | Prediction,
     out_folder: str | Path,
     *,
     undo: Undo | None = None,
@@ -209,6 +211,7 @@ def evaluate(
     accumulation: int | None = None,
     base: Callable[[], Baseline] | None = None,
     scoring: ScoringConfig = DEFAULT,
+    title: str | None = None,
 ) -> Evaluation:
     """Score a prediction and the baselines, and write the files of `app.metrics.files`.
 
@@ -219,7 +222,7 @@ def evaluate(
     data, back to the truth's units. `mask` (y, x): where to score. `candidates`: baselines
     beside the model, None for those that suit the data. `accumulation`: seconds over which
     amounts of precipitation are summed. `base`: makes what the model's network corrects.
-    `scoring`: which scores, and how.
+    `scoring`: which scores, and how. `title`: of the table.
     Memory is bounded by a block of time; all candidates' fields and members pass through a
     temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
     prediction does not fit the truth.
@@ -229,25 +232,53 @@ def evaluate(
     folder = Path(out_folder)
     folder.mkdir(parents=True, exist_ok=True)
     grid, times = shards.geometry.fine, shards.times(split)
-    opened = Prediction(prediction, shards.variables["hr"], grid, times)
+    if isinstance(prediction, Prediction):
+        opened = prediction
+    else:
+        opened = DatasetPrediction(prediction, shards.variables["hr"], grid, times)
     try:
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
         contest = _FieldContest(
             shards, opened, baselines, undo, where, split, accumulation, scoring
         )
-        evaluation = _assemble(contest, contest.run(folder))
+        evaluation = _assemble(contest, contest.run(folder), title)
     finally:
         opened.close()
     write_files(folder, evaluation, evaluation.variables, grid)
     return evaluation
 
 
-def _assemble(contest: _FieldContest, found: list[Scored]) -> Evaluation:
+def evaluate_files(
+    asked: ScoredFiles, out_folder: str | Path, scoring: ScoringConfig = DEFAULT
+) -> Evaluation:
+    """Score files against others, and write what `evaluate` writes.
+
+    Baselines are the interpolations where the coarse field is given, and the climatology where an
+    earlier period is. Raises InputError, in one line, where the files do not fit together.
+    """
+    compared = compare(asked)
+    candidates = (
+        *(UNFITTED if asked.coarse else ()),
+        *(("climatology",) if asked.climatology else ()),
+    )
+    return evaluate(
+        compared.data,
+        FilePrediction(compared),
+        out_folder,
+        candidates=candidates,
+        accumulation=summed_over(asked.truth.aggregate),
+        scoring=scoring,
+        title=f"Scores of {compared.where} at {compared.data.size('test')} times",
+    )
+
+
+def _assemble(contest: _FieldContest, found: list[Scored], title: str | None = None) -> Evaluation:
     rows = [row for one in found for row in one.rows()]
     metrics = [(one.subject, one.metrics) for one in found]
     footer = notes(contest.shards, contest.split, metrics, contest.prediction, rows)
-    table = Table(f"Scores on the {contest.split} period", contest.names, tuple(rows), footer)
+    title = title or f"Scores on the {contest.split} period"
+    table = Table(title, contest.names, tuple(rows), footer)
     results = tuple(
         FieldResult(one.subject, one.errors, one.metrics, one.label, table, contest.example(one))
         for one in found

@@ -30,7 +30,8 @@ def notes(
     rows: Sequence[Row],
 ) -> tuple[str, ...]:
     """Footer lines; `rows` are those of the table."""
-    lines = [_period(shards, name) for name in ("train", "validation", split)]
+    periods = dict.fromkeys((*shards.splits, split))
+    lines = [_period(shards, name) for name in periods]
     for subject, metrics in scored:
         name = subject.variable.name
         label = f"[{name}]" if len(scored) > 1 else ""

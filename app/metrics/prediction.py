@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ import xarray as xr
 from app.arrays import Array
 from app.data.times import Stamps
 from app.errors import InputError, one_line
-from app.grids import detect_grid, same_grid, to_canonical
+from app.grids import detect_grid, difference, same_grid, to_canonical
 
 if TYPE_CHECKING:
     from app.data.description import Variable
+    from app.data.shards.scored import Compared
     from app.grids import Grid
 
 MEMBER = "member"  # dimension
@@ -23,64 +25,24 @@ QUANTILE = "quantile"  # dimension
 MEDIAN = 0.5
 
 
-class Prediction:
-    """A prediction read lazily, in the program's own orientation and the truth's time order.
+class Prediction(ABC):
+    """Fields of a prediction in the program's own orientation, at the truth's times.
 
-    Raises InputError where a variable, a time or the grid does not match.
+    where: what messages call it. members: of its ensemble, 1 without one. quantiles: levels that
+    it has, rising; none where it has members, or single fields.
     """
 
-    def __init__(
-        self,
-        source: str | Path | xr.Dataset,
-        variables: tuple[Variable, ...],
-        grid: Grid,
-        times: Array,
-    ) -> None:
-        self._opened = not isinstance(source, xr.Dataset)
-        self.where = "the prediction" if isinstance(source, xr.Dataset) else str(source)
-        self._dataset = source if isinstance(source, xr.Dataset) else _open(source)
-        self._fields = [self._field(variable.name, grid) for variable in variables]
-        self._positions = self._match(times)
-        self.members = self._count_members()
-        self.quantiles = self._levels()
+    where: str
+    members: int
+    quantiles: tuple[float, ...]
 
-    def _field(self, name: str, grid: Grid) -> xr.DataArray:
-        """The variable as (…, y, x) on exactly the truth's cells."""
-        if name not in self._dataset:
-            found = ", ".join(map(str, self._dataset.data_vars)) or "none"
-            raise InputError(f"{self.where}: no variable {name!r}, found {found}")
-        own = detect_grid(self._dataset[[name]], self.where)[0]
-        if not same_grid(own, grid):
-            raise InputError(
-                f"{self.where}: {name} lies on another grid, {own.shape}, {own.extent()}; "
-                f"expected {grid.shape}, {grid.extent()}"
-            )
-        return to_canonical(self._dataset[name], own)
+    @abstractmethod
+    def read_layers(self, indices: Array) -> Array:
+        """Members' or quantiles' fields (L, n, y, x, C) float32 of the given truth samples."""
 
-    def _count_members(self) -> int:
-        """Members of every predictand; one where there is no such dimension."""
-        sizes = {str(field.name): field.sizes.get(MEMBER, 1) for field in self._fields}
-        if len(set(sizes.values())) > 1:
-            found = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise InputError(
-                f"{self.where}: expected as many members of every predictand, found {found}"
-            )
-        return next(iter(sizes.values()))
-
-    def _levels(self) -> tuple[float, ...]:
-        """Levels of the quantiles, rising; none where there is no such dimension."""
-        having = [field for field in self._fields if QUANTILE in field.dims]
-        if not having:
-            return ()
-        levels = tuple(self._dataset[QUANTILE].values.tolist())
-        rising = all(a < b for a, b in pairwise((0.0, *levels, 1.0)))
-        if len(having) < len(self._fields) or self.members > 1 or not rising:
-            raise InputError(
-                f"{self.where}: expected quantiles of every predictand, rising between 0 and 1, "
-                f"without members; found levels {', '.join(f'{level:g}' for level in levels)} of "
-                f"{', '.join(str(field.name) for field in having)}"
-            )
-        return levels
+    def read(self, indices: Array) -> Array:
+        """Fields (n, y, x, C) float32 of the given truth samples; see `field_of`."""
+        return self.field_of(self.read_layers(indices))
 
     @property
     def central(self) -> int:
@@ -110,6 +72,85 @@ class Prediction:
             )
         return [line]
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close what was opened."""
+
+
+class FilePrediction(Prediction):
+    """A prediction of opened files, laid on the truth's cells already."""
+
+    def __init__(self, compared: Compared) -> None:
+        self.where, self.quantiles = compared.where, compared.quantiles
+        self._fields = compared.fields
+        self.members = 1 if self.quantiles else len(self._fields)
+
+    def read_layers(self, indices: Array) -> Array:
+        layers = [np.stack([one.read(indices) for one in own], axis=-1) for own in self._fields]
+        return np.stack(layers)
+
+    def close(self) -> None:
+        """The files close by themselves."""
+
+
+class DatasetPrediction(Prediction):
+    """A dataset, or a file as `test` writes it, read lazily.
+
+    Raises InputError where a variable, a time or the grid does not match.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | xr.Dataset,
+        variables: tuple[Variable, ...],
+        grid: Grid,
+        times: Array,
+    ) -> None:
+        self._opened = not isinstance(source, xr.Dataset)
+        self.where = "the prediction" if isinstance(source, xr.Dataset) else str(source)
+        self._dataset = source if isinstance(source, xr.Dataset) else _open(source)
+        self._fields = [self._field(variable.name, grid) for variable in variables]
+        self._positions = self._match(times)
+        self.members = self._count_members()
+        self.quantiles = self._levels()
+
+    def _field(self, name: str, grid: Grid) -> xr.DataArray:
+        """The variable as (…, y, x) on exactly the truth's cells."""
+        if name not in self._dataset:
+            found = ", ".join(map(str, self._dataset.data_vars)) or "none"
+            raise InputError(f"{self.where}: no variable {name!r}, found {found}")
+        own = detect_grid(self._dataset[[name]], self.where)[0]
+        if not same_grid(own, grid):
+            raise InputError(
+                f"{self.where}: {name} lies on another grid than the truth: {difference(own, grid)}"
+            )
+        return to_canonical(self._dataset[name], own)
+
+    def _count_members(self) -> int:
+        """Members of every predictand; one where there is no such dimension."""
+        sizes = {str(field.name): field.sizes.get(MEMBER, 1) for field in self._fields}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise InputError(
+                f"{self.where}: expected as many members of every predictand, found {found}"
+            )
+        return next(iter(sizes.values()))
+
+    def _levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles, rising; none where there is no such dimension."""
+        having = [field for field in self._fields if QUANTILE in field.dims]
+        if not having:
+            return ()
+        levels = tuple(self._dataset[QUANTILE].values.tolist())
+        rising = all(a < b for a, b in pairwise((0.0, *levels, 1.0)))
+        if len(having) < len(self._fields) or self.members > 1 or not rising:
+            raise InputError(
+                f"{self.where}: expected quantiles of every predictand, rising between 0 and 1, "
+                f"without members; found levels {', '.join(f'{level:g}' for level in levels)} of "
+                f"{', '.join(str(field.name) for field in having)}"
+            )
+        return levels
+
     def _match(self, times: Array) -> Array:
         """Position of each wanted time in the file."""
         if "time" not in self._dataset.coords:
@@ -129,7 +170,6 @@ class Prediction:
         return np.array([where[second] for second in wanted.seconds.tolist()])
 
     def read_layers(self, indices: Array) -> Array:
-        """Members' or quantiles' fields (L, n, y, x, C) float32 of the given truth samples."""
         leading = QUANTILE if self.quantiles else MEMBER
         positions = self._positions[indices]
         first, last = int(positions.min()), int(positions.max())
@@ -142,10 +182,6 @@ class Prediction:
             channels.append(block.transpose(leading, "time", ...).values)
         result: Array = np.stack(channels, axis=-1).astype(np.float32, copy=False)
         return result
-
-    def read(self, indices: Array) -> Array:
-        """Fields (n, y, x, C) float32 of the given truth samples; see `field_of`."""
-        return self.field_of(self.read_layers(indices))
 
     def close(self) -> None:
         """Close the file if it was opened here."""

@@ -23,7 +23,7 @@ from app.metrics.contest import Contest, Scored
 from app.metrics.files import write_tables
 from app.metrics.ground import Ground
 from app.metrics.metric import Result, TimeSubject
-from app.metrics.prediction import Prediction
+from app.metrics.prediction import DatasetPrediction
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
 from app.metrics.verdict import verdict_of
@@ -74,7 +74,7 @@ class TimeContest(Contest):
         self.scored = (self.axis.known == NONE) & there
         self.samples = len(self.axis)
         self.times = self.axis.stamps.decode()
-        self.prediction = Prediction(prediction, self.variables, self.grid, self.times)
+        self.prediction = DatasetPrediction(prediction, self.variables, self.grid, self.times)
         self.blocks = self._blocks()
 
     def read(self, rows: Array) -> Array:

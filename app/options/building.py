@@ -12,7 +12,13 @@ from app.errors import InputError
 from app.options.chosen import method_named
 from app.options.combinations import COMBINATIONS
 from app.options.data import DataConfig
-from app.options.description import check_splits, data_wanted, described, test_data_of
+from app.options.description import (
+    check_splits,
+    data_wanted,
+    described,
+    scored_of,
+    test_data_of,
+)
 from app.options.diffusion import DiffusionConfig
 from app.options.experiment import Experiment
 from app.options.inference import InferenceConfig
@@ -84,6 +90,7 @@ def build(
         stack=StackConfig.of(resolved),
         transfer=TransferConfig.of(values),
         temporal=TemporalConfig.of(resolved),
+        scored=scored_of(values, stages),
         inference=InferenceConfig.of(resolved, statics=_own_statics(values)),
         scoring=ScoringConfig.of(values),
         machine=MachineConfig.of(values),

@@ -6,16 +6,18 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from app.data.description import DataDescription, TimeSteps
+from app.data.description import DataDescription, ScoredFiles, Source, TimeSteps
 from app.data.overrides import overridden
+from app.data.reading.paths import absolute
 from app.data.reading.plain_description import from_files, from_module
 from app.data.reading.yaml_description import from_yaml
 from app.errors import InputError
 from app.options.chosen import trained_for
-from app.options.data import DataConfig, PredictandOptions, TransformOptions
+from app.options.data import DATA_WAYS, DataConfig, PredictandOptions, TransformOptions
 from app.options.experiment import Experiment
-from app.options.option import options_of
+from app.options.option import Values, options_of
 from app.options.sampling import StepOptions
+from app.options.scored_files import ScoredFileOptions
 
 DATA_ROOT_VARIABLE = "FINESCALE_DATA"
 DATA_ROOT_DEFAULT = Path("../shared/data")
@@ -29,7 +31,51 @@ OVERRIDES = (
 def data_wanted(experiment: Experiment) -> bool:
     """Files under --input with a trained model need no description of training data."""
     stages = set(experiment.stages)
+    if experiment.scored is not None:
+        return False
     return not (stages <= {"list", "status"} or (experiment.inference.input and stages == {"test"}))
+
+
+def scored_of(values: Values, stages: tuple[str, ...]) -> ScoredFiles | None:
+    """What the stage metrics is to compare, where that is no run's prediction."""
+    asked = ScoredFileOptions.of(values)
+    if not asked.truth:
+        return None
+    given = ",".join(asked.truth)
+    if stages != ("metrics",):
+        raise InputError(
+            f"--truth={given} with {', '.join(stages)}: expected the stage metrics alone"
+        )
+    ways = [way for way in DATA_WAYS if values[way]]
+    if ways:
+        raise InputError(f"--truth={given} with --{ways[0]}: expected one of them")
+    if not values["variable"]:
+        raise InputError(f"--truth={given}: expected --variable=NAME beside it")
+    data = described(DataConfig.of({**values, "data": given}))
+    truth = data.predictand
+    assert truth is not None
+
+    def of(files: tuple[str, ...], **names: str) -> Source | None:
+        variables = (replace(v, source_name=names.get(v.name, v.name)) for v in truth.variables)
+        paths = tuple(absolute(file, Path.cwd()) for file in files)
+        return replace(truth, files=paths, variables=tuple(variables)) if files else None
+
+    unknown = set(asked.prediction_variables) - {v.name for v in truth.variables}
+    if unknown:
+        raise InputError(
+            f"--prediction_variables: {min(unknown)} is none of --variable={values['variable']}"
+        )
+    prediction = of(asked.prediction, **asked.prediction_variables)
+    assert prediction is not None
+    return ScoredFiles(
+        truth,
+        prediction,
+        of(asked.climatology_from),
+        of(asked.coarse_from),
+        data.static,
+        data.region,
+        asked.match_times,
+    )
 
 
 def described(asked: DataConfig) -> DataDescription:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.data.description import DataDescription
+from app.data.description import DataDescription, ScoredFiles
 from app.options.chosen import method_named
 from app.options.data import CacheOptions
 from app.options.diffusion import DiffusionConfig
@@ -52,6 +52,7 @@ class Experiment(FolderOptions, CacheOptions):
     """One experiment; `flags` are the values of all flags, kept for the run folder.
 
     test_data: what is predicted and scored, where that is not `data`.
+    scored: files that the stage metrics compares, instead of a run's prediction with its data.
     runs: folders whose status is wanted.
     given: flags that the user has named; None where that is not known, and no recipe is followed.
     """
@@ -71,6 +72,7 @@ class Experiment(FolderOptions, CacheOptions):
     machine: MachineConfig
     launch: LaunchConfig
     flags: Values
+    scored: ScoredFiles | None = None
     runs: tuple[Path, ...] = ()
     given: frozenset[str] | None = None
 

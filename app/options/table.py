@@ -12,6 +12,7 @@ from app.options import (
     network,
     run,
     sampling,
+    scored_files,
     scoring,
     stack,
     sweep,
@@ -44,7 +45,7 @@ GROUPS: dict[str, tuple[type[Options], ...]] = {
         *(sampling.BatchOptions, training.DescentOptions, temporal.TripleOptions),
     ),
     "INFERENCE": (inference.PredictionOptions, data.ModuleOptions),
-    "METRICS": (scoring.ScoringConfig,),
+    "SCORING": (scored_files.ScoredFileOptions, scoring.ScoringConfig),
     "MACHINE": (machine.MachineConfig, machine.LaunchConfig, machine.IgnoredOptions),
     "SWEEP": (sweep.SweepOptions,),
 }
@@ -52,7 +53,7 @@ GROUPS: dict[str, tuple[type[Options], ...]] = {
 FREE_GROUPS = {
     *(run.StageOptions, run.FolderOptions, data.CacheOptions, inference.PredictionOptions),
     *(machine.LaunchConfig, machine.IgnoredOptions, sweep.SweepOptions),
-    scoring.ScoringConfig,
+    *(scored_files.ScoredFileOptions, scoring.ScoringConfig),
 }
 SECTIONS: dict[str, tuple[Option, ...]] = {
     section: tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import logging
 
@@ -14,10 +15,20 @@ from app.running.changed_data import refuse_changed_data
 from app.running.run_folder import model_file
 from app.session import Session
 from app.tasks import task_named
+from app.tasks.task import Evaluation, figure_format
+
+if TYPE_CHECKING:
+    from app.data.description import ScoredFiles
 
 
 def run(session: Session) -> None:
-    """Score y_hat.nc against the truth of the test period; the first rank does the work."""
+    """Score y_hat.nc against the truth of the test period, or files against others.
+
+    The first rank does the work.
+    """
+    if session.experiment.scored is not None:
+        _score_files(session, session.experiment.scored)
+        return
     refuse_changed_data(session, "metrics")
     session = session.for_test
     folder = session.folder
@@ -31,9 +42,31 @@ def run(session: Session) -> None:
         return
     refuse_damaged(path, session.experiment.verify)
     refuse_stale(path, _models(session), identity_digest(shards))
-    evaluation = task_named(shards.task).score(session, shards, path)
+    _tell(session, task_named(shards.task).score(session, shards, path))
+
+
+def _score_files(session: Session, asked: ScoredFiles) -> None:
+    """Score files that no run has to have made."""
+    folder = session.folder
+    if folder.experiment.is_file():
+        raise InputError(
+            f"--save_path={folder.path}: a run with scores of its own; expected another folder for "
+            "those of --prediction"
+        )
+    if not session.ranks.first:
+        return
+    from app.metrics.evaluate import evaluate_files
+    from app.report.figures import draw_figures
+
+    with session.folder.whole_files(folder.metrics, lambda: None) as out:
+        evaluation = evaluate_files(asked, out, session.experiment.scoring)
+        draw_figures(evaluation, out, figure_format(session))
+    _tell(session, evaluation)
+
+
+def _tell(session: Session, evaluation: Evaluation) -> None:
     print(evaluation.text(everything=session.experiment.flags["all_scores"]))
-    logging.info("tables and figures: %s", folder.metrics)
+    logging.info("tables and figures: %s", session.folder.metrics)
 
 
 def _models(session: Session) -> list[Path]:

@@ -12,7 +12,7 @@ from app.data.description import Variable
 from app.errors import InputError
 from app.metrics.ensemble import Ensemble
 from app.metrics.evaluate import evaluate
-from app.metrics.prediction import Prediction
+from app.metrics.prediction import DatasetPrediction
 from app.metrics.spectra import Spectrum
 
 ROWS, COLUMNS, SAMPLES = 16, 18, 200
@@ -191,7 +191,7 @@ def test_members_are_read_lazily_in_any_order_of_dimensions(tmp_path):
     path = tmp_path / "y_hat.nc"
     turned = dataset(shards, fields).transpose("time", "lat", "member", "lon")
     turned.isel(time=slice(None, None, -1)).to_netcdf(path)
-    opened = Prediction(path, RAIN, shards.geometry.fine, shards.times("test"))
+    opened = DatasetPrediction(path, RAIN, shards.geometry.fine, shards.times("test"))
     assert opened.members == 3
     indices = np.array([4, 9])
     np.testing.assert_array_equal(opened.read_layers(indices)[..., 0], fields[:, indices])

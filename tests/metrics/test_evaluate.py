@@ -11,7 +11,7 @@ from app.data.description import Variable
 from app.errors import InputError
 from app.grids import Grid
 from app.metrics.evaluate import evaluate
-from app.metrics.prediction import Prediction
+from app.metrics.prediction import DatasetPrediction
 
 ROWS, COLUMNS, SAMPLES = 16, 18, 120
 
@@ -258,5 +258,5 @@ def test_longitudes_may_turn_by_a_full_circle(shards):
         lon=("lon", prediction.lon.values + 360, prediction.lon.attrs)
     )
     grid, times = shards.geometry.fine, shards.times("test")
-    fields = Prediction(turned, shards.variables["hr"], grid, times).read(np.arange(3))
+    fields = DatasetPrediction(turned, shards.variables["hr"], grid, times).read(np.arange(3))
     np.testing.assert_allclose(fields[..., 0], prediction.v0[:3], rtol=1e-6)

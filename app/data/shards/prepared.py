@@ -48,7 +48,7 @@ from app.integrity.checking import FileCheck
 BORROWED = ("hr", "lr", "predictors", "source")  # roles that data of one training share
 
 
-class _Readable(Protocol):
+class Readable(Protocol):
     """An array (n, y, x), on disk or in memory."""
 
     def read_into(
@@ -63,7 +63,7 @@ class Role:
     """One role of one split: arrays [shard][variable], and each shard's first row."""
 
     starts: Array
-    fields: Sequence[Sequence[_Readable]]
+    fields: Sequence[Sequence[Readable]]
     shape: tuple[int, int]
 
 

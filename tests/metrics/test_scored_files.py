@@ -1,0 +1,243 @@
+"""Files that no run has made, scored against others: what is aligned, and what is refused."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import cftime
+import numpy as np
+import pytest
+import xarray as xr
+
+from app import options
+from app.errors import InputError
+from app.metrics.evaluate import evaluate_files
+
+LAT, LON, TIMES = np.linspace(40.0, 44.0, 5), np.linspace(-3.0, 4.0, 8), 40
+START = np.datetime64("2001-02-01", "ns")
+HOURS = START + np.arange(TIMES) * np.timedelta64(6, "h")
+
+
+def field(values, times=HOURS, lat=LAT, lon=LON, units="K", name="t2m", **leading):
+    """Values (time, …, lat, lon) as a CF dataset."""
+    dims = ("time", *leading, "lat", "lon")
+    coordinates = {
+        "time": times,
+        "lat": ("lat", lat, {"units": "degrees_north"}),
+        "lon": ("lon", lon, {"units": "degrees_east"}),
+        **leading,
+    }
+    return xr.Dataset({name: (dims, values.astype("f4"), {"units": units})}, coordinates)
+
+
+def drawn(seed=0, shape=(TIMES, 5, 8)):
+    return 280 + np.random.default_rng(seed).normal(size=shape)
+
+
+def given(folder: Path, **flags):
+    values = {"save_path": folder / "out", "variable": "t2m", **flags}
+    arguments = [f"--{name}={value}" for name, value in values.items()]
+    return options.build(("metrics",), options.parse(arguments)[1])
+
+
+def scored(folder: Path, truth: xr.Dataset, prediction: xr.Dataset, **flags):
+    """The table of two datasets that are written to files."""
+    for name, data in (("truth", truth), ("prediction", prediction)):
+        data.to_netcdf(folder / f"{name}.nc")
+        flags.setdefault(name, folder / f"{name}.nc")
+    return evaluate_files(given(folder, **flags).scored, folder / "scores").table
+
+
+def weighted_rmse(error: np.ndarray) -> float:
+    """By hand: areas of the cells between the midpoints of latitudes."""
+    areas = np.sin(np.radians(LAT + 0.5)) - np.sin(np.radians(LAT - 0.5))
+    return float(
+        np.sqrt(np.average(error**2, weights=np.broadcast_to(areas[:, None], error.shape)))
+    )
+
+
+def test_the_command_line_needs_no_framework_and_no_run(tmp_path: Path) -> None:
+    truth, guess = drawn(0), drawn(1)
+    for part, rows in (("a", slice(0, 25)), ("b", slice(25, None))):
+        field(truth[rows], HOURS[rows]).to_netcdf(tmp_path / f"truth_{part}.nc")
+    field(guess).to_zarr(tmp_path / "prediction.zarr")
+    code = (
+        "import sys; from app.main import main; code = main(sys.argv[1:]); "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(code)"
+    )
+    flags = (
+        f"--truth={tmp_path}/truth_*.nc",
+        f"--prediction={tmp_path}/prediction.zarr",
+        f"--save_path={tmp_path}/out",
+    )
+    command = [sys.executable, "-c", code, "metrics", *flags, "--variable=t2m"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "out" / "metrics").iterdir()}
+    assert {"summary.csv", "summary.txt", "verdict.json", "maps.png", "samples.nc"} <= names
+    lines = (tmp_path / "out" / "metrics" / "summary.csv").read_text().splitlines()
+    rmse = next(line for line in lines if line.startswith("rmse,")).split(",")[1]
+    assert float(rmse) == pytest.approx(weighted_rmse(guess - truth), rel=1e-5)
+    assert lines[0] == "metric,model,model_std"
+
+
+def test_units_orders_longitudes_and_times_are_aligned(tmp_path: Path) -> None:
+    truth, guess = drawn(0), drawn(1)
+    other = field(guess[3:] - 273.15, HOURS[3:], units="degC", name="tas")
+    other = other.isel(lat=slice(None, None, -1), time=slice(None, None, -1))
+    other = other.assign_coords(lon=other.lon % 360).sortby("lon")
+    names = {"prediction_variables": "t2m:tas"}
+    table = scored(tmp_path, field(truth), other, **names)
+    assert table.value("rmse") == pytest.approx(weighted_rmse((guess - truth)[3:]), rel=1e-4)
+    assert "37 times" in table.title
+
+
+def test_members_and_quantiles_are_found_by_their_dimension(tmp_path: Path) -> None:
+    truth = drawn(0)
+    offsets = np.array([-0.5, 0.25, 1.0])
+    layers = truth[:, None] + offsets[:, None, None]
+    members = scored(tmp_path, field(truth), field(layers, realization=[1, 2, 3]))
+    # fair CRPS by hand: mean |x| less the mean distance of pairs, halved
+    pairs = np.abs(offsets[:, None] - offsets).sum() / (3 * 2)
+    assert members.value("crps") == pytest.approx(np.abs(offsets).mean() - pairs / 2, rel=1e-4)
+    levels = scored(tmp_path, field(truth), field(layers, quantile=[0.1, 0.5, 0.9]))
+    assert levels.value("bias") == pytest.approx(0.25, rel=1e-4)  # of the median
+    assert levels.value("coverage_0.1") == pytest.approx(0.0)
+    assert levels.value("coverage_0.9") == pytest.approx(1.0)
+
+
+def test_a_larger_grid_that_has_the_cells_will_do(tmp_path: Path) -> None:
+    truth = drawn(0)
+    around = np.pad(truth + 1.0, ((0, 0), (1, 2), (2, 1)), constant_values=900.0)
+    lat, lon = np.linspace(39, 46, 8), np.linspace(-5, 5, 11)
+    table = scored(tmp_path, field(truth), field(around, lat=lat, lon=lon))
+    assert table.value("bias") == pytest.approx(1.0, rel=1e-4)
+
+
+def test_rotated_global_grids_are_one(tmp_path: Path) -> None:
+    lon = np.arange(0.0, 360.0, 45.0)
+    truth, guess = drawn(0), drawn(1)
+    east = field(truth, lon=lon)
+    west = field(guess, lon=lon).roll(lon=4, roll_coords=True)
+    west = west.assign_coords(lon=(west.lon + 180) % 360 - 180)
+    table = scored(tmp_path, east, west)
+    assert table.value("rmse") == pytest.approx(weighted_rmse(guess - truth), rel=1e-4)
+
+
+def days(calendar: str, count: int) -> xr.CFTimeIndex:
+    return xr.date_range("2000-02-25", periods=count, calendar=calendar, use_cftime=True)
+
+
+def test_calendars_are_brought_together_where_every_date_is_there(tmp_path: Path) -> None:
+    """1 March is the 6th day of the one, and the 5th of the other."""
+    truth = drawn(0, (40, 5, 8))
+    leap = field(truth, days("standard", 40))
+    guess = field(np.delete(truth, 4, axis=0)[:30] + 2.0, days("noleap", 30))
+    table = scored(tmp_path, leap, guess)
+    assert table.value("bias") == pytest.approx(2.0, rel=1e-4)
+    assert table.value("rmse") == pytest.approx(2.0, rel=1e-4)
+    assert "30 times" in table.title
+
+
+def test_days_match_at_other_hours_where_that_is_said(tmp_path: Path) -> None:
+    truth, noon = drawn(0), START + np.arange(TIMES) * np.timedelta64(24, "h")
+    midnight = field(truth + 1.0, noon + np.timedelta64(12, "h"))
+    with pytest.raises(InputError, match=r"no time in common.*--match_times=day"):
+        scored(tmp_path, field(truth, noon), midnight)
+    table = scored(tmp_path, field(truth, noon), midnight, match_times="day")
+    assert table.value("bias") == pytest.approx(1.0, rel=1e-4)
+
+
+def test_climatology_and_coarse_field_make_baselines(tmp_path: Path) -> None:
+    truth, guess, past = drawn(0), drawn(1), drawn(2, (400, 5, 8))
+    earlier = np.datetime64("1990-02-01", "ns") + np.arange(400) * np.timedelta64(6, "h")
+    field(past, earlier).to_netcdf(tmp_path / "past.nc")
+    coarse = drawn(3, (TIMES, 3, 4))
+    lat, lon = np.array([40.0, 42.0, 44.0]), np.array([-3.0, -1.0, 1.0, 3.0])
+    field(coarse, lat=lat, lon=lon).to_netcdf(tmp_path / "coarse.nc")
+    table = scored(
+        tmp_path,
+        field(truth),
+        field(guess),
+        climatology_from=tmp_path / "past.nc",
+        coarse_from=tmp_path / "coarse.nc",
+    )
+    assert table.candidates == ("model", "nearest", "bilinear", "bicubic", "climatology")
+    month, hour = earlier.astype("datetime64[M]"), np.arange(400) % 4
+    february = np.stack(
+        [past[(month == month[0]) & (hour == h)].astype("f4").mean(axis=0) for h in range(4)]
+    )
+    error = february[np.arange(TIMES) % 4] - truth
+    assert table.value("rmse", "climatology") == pytest.approx(weighted_rmse(error), rel=1e-4)
+    between = coarse[:, :, :].repeat(2, axis=1)[:, :5]  # rows of the coarse grid, and midway
+    between[:, 1::2] = (coarse[:, :-1] + coarse[:, 1:]) / 2
+    columns = np.stack([np.interp(LON, lon, row) for row in between.reshape(-1, 4)])
+    bilinear = columns.reshape(TIMES, 5, 8)
+    inside = (bilinear - truth)[:, :, :7]  # the last column lies beyond the last centre
+    with xr.open_dataset(tmp_path / "scores" / "gridpoint.nc") as maps:
+        own = maps.rmse.sel(candidate="bilinear").values[:, :7]
+    np.testing.assert_allclose(own, np.sqrt((inside**2).mean(axis=0)), rtol=1e-4)
+
+
+def of_360_days() -> list[cftime.datetime]:
+    """From 29 February on, which is followed by the 30th."""
+    start = cftime.datetime(2000, 2, 29, calendar="360_day")
+    return [start + timedelta(days=day) for day in range(TIMES)]
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "message"),
+    [
+        (
+            lambda v: field(v, days("standard", TIMES)),
+            lambda v: field(v, of_360_days()),
+            r"do not convert exactly: standard lacks 2000-02-30",
+        ),
+        (
+            field,
+            lambda v: field(v, lat=LAT + 0.5),
+            r"latitudes up to 0\.5° apart \(40\.5, not 40\)",
+        ),
+        (field, lambda v: field(v[:, 1:], lat=LAT[1:]), r"4×8 cells, not 5×8"),
+        (field, lambda v: field(v, HOURS + np.timedelta64(900, "D")), "no time in common"),
+        (field, lambda v: field(v, units="Pa"), "cannot convert"),
+        (field, lambda v: field(v, name="tas"), "no variable 't2m'"),
+        (
+            field,
+            lambda v: field(np.stack([v, v, v], axis=1), quantile=[10, 50, 90]),
+            "expected levels between 0 and 1",
+        ),
+        (
+            field,
+            lambda v: field(np.stack([v, v], axis=1), lead=[6, 12]),
+            "dimension lead has 2 entries",
+        ),
+    ],
+    ids=["calendar", "latitudes", "cells", "times", "unit", "name", "levels", "lead"],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(
+    tmp_path: Path, truth, prediction, message
+) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        scored(tmp_path, truth(drawn(0)), prediction(drawn(1)))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"truth": "a.nc"}, "expected both, or neither"),
+        ({"truth": "a.nc", "prediction": "b.nc", "variable": ""}, "expected --variable=NAME"),
+        ({"truth": "a.nc", "prediction": "b.nc", "data": "c.nc"}, "with --data: expected one"),
+        ({"climatology_from": "c.nc", "data": "c.nc"}, "go with --truth"),
+        (
+            {"truth": "a.nc", "prediction": "b.nc", "prediction_variables": "q:huss"},
+            "q is none of --variable=t2m",
+        ),
+    ],
+    ids=["alone", "variable", "data", "companions", "unknown"],
+)
+def test_flags_that_do_not_go_together(tmp_path: Path, flags, message) -> None:
+    with pytest.raises(InputError, match=message):
+        given(tmp_path, **flags)
