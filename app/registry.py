@@ -315,6 +315,12 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("skill", "1 - rmse / rmse of bicubic and linear", "app.metrics.skill:Skill"),
         ("bins", "errors by the size of the true value", "app.metrics.bins:ValueBins"),
+        # further scores, for --scores=all or by name
+        (
+            "cordex_ml_bench",
+            "indices and diagnostics of that benchmark (--protocol)",
+            "app.metrics.cordex_ml_bench:CordexMlBench",
+        ),
     ),
     "source": (
         ("synthetic", "weather over fractal terrain", "app.synthetic:weather"),

@@ -133,8 +133,16 @@ class Contest(ABC):
         for start in range(0, y, step):
             rows = slice(start, min(y, start + step))
             truth = self.truth_series(rows)
-            for scored in found:
-                own = truth[..., scored.channel], *self.parted(stored[:, :, rows], scored)
-                band = Band(scored.subject, np.arange(rows.start, rows.stop), *own)
+            bands = [
+                Band(
+                    scored.subject,
+                    np.arange(rows.start, rows.stop),
+                    truth[..., scored.channel],
+                    *self.parted(stored[:, :, rows], scored),
+                )
+                for scored in found
+            ]
+            for place, (scored, band) in enumerate(zip(found, bands, strict=True), 1):
                 for metric in scored.metrics:
                     metric.add_series(band)
+                    metric.add_together(band, bands[place:])

@@ -141,6 +141,7 @@ class _FieldContest(Contest):
                 scoring=self.scoring,
                 regions=self.regions,
                 scale=self.shards.geometry.scale if self.shards.variables["lr"] else 0,
+                companions=tuple(other.name for other in self.variables[c + 1 :]),
             )
             label = f"[{variable.name}]" if len(self.variables) > 1 else ""
             found.append(Scored(c, keep, subject, metrics_of(subject), label))

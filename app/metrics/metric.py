@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
@@ -57,7 +57,7 @@ class Subject:
     `consecutive`: (n - 1,) True where a sample follows the one before by one time step, None
     where samples have no times. `ground`: what maps show below the fields. `scoring`: what is
     wanted of the scores. `regions`: of the user's, to be scored one by one. `scale`: fine cells on
-    a side of a coarse one, 0 where not known.
+    a side of a coarse one, 0 where not known. `companions`: names of the predictands after it.
     """
 
     # Baselines that need no training; the error that a verdict begins with: its name in sentences
@@ -81,6 +81,7 @@ class Subject:
     scoring: ScoringConfig = DEFAULT
     regions: Regions = NO_REGIONS
     scale: int = 0
+    companions: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -204,6 +205,15 @@ class Block:
         first = self.fields[:1] if self.members is None else self.members
         return [first, *(field[None] for field in self.fields[1:])]
 
+    @property
+    def stacks(self) -> list[Array]:
+        """The truth as a stack of one (1, n, y, x), then the versions of each candidate."""
+        return [self.truth[None], *self.versions]
+
+    def masked(self, field: Array) -> Array:
+        """A field (n, y, x) as float64, NaN where nothing is scored."""
+        return np.where(self.valid, field, np.float64(np.nan))
+
 
 @dataclass(frozen=True, eq=False)
 class Band(Block):
@@ -316,6 +326,9 @@ class Metric(Sums):
 
     def add_series(self, band: Band) -> None:
         """Take in all samples of some rows of the grid; each row comes once, after the samples."""
+
+    def add_together(self, band: Band, others: Sequence[Band]) -> None:
+        """Take in a predictand's rows of the grid beside those of the predictands after it."""
 
     def rows(self, errors: Totals) -> list[Row]:
         """Rows of the table; `errors`: the sums that every evaluation has."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from app.arrays import Array
@@ -13,8 +15,19 @@ def last_axis_quantile(values: Array, share: float) -> Array:
     Linear between order statistics, at (n - 1)·share + 1: type 7 of Hyndman and Fan (1996),
     doi:10.1080/00031305.1996.10473566
     """
+    result: Array = last_axis_quantiles(values, (share,))[0]
+    return result
+
+
+def last_axis_quantiles(values: Array, shares: Sequence[float]) -> Array:
+    """Likewise several quantiles (q, …)."""
     ranked = np.sort(values, axis=-1)  # NaN last
     count = np.isfinite(ranked).sum(axis=-1, keepdims=True)
+    return np.stack([_at(ranked, count, share) for share in shares])
+
+
+def _at(ranked: Array, count: Array, share: float) -> Array:
+    """A quantile (…) of values in order (…, n), of which so many (…, 1) are known."""
     position = share * np.maximum(count - 1, 0)
     lower = np.floor(position).astype(np.int64)
     upper = np.ceil(position).astype(np.int64)

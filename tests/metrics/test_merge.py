@@ -1,5 +1,7 @@
 """Sums of parts of the samples, added up, are those of all samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from subjects import NAMES, subject_of
@@ -8,6 +10,7 @@ from app.data.wet import WetLimit
 from app.metrics.catalogue import metrics_of
 from app.metrics.climate import Climate
 from app.metrics.metric import Band, Block
+from app.options.scoring import ScoringConfig
 from app.registry import REGISTRY
 
 SAMPLES, ROWS, COLUMNS, LAYERS = 40, 12, 14, 3
@@ -45,12 +48,17 @@ def test_however_many_ranks_share_the_work(kind: str) -> None:
         wet=WetLimit(1.0, None),
         climate=Climate(0.0, 20.0, (15.0, 18.0)),
         consecutive=np.ones(SAMPLES - 1, bool),
+        scoring=ScoringConfig(scores=("all", "cordex_ml_bench")),
+        scale=2,
         **own,
     )
+    subject = replace(subject, variable=replace(subject.variable, units="mm day-1"))
     alone, metrics = rows_of(subject, truth, fields, layers, ranks=1)
     shared, merged = rows_of(subject, truth, fields, layers, ranks=4)
-    left_out = {"quantiles"} if kind == "members" else {"ensemble", "wet_probability"}
-    assert len(metrics) == len(REGISTRY.names("metric")) - len(left_out)
+    of_members = {type(m) for m in metrics_of(replace(subject, members=LAYERS, quantiles=()))}
+    of_quantiles = {type(m) for m in metrics_of(replace(subject, members=0, quantiles=(0.5,)))}
+    every = {REGISTRY.resolve("metric", name) for name in REGISTRY.names("metric")}
+    assert of_members | of_quantiles == every
     assert [row.metric for row in shared] == [row.metric for row in alone]
     for one, other in zip(alone, shared, strict=True):
         for name, pair in one.values.items():
