@@ -321,6 +321,7 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "indices and diagnostics of that benchmark (--protocol)",
             "app.metrics.cordex_ml_bench:CordexMlBench",
         ),
+        ("dl4ds", "the table of the original program (--protocol)", "app.metrics.dl4ds:Dl4ds"),
     ),
     "source": (
         ("synthetic", "weather over fractal terrain", "app.synthetic:weather"),

@@ -42,6 +42,8 @@ def names(metrics):
 
 
 def test_core_all_and_names():
+    assert names(chosen(protocol="dl4ds")) == ["errors", "dl4ds"]
+    assert "dl4ds" in names(chosen(protocol="dl4ds", scores=("core",)))
     core, everything = names(chosen()), names(chosen(scores=("all",)))
     assert core[0] == everything[0] == "errors"
     assert set(core) <= set(everything)
@@ -50,7 +52,7 @@ def test_core_all_and_names():
 
 
 def test_every_row_says_what_it_is():
-    metrics = chosen(scores=("all",))
+    metrics = chosen(scores=("all", "dl4ds", "cordex_ml_bench"))
     members = RNG.gamma(1.0, 3.0, (3, *TRUTH.shape))
     fields = np.stack([members.mean(axis=0), TRUTH + 1, TRUTH * 1.1])
     fed(metrics, TRUTH, fields, members)

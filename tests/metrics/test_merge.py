@@ -48,7 +48,7 @@ def test_however_many_ranks_share_the_work(kind: str) -> None:
         wet=WetLimit(1.0, None),
         climate=Climate(0.0, 20.0, (15.0, 18.0)),
         consecutive=np.ones(SAMPLES - 1, bool),
-        scoring=ScoringConfig(scores=("all", "cordex_ml_bench")),
+        scoring=ScoringConfig(scores=("all", "cordex_ml_bench", "dl4ds")),
         scale=2,
         **own,
     )
