@@ -317,6 +317,31 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("bins", "errors by the size of the true value", "app.metrics.bins:ValueBins"),
         # further scores, for --scores=all or by name
         (
+            "probability",
+            "Brier score and its parts, reliability, ROC area of events",
+            "app.metrics.probability:Probability",
+        ),
+        (
+            "weighted_crps",
+            "CRPS of values beyond thresholds",
+            "app.metrics.weighted_crps:WeightedCrps",
+        ),
+        (
+            "multivariate",
+            "energy and variogram score of whole fields",
+            "app.metrics.multivariate:Multivariate",
+        ),
+        (
+            "intervals",
+            "coverage, width and score of central intervals of members",
+            "app.metrics.intervals:Intervals",
+        ),
+        (
+            "rank_seasons",
+            "rank histograms by season, debiased error of the mean",
+            "app.metrics.rank_seasons:RankSeasons",
+        ),
+        (
             "cordex_ml_bench",
             "indices and diagnostics of that benchmark (--protocol)",
             "app.metrics.cordex_ml_bench:CordexMlBench",

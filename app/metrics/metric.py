@@ -219,6 +219,11 @@ class Block:
 class Band(Block):
     """Whole series of some rows of the grid: `indices` are rows, and y counts these alone."""
 
+    @cached_property
+    def weights(self) -> Array:
+        """Cell areas (n, y, x), 0 where nothing is scored."""
+        return self.subject.area[self.indices] * self.valid
+
     @property
     def _judged(self) -> Array:
         return self.subject.judged
