@@ -341,6 +341,18 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "rank histograms by season, debiased error of the mean",
             "app.metrics.rank_seasons:RankSeasons",
         ),
+        ("fss", "fractions skill score of events, by window", "app.metrics.fss:FractionsSkill"),
+        (
+            "season_spectra",
+            "spectra and their distance by season",
+            "app.metrics.season_spectra:SeasonSpectra",
+        ),
+        (
+            "dependence",
+            "correlation length, extremes that neighbours share",
+            "app.metrics.dependence:Dependence",
+        ),
+        ("objects", "number, size and SAL of objects of rain", "app.metrics.objects:Objects"),
         (
             "cordex_ml_bench",
             "indices and diagnostics of that benchmark (--protocol)",

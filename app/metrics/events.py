@@ -17,12 +17,12 @@ DEFINITION = (
 )
 
 
-def thresholds_of(subject: Subject) -> tuple[Threshold, ...]:
-    """Those that are asked for; else p90, and what counts as wet or p10."""
+def thresholds_of(subject: Subject, *, low: bool = True) -> tuple[Threshold, ...]:
+    """Those that are asked for; else p90, and what counts as wet or, with `low`, p10."""
     if subject.scoring.thresholds:
         return subject.scoring.thresholds
     if subject.wet is None:
-        return LOW, HIGH
+        return (LOW, HIGH) if low else (HIGH,)
     limit = subject.wet.value
     return (HIGH,) if limit is None else (Threshold(limit), HIGH)
 

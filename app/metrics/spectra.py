@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -97,6 +97,24 @@ def nearest_valid(valid: Array) -> Array:
             )
             found[which.ravel() == m] = (rows * x + columns).ravel()
     return found
+
+
+def completed(block: Block) -> tuple[Array, Callable[[Array], Array]]:
+    """Which samples (n,) lack few cells or none, and what gives fields (n, y, x) of these alone.
+
+    They are float64 less the mean of the truth, each missing cell filled by the nearest valid one.
+    """
+    used = 1 - block.valid.mean(axis=(1, 2)) <= FEW_MISSING
+    if not used.any():
+        return used, lambda fields: np.zeros((0, *fields.shape[1:]))
+    origin, nearest = np.float64(block.subject.truth.mean), nearest_valid(block.valid[used])
+
+    def whole(fields: Array) -> Array:
+        taken = np.take_along_axis(fields[used].reshape(len(nearest), -1), nearest, axis=1)
+        result: Array = taken.reshape(len(nearest), *fields.shape[1:]) - origin
+        return result
+
+    return used, whole
 
 
 def mode_variance(fields: Array) -> Array:
@@ -202,18 +220,15 @@ class Spectrum(Metric):
         self.complete = self.filled = 0  # samples
 
     def add(self, block: Block) -> None:
-        missing = 1 - block.valid.mean(axis=(1, 2))
-        used = missing <= FEW_MISSING
+        used, whole = completed(block)
         if not used.any() or len(self.bands.wavelengths) < MIN_BANDS:
             return
-        self.complete += int((missing == 0).sum())
-        self.filled += int((used & (missing > 0)).sum())
-        origin, nearest = np.float64(self.subject.truth.mean), nearest_valid(block.valid[used])
-        for total, stack in zip(self.power, (block.truth[None], *block.versions), strict=True):
+        complete = block.valid.all(axis=(1, 2))
+        self.complete += int(complete.sum())
+        self.filled += int((used & ~complete).sum())
+        for total, stack in zip(self.power, block.stacks, strict=True):
             for fields in stack:
-                whole = np.take_along_axis(fields[used].reshape(len(nearest), -1), nearest, axis=1)
-                whole = whole.reshape(len(nearest), *fields.shape[1:])
-                total += mode_variance(whole - origin) / len(stack)
+                total += mode_variance(whole(fields)) / len(stack)
 
     def result(self) -> Spectra | None:
         """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
