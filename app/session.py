@@ -13,6 +13,7 @@ from app import backend, options
 from app.data.description import DataDescription, Source
 from app.data.reading.paths import is_source
 from app.distributed import Communicator, connect
+from app.distributed.exchange import Exchange
 from app.distributed.libraries import chosen
 from app.distributed.team import Team
 from app.errors import InputError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from app.distributed.elastic import ElasticCommunicator
     from app.distributed.watch import Watch
     from app.grids import Grid
+
+JOINED = {"train", "test"}  # stages whose ranks sum tensors; the others run without TensorFlow
 
 
 class Session:
@@ -86,6 +89,8 @@ class Session:
     @cached_property
     def team(self) -> Team:
         """All ranks, once they have come; from then on they watch each other."""
+        if self._parent is not None:
+            return self._parent.team
         if self._joined is not None:
             return self._introduced(self._joined.team)
         if self.ranks.size == 1:
@@ -100,8 +105,20 @@ class Session:
 
     @cached_property
     def _library(self) -> str | None:
-        """What joins the ranks."""
+        """What joins the ranks; None where no stage has tensors to hand around."""
+        if not JOINED & set(self.experiment.stages):
+            return None
         return chosen(self.ranks, self.experiment.launch.communicator)
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """The ranks, as they hand each other values without TensorFlow."""
+        if self._parent is not None:
+            return self._parent.exchange
+        if self.ranks.size == 1 or self.ranks.elastic:
+            return Exchange(check=self.guard.look)
+        folder = self.folder.path / f".metrics.{self.team.token}"
+        return Exchange(self.ranks, folder, self.guard.look)
 
     @property
     def threads(self) -> int:

@@ -50,7 +50,8 @@ class Store:
 class Team:
     """One rank's view of all; `cpus` is its share of the CPUs of its node.
 
-    address, port, path: of the `Store` through which Horovod joins the ranks.
+    address, port, path: of the `Store` through which Horovod joins the ranks. token: digits that
+    name what this start of the job shares, "" for a process alone.
     """
 
     nodes: int = 1
@@ -61,9 +62,16 @@ class Team:
     address: str | None = None
     port: int | None = None
     path: str | None = None
+    token: str = ""
 
     @classmethod
-    def seen_by(cls, own: Member, members: Sequence[Member], store: Store | None = None) -> Team:
+    def seen_by(
+        cls,
+        own: Member,
+        members: Sequence[Member],
+        store: Store | None = None,
+        token: str = "",
+    ) -> Team:
         """What follows from the introductions; `store` is where Horovod's ranks meet."""
         local = [member for member in members if member.node == own.node]
         across = sorted(m.rank for m in members if m.local_rank == own.local_rank)
@@ -73,6 +81,7 @@ class Team:
             cross_rank=across.index(own.rank),
             cross_size=len(across),
             cpus=_share(own, local),
+            token=token,
             **({} if store is None else asdict(store)),
         )
 

@@ -41,6 +41,7 @@ GREETING_S = 10.0  # in which a connection must prove that it is one of ours
 STRANGERS = 64  # connections at a time that have not done so
 GRACE_S = 10.0  # in which a rank may report by itself what made another one fail
 FORWARD_S = 2.0  # in which word of a failure reaches the others
+TOKENS = 10**18  # that may name what the ranks of one start share
 LATE_S = 10.0  # by which the others wait longer than rank 0, which knows who is missing
 # Ends that are no failure: done, refused alike by all ranks, or interrupted by agreement.
 AGREED_CODES = (OK, INTERRUPTED)
@@ -154,10 +155,11 @@ class Watch:
         hosts = {peer.writer.get_extra_info("peername")[0] for peer in self.peers.values()}
         wanted = self.library == HOROVOD
         store = rendezvous.start(used, {used, *hosts}, self.ranks.size) if wanted else None
+        token = str(secrets.randbelow(TOKENS))
         for peer, member in zip(self.peers.values(), members[1:], strict=True):
-            peer.send(team=Team.seen_by(member, members, store).to_dict())
+            peer.send(team=Team.seen_by(member, members, store, token).to_dict())
         self._start(self._beat())
-        return Team.seen_by(own, members, store)
+        return Team.seen_by(own, members, store, token)
 
     def _address_used(self, own: Member, reachable: list[str]) -> str:
         """Our address as ranks elsewhere reach it: of several, some may lead nowhere."""

@@ -59,7 +59,9 @@ def score(
             experiment = experiment_of(["metrics"], given | options)
             asked = experiment.scored
             assert asked is not None
-            return as_frame(evaluate_files(asked, place / "scores", experiment.scoring).table)
+            evaluation = evaluate_files(asked, place / "scores", experiment.scoring)
+            assert evaluation is not None  # of one rank alone
+            return as_frame(evaluation.table)
         except InputError as error:
             text = str(error)
             for role, files in given.items():

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES
+from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
 from app.metrics.metric import Band, Block, Metric, SampleErrors, Subject, TruthRange
-from app.running.disk_space import scratch
+from app.metrics.stored import StoredFields
+from app.ranks import Ranks
+from app.running.progress import told
 
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.grids import Grid
     from app.metrics.table import Row
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +54,9 @@ class Contest(ABC):
     """A period, its truth, and candidates that give fields at its times.
 
     names: of the candidates, the model first. split: of the period. samples: its times. layers:
-    fields held of every sample and predictand. blocks: rows of the samples, in their order, that
-    are read at once.
+    fields of candidates held of every sample and predictand. blocks: rows of the samples, in
+    their order, that are read at once, at least as many as there are ranks where samples suffice.
+    exchange: of the ranks that share the work.
     """
 
     names: tuple[str, ...]
@@ -59,22 +66,22 @@ class Contest(ABC):
     samples: int
     layers: int
     blocks: Sequence[Array]
+    exchange: Exchange = ALONE
 
     @abstractmethod
     def truth(self, indices: Array) -> Array:
         """Truth (n, y, x, C), NaN where nothing is scored."""
 
     @abstractmethod
-    def truth_series(self, rows: slice) -> Array:
-        """Truth of all samples at some rows of the grid (n, rows, x, C)."""
-
-    @abstractmethod
     def fields(self, indices: Array) -> Array:
         """All candidates (k, n, y, x, C) float32, then the members, if several, or quantiles."""
 
     @abstractmethod
-    def subjects(self) -> list[Scored]:
-        """Every predictand with the candidates that give it, and metrics without any sums yet."""
+    def subjects(self, ranges: list[TruthRange]) -> list[Scored]:
+        """Every predictand with the candidates that give it, and metrics without any sums yet.
+
+        ranges: of each predictand's truth.
+        """
 
     @abstractmethod
     def check(self, scored: Scored) -> None:
@@ -85,60 +92,96 @@ class Contest(ABC):
         behind = layers[len(self.names) :, ..., scored.channel]
         return layers[scored.keep, ..., scored.channel], behind if len(behind) else None
 
-    def truth_ranges(self) -> list[TruthRange]:
-        """Mean and range of each predictand's truth."""
-        c = len(self.variables)
-        total, count = np.zeros(c), np.zeros(c, dtype=np.int64)
-        low, high = np.full(c, np.inf), np.full(c, -np.inf)
-        for indices in self.blocks:
-            truth = self.truth(indices)
-            valid = np.isfinite(truth)
-            axes = (0, 1, 2)
-            total += np.where(valid, truth, 0.0).sum(axis=axes, dtype=np.float64)
-            count += valid.sum(axis=axes)
-            low = np.minimum(low, np.where(valid, truth, np.inf).min(axis=axes))
-            high = np.maximum(high, np.where(valid, truth, -np.inf).max(axis=axes))
-        for variable, valid_count in zip(self.variables, count, strict=True):
-            if not valid_count:
-                raise InputError(
-                    f"{variable.name}: the {self.split} split holds no valid truth to score against"
-                )
-        return [
-            TruthRange(float(s / n), float(a), float(b))
-            for s, n, a, b in zip(total, count, low, high, strict=True)
-        ]
+    def run(self, scratch_folder: Path) -> list[Scored] | None:
+        """Sums of every predictand: of this rank's blocks of time, then of its bands of rows.
 
-    def run(self, scratch_folder: Path) -> list[Scored]:
-        """Sums of every predictand: blocks of time first, then bands of rows."""
-        found = self.subjects()
-        shape = (self.layers, self.samples, *self.grid.shape, len(self.variables))
-        with scratch(scratch_folder, shape) as stored:
-            for indices in self.blocks:
-                truth, layers = self.truth(indices), self.fields(indices)
-                stored[:, indices[0] : indices[-1] + 1] = layers
+        Of all ranks on the first one; None on the others. Raises InputError for a predictand that
+        leaves nothing to score.
+        """
+        exchange = self.exchange
+        ranks = [replace(exchange.ranks, rank=rank) for rank in range(exchange.ranks.size)]
+        shares = [self._times_of(one) for one in ranks]
+        shape = (1 + self.layers, *self.grid.shape, len(self.variables))
+        stored = StoredFields(shape, self._bands(), shares, exchange.ranks.rank)
+        with stored.open(scratch_folder, exchange.path(exchange.ranks.rank)):
+            found = self.subjects(self._truth_ranges(stored))
+            if exchange.ranks.size > 1:
+                _refuse_unshared(found)
+            for indices in self._told(self.blocks, "fields"):
+                truth, layers = stored.read(0, indices), self.fields(indices)
+                stored.write(1, indices, layers)
                 for scored in found:
                     own = truth[..., scored.channel], *self.parted(layers, scored)
                     block = Block(scored.subject, indices, *own)
                     for metric in scored.metrics:
                         metric.add(block)
-            for scored in found:
-                self.check(scored)
+            exchange.barrier()
+            stored.join([exchange.path(one.rank) for one in ranks])
             self._add_series(found, stored)
+        own_sums = [scored.metrics for scored in found]
+        for others in exchange.others(own_sums):
+            for scored, more in zip(found, others, strict=True):
+                for metric, other in zip(scored.metrics, more, strict=True):
+                    metric.merge(other)
+        if not exchange.ranks.first:
+            return None
+        for scored in found:
+            self.check(scored)
         return found
 
-    def _add_series(self, found: list[Scored], stored: Array) -> None:
-        """Scores that need the whole period of a grid point: ranks and extremes over time."""
+    def _told(self, items: Sequence[Item], what: str) -> Iterator[Item]:
+        """This rank's share of some items, with signs of progress."""
+        share = self.exchange.ranks.share(len(items))
+        own = (items[number] for number in share)
+        for item in told(own, len(share), f"scoring {what}", self.exchange.ranks.first):
+            self.exchange.check()
+            yield item
+
+    def _times_of(self, ranks: Ranks) -> range:
+        """The consecutive samples in a rank's blocks."""
+        own = ranks.share(len(self.blocks))
+        before = sum(len(block) for block in self.blocks[: own.start])
+        return range(before, before + sum(len(self.blocks[number]) for number in own))
+
+    def _bands(self) -> list[slice]:
+        """Rows of the grid whose whole series are held at once."""
         y, x = self.grid.shape
-        step = max(1, BLOCK_BYTES // (8 * self.samples * x * self.layers))
-        for start in range(0, y, step):
-            rows = slice(start, min(y, start + step))
-            truth = self.truth_series(rows)
+        most = max(1, BLOCK_BYTES // (8 * self.samples * x * (1 + self.layers)))
+        step = min(most, -(-y // self.exchange.ranks.size))
+        return [slice(start, min(y, start + step)) for start in range(0, y, step)]
+
+    def _truth_ranges(self, stored: StoredFields) -> list[TruthRange]:
+        """Mean and range of each predictand's truth, which is stored on the way.
+
+        Sums of blocks are added exactly, so that no rank's share makes a difference.
+        """
+        own = []
+        for indices in self._told(self.blocks, "truth"):
+            truth = self.truth(indices)
+            stored.write(0, indices, truth[None])
+            own.append(_range_of(truth))
+        blocks = [block for blocks in self.exchange.gather(own) for block in blocks]
+        found = []
+        for c, variable in enumerate(self.variables):
+            totals, counts, lows, highs = zip(*(block[:, c] for block in blocks), strict=True)
+            if not sum(counts):
+                raise InputError(
+                    f"{variable.name}: the {self.split} split holds no valid truth to score against"
+                )
+            mean = math.fsum(totals) / math.fsum(counts)
+            found.append(TruthRange(mean, float(min(lows)), float(max(highs))))
+        return found
+
+    def _add_series(self, found: list[Scored], stored: StoredFields) -> None:
+        """Scores that need the whole period of a grid point: ranks and extremes over time."""
+        for rows in self._told(stored.bands, "series"):
+            fields = stored.band(rows)
             bands = [
                 Band(
                     scored.subject,
                     np.arange(rows.start, rows.stop),
-                    truth[..., scored.channel],
-                    *self.parted(stored[:, :, rows], scored),
+                    fields[0, ..., scored.channel],
+                    *self.parted(fields[1:], scored),
                 )
                 for scored in found
             ]
@@ -146,3 +189,32 @@ class Contest(ABC):
                 for metric in scored.metrics:
                     metric.add_series(band)
                     metric.add_together(band, bands[place:])
+
+
+def _range_of(truth: Array) -> Array:
+    """Sum, number, lowest and highest of the valid values (n, y, x, C), each (C,)."""
+    valid = np.isfinite(truth)
+    axes = (0, 1, 2)
+    return np.stack(
+        [
+            np.where(valid, truth, 0.0).sum(axis=axes, dtype=np.float64),
+            valid.sum(axis=axes),
+            np.where(valid, truth, np.inf).min(axis=axes),
+            np.where(valid, truth, -np.inf).max(axis=axes),
+        ]
+    )
+
+
+def _refuse_unshared(found: list[Scored]) -> None:
+    """InputError for a metric that takes in fields and does not say what its sums are."""
+    for metric in (metric for scored in found for metric in scored.metrics):
+        kind = type(metric)
+        takes = any(
+            getattr(kind, name) is not getattr(Metric, name)
+            for name in ("add", "add_series", "add_together")
+        )
+        if takes and not kind.summed and kind.merge is Metric.merge:
+            raise InputError(
+                f"metric {kind.__name__} of {kind.__module__}: does not say what its sums are "
+                "(summed), so that several ranks cannot share it; expected one rank"
+            )

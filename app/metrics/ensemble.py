@@ -38,10 +38,10 @@ def fair_crps(distances: Array) -> Array:
     return result
 
 
-def truth_ranks(distances: Array, generator: np.random.Generator) -> Array:
-    """Number of members (M, …) below the truth, among tied ones a random number: 0 … M."""
+def truth_ranks(distances: Array, drawn: Array) -> Array:
+    """Number of members (M, …) below the truth, and of tied ones the share drawn from [0, 1)."""
     below, tied = (distances < 0).sum(axis=0), (distances == 0).sum(axis=0)
-    result: Array = below + (generator.random(below.shape) * (tied + 1)).astype(np.int64)
+    result: Array = below + (drawn * (tied + 1)).astype(np.int64)
     return result
 
 
@@ -57,7 +57,6 @@ class EnsembleSums(Sums):
         self.members = members
         self.crps, self.variance, self.squares, self.outside = np.zeros((4, samples))
         self.histogram = np.zeros(members + 1)
-        self._generator = np.random.default_rng(TIES_SEED)
 
     def add(self, indices: Array, truth: Array, members: Array, weights: Array) -> None:
         """Take in truth and weights (n, y, x), 0 where not scored, and members (M, n, y, x)."""
@@ -70,7 +69,9 @@ class EnsembleSums(Sums):
             (self.squares, squares),
         ):
             sums[indices] = np.einsum("nyx,nyx->n", weights, values)
-        ranks = truth_ranks(distances, self._generator)
+        # of each sample by its number: the same, whichever rank has it
+        drawn = [np.random.default_rng((TIES_SEED, i)).random(truth.shape[1:]) for i in indices]
+        ranks = truth_ranks(distances, np.stack(drawn))
         beyond = (ranks == 0) | (ranks == self.members)
         self.outside[indices] = np.einsum("nyx,nyx->n", weights, beyond)
         self.histogram += np.bincount(

@@ -18,6 +18,7 @@ from app.baselines.interpolation import coarse_view, find_twins, read_coarse
 from app.data.shards.scored import compare
 from app.data.times import Stamps, modal_step
 from app.data.wet import summed_over, wet_limit
+from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.catalogue import metrics_of
@@ -26,7 +27,7 @@ from app.metrics.contest import Contest, Scored
 from app.metrics.errors import Errors
 from app.metrics.files import write_files
 from app.metrics.ground import Ground
-from app.metrics.metric import Example, FieldResult, Subject
+from app.metrics.metric import Example, FieldResult, Subject, TruthRange
 from app.metrics.notes import notes
 from app.metrics.prediction import DatasetPrediction, FilePrediction, Prediction
 from app.metrics.regions import NO_REGIONS, Regions
@@ -73,9 +74,10 @@ class _FieldContest(Contest):
         split: str,
         accumulation: int | None,
         scoring: ScoringConfig,
+        exchange: Exchange,
     ) -> None:
         self.shards, self.prediction, self.baselines = shards, prediction, baselines
-        self.accumulation, self.scoring = accumulation, scoring
+        self.accumulation, self.scoring, self.exchange = accumulation, scoring, exchange
         self.regions = NO_REGIONS
         if scoring.regions is not None:
             self.regions = Regions.read(scoring.regions, shards.geometry.fine)
@@ -90,15 +92,16 @@ class _FieldContest(Contest):
         self.grid = shards.geometry.fine
         y, x = self.grid.shape
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
-        self.blocks = list(time_blocks(self.samples, y * x * self.layers * len(self.variables)))
+        held = y * x * self.layers * len(self.variables)
+        count = len(list(time_blocks(self.samples, held)))
+        size = exchange.ranks.size  # which all have as many blocks
+        self.blocks = np.array_split(
+            np.arange(self.samples), min(self.samples, -(-count // size) * size)
+        )
 
     def truth(self, indices: Array) -> Array:
         truth = self.shards.read("hr", self.split, indices)
         return truth if self.mask is None else np.where(self.mask[..., None], truth, np.nan)
-
-    def truth_series(self, rows: slice) -> Array:
-        truth = self.shards.series("hr", self.split, rows)
-        return truth if self.mask is None else np.where(self.mask[rows, :, None], truth, np.nan)
 
     def fields(self, indices: Array) -> Array:
         layers = self.prediction.read_layers(indices)
@@ -108,7 +111,7 @@ class _FieldContest(Contest):
             fields.append(np.asarray(self.undo(field) if self.undo else field, dtype=np.float32))
         return np.stack([*fields, *(layers if self.members or self.quantiles else ())])
 
-    def subjects(self) -> list[Scored]:
+    def subjects(self, ranges: list[TruthRange]) -> list[Scored]:
         times, grid = self.shards.times(self.split), self.shards.geometry.fine
         seconds, area = Stamps.of(times).seconds, grid.cell_areas()
         consecutive = None
@@ -118,7 +121,7 @@ class _FieldContest(Contest):
         ground = Ground.of(self.shards.variables.get("static", ()), self.shards.static)
         found = []
         for c, (variable, twin, truth, climate) in enumerate(
-            zip(self.variables, find_twins(self.shards), self.truth_ranges(), climates, strict=True)
+            zip(self.variables, find_twins(self.shards), ranges, climates, strict=True)
         ):
             keep = [
                 k
@@ -213,7 +216,8 @@ def evaluate(
     base: Callable[[], Baseline] | None = None,
     scoring: ScoringConfig = DEFAULT,
     title: str | None = None,
-) -> Evaluation:
+    exchange: Exchange = ALONE,
+) -> Evaluation | None:
     """Score a prediction and the baselines, and write the files of `app.metrics.files`.
 
     `prediction`: y_hat.nc or an opened dataset, one variable per predictand on the fine grid in
@@ -224,9 +228,10 @@ def evaluate(
     beside the model, None for those that suit the data. `accumulation`: seconds over which
     amounts of precipitation are summed. `base`: makes what the model's network corrects.
     `scoring`: which scores, and how. `title`: of the table.
-    Memory is bounded by a block of time; all candidates' fields and members pass through a
-    temporary file in `out_folder` once, for the ranks over time. Raises InputError where the
-    prediction does not fit the truth.
+    Memory is bounded by a block of time; truth, candidates' fields and members pass through a
+    temporary file in `out_folder` once, for the ranks over time. The ranks of `exchange` share
+    blocks of time, then rows of the grid; the first writes the files, the others return None.
+    Raises InputError where the prediction does not fit the truth.
     """
     if not split_size(shards, split):
         raise InputError(f"split {split!r} holds no samples to score")
@@ -241,9 +246,12 @@ def evaluate(
         where = None if mask is None else canonical_mask(mask, grid)
         baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
         contest = _FieldContest(
-            shards, opened, baselines, undo, where, split, accumulation, scoring
+            shards, opened, baselines, undo, where, split, accumulation, scoring, exchange
         )
-        evaluation = _assemble(contest, contest.run(folder), title)
+        found = contest.run(folder)
+        if found is None:
+            return None
+        evaluation = _assemble(contest, found, title)
     finally:
         opened.close()
     write_files(folder, evaluation, evaluation.variables, grid)
@@ -251,8 +259,11 @@ def evaluate(
 
 
 def evaluate_files(
-    asked: ScoredFiles, out_folder: str | Path, scoring: ScoringConfig = DEFAULT
-) -> Evaluation:
+    asked: ScoredFiles,
+    out_folder: str | Path,
+    scoring: ScoringConfig = DEFAULT,
+    exchange: Exchange = ALONE,
+) -> Evaluation | None:
     """Score files against others, and write what `evaluate` writes.
 
     Baselines are the interpolations where the coarse field is given, and the climatology where an
@@ -270,6 +281,7 @@ def evaluate_files(
         candidates=candidates,
         accumulation=summed_over(asked.truth.aggregate),
         scoring=scoring,
+        exchange=exchange,
         title=f"Scores of {compared.where} at {compared.data.size('test')} times",
     )
 

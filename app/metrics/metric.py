@@ -232,10 +232,18 @@ class Band(Block):
 class Sums:
     """Running sums, of which another rank's can be added; `summed` names them.
 
-    Each is an array or a number, something that has `merge` itself, or a dict or list of these.
+    Each is an array or a number, something that has `merge` itself, or a dict or list of these. A
+    score of every sample has places for all samples, 0 until they are filled in, so that adding
+    puts those of several ranks together. A subclass whose parts are not added overrides `merge`.
+    Pickled, an object is its sums alone: it can be merged into another one, and no more.
     """
 
     summed: ClassVar[tuple[str, ...]] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        if type(self).merge is not Sums.merge:
+            return {name: value for name, value in vars(self).items() if name != "subject"}
+        return {name: getattr(self, name) for name in self.summed}
 
     def merge(self, other: Self) -> None:
         """Add the sums of other blocks."""
@@ -327,10 +335,13 @@ class Metric(Sums):
         return True
 
     def add(self, block: Block) -> None:
-        """Take in some samples; each sample comes once."""
+        """Take in some samples; each sample comes once, on one of the ranks, in any order."""
 
     def add_series(self, band: Band) -> None:
-        """Take in all samples of some rows of the grid; each row comes once, after the samples."""
+        """Take in all samples of some rows of the grid; each row comes once, on one of the ranks.
+
+        No sums over samples are there yet: other ranks have parts of them.
+        """
 
     def add_together(self, band: Band, others: Sequence[Band]) -> None:
         """Take in a predictand's rows of the grid beside those of the predictands after it."""

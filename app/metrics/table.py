@@ -22,6 +22,7 @@ LATEX = {
     "–": "--",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
 }
+CSV_DIGITS = 12  # significant ones
 NOTES_WIDTH = 100  # characters of a line of notes
 
 
@@ -87,7 +88,7 @@ class Table:
         writer.writerow(header)
         for row in self.rows:
             pairs = [row.values.get(name, (np.nan, np.nan)) for name in self.candidates]
-            writer.writerow([row.metric, *(_number(v, 8) for pair in pairs for v in pair)])
+            writer.writerow([row.metric, *(_number(v, CSV_DIGITS) for pair in pairs for v in pair)])
         write_text(path, out.getvalue())
 
     @property

@@ -17,12 +17,13 @@ from app.data.shards.time_plan import WITHHELD, all_summed
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, time_axis
 from app.data.wet import wet_limit
+from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
 from app.metrics.catalogue import metrics_of
 from app.metrics.contest import Contest, Scored
 from app.metrics.files import write_tables
 from app.metrics.ground import Ground
-from app.metrics.metric import Result, TimeSubject
+from app.metrics.metric import Result, TimeSubject, TruthRange
 from app.metrics.prediction import DatasetPrediction
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
@@ -57,7 +58,9 @@ class TimeContest(Contest):
         prediction: Path,
         steps: TimeSteps,
         scoring: ScoringConfig = DEFAULT,
+        exchange: Exchange = ALONE,
     ) -> None:
+        self.exchange = exchange
         self.shards, self.steps, self.scoring = shards, steps, scoring
         self.variables, self.grid = shards.variables["hr"], shards.geometry.fine
         self.known = shards.stamps("test")
@@ -88,15 +91,6 @@ class TimeContest(Contest):
         fields[own] = self.read(known[own][:, None])[:, 0]
         return fields
 
-    def truth_series(self, rows: slice) -> Array:
-        withheld = self.shards.series("hr", WITHHELD, rows)
-        fields = np.full((self.samples, *withheld.shape[1:]), np.nan, np.float32)
-        for known, split in ((self.truth_rows, WITHHELD), (self.axis.known, "test")):
-            own = known != NONE
-            source = withheld if split == WITHHELD else self.shards.series("hr", split, rows)
-            fields[own] = source[known[own]]
-        return fields
-
     def fields(self, indices: Array) -> Array:
         axis = self.axis.take(indices)
         found = [self.prediction.read(indices)]
@@ -107,6 +101,7 @@ class TimeContest(Contest):
         """Rows of the axis in whole units, bounded in memory."""
         y, x = self.grid.shape
         most = max(1, BLOCK_BYTES // (8 * y * x * len(self.variables) * (self.layers + HELD)))
+        most = min(most, -(-self.samples // self.exchange.ranks.size))
         firsts = np.append(np.flatnonzero(np.diff(self.axis.unit, prepend=-1)), len(self.axis))
         blocks, start = [], 0
         for end, following in zip(firsts[1:], [*firsts[2:], None], strict=True):
@@ -115,11 +110,9 @@ class TimeContest(Contest):
                 start = int(np.searchsorted(firsts, end))
         return blocks
 
-    def subjects(self) -> list[Scored]:
+    def subjects(self, ranges: list[TruthRange]) -> list[Scored]:
         area, summed, found = self.grid.cell_areas(), all_summed(self.variables), []
-        for channel, (variable, truth) in enumerate(
-            zip(self.variables, self.truth_ranges(), strict=True)
-        ):
+        for channel, (variable, truth) in enumerate(zip(self.variables, ranges, strict=True)):
             subject = TimeSubject(
                 variable,
                 self.names,
@@ -150,15 +143,19 @@ def evaluate_in_time(
     folder: Path,
     steps: TimeSteps,
     scoring: ScoringConfig = DEFAULT,
-) -> TimeEvaluation:
+    exchange: Exchange = ALONE,
+) -> TimeEvaluation | None:
     """Score a prediction and what needs no training; write summary.csv, summary.txt, by_hour.csv.
 
     Every candidate is scored on the same values: where it, the others and the truth are known.
+    The ranks of `exchange` share the work; the first writes the files, the others return None.
     Raises InputError where there is no withheld truth, or the prediction does not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    contest = TimeContest(shards, prediction, steps, scoring)
+    contest = TimeContest(shards, prediction, steps, scoring, exchange)
     found = contest.run(folder)
+    if found is None:
+        return None
     metrics = dict.fromkeys(type(metric) for one in found for metric in one.metrics)
     notes = [*(line for metric in metrics for line in metric.definitions), CANDIDATES]
     span = f"{duration_text(steps.input_step)} to {duration_text(steps.target_step)}"

@@ -25,6 +25,18 @@ def shown(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator
     )
 
 
+def told(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator[Any]:
+    """Likewise, and in a log a line every now and then: how many, and the time to go."""
+    begun = line = time.monotonic()
+    for done, step in enumerate(shown(steps, total, title, first), start=1):
+        yield step
+        now = time.monotonic()
+        if now - line >= LINE_EVERY and not sys.stderr.isatty():
+            line = now
+            rest = (now - begun) / done * (total - done)
+            logging.info("%s: %d of %d, %s to go", title, done, total, _duration(rest))
+
+
 def leave_terminal() -> None:
     """Show the cursor again where a bar is cut off in the middle."""
     if sys.stderr.isatty():

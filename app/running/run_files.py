@@ -35,7 +35,8 @@ ROOT_FILES = "|".join(
 )
 IN_METRICS = "|".join(
     (
-        r"summary\.(csv|txt)|verdict\.json|(gridpoint|samples|bins)\.nc|(bins|quantiles|by_hour)\.csv",
+        r"summary\.(csv|txt|md|tex)|verdict\.json|(gridpoint|samples|bins)\.nc",
+        r"(bins|quantiles|by_hour|definitions)\.csv",
         rf"({'|'.join(FIGURES)})(_[^/]+)?\.(png|pdf|svg)|animation(_[^/]+)?\.gif",
     )
 )
@@ -50,6 +51,7 @@ LEFTOVER = re.compile(
             rf"{STAGE}\.({ROOT_FILES}|status\.json)\.\d+|stages/\.joined\.json\.\d+",
             rf"{STAGE}(checkpoints/\.(last\.\d+|best\.part\.keras)|\.model\.part\.keras)",
             rf"{STAGE}\.metrics\.\d+/(\.?({IN_METRICS})(\.\d+)?)",
+            rf"{STAGE}\.metrics\.\d+/(fields-\d+|\.?value-\d+-\d+(\.\d+)?)",
             rf"{STAGE}checkpoints/\.{STEP}\.\d+/(arrays\.npz|facts\.json)",
             rf"{STAGE}\.(lock|now)\.[0-9a-f]{{32}}",
             r"\.\.[^/]+\.unfinished\.json\.\d+",

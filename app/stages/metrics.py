@@ -15,7 +15,7 @@ from app.running.changed_data import refuse_changed_data
 from app.running.run_folder import model_file
 from app.session import Session
 from app.tasks import task_named
-from app.tasks.task import Evaluation, figure_format
+from app.tasks.task import Evaluation, figure_format, scores_folder
 
 if TYPE_CHECKING:
     from app.data.description import ScoredFiles
@@ -24,11 +24,21 @@ if TYPE_CHECKING:
 def run(session: Session) -> None:
     """Score y_hat.nc against the truth of the test period, or files against others.
 
-    The first rank does the work.
+    The ranks share the work; those that come and go leave it to the first.
     """
-    if session.experiment.scored is not None:
-        _score_files(session, session.experiment.scored)
+    if session.ranks.elastic and not session.ranks.first:
         return
+    if session.experiment.scored is not None:
+        evaluation = _score_files(session, session.experiment.scored)
+    else:
+        evaluation = _score_run(session)
+    if evaluation is not None:
+        print(evaluation.text(everything=session.experiment.flags["all_scores"]))
+        logging.info("tables and figures: %s", session.folder.metrics)
+
+
+def _score_run(session: Session) -> Evaluation | None:
+    """Score the prediction of a run; None on all ranks but the first."""
     refuse_changed_data(session, "metrics")
     session = session.for_test
     folder = session.folder
@@ -38,35 +48,28 @@ def run(session: Session) -> None:
             f"--save_path={folder.path}: no prediction at {path}; run the stage test first"
         )
     shards = session.shards
-    if not session.ranks.first:
-        return
-    refuse_damaged(path, session.experiment.verify)
-    refuse_stale(path, _models(session), identity_digest(shards))
-    _tell(session, task_named(shards.task).score(session, shards, path))
+    if session.ranks.first:
+        refuse_damaged(path, session.experiment.verify)
+        refuse_stale(path, _models(session), identity_digest(shards))
+    return task_named(shards.task).score(session, shards, path)
 
 
-def _score_files(session: Session, asked: ScoredFiles) -> None:
-    """Score files that no run has to have made."""
+def _score_files(session: Session, asked: ScoredFiles) -> Evaluation | None:
+    """Score files that no run has to have made; None on all ranks but the first."""
     folder = session.folder
     if folder.experiment.is_file():
         raise InputError(
             f"--save_path={folder.path}: a run with scores of its own; expected another folder for "
             "those of --prediction"
         )
-    if not session.ranks.first:
-        return
     from app.metrics.evaluate import evaluate_files
     from app.report.figures import draw_figures
 
-    with session.folder.whole_files(folder.metrics, lambda: None) as out:
-        evaluation = evaluate_files(asked, out, session.experiment.scoring)
-        draw_figures(evaluation, out, figure_format(session))
-    _tell(session, evaluation)
-
-
-def _tell(session: Session, evaluation: Evaluation) -> None:
-    print(evaluation.text(everything=session.experiment.flags["all_scores"]))
-    logging.info("tables and figures: %s", session.folder.metrics)
+    with scores_folder(session, lambda: None) as out:
+        evaluation = evaluate_files(asked, out, session.experiment.scoring, session.exchange)
+        if evaluation is not None:
+            draw_figures(evaluation, out, figure_format(session))
+        return evaluation
 
 
 def _models(session: Session) -> list[Path]:

@@ -7,11 +7,11 @@ from importlib import import_module
 
 from app.distributed import communication_errors
 from app.running import failure
-from app.session import Session
+from app.session import JOINED, Session
 
 STAGE_MODULES = {"list": "listing"}
 LOOKING = {"check", "list", "status"}  # stages that write nothing to the run folder
-JOINT_STAGES = {"train", "test"}  # whose ranks work together; the others run without TensorFlow
+JOINT_STAGES = {*JOINED, "metrics"}  # whose ranks wait for each other
 
 
 def run_stages(session: Session) -> None:

@@ -71,7 +71,9 @@ class SpaceTask(Task):
         warn_of_trained_times(session, shards)
         return with_training(session, shards)
 
-    def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> Evaluation:
+    def evaluate(
+        self, session: Session, shards: Shards, path: Path, out: Path
+    ) -> Evaluation | None:
         from app.data.wet import summed_over
         from app.metrics.evaluate import evaluate
         from app.report.figures import draw_figures
@@ -85,8 +87,10 @@ class SpaceTask(Task):
             accumulation=summed_over(source.aggregate if source else None),
             base=_base(session, shards),
             scoring=session.experiment.scoring,
+            exchange=session.exchange,
         )
-        draw_figures(evaluation, out, figure_format(session))
+        if evaluation is not None:
+            draw_figures(evaluation, out, figure_format(session))
         return evaluation
 
 

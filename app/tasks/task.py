@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -46,14 +47,18 @@ class Task(ABC):
     def predict(self, session: Session, models: Sequence[Path], path: Path) -> None:
         """Write what the models make of the test period, or of the files under --input."""
 
-    def score(self, session: Session, shards: Shards, path: Path) -> Evaluation:
-        """Write tables and figures of a prediction of the test period."""
+    def score(self, session: Session, shards: Shards, path: Path) -> Evaluation | None:
+        """Write tables and figures of a prediction of the test period; the ranks share the work.
+
+        The first rank writes, the others return None.
+        """
         from app.report.learning import draw_learning_curves
 
         shards = self.scored_data(session, shards)
-        with session.folder.whole_files(session.folder.metrics, shards.confirm) as out:
+        with scores_folder(session, shards.confirm) as out:
             evaluation = self.evaluate(session, shards, path, out)
-            draw_learning_curves(session.folder.path, out, figure_format(session))
+            if evaluation is not None:
+                draw_learning_curves(session.folder.path, out, figure_format(session))
             return evaluation
 
     def scored_data(self, session: Session, shards: Shards) -> Shards:
@@ -61,8 +66,29 @@ class Task(ABC):
         return shards
 
     @abstractmethod
-    def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> Evaluation:
-        """Score the prediction at `path`, and write tables and figures into a new folder."""
+    def evaluate(
+        self, session: Session, shards: Shards, path: Path, out: Path
+    ) -> Evaluation | None:
+        """Score the prediction at `path`, and write tables and figures into a new folder.
+
+        None on all ranks but the first.
+        """
+
+
+@contextmanager
+def scores_folder(session: Session, confirm: Callable[[], None]) -> Iterator[Path]:
+    """Where the ranks write while they score: the first one what is to be kept.
+
+    Its files appear in the folder of scores when all of them are complete.
+    """
+    if session.ranks.first:
+        with session.folder.whole_files(session.folder.metrics, confirm) as out:
+            try:
+                yield out
+            finally:
+                session.exchange.remove()
+    else:
+        yield session.folder.path
 
 
 def figure_format(session: Session) -> str:

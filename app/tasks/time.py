@@ -43,13 +43,16 @@ class TimeTask(Task):
         told = attributes(models, session)
         fill_in(session, models[0], path, told, session.experiment.inference.input)
 
-    def evaluate(self, session: Session, shards: Shards, path: Path, out: Path) -> TimeEvaluation:
+    def evaluate(
+        self, session: Session, shards: Shards, path: Path, out: Path
+    ) -> TimeEvaluation | None:
         from app.metrics.time_evaluation import evaluate_in_time
         from app.report.animation import draw_time_figures
 
         steps, scoring = _steps(session.description), session.experiment.scoring
-        evaluation = evaluate_in_time(shards, path, out, steps, scoring)
-        draw_time_figures(evaluation, out, figure_format(session))
+        evaluation = evaluate_in_time(shards, path, out, steps, scoring, session.exchange)
+        if evaluation is not None:
+            draw_time_figures(evaluation, out, figure_format(session))
         return evaluation
 
 

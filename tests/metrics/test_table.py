@@ -31,7 +31,7 @@ def test_csv_leaves_blank_what_is_not_known(tmp_path):
     with (tmp_path / "table.csv").open() as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["metric", "model", "model_std", "linear", "linear_std"]
-    assert rows[1] == ["rmse", "1.2345679", "0.5", "2", ""]
+    assert rows[1] == ["rmse", "1.23456789", "0.5", "2", ""]
     assert rows[2] == ["ssim", "0.5", "0.01", "", ""]
 
 
