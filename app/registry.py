@@ -354,6 +354,20 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("objects", "number, size and SAL of objects of rain", "app.metrics.objects:Objects"),
         (
+            "distribution",
+            "quantiles, Q-Q and Wasserstein distances",
+            "app.metrics.distribution:ValueDistribution",
+        ),
+        (
+            "climate_indices",
+            "yearly extremes, spells, hot, frost and wet days",
+            "app.metrics.climate_indices:ClimateIndices",
+        ),
+        ("return_values", "values of 10 to 50 years", "app.metrics.return_values:ReturnValues"),
+        ("years", "interannual variability and trend", "app.metrics.years:YearToYear"),
+        ("together", "correlation of predictands over time", "app.metrics.together:Together"),
+        ("change", "change signal of --change_periods", "app.metrics.change:Change"),
+        (
             "cordex_ml_bench",
             "indices and diagnostics of that benchmark (--protocol)",
             "app.metrics.cordex_ml_bench:CordexMlBench",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class CellStatistics(Metric):
     found: by name, (1 + k, y, x), the truth first. units: by name.
     """
 
-    summed = ("found",)
+    summed: ClassVar[tuple[str, ...]] = ("found",)
     core = False
 
     def __init__(self, subject: Subject) -> None:
@@ -35,15 +35,23 @@ class CellStatistics(Metric):
         """Names of the statistics and their units."""
 
     @abstractmethod
-    def statistics(self, series: Array) -> dict[str, Array]:
-        """Every statistic (y, x) of series (n, y, x) float64, NaN where nothing is scored."""
+    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
+        """Every statistic (y, x) of series (n, y, x) float64, NaN where nothing is scored.
+
+        `level` (y, x): see `level_of`.
+        """
+
+    def level_of(self, truth: Array) -> Array:
+        """What statistics take from the truth's series (n, y, x), such as a percentile (y, x)."""
+        return np.zeros(truth.shape[1:])
 
     def add_series(self, band: Band) -> None:
         if not self.units:
             return
+        level = self.level_of(band.masked(band.truth))
         for layer, stack in enumerate(band.stacks):
             for series in stack:
-                for name, values in self.statistics(band.masked(series)).items():
+                for name, values in self.statistics(band.masked(series), level).items():
                     self.found[name][layer, band.indices] += values / len(stack)
 
     def bias(self, name: str) -> Array:

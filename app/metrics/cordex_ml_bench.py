@@ -20,6 +20,7 @@ from app.data.wet import AMOUNTS, RATES
 from app.errors import InputError
 from app.metrics.days import SEASONS, Years, deviation_known, mean_known, season_of
 from app.metrics.metric import Band, Block, Metric, Sheet, Subject, Totals
+from app.metrics.pairs import correlation, matched
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.radial import radial_power, ralsd
 from app.metrics.sketch import Distribution
@@ -90,15 +91,6 @@ def longest_run(limit: float, *, wet: bool) -> Index:
 def lag1_correlation(series: Array, years: Years) -> Array:
     """Pearson's correlation with the series shifted by one, over the pairs that are known."""
     return correlation(series[1:], series[:-1])
-
-
-def correlation(a: Array, b: Array) -> Array:
-    """Pearson's correlation over the first axis, of what is known in both."""
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
-    a, b = a - mean_known(a), b - mean_known(b)
-    size = np.sqrt(mean_known(a**2) * mean_known(b**2))
-    return np.where(size > 0, mean_known(a * b) / np.where(size > 0, size, 1.0), np.nan)
 
 
 def interannual(series: Array, years: Years) -> Array:
@@ -239,17 +231,13 @@ class CordexMlBench(Metric):
     def add_together(self, band: Band, others: Sequence[Band]) -> None:
         for other in others:
             found = self.together[other.subject.variable.name]
-            for layer, candidate in enumerate(("", *self.subject.candidates)):
-                if candidate and candidate not in other.subject.candidates:
-                    for cells in found.values():
-                        cells[layer, band.indices] = np.nan
-                    continue
-                behind = 1 + other.subject.candidates.index(candidate) if candidate else 0
-                pairs = list(zip(band.stacks[layer], other.stacks[behind], strict=True))
-                for a, b in pairs:
-                    for name, (rows, _) in self.chosen.items():
-                        own = correlation(a[rows].astype(np.float64), b[rows].astype(np.float64))
-                        found[name][layer, band.indices] += own / len(pairs)
+            for layer, pairs in enumerate(matched(band, other)):
+                for name, (rows, _) in self.chosen.items():
+                    own = [
+                        correlation(a[rows].astype(np.float64), b[rows].astype(np.float64))
+                        for a, b in pairs
+                    ]
+                    found[name][layer, band.indices] = np.mean(own, axis=0) if own else np.nan
 
     @cached_property
     def diagnostics(self) -> dict[str, dict[str, tuple[str, Array, Array]]]:

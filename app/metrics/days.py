@@ -25,12 +25,13 @@ def starts_of(groups: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Days:
-    """The days of a period: first sample of each (d,), year and month (d,), which are whole (d,).
+    """The days of a period: first sample, number, year and month of each, which are whole (d,).
 
     A day is whole where it has as many samples as the commonest step of time asks for.
     """
 
     starts: Array
+    numbers: Array
     years: Array
     months: Array
     whole: Array
@@ -43,16 +44,22 @@ class Days:
         step = modal_step(stamps.seconds)
         if not 0 < step <= DAY:
             return None
-        starts = starts_of(stamps.seconds // DAY)
+        numbers = stamps.seconds // DAY
+        starts = starts_of(numbers)
         years, months = stamps.take(starts).fields()
         per_day = DAY // step
         held = np.diff(starts, append=len(stamps))
-        return cls(starts, years, months, held == per_day, per_day)
+        return cls(starts, numbers[starts], years, months, held == per_day, per_day)
 
     @property
     def daily(self) -> bool:
         """Whether the samples themselves are days."""
         return self.per_day == 1
+
+    @property
+    def breaks(self) -> Array:
+        """Days that do not follow the one before."""
+        return 1 + np.flatnonzero(np.diff(self.numbers) != 1)
 
     def reduce(self, series: Array, how: np.ufunc) -> Array:
         """Series (n, …) to whole days (d, …), NaN where a day lacks a value."""
@@ -107,11 +114,11 @@ class Years:
         result: Array = self.total(series) / np.maximum(count, 1)
         return result
 
-    def longest_run(self, chosen: Array) -> Array:
-        """Longest run of chosen rows within each year (a, …)."""
+    def longest_run(self, chosen: Array, breaks: Array | None = None) -> Array:
+        """Longest run of chosen rows within each year (a, …); `breaks`: rows that begin anew."""
         count = np.cumsum(chosen, axis=0)
         before = np.where(chosen, 0, count)
-        first = self.starts
+        first = self.starts if breaks is None else np.union1d(self.starts, breaks)
         before[first] = np.maximum(before[first], count[first] - chosen[first])
         runs = count - np.maximum.accumulate(before, axis=0)
         result: Array = np.maximum.reduceat(runs, self.starts, axis=0)

@@ -30,6 +30,7 @@ SAMPLES, ROWS, COLUMNS, LAYERS = 40, 12, 14, 3
 def rows_of(subject, truth, fields, layers, ranks: int):
     """Rows of the table where each rank takes every so-manieth sample and row of the grid."""
     shares = [metrics_of(subject) for _ in range(ranks)]
+    other = replace(subject, variable=replace(subject.variable, name="q"), companions=())
     for rank, metrics in enumerate(shares):
         samples, rows = np.arange(rank, SAMPLES, ranks), np.arange(rank, ROWS, ranks)
         block = Block(subject, samples, truth[samples], fields[:, samples], layers[:, samples])
@@ -37,6 +38,7 @@ def rows_of(subject, truth, fields, layers, ranks: int):
         for metric in metrics:
             metric.add(block)
             metric.add_series(band)
+            metric.add_together(band, [replace(band, subject=other, truth=fields[1][:, rows])])
     whole, *rest = shares
     for metrics in rest:
         for metric, other in zip(whole, metrics, strict=True):
@@ -59,11 +61,18 @@ def test_however_many_ranks_share_the_work(kind: str) -> None:
         wet=WetLimit(1.0, None),
         climate=Climate(0.0, 20.0, (15.0, 18.0)),
         consecutive=np.ones(SAMPLES - 1, bool),
-        scoring=ScoringConfig(scores=("all", "cordex_ml_bench", "dl4ds")),
+        scoring=ScoringConfig(
+            scores=("all", "cordex_ml_bench", "dl4ds"),
+            change_periods=((2001, 2005), (2006, 2010)),
+        ),
         scale=2,
+        companions=("q",),
         **own,
     )
     subject = replace(subject, variable=replace(subject.variable, units="mm day-1"))
+    years = np.arange("2001", "2011", dtype="datetime64[Y]").astype("datetime64[D]")
+    days = (years[:, None] + np.arange(SAMPLES // len(years))).ravel()
+    subject = replace(subject, times=days.astype("datetime64[ns]"))
     alone, metrics = rows_of(subject, truth, fields, layers, ranks=1)
     shared, merged = rows_of(subject, truth, fields, layers, ranks=4)
     of_members = {type(m) for m in metrics_of(replace(subject, members=LAYERS, quantiles=()))}
