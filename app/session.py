@@ -78,6 +78,13 @@ class Session:
                 )
         return cls(options.build(stages, asked), Ranks())
 
+    def adopt(self, experiment: Experiment) -> None:
+        """Go on with other flags; data that they describe in another way are prepared anew."""
+        if experiment.data != self.experiment.data:
+            for name in ("description", "shards"):
+                self.__dict__.pop(name, None)
+        self.experiment = experiment
+
     @cached_property
     def for_test(self) -> Session:
         """The session of the stages test and metrics, whose pairs may differ from training's."""

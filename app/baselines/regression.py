@@ -80,19 +80,21 @@ def sight(geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]) -> 
     return radius, predictor_radius(radius)
 
 
-def affordable(geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]) -> bool:
-    """Whether a regression of every fine cell fits into memory, and some minutes."""
-    return _affordable(LEAST_RADIUS, geometry, variables)
+def affordable(
+    geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]], fits: int = 1
+) -> bool:
+    """Whether so many regressions of every fine cell fit into memory, and some minutes."""
+    return _affordable(LEAST_RADIUS, geometry, variables, fits)
 
 
 def _affordable(
-    radius: int, geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]
+    radius: int, geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]], fits: int = 1
 ) -> bool:
     n_lr, n_predictors = len(variables["lr"]), len(variables.get("predictors") or ())
     cells, offsets = prod(geometry.coarse_shape), geometry.scale**2 * len(variables["hr"])
     features = n_features(n_lr, n_predictors, predictor_radius(radius), radius)
-    by_memory = FLOAT * cells * offsets * features <= COEFFICIENT_BYTES
-    return by_memory and cells * features**3 <= FIT_WORK
+    by_memory = fits * FLOAT * cells * offsets * features <= COEFFICIENT_BYTES
+    return by_memory and fits * cells * features**3 <= FIT_WORK
 
 
 def predictor_radius(radius: int) -> int:

@@ -11,7 +11,7 @@ from absl import logging
 from app import options
 from app.errors import InputError
 from app.methods.method import method_of
-from app.options.chosen import method_named
+from app.options.chosen import able, method_named
 from app.options.readers import path
 from app.running.run_folder import RunFolder
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.options import Experiment, Values
     from app.session import Session
 
-AUTO = "auto"
+AUTO, ENSEMBLE = "auto", "ensemble"
 DATA_FLAGS = ("data", "data_config")  # data that a recipe is chosen for
 
 
@@ -52,12 +52,39 @@ class Recipe:
 
 def wanted(values: Values) -> bool:
     """Whether these flags ask for a recipe: data of the user's own, and not --recipe=dl4ds."""
-    return values["recipe"] == AUTO and any(values[name] for name in DATA_FLAGS)
+    return values["recipe"] in (AUTO, ENSEMBLE) and any(values[name] for name in DATA_FLAGS)
+
+
+def with_trainer(values: Values, given: frozenset[str]) -> Values:
+    """The flags, with the method that --recipe=ensemble stands for where none is given.
+
+    Raises InputError where the method that is given has no recipe for an ensemble, and for data
+    that no recipe looks at.
+    """
+    if values["recipe"] != ENSEMBLE:
+        return values
+    drawing = tuple(name for name in able("members") if method_named(name).recipe_flags)
+    if values["data_module"]:
+        raise InputError(
+            f"--recipe={ENSEMBLE} with --data_module={values['data_module']}: recipes look at "
+            f"files; expected --data or --data_config, or --trainer={drawing[0]} without a recipe"
+        )
+    if "trainer" not in given:
+        return {**values, "trainer": drawing[0]}
+    if values["trainer"] not in drawing:
+        raise InputError(
+            f"--recipe={ENSEMBLE} with --trainer={values['trainer']}: it has no recipe for an "
+            f"ensemble; expected --trainer={' or '.join(drawing)}, or leave one of them out"
+        )
+    return values
 
 
 def as_kept(values: Values, given: frozenset[str]) -> Values:
     """The flags, those not given as the run folder has kept them from a recipe chosen before."""
     kept = _kept(values) if wanted(values) and not values["overwrite"] else None
+    if kept and kept["recipe"] == ENSEMBLE and not given & {"recipe", "trainer"}:
+        values = {**values, "recipe": ENSEMBLE}
+    values = with_trainer(values, given)
     if kept is None:
         return values
     chosen = {name: kept[name] for name in method_flags(values) if name not in given}
@@ -91,7 +118,8 @@ def follow(session: Session) -> None:
     recipe = method_of(experiment).recipe(experiment, session.shards).without(experiment.given)
     if not recipe.values:
         return
-    session.experiment, recipe = _rebuilt(experiment, recipe)
+    experiment, recipe = _rebuilt(experiment, recipe)
+    session.adopt(experiment)
     logging.info("recipe for these data (flags that you give win; --recipe=dl4ds: none of it):")
     for line in recipe.lines():
         logging.info("%s", line)

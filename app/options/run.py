@@ -57,9 +57,10 @@ class RecipeOptions(Options):
 
     recipe: str = option(
         "auto",
-        "Flags that are not given: auto, as suits the data of --data or --data_config; dl4ds, the "
-        "defaults of this list, which data of --data_module have in any case.",
-        choices=("auto", "dl4ds"),
+        "Flags that are not given: auto, as suits the data of --data or --data_config; ensemble, "
+        "the same for members drawn by diffusion; dl4ds, the defaults of this list, which data of "
+        "--data_module have in any case.",
+        choices=("auto", "ensemble", "dl4ds"),
         free=True,
         common=True,
     )

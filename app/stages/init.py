@@ -56,7 +56,9 @@ def run(words: Sequence[str], values: Values, argv: Sequence[str], ranks: Ranks)
     look = look_at(opened, experiment.sampling.scale, experiment.sampling.halo)
     description = told(experiment.data, look)
     flagfile, script = folder / FLAGFILE, folder / JOB
-    by_recipe = recipe.wanted(values) and bool(recipe.method_flags(values))
+    chosen = recipe.with_trainer(values, given)
+    followed = recipe.wanted(chosen) and recipe.method_flags(chosen)
+    by_recipe = values["recipe"] if followed else ""
     names = (given - NOT_IN_FLAGFILE) | {"save_path", "cache_dir", "data_config", "scale"}
     texts = {
         folder / DESCRIPTION: as_yaml(
@@ -140,8 +142,8 @@ def _hints(look: Look) -> dict[str, list[str]]:
     return hints
 
 
-def _notes_on_flags(look: Look, folder: Path, by_recipe: bool) -> list[str]:
-    """What the flagfile begins with; `by_recipe`: flags not given follow from the data."""
+def _notes_on_flags(look: Look, folder: Path, by_recipe: str) -> list[str]:
+    """What the flagfile begins with; `by_recipe`: by which flags not given follow from the data."""
     names = ", ".join(variable.name for variable in look.plan.variables["hr"])
     scale, flagfile = look.plan.geometry.scale, shlex.quote(str(folder / FLAGFILE))
     what = f"×{scale}" if scale > 1 else "in time"
@@ -154,7 +156,8 @@ def _notes_on_flags(look: Look, folder: Path, by_recipe: bool) -> list[str]:
     ]
     if by_recipe:
         notes.append(
-            "--recipe=auto chooses flags of MODEL and TRAINING to suit the data, unless given."
+            f"--recipe={by_recipe} chooses flags of MODEL and TRAINING to suit the data, unless "
+            "given."
         )
     return notes
 

@@ -90,6 +90,13 @@ def test_no_recipe_is_told_where_none_is_followed(folder: Path, flag: str) -> No
     assert "--recipe=auto" not in (folder / "my run" / "experiment.cfg").read_text()
 
 
+def test_the_recipe_that_is_named_is_told(folder: Path) -> None:
+    begin(*TEMPERATURE, "--recipe=ensemble")
+    text = (folder / "my run" / "experiment.cfg").read_text()
+    assert "# --recipe=ensemble chooses" in text
+    assert "\n--recipe=ensemble\n" in text
+
+
 def test_anomalies_of_rain_are_no_amounts(folder: Path) -> None:
     anomalies = rain()
     (anomalies.tp - anomalies.tp.mean("time")).assign_attrs(units="mm").to_netcdf("anomaly.nc")

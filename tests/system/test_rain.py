@@ -19,8 +19,8 @@ EXTRA = {
     "SupervisedTrainer": SPACE,
     "CGANTrainer": [*SPACE, "--n_disc_filters=4", "--n_disc_blocks=1"],
     "DiffusionTrainer": [
-        *("--scale=2", "--n_channels=4", "--channel_multipliers=1", "--attention_levels=F"),
-        *("--unet_blocks=1", "--members=2", "--sampler=ddim"),
+        *("--scale=2", "--recipe=ensemble", "--n_channels=4", "--channel_multipliers=1"),
+        *("--attention_levels=F", "--members=2", "--sampling_steps=2"),
     ],
     "DeepSDTrainer": ["--scale=2", "--srcnn_filters=4,4"],
     "TemDeepTrainer": ["--input_step=3h", "--target_step=1h", "--flow=false", *SPACE[1:]],

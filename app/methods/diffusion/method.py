@@ -13,6 +13,7 @@ from app.options.rules import Rule
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
+    from app.methods.recipe import Recipe
     from app.methods.spatial.method import MakeTrainer
     from app.models import PhysicalModel
     from app.options import Experiment
@@ -23,6 +24,14 @@ class Diffusion(FieldMethod):
     """A U-Net on the fine grid that learns to take noise off what a first guess leaves."""
 
     abilities = Abilities(observations=True, members=True)
+    recipe_flags = (
+        *("transform", "kind", "valid_min", "first_guess", "regression_folds", "regression_draws"),
+        *("time_features", "constraint", "noise_log_mean", "sigma_min", "sigma_max"),
+        *("target_scaling", "padding", "interpolation", "n_channels", "unet_blocks"),
+        *("channel_multipliers", "attention_levels", "dropout_rate", "batch_size", "epochs"),
+        *("early_stopping", "patience", "warmup_steps", "learning_rate", "lr_schedule"),
+        *("weight_decay", "gradient_clip", "ema_decay", "members", "sampler", "sampling_steps"),
+    )
     rules = (
         Rule(
             lambda e: e.model.output_activation is not None,
@@ -65,6 +74,11 @@ class Diffusion(FieldMethod):
             "points needs the whole domain; use domain",
         ),
     )
+
+    def recipe(self, experiment: Experiment, shards: Shards) -> Recipe:
+        from app.methods.diffusion.recipe import recipe
+
+        return recipe(experiment, shards)
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from app.baselines.interpolation import find_twins
 from app.baselines.regression import affordable
 from app.methods.recipe import Recipe
+from app.methods.spatial.recipe import choose_constraint, choose_times
 from app.options import AMOUNT_LOSS
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
     from app.options import Experiment
 
-DAY = 86_400  # seconds
-DAYS_OF_A_CYCLE = 180  # in which training has samples, for the day of the year to be told
 PASSES = 20_000  # samples that training reads in all
 CELL_PASSES = 1.5e8  # fine cells that it reads in all: some minutes on two threads
 FEW, MOST = 5, 150  # epochs
@@ -25,7 +24,7 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
     """The flags that suit these data and what the user has asked for."""
     found = Recipe()
     _first_guess(found, experiment, shards)
-    _times(found, shards)
+    choose_times(found, shards)
     _constraint(found, experiment, shards)
     _training(found, shards)
     return found
@@ -57,29 +56,10 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> None:
         )
 
 
-def _times(found: Recipe, shards: Shards) -> None:
-    """Which features of the time there is enough of in the training period."""
-    if not shards.has_times or shards.size("train") < 2:
-        return
-    features = ["hour"] if 0 < shards.step("train") < DAY else []
-    days = {seconds // DAY % 365 for seconds in shards.stamps("train").seconds.tolist()}
-    if len(days) >= DAYS_OF_A_CYCLE:
-        features.append("day_of_year")
-    if features:
-        told = f"training has a step of {shards.step('train') / 3600:g} h and {len(days)} days"
-        found.choose(f"{told} of the year", time_features=tuple(features))
-
-
 def _constraint(found: Recipe, experiment: Experiment, shards: Shards) -> None:
-    """Coarse means are kept where the input is the coarse mean itself."""
-    free = experiment.training.loss == AMOUNT_LOSS or experiment.training.predicted_quantiles
-    if shards.explicit or None in find_twins(shards) or free:
-        return
-    variables = shards.predictands
-    if all(variable.valid_min is None and variable.valid_max is None for variable in variables):
-        found.choose("the input is the block mean of the target", constraint="additive")
-    elif all(v.kind == "ratio" and v.valid_min == 0 for v in shards.variables["hr"]):
-        found.choose("the input is the block mean of amounts", constraint="multiplicative")
+    training = experiment.training
+    if training.loss != AMOUNT_LOSS and not training.predicted_quantiles:
+        choose_constraint(found, shards)
 
 
 def _training(found: Recipe, shards: Shards) -> None:

@@ -1,0 +1,42 @@
+"""What the data tell any method that makes fields finer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.baselines.interpolation import find_twins
+
+if TYPE_CHECKING:
+    from app.data.shards import Shards
+    from app.methods.recipe import Recipe
+
+DAY = 86_400  # seconds
+DAYS_OF_A_CYCLE = 180  # in which training has samples, for the day of the year to be told
+
+
+def choose_times(found: Recipe, shards: Shards) -> None:
+    """Which features of the time there is enough of in the training period."""
+    if not shards.has_times or shards.size("train") < 2:
+        return
+    features = ["hour"] if 0 < shards.step("train") < DAY else []
+    days = {seconds // DAY % 365 for seconds in shards.stamps("train").seconds.tolist()}
+    if len(days) >= DAYS_OF_A_CYCLE:
+        features.append("day_of_year")
+    if features:
+        told = f"training has a step of {shards.step('train') / 3600:g} h and {len(days)} days"
+        found.choose(f"{told} of the year", time_features=tuple(features))
+
+
+def choose_constraint(found: Recipe, shards: Shards, amounts: bool = False) -> None:
+    """Coarse means are kept where the input is the coarse mean itself.
+
+    amounts: whether the predictands become amounts not below 0 by the recipe, whatever is said
+    of them so far.
+    """
+    if shards.explicit or None in find_twins(shards):
+        return
+    free = all(v.valid_min is None and v.valid_max is None for v in shards.predictands)
+    if amounts or all(v.kind == "ratio" and v.valid_min == 0 for v in shards.variables["hr"]):
+        found.choose("the input is the block mean of amounts", constraint="multiplicative")
+    elif free:
+        found.choose("the input is the block mean of the target", constraint="additive")
