@@ -354,6 +354,30 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("objects", "number, size and SAL of objects of rain", "app.metrics.objects:Objects"),
         (
+            "autocorrelation",
+            "correlation in time, some steps apart",
+            "app.metrics.autocorrelation:Autocorrelation",
+        ),
+        (
+            "time_spectrum",
+            "variance in time by period",
+            "app.metrics.time_spectrum:TimeSpectrum",
+        ),
+        ("spells", "spells of events and their transitions", "app.metrics.spells:Spells"),
+        ("cycles", "course of the day and of the year", "app.metrics.cycles:Cycles"),
+        (
+            "efficiency",
+            "R², Kling-Gupta, anomaly correlation, skill over climatology and persistence",
+            "app.metrics.efficiency:Efficiency",
+        ),
+        ("strata", "errors by season, hour, surface and height", "app.metrics.strata:Strata"),
+        ("regions", "errors in the regions of --regions", "app.metrics.strata:Regions"),
+        (
+            "consistency",
+            "coarse means, negative values, bounds",
+            "app.metrics.consistency:Consistency",
+        ),
+        (
             "distribution",
             "quantiles, Q-Q and Wasserstein distances",
             "app.metrics.distribution:ValueDistribution",

@@ -58,7 +58,7 @@ class Series(Metric):
 
     def __init__(self, subject: TimeSubject) -> None:
         super().__init__(subject)
-        self._piece = _longest(subject.axis.stamps)
+        self._piece = longest_piece(subject.axis.stamps)
         step = subject.steps.target_step / HOUR
         self.frequencies = np.fft.rfftfreq(len(self._piece), step)[1:]
         layers = len(subject.candidates) + 1
@@ -79,7 +79,7 @@ class Series(Metric):
         memory = _memory(series)
         self.varying += np.isfinite(memory).sum(axis=1)
         self.sums["memory"] += np.nansum(memory, axis=1)
-        self.sums["power"] += _power(series).sum(axis=2)
+        self.sums["power"] += power_of(series).sum(axis=2)
 
     @cached_property
     def power(self) -> Array:
@@ -106,7 +106,7 @@ class Series(Metric):
         return {"spectrum_in_time": figure}
 
 
-def _longest(stamps: Stamps) -> Array:
+def longest_piece(stamps: Stamps) -> Array:
     """Rows of the longest gapless piece."""
     pieces = segments(stamps.seconds)
     return np.flatnonzero(pieces == np.bincount(pieces).argmax())
@@ -121,7 +121,7 @@ def _memory(series: Array) -> Array:
     return np.where(spread > 0, divide((earlier * later).sum(axis=1), spread), np.nan)
 
 
-def _power(series: Array) -> Array:
+def power_of(series: Array) -> Array:
     """Variance by frequency of series (k, n, c) under a Hann window, the mean left out."""
     n = series.shape[1]
     window = np.hanning(n + 2)[1:-1, None]
