@@ -274,7 +274,9 @@ class CordexMlBench(Metric):
         return [f"cordex_wasserstein of all values: {kept}"]
 
     def why_undefined(self, row: str) -> str | None:
-        return "no cell has a value of both" if row.startswith(PREFIX) else None
+        return (
+            "no cell has a value of both, or the truth no power" if row.startswith(PREFIX) else None
+        )
 
     def tables(self) -> dict[str, Sheet]:
         lines: list[list[object]] = [

@@ -185,6 +185,6 @@ class Shapes:
             [
                 unlike(self.volume, truth.volume),
                 unlike(self.mean, truth.mean),
-                (moved + scattered) / self.farthest,
+                divide(moved + scattered, self.farthest),
             ]
         )

@@ -27,8 +27,11 @@ def radial_power(fields: Array) -> Array:
 
 
 def ralsd(truth: Array, power: Array) -> Array:
-    """Mean over bins (…, r) of (10·log10(P_truth / P))², dB², no root; P at least 1e-30."""
+    """Mean over bins (…, r) of (10·log10(P_truth / P))², dB², no root; P at least 1e-30.
+
+    NaN where the truth has no power in a bin.
+    """
     with np.errstate(divide="ignore"):
         ratio = DECIBEL * np.log10(truth / np.maximum(power, LEAST_POWER))
     result: Array = np.square(ratio).mean(axis=-1)
-    return result
+    return np.where(np.isfinite(result), result, np.nan)

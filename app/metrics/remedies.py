@@ -20,6 +20,12 @@ IN_SPACE = {
     f"--trainer={' or '.join(able('members'))} --members=16.",
     "drizzle": "--loss=bernoulli_gamma --members=16, which draws wet and dry cells instead of "
     "their mean.",
+    "bias": "a look at units, season and period: the test period is shifted against the training "
+    "period, or the network has not learnt its mean; --first_guess=regression keeps that of "
+    "training.",
+    "rough": "members that vary in space as the truth does: more --sampling_steps of a diffusion "
+    "model; members drawn for each cell by itself cannot.",
+    "restless": "--noise_lag1_correlation, so that what members add lasts from time to time.",
     "narrow": "more spread: --regression_folds=8 with --first_guess=linear, or several trained "
     "runs by --ensemble.",
     "wide": "less spread: more --epochs, or a lower --learning_rate.",

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.ensemble import OUTSIDE, SPREAD_SKILL, Ensemble
 from app.metrics.extremes import Extremes
 from app.metrics.series import FLICKER
 from app.metrics.table import MODEL
-from app.metrics.variability import DETAIL, IN_TIME
+from app.metrics.variability import DETAIL, IN_TIME, STEP
 from app.metrics.verdict.estimate import Estimate, percentages
 from app.metrics.verdict.rivals import Errors, Rivals, crps_of, errors_of, rivals_of
 from app.metrics.wet import WET_RATIO
@@ -22,6 +26,8 @@ SIZE_KEPT = 0.05  # a ratio of sizes so near to 1 is kept
 FREQUENCY_KEPT = 0.1  # a ratio of frequencies
 SPREAD_KEPT = 0.1  # spread/skill
 OUTSIDE_KEPT = 0.2  # share of the truth outside the members over the share that is right
+MUCH_BIAS = 0.3  # mean error over RMSE, from which on it is told
+ROUNDED = 1e-3
 MANY_MEMBERS = 16  # the error of their mean is within 3 % of that of any number of members
 MULTIPLE = 2.0  # an error of more than so many times the rival's is told as a multiple
 
@@ -44,7 +50,8 @@ class Measure:
     """A ratio to the truth's, 1 where it is kept.
 
     row: its name in the table; text: with a place for the number; low, high: what it is called
-    below and above 1; kept: so near to 1 it counts as kept; lacking, exceeding: what is wanting.
+    below and above 1; kept: so near to 1 it counts as kept; lacking, exceeding: what is wanting
+    of a single field; rough: of members that exceed.
     """
 
     row: str
@@ -54,6 +61,7 @@ class Measure:
     kept: float
     lacking: str = "smooth"
     exceeding: str = ""
+    rough: str = ""
 
 
 def findings_of(result: Result) -> list[Finding]:
@@ -63,6 +71,7 @@ def findings_of(result: Result) -> list[Finding]:
     found = (
         _error(result, errors, rivals),
         _crps(result, rivals),
+        _bias(result),
         _climatology(result, errors, rivals),
         _ratios(result, "variability", VARIABILITY),
         _ratios(result, "extremes", list(_tails(result))),
@@ -139,6 +148,37 @@ def _crps(result: Result, rivals: Rivals) -> Finding | None:
     return Finding("crps", f"{sentence}.", {"crps": own, **numbers}, wanting)
 
 
+def bias_of(result: Result) -> tuple[Estimate, float]:
+    """The mean error, and which share of the mean square error is its square.
+
+    NaN where errors have no sign: of frames filled in between known ones.
+    """
+    sums = result.errors.sample
+    if "error" not in sums:
+        return Estimate(np.nan), np.nan
+    weight, error = result.errors.weight, sums["error"][0]
+    drawn = resampled_sums(np.stack([error, weight], axis=1), block_length(result.subject.times))
+    again = None if drawn is None else divide(drawn[:, 0], drawn[:, 1])
+    bias = error.sum() / weight.sum()
+    square = sums["squares"][0].sum() / weight.sum()
+    return Estimate.of(bias, again), float(divide(np.array(bias**2), square))
+
+
+def _bias(result: Result) -> Finding | None:
+    """That values are too high or too low, where that is much of the error."""
+    bias, share = bias_of(result)
+    if not (bias.known and share >= MUCH_BIAS**2) or bias.holds(0):
+        return None
+    side = "high" if bias.value > 0 else "low"
+    whole = "all of it" if share > 1 - ROUNDED else f"{100 * np.sqrt(share):.0f} % of the RMSE"
+    return Finding(
+        "bias",
+        f"Bias {bias.text(result.subject.unit)}, {whole}: values are too {side}.",
+        {"bias": bias},
+        ("bias",),
+    )
+
+
 def _climatology(result: Result, errors: Errors, rivals: Rivals) -> Finding | None:
     """Which candidates are no better than the mean of the training period."""
     reference = rivals.climatology
@@ -172,6 +212,15 @@ VARIABILITY = (
         "too smooth",
         "too rough",
         SIZE_KEPT,
+        rough="rough",
+    ),
+    Measure(
+        STEP,
+        "changes from time to time {} of the truth's",
+        "too sluggish",
+        "too restless",
+        SIZE_KEPT,
+        rough="restless",
     ),
     Measure(
         FLICKER, "changes of pace in time {} of the truth's", "too smooth", "too jerky", SIZE_KEPT
@@ -209,24 +258,25 @@ def _ratios(result: Result, topic: str, measures: Sequence[Measure]) -> Finding 
         if not ratio.known:
             continue
         value, *ends = ratio.as_ratio
-        word, key = _judged(ratio, measure)
+        word, key = _judged(ratio, measure, bool(result.subject.members))
         parts.append(f"{measure.text.format(value)}{_bracketed(ends)}, {word}")
         numbers[measure.row] = ratio
-        if key and not result.subject.members:
+        if key:
             wanting.append(key)
     if not parts:
         return None
     return Finding(topic, f"{topic.capitalize()}: {'; '.join(parts)}.", numbers, tuple(wanting))
 
 
-def _judged(ratio: Estimate, measure: Measure) -> tuple[str, str]:
+def _judged(ratio: Estimate, measure: Measure, members: bool) -> tuple[str, str]:
     """What a ratio is called, and what is wanting."""
     if abs(ratio.value - 1) <= measure.kept:
         return "kept", ""
     if ratio.holds(1):
         return "not to be told apart from the truth's", ""
-    low = ratio.value < 1
-    return (measure.low, measure.lacking) if low else (measure.high, measure.exceeding)
+    if ratio.value < 1:
+        return measure.low, "" if members else measure.lacking
+    return measure.high, measure.rough if members else measure.exceeding
 
 
 def _ensemble(result: Result) -> Finding | None:
@@ -241,6 +291,11 @@ def _ensemble(result: Result) -> Finding | None:
     by_spread = _off(spread, 1, SPREAD_KEPT)
     by_ranks = -_off(outside, right, OUTSIDE_KEPT)
     said, wanting = _calibration(by_spread, by_ranks)
+    if by_spread < 0 and _bias(result) is not None:
+        # what spread there would be beside the error without its mean
+        rest = np.sqrt(1 - min(bias_of(result)[1], 1.0))
+        if rest == 0 or spread.value / rest >= 1 - SPREAD_KEPT:
+            said, wanting = "shifted: its spread is that of the error without the bias", ()
     value, *bounds = spread.as_ratio
     share, ends = percentages(outside)
     inside = f" ({ends})" if ends else ""
