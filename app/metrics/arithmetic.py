@@ -33,3 +33,12 @@ def over_space(area: Array, field: Array) -> tuple[float, float]:
     values = np.nan_to_num(field)
     mean = np.average(values, weights=weights)
     return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+
+
+def area_rmse(error: Array, area: Array) -> float:
+    """Area-weighted root mean square of a field of errors (y, x); NaN where none is known."""
+    known = np.isfinite(error)
+    if not known.any():
+        return np.nan
+    squares = np.square(error[known], dtype=np.float64)
+    return float(np.sqrt(np.average(squares, weights=area[known])))

@@ -10,7 +10,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
-from app.metrics.metric import Block, Metric, Subject, Sums, Totals
+from app.metrics.metric import Block, Metric, Sheet, Subject, Sums, Totals
 from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ class Ensemble(Metric):
 
     def series(self, errors: Totals) -> dict[str, Array]:
         return {"crps": self._crps(errors)}
+
+    def tables(self) -> dict[str, Sheet]:
+        name = self.subject.variable.name
+        rows: list[list[object]] = [[name, i, share] for i, share in enumerate(self.sums.shares)]
+        return {"rank_histogram": Sheet(("variable", "members_below", "share"), rows)}
 
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.ranks import rank_chart

@@ -12,7 +12,8 @@ from app.arrays import Array
 from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import ratio_rows
-from app.metrics.metric import Band, Metric, TimeSubject, Totals
+from app.metrics.drawing.units import squared
+from app.metrics.metric import Band, Metric, Sheet, TimeSubject, Totals
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -95,6 +96,16 @@ class Series(Metric):
             self.subject.row("autocorrelation", "1", memory[1:] - memory[0]),
             self.subject.row("power_ratio_fast", "1", divide(quick[1:], quick[0])),
         ]
+
+    def tables(self) -> dict[str, Sheet]:
+        head = (self.subject.variable.name, squared(self.subject.unit))
+        rows: list[list[object]] = [
+            [*head, name, *band]
+            for name, own in zip(("truth", *self.subject.candidates), self.power, strict=True)
+            for band in zip(1 / self.frequencies, own, strict=True)
+        ]
+        columns = ("variable", "unit", "field", "period_h", "variance")
+        return {"spectrum_in_time": Sheet(columns, rows)}
 
     def figures(self, result: Result) -> dict[str, Figure]:
         """None where nothing changes in time, as logarithms would show nothing."""

@@ -12,7 +12,8 @@ from scipy.ndimage import distance_transform_edt
 
 from app.arrays import Array
 from app.grids.sphere import unit_vectors
-from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
+from app.metrics.drawing.units import squared
+from app.metrics.metric import CONSTANT, Block, Metric, Sheet, Subject, Totals
 from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
@@ -263,6 +264,20 @@ class Spectrum(Metric):
         if row not in ROWS:
             return None
         return NO_VARIANCE if self.subject.truth.width else CONSTANT
+
+    def tables(self) -> dict[str, Sheet]:
+        spectra = self.result()
+        if spectra is None or not spectra.varied:
+            return {}
+        fields = ("truth", *self.subject.candidates)
+        variances = np.vstack([spectra.truth, spectra.candidates])
+        head = (self.subject.variable.name, squared(self.subject.unit))
+        rows: list[list[object]] = [
+            [*head, name, *band]
+            for name, own in zip(fields, variances, strict=True)
+            for band in zip(spectra.wavelengths, own, strict=True)
+        ]
+        return {"spectra": Sheet(("variable", "unit", "field", "wavelength_km", "variance"), rows)}
 
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.spectra import spectra_chart

@@ -11,7 +11,7 @@ from app.arrays import Array
 from app.data.units import HOUR
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import ratio_rows
-from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
 from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
@@ -167,6 +167,12 @@ class WetProbability(Metric):
             self.subject.model_row("brier_wet", "1", self.score),
             self.subject.model_row("brier_skill_wet", "1", self.skill),
         ]
+
+    def tables(self) -> dict[str, Sheet]:
+        name = self.subject.variable.name
+        rows: list[list[object]] = [[name, *bin] for bin in zip(*self.reliability, strict=True)]
+        columns = ("variable", "share", "probability", "wet_share_of_truth")
+        return {"wet_reliability": Sheet(columns, rows)}
 
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.reliability import reliability_chart

@@ -33,7 +33,10 @@ def data_wanted(experiment: Experiment) -> bool:
     stages = set(experiment.stages)
     if experiment.scored is not None:
         return False
-    return not (stages <= {"list", "status"} or (experiment.inference.input and stages == {"test"}))
+    return not (
+        stages <= {"list", "status", "report"}
+        or (experiment.inference.input and stages == {"test"})
+    )
 
 
 def scored_of(values: Values, stages: tuple[str, ...]) -> ScoredFiles | None:

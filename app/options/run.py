@@ -82,6 +82,15 @@ class ReportingOptions(Options):
         choices=("png", "pdf", "svg"),
         free=True,
     )
+    runs: str | None = option(
+        None,
+        "Stage report: run folders, with commas, to show beside each other in --save_path.",
+        free=True,
+        several=True,
+    )
+    license: str | None = option(
+        None, "Licence of the trained model that its card names, such as cc-by-4.0.", free=True
+    )
     debug_traceback: bool = option(False, "Show Python's traceback of an error.", free=True)
     plugins: str | None = option(
         None,

@@ -1,7 +1,7 @@
 """The words of a command line that are no flags."""
 
-STAGES = ("prepare", "train", "test", "metrics", "check", "list", "status")
+STAGES = ("prepare", "train", "test", "metrics", "report", "check", "list", "status")
 SWEEP = "sweep"
 # What stands by itself, with words of its own behind it.
-COMMANDS = ("init", "examples", "completion")
+COMMANDS = ("init", "examples", "bundle", "models", "completion")
 WORDS = frozenset((*STAGES, SWEEP, *COMMANDS))

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.arrays import Array
-from app.grids import Grid
+from app.metrics.arithmetic import area_rmse
 from app.metrics.drawing.maps import (
     colour_bar,
     diverging,
@@ -75,7 +74,7 @@ def example_maps(result: FieldResult) -> Figure:
     for panel, name in zip(above, ("truth", *shown), strict=True):
         draw_field(panel, fields[name], grid, values, subject.called(name))
     for panel, name in zip(below, shown, strict=True):
-        rmse = with_unit(_area_rmse(errors[name], grid), unit)
+        rmse = with_unit(area_rmse(errors[name], grid.cell_areas()), unit)
         text = f"{subject.called(name)} − truth (RMSE{HARD}{rmse})"
         draw_field(panel, errors[name], grid, error_scale, text)
     if coarse is not None:
@@ -93,12 +92,3 @@ def example_maps(result: FieldResult) -> Figure:
     which = f"{result.example.time}: the sample of the prediction's median RMSE"
     figure.suptitle(f"{subject.variable.name}, {which}", fontsize=10)
     return figure
-
-
-def _area_rmse(error: Array, grid: Grid) -> float:
-    """Area-weighted root mean square of a field of errors."""
-    valid = np.isfinite(error)
-    if not valid.any():
-        return np.nan
-    squares = np.square(error[valid], dtype=np.float64)
-    return float(np.sqrt(np.average(squares, weights=grid.cell_areas()[valid])))

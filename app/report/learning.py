@@ -15,6 +15,7 @@ from app.metrics.drawing.style import BLUE, VERMILLION, letter, open_frame, save
 DPI = 160
 HISTORY = "history.csv"
 LOSSES = {"loss": ("training", BLUE, "--"), "val_loss": ("validation", VERMILLION, "-")}
+COLUMNS = ("epoch", *LOSSES, "learning_rate", "samples_per_s", "seconds")
 FEW = 40  # epochs that are marked one by one
 DECADE = 10.0
 
@@ -30,22 +31,34 @@ def draw_learning_curves(run: Path, folder: Path, kind: str = "png") -> list[Pat
 
 def draw_learning_curve(history: Path, path: Path) -> list[Path]:
     """Draw a history.csv; nothing where there is none, or a single epoch."""
-    try:
-        with history.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError:
-        return []
-    columns = {name: _column(rows, name) for name in ("epoch", *LOSSES, "learning_rate")}
-    if len(rows) < 2 or not np.isfinite(columns["loss"]).any():
+    columns = read_history(history)
+    if len(columns["epoch"]) < 2 or not np.isfinite(columns["loss"]).any():
         return []
     stage = history.parent.name.replace("_", " ") if history.parent.parent.name == "stages" else ""
     save_figure(learning_curve(columns, f"learning curve {stage}".rstrip()), path, DPI)
     return [path]
 
 
+def read_history(path: Path) -> dict[str, Array]:
+    """Columns (e,) of a history.csv, NaN where a number is missing; empty without the file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        rows = []
+    return {name: _column(rows, name) for name in COLUMNS}
+
+
 def _column(rows: list[dict[str, str]], name: str) -> Array:
     """The numbers of a column, NaN where there are none."""
-    return np.array([float(row.get(name) or "nan") for row in rows])
+    return np.array([_number(row.get(name)) for row in rows])
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:  # of a row that a kill has cut short
+        return np.nan
 
 
 def learning_curve(columns: dict[str, Array], title: str = "learning curve") -> Figure:

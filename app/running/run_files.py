@@ -20,6 +20,8 @@ MEMBER = (MEMBER_FLAGFILE, "finished.cfg", "exit_code", "log.txt")
 RUN_MARKS = (FLAGFILE, "provenance.json", MEMBER_FLAGFILE)  # what tells a run's folder
 PRESENT = frozenset({"status.json", ".lock", ".launch"})  # of calls that may be at work
 FIELDS = ("dense_weights.nc", "input_climate.nc")
+REPORT, CARD, CARD_FACTS = "report.html", "MODEL.md", "model.json"
+PAGES = (REPORT, CARD, CARD_FACTS)  # for readers
 FIGURES = (
     *("maps", "rmse_map", "scores", "spectra", "rank_histogram", "members", "wet_reliability"),
     *("bins", "restoration", "by_hour", "spectrum_in_time", "learning_curve"),
@@ -31,12 +33,13 @@ STEP = STEPS.pattern
 # Folders that are filled before they take their names, and files likewise: .NAME.PID.
 HIDDEN_FOLDER = rf"{STAGE}(\.metrics|checkpoints/\.{STEP})\.\d+"
 ROOT_FILES = "|".join(
-    map(re.escape, (FLAGFILE, "provenance.json", "history.csv", "model.keras", *FIELDS))
+    map(re.escape, (FLAGFILE, "provenance.json", "history.csv", "model.keras", *FIELDS, *PAGES))
 )
 IN_METRICS = "|".join(
     (
         r"summary\.(csv|txt|md|tex)|verdict\.json|(gridpoint|samples|bins)\.nc",
         r"(bins|quantiles|by_hour|definitions)\.csv",
+        r"(spectra|rank_histogram|wet_reliability|spectrum_in_time)\.csv",
         rf"({'|'.join(FIGURES)})(_[^/]+)?\.(png|pdf|svg)|animation(_[^/]+)?\.gif",
     )
 )

@@ -26,6 +26,7 @@ from app.integrity.records import Damaged, read_record, write_record
 from app.options import FREE_FLAGS, Values, as_flagfile, as_text, kept_values
 from app.running.atomic import write_text
 from app.running.disk_space import full, no_room
+from app.running.hardware import hardware
 from app.running.masking import command_line
 from app.running.run_files import FLAGFILE, contents, remove_own
 
@@ -180,6 +181,7 @@ class RunFolder:
             "command": command_line(sys.argv),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "host": platform.node(),
+            "hardware": hardware(),
             "python": platform.python_version(),
             "versions": {name: _version(name) for name in PACKAGES},
             "git_commit": _git_commit(),

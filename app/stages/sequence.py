@@ -10,7 +10,7 @@ from app.running import failure
 from app.session import JOINED, Session
 
 STAGE_MODULES = {"list": "listing"}
-LOOKING = {"check", "list", "status"}  # stages that write nothing to the run folder
+LOOKING = {"check", "list", "status", "report"}  # stages that need no run folder to themselves
 JOINT_STAGES = {*JOINED, "metrics"}  # whose ranks wait for each other
 
 
@@ -33,5 +33,5 @@ def run_stages(session: Session) -> None:
 
 
 def only_looks(session: Session) -> bool:
-    """Whether no stage writes to the run folder."""
+    """Whether no stage needs the run folder to itself."""
     return set(session.experiment.stages) <= LOOKING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.methods.method import method_of
 from app.methods.recipe import follow
+from app.running.status import peak_memory_mib
 from app.session import Session
 
 
@@ -11,3 +12,6 @@ def run(session: Session) -> None:
     """Train, resume, or find that there is nothing left to do."""
     follow(session)
     method_of(session.experiment).train(session)
+    status = session.guard.status
+    if status.progressed:
+        status.update(training_memory_mib=peak_memory_mib())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.inference.windows import Windows
     from app.metrics.evaluate import Evaluation
     from app.models import ModelSpec
+    from app.report.record import Record
     from app.session import Session
 
 
@@ -92,6 +93,35 @@ class SpaceTask(Task):
         if evaluation is not None:
             draw_figures(evaluation, out, figure_format(session))
         return evaluation
+
+    def record(self, session: Session, shards: Shards, path: Path) -> Record:
+        from app.baselines.interpolation import nearest
+        from app.metrics.ground import Ground
+        from app.metrics.prediction import DatasetPrediction
+        from app.report.record import PREDICTION, TRUTH, Record
+
+        variables, grid = shards.variables["hr"], shards.geometry.fine
+        prediction = DatasetPrediction(path, variables, grid, shards.times(TEST))
+        coarse = None if session.module else nearest(shards)  # a module's are scaled
+
+        def read(rows: Array) -> dict[str, Array]:
+            fields = {TRUTH: shards.read("hr", TEST, rows)}
+            if coarse is not None:
+                fields["low resolution"] = coarse.predict(rows, TEST)
+            return {**fields, PREDICTION: prediction.read(rows)}
+
+        several = prediction.members > 1 or bool(prediction.quantiles)
+        members = [f"member {number}" for number in range(1, prediction.members + 1)]
+        levels = [f"quantile {level:g}" for level in prediction.quantiles]
+        return Record(
+            variables,
+            grid,
+            shards.stamps(TEST),
+            read,
+            tuple(levels or members) if several else (),
+            prediction.read_layers if several else None,
+            ground=Ground.of(shards.variables.get("static", ()), shards.static),
+        )
 
 
 def _base(session: Session, shards: Shards) -> Callable[[], Baseline] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
+    from app.report.record import Record
     from app.session import Session
 
 KIND = "task"  # in the registry
@@ -64,6 +65,10 @@ class Task(ABC):
     def scored_data(self, session: Session, shards: Shards) -> Shards:
         """The data that a prediction is compared with, and that baselines are fitted to."""
         return shards
+
+    @abstractmethod
+    def record(self, session: Session, shards: Shards, path: Path) -> Record:
+        """Truth, input and the prediction at `path` of the test period, to be looked at."""
 
     @abstractmethod
     def evaluate(

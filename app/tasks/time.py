@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from absl import logging
 
 from app.arrays import Array
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from app.data.shards.plan import Plan
     from app.metrics.time_evaluation import TimeEvaluation
     from app.models.temporal import TemporalSpec
+    from app.report.record import Record
     from app.session import Session
 
 
@@ -54,6 +56,32 @@ class TimeTask(Task):
         if evaluation is not None:
             draw_time_figures(evaluation, out, figure_format(session))
         return evaluation
+
+    def record(self, session: Session, shards: Shards, path: Path) -> Record:
+        from app.baselines.time import baseline
+        from app.metrics.ground import Ground
+        from app.metrics.time_evaluation import TimeContest
+        from app.report.record import PREDICTION, TRUTH, Record
+
+        contest = TimeContest(shards, path, _steps(session.description))
+
+        def read(rows: Array) -> dict[str, Array]:
+            whole = np.flatnonzero(np.isin(contest.axis.unit, contest.axis.unit[rows]))
+            line = baseline("linear", contest.axis.take(whole), contest.read, contest.known)
+            return {
+                TRUTH: contest.truth(rows),
+                "linear in time": line[np.searchsorted(whole, rows)],
+                PREDICTION: contest.prediction.read(rows),
+            }
+
+        return Record(
+            contest.variables,
+            contest.grid,
+            contest.axis.stamps,
+            read,
+            scored=contest.scored,
+            ground=Ground.of(shards.variables.get("static", ()), shards.static),
+        )
 
 
 def _steps(description: DataDescription) -> TimeSteps:

@@ -19,6 +19,7 @@ def begin_run(session: Session, model: Any, *, overwrite: bool) -> None:
         {
             "ranks": ranks.size,
             "launcher": ranks.launcher,
+            "threads": session.threads,
             "seed": experiment.training.seed,
             MADE_BY: flags_digest(experiment.flags),
             "parameters": model.network.count_params(),

@@ -72,8 +72,13 @@ def sequential(fields: Iterable[Array]) -> Scale:
 
 def subject_scale(subject: Subject, fields: Iterable[Array]) -> Scale:
     """Scale of a predictand's values; of amounts, where 0 is light, as nothing is there."""
+    return subject_colours(subject.variable.kind, fields)
+
+
+def subject_colours(kind: str | None, fields: Iterable[Array]) -> Scale:
+    """Likewise, of a variable of a kind."""
     scale = sequential(fields)
-    return replace(scale, colours=AMOUNTS) if subject.variable.kind == "ratio" else scale
+    return replace(scale, colours=AMOUNTS) if kind == "ratio" else scale
 
 
 def diverging(fields: Iterable[Array]) -> Scale:
@@ -91,8 +96,8 @@ def _degrees(positive: str, negative: str) -> FuncFormatter:
     return FuncFormatter(text)
 
 
-def draw_field(axes: Axes, field: Array, grid: Grid, scale: Scale, title: str) -> None:
-    """One map panel in longitude and latitude, a degree of each as long as it is on the ground."""
+def paint(axes: Axes, field: Array, grid: Grid, scale: Scale) -> None:
+    """The cells of a field (y, x) in longitude and latitude, missing ones in grey."""
     masked = np.ma.masked_invalid(field)  # type: ignore[no-untyped-call]
     style: Json = {"cmap": scale.colormap, "norm": scale.norm, "rasterized": True}
     if grid.rectilinear:
@@ -101,6 +106,11 @@ def draw_field(axes: Axes, field: Array, grid: Grid, scale: Scale, title: str) -
     else:
         axes.pcolormesh(grid.lon, grid.lat, masked, shading="nearest", **style)
     axes.set_facecolor(MISSING_GREY)
+
+
+def draw_field(axes: Axes, field: Array, grid: Grid, scale: Scale, title: str) -> None:
+    """One map panel in longitude and latitude, a degree of each as long as it is on the ground."""
+    paint(axes, field, grid, scale)
     axes.set_aspect(stretch(grid))
     width = _panel_width(axes)
     axes.set_title("\n".join(wrap(title, max(8, int(LETTERS_AN_INCH * width)))), fontsize=9)
@@ -145,12 +155,18 @@ def _widened(values: Array, share: float) -> tuple[float, float]:
     return float(values.min()) - margin, float(values.max()) + margin
 
 
-def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, Array]:
-    """A figure whose panels have the shape of the domain; axes (rows, columns)."""
+def panel_shape(grid: Grid) -> float:
+    """Height over width of a panel that shows the domain, within what a page has room for."""
     lat, lon = grid.edges if grid.rectilinear else (grid.lat, grid.lon)
     shape = float(lat.max() - lat.min()) * stretch(grid) / float(lon.max() - lon.min())
+    return float(np.clip(shape, FLATTEST, TALLEST))
+
+
+def panel_figure(grid: Grid, rows: int, columns: int) -> tuple[Figure, Array]:
+    """A figure whose panels have the shape of the domain; axes (rows, columns)."""
+    shape = panel_shape(grid)
     width = float(np.clip(PANEL_HEIGHT / shape, NARROWEST, PANEL_WIDTH))
-    height = width * float(np.clip(shape, FLATTEST, TALLEST))
+    height = width * shape
     title = TITLE_ROOM * PANEL_WIDTH / width  # of narrow panels in several lines
     size = (columns * width + BAR_ROOM, rows * (0.97 * height + title) + 0.5)
     figure = Figure(figsize=size, layout="constrained")

@@ -1,0 +1,289 @@
+"""Charts of what the stage metrics has written: scales, distribution, probability, hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.arrays import Array
+from app.data.times import DAY, Stamps
+from app.metrics.drawing.style import Look, look
+from app.metrics.names import BASE
+from app.metrics.table import MODEL
+from app.metrics.verdict.estimate import Estimate
+from app.report.learning import learning_curve
+from app.report.page.charts import (
+    TRUTH,
+    Axis,
+    Chart,
+    Line,
+    bar_chart,
+    interval_chart,
+    line_chart,
+    spread_widely,
+)
+from app.report.page.maps import labelled
+from app.report.page.run_facts import Predictand, RunFacts, numbers
+from app.report.page.svg import inline, page_style
+from app.report.page.tables import COLUMNS, Cell, Row, SortableTable
+
+# Candidates of charts, as far as there are any: all together no line would be seen.
+SHOWN = (MODEL, BASE, "linear", "bicubic", "bcsd", "cubic", "optical_flow", "climatology")
+SPECTRAL = SHOWN[:-1]
+DECIBEL = 10.0
+RANGE = (-30.0, 10.0)  # dB, as of the figures of spectra
+JUDGED_BY = ("crps", "rmse", "restoration_rate", "mae")  # the first that has intervals
+SEASONS = ("DJF", "MAM", "JJA", "SON")
+HOUR, MONTHS = 3600, 12
+Samples = tuple[Stamps, Array, Array]
+LOOKS = look(SHOWN)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One line of a chart: what readers call it, whose it is, and how it looks."""
+
+    name: str
+    run: RunFacts
+    candidate: str
+    look: Look
+
+    def points(self, table: str, predictand: Predictand, x: str, y: str) -> tuple[Array, Array]:
+        """Points (n,) of this candidate in a table that names its fields."""
+        return _points(self.run, table, predictand, self.candidate, x, y)
+
+    def samples(self, predictand: Predictand) -> Samples | None:
+        """Times, squares (n,) and weights (n,); None where there are none by sample."""
+        samples, names = self.run.samples, [f"{n}{predictand.label}" for n in ("squares", "weight")]
+        if samples is None or not all(name in samples for name in names):
+            return None
+        if self.candidate not in samples["candidate"].values:
+            return None
+        squares = samples[names[0]].sel(candidate=self.candidate).values
+        return Stamps.of(samples["time"].values), squares, samples[names[1]].values
+
+    def score(self, metric: str, predictand: Predictand) -> Estimate:
+        """A score of the table; NaN where there is none."""
+        own = self.run.scores_of(predictand).get(metric, {})
+        return own.get(self.candidate, Estimate(np.nan))
+
+
+def sources_of(run: RunFacts) -> list[Source]:
+    """The candidates of one run that charts show."""
+    there = () if run.table is None else run.table.candidates
+    return [Source(run.called(n), run, n, LOOKS[n]) for n in SHOWN if n in there]
+
+
+def _points(
+    run: RunFacts, table: str, predictand: Predictand, field: str, x: str, y: str
+) -> tuple[Array, Array]:
+    rows = [row for row in run.rows(table, predictand) if row["field"] == field]
+    return numbers(rows, x), numbers(rows, y)
+
+
+def spectra(sources: Sequence[Source], predictand: Predictand, salt: str) -> list[Chart]:
+    """Variance by wavelength, or by period of runs in time, and its ratio to the truth's."""
+    found: list[Chart] = []
+    for table, column, label, what in (
+        ("spectra", "wavelength_km", "wavelength [km]", "Variance by scale"),
+        ("spectrum_in_time", "period_h", "period [h]", "Variance by period"),
+    ):
+        points = {s.name: s.points(table, predictand, column, "variance") for s in sources}
+        there = [s for s in sources if len(points[s.name][0]) and s.candidate in SPECTRAL]
+        if not there:
+            continue
+        x, truth = _points(there[0].run, table, predictand, "truth", column, "variance")
+        own = [Line(s.name, *points[s.name], s.look) for s in there]
+        across = Axis(label, log=True, reversed=True)
+        upwards = Axis(f"variance in band [{predictand.squared}]", log=True)
+        lines = [Line("truth", x, truth, TRUTH), *own]
+        found.append(line_chart(what, lines, across, upwards, f"{salt}-{table}"))
+        ratios = [replace(one, y=decibels(one.y, truth)) for one in own if len(one.y) == len(truth)]
+        upwards = Axis("10·log₁₀(P / P of the truth) [dB]", flat=0.0)
+        found.append(
+            line_chart(
+                f"{what}, ratio to the truth's",
+                ratios,
+                across,
+                upwards,
+                f"{salt}-{table}-ratio",
+                caption="Below 0: too smooth.",
+            )
+        )
+    return found
+
+
+def decibels(power: Array, truth: Array) -> Array:
+    """Ratio in dB, within what is worth a look."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = DECIBEL * np.log10(power / truth)
+    result: Array = np.clip(ratio, *RANGE)
+    return result
+
+
+def quantiles(sources: Sequence[Source], predictand: Predictand, salt: str) -> list[Chart]:
+    """Quantiles of the candidates over those of the truth."""
+    lines = []
+    for source in sources:
+        rows = source.run.rows("quantiles", predictand)
+        own = [row for row in rows if row["candidate"] == source.candidate]
+        if own and source.candidate in SPECTRAL:
+            x, y = numbers(own, "truth"), numbers(own, "value")
+            lines.append(Line(source.name, x, y, source.look))
+    if not lines:
+        return []
+    log = all(spread_widely(values) for line in lines for values in (line.x, line.y))
+    return [
+        line_chart(
+            "Q–Q: quantiles of all values",
+            lines,
+            Axis(labelled("quantile of the truth", predictand.unit), log=log),
+            Axis(labelled("quantile of the candidate", predictand.unit), log=log),
+            f"{salt}-qq",
+            diagonal=True,
+            marked=True,
+        )
+    ]
+
+
+def probability(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart]:
+    """Rank histogram and reliability of an ensemble."""
+    found = []
+    shares = numbers(run.rows("rank_histogram", predictand), "share")
+    if len(shares):
+        found.append(
+            bar_chart(
+                "Rank histogram",
+                shares * len(shares),
+                Axis("number of members below the truth", whole=True),
+                Axis("frequency ÷ a flat histogram's", flat=1.0),
+                f"{salt}-ranks",
+                "High at both ends: too narrow an ensemble; high in the middle: too wide.",
+            )
+        )
+    rows = run.rows("wet_reliability", predictand)
+    if rows:
+        told, seen = numbers(rows, "probability"), numbers(rows, "wet_share_of_truth")
+        known = np.isfinite(told) & np.isfinite(seen)
+        found.append(
+            line_chart(
+                "Reliability of the wet probability",
+                [Line("prediction", told[known], seen[known], LOOKS[MODEL])],
+                Axis("share of wet members"),
+                Axis("wet share of the truth"),
+                f"{salt}-reliability",
+                caption="On the dashed line the members' share is the probability.",
+                diagonal=True,
+                marked=True,
+            )
+        )
+    return found
+
+
+def grouped_rmse(squares: Array, weight: Array, group: Array, count: int) -> Array:
+    """RMSE (g,) of the samples (n,) of each group; NaN of groups without any."""
+    sums = np.bincount(group, np.nan_to_num(squares), count)
+    weights = np.bincount(group, weight, count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: Array = np.sqrt(sums / np.where(weights > 0, weights, np.nan))
+    return result
+
+
+def by_hour(sources: Sequence[Source], predictand: Predictand, salt: str) -> list[Chart]:
+    """Error by hour of the day, of data with several hours."""
+    lines, score = [], "RMSE"
+    for source in sources:
+        found = source.samples(predictand)
+        if found is not None:
+            stamps, squares, weight = found
+            hour = stamps.seconds % DAY // HOUR
+            rmse = grouped_rmse(squares, weight, hour, DAY // HOUR)
+            hours = np.unique(hour)
+            lines.append(Line(source.name, hours.astype(float), rmse[hours], source.look))
+            continue
+        rows = source.run.rows("by_hour", predictand)
+        mae, score = numbers(rows, f"mae_{source.candidate}"), "MAE"
+        if np.isfinite(mae).any():
+            lines.append(Line(source.name, numbers(rows, "hour"), mae, source.look))
+    lines = [line for line in lines if len(line.x) > 1]
+    if not lines:
+        return []
+    axes = Axis("hour (UTC)", whole=True), Axis(labelled(score, predictand.unit))
+    return [line_chart(f"{score} by hour of the day", lines, *axes, f"{salt}-hour", marked=True)]
+
+
+def by_season(sources: Sequence[Source], predictand: Predictand) -> SortableTable | None:
+    """Error by season, of data with several seasons."""
+    rows = []
+    for source in sources:
+        found = source.samples(predictand)
+        if found is None:
+            continue
+        stamps, squares, weight = found
+        months = np.array([int(stamps.text(i)[5:7]) for i in range(len(stamps))])
+        season = months % MONTHS // 3
+        if len(np.unique(season)) > 1:
+            rmse = grouped_rmse(squares, weight, season, len(SEASONS))
+            cells = tuple(Cell.of(Estimate(float(value))) for value in rmse)
+            rows.append(Row(source.name, cells, "own" if source.candidate == MODEL else "baseline"))
+    if not rows:
+        return None
+    caption = labelled(f"RMSE of {predictand.name} by season", predictand.unit)
+    return SortableTable(caption, "Candidate", tuple((s, "") for s in SEASONS), tuple(rows))
+
+
+def errors_chart(sources: Sequence[Source], predictand: Predictand, salt: str) -> list[Chart]:
+    """The score that says most, of every candidate with its interval, the best first."""
+    found = {m: {s.name: s.score(m, predictand) for s in sources} for m in JUDGED_BY}
+    having = [m for m, own in found.items() if any(score.known for score in own.values())]
+    if not having:
+        return []
+    bounded = [m for m in having if any(score.bounded for score in found[m].values())]
+    metric = (bounded or having)[0]
+    column = next(one for one in COLUMNS if one.metric == metric)
+    ordered = sorted(found[metric].items(), key=lambda pair: column.sort_key(pair[1].value))
+    return [
+        interval_chart(
+            f"{column.head} of the candidates",
+            dict(ordered),
+            {s.name: s.look for s in sources},
+            labelled(column.meaning, predictand.unit if column.with_unit else ""),
+            f"{salt}-errors",
+            "Bars: 95 % intervals.",
+        )
+    ]
+
+
+def learning(run: RunFacts) -> list[Chart]:
+    """Losses and learning rate by epoch, of each stage."""
+    found = []
+    for stage, columns in run.histories.items():
+        epochs, loss, validation = (columns[n] for n in ("epoch", "loss", "val_loss"))
+        if len(epochs) < 2 or not np.isfinite(loss).any():
+            continue
+        name = f"Learning curve {stage.replace('_', ' ')}".rstrip()
+        alt = f"{name}: training loss from {loss[0]:.4g} to {loss[-1]:.4g} in {len(epochs)} epochs"
+        if np.isfinite(validation).any():
+            best = int(np.nanargmin(validation))
+            alt += f"; lowest validation loss {validation[best]:.4g} after epoch {epochs[best]:g}"
+        with page_style():
+            picture = inline(learning_curve(columns, ""), f"{alt}.", f"learning-{stage}")
+        found.append(Chart(name, picture))
+    return found
+
+
+def validation(runs: Sequence[RunFacts], looks: Mapping[str, Look]) -> list[Chart]:
+    """Validation losses of several runs by epoch."""
+    lines = []
+    for run in runs:
+        columns = run.histories.get("")
+        if columns is not None and np.isfinite(columns["val_loss"]).sum() > 1:
+            lines.append(Line(run.name, columns["epoch"], columns["val_loss"], looks[run.name]))
+    if not lines:
+        return []
+    log = spread_widely(np.concatenate([line.y for line in lines]))
+    axes = Axis("epoch", whole=True), Axis("validation loss", log=log)
+    note = "They compare where data, loss and scaling are the same."
+    return [line_chart("Validation loss", lines, *axes, "validation", caption=note)]
