@@ -10,8 +10,10 @@ MODULE = "python -m app"
 HEADLINE = "finescale: deep-learning downscaling of gridded Earth-science data.\n"
 
 USAGE = """\
-usage: {program} [prepare|train|test|metrics|check|list …] --flagfile=FILE [--flag=value …]
+usage: {program} [prepare|train|test|metrics|report|check|list …] --flagfile=FILE [--flag=value …]
        {program} sweep --flagfile=FILE --sweep='FLAG=VALUE,VALUE;…' [--flag=value …]
+       {program} report --save_path=RUN
+       {program} report --runs=RUN,RUN,… --save_path=FOLDER
        {program} status FOLDER [FOLDER …]
        {program} init FOLDER --data=FILES --variable=NAME [--flag=value …]
        {program} examples [FOLDER]

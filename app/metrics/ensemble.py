@@ -194,8 +194,8 @@ class Ensemble(Metric):
 
     def tables(self) -> dict[str, Sheet]:
         name = self.subject.variable.name
-        rows: list[list[object]] = [[name, i, share] for i, share in enumerate(self.sums.shares)]
-        return {"rank_histogram": Sheet(("variable", "members_below", "share"), rows)}
+        rows: list[list[object]] = [[name, "all", i, s] for i, s in enumerate(self.sums.shares)]
+        return {"rank_histogram": Sheet(("variable", "season", "rank", "share"), rows)}
 
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.ranks import rank_chart

@@ -97,7 +97,7 @@ def build(
         launch=LaunchConfig.of(values),
         flags=values,
         given=given,
-        runs=tuple(map(path, runs)) or (folder(values["save_path"], "save_path"),),
+        status_of=tuple(map(path, runs)) or (folder(values["save_path"], "save_path"),),
     )
     experiment.method.refuse(experiment)
     refuse(COMBINATIONS, experiment)

@@ -53,7 +53,7 @@ class Experiment(FolderOptions, CacheOptions):
 
     test_data: what is predicted and scored, where that is not `data`.
     scored: files that the stage metrics compares, instead of a run's prediction with its data.
-    runs: folders whose status is wanted.
+    status_of: folders whose status is wanted.
     given: flags that the user has named; None where that is not known, and no recipe is followed.
     """
 
@@ -73,7 +73,7 @@ class Experiment(FolderOptions, CacheOptions):
     launch: LaunchConfig
     flags: Values
     scored: ScoredFiles | None = None
-    runs: tuple[Path, ...] = ()
+    status_of: tuple[Path, ...] = ()
     given: frozenset[str] | None = None
 
     @property

@@ -21,7 +21,7 @@ def run(session: Session) -> None:
     """
     if not session.ranks.first:
         return
-    named = session.experiment.runs
+    named = session.experiment.status_of
     runs = [run for folder in named for run in runs_below(folder) or [folder]]
     found = {path: read_status(path) for path in dict.fromkeys(runs)}
     if not any(found.values()):

@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys
-import app.metrics.evaluate, app.report.figures, app.baselines.catalogue
+import app.metrics.evaluate, app.report.figures, app.baselines.catalogue, app.stages.report
 heavy = {"keras", "tensorflow", "torch", "jax"} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -31,6 +31,7 @@ from app.report.page.score_charts import (
     quantiles,
     sources_of,
     spectra,
+    strata,
 )
 from app.report.page.tables import SortableTable, full_table, main_table
 from app.report.record import PREDICTION, Record
@@ -53,7 +54,7 @@ class Part:
     cells: list[Panels] = field(default_factory=list)
     distribution: list[Chart] = field(default_factory=list)
     clock: list[Chart] = field(default_factory=list)
-    seasons: SortableTable | None = None
+    seasons: list[SortableTable] = field(default_factory=list)
 
 
 def run_page(run: RunFacts, record: Record | None = None, why_none: str = "") -> str:
@@ -111,7 +112,8 @@ def _part(run: RunFacts, record: Record | None, predictand: Predictand, shares: 
         *probability(run, predictand, salt),
     ]
     part.clock = by_hour(sources, predictand, salt)
-    part.seasons = by_season(sources, predictand)
+    tables = by_season(sources, predictand), strata(run, predictand)
+    part.seasons = [table for table in tables if table is not None]
     return part
 
 

@@ -37,6 +37,8 @@ RANGE = (-30.0, 10.0)  # dB, as of the figures of spectra
 JUDGED_BY = ("crps", "rmse", "restoration_rate", "mae")  # the first that has intervals
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 HOUR, MONTHS = 3600, 12
+ALL = "all"  # seasons together
+RELATIVE = Axis("frequency ÷ a flat histogram's", flat=1.0)
 Samples = tuple[Stamps, Array, Array]
 LOOKS = look(SHOWN)
 
@@ -127,7 +129,7 @@ def quantiles(sources: Sequence[Source], predictand: Predictand, salt: str) -> l
     """Quantiles of the candidates over those of the truth."""
     lines = []
     for source in sources:
-        rows = source.run.rows("quantiles", predictand)
+        rows = source.run.rows("qq", predictand) or source.run.rows("quantiles", predictand)
         own = [row for row in rows if row["candidate"] == source.candidate]
         if own and source.candidate in SPECTRAL:
             x, y = numbers(own, "truth"), numbers(own, "value")
@@ -150,36 +152,77 @@ def quantiles(sources: Sequence[Source], predictand: Predictand, salt: str) -> l
 
 def probability(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart]:
     """Rank histogram and reliability of an ensemble."""
+    return [*_ranks(run, predictand, salt), *_reliability(run, predictand, salt)]
+
+
+def _ranks(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart]:
+    rows = run.rows("rank_histogram", predictand)
+    seasons = dict.fromkeys(row["season"] for row in rows)
+    shares = {s: numbers([r for r in rows if r["season"] == s], "share") for s in seasons}
+    across, upwards = Axis("rank of the truth among the members", whole=True), RELATIVE
     found = []
-    shares = numbers(run.rows("rank_histogram", predictand), "share")
-    if len(shares):
-        found.append(
-            bar_chart(
-                "Rank histogram",
-                shares * len(shares),
-                Axis("number of members below the truth", whole=True),
-                Axis("frequency ÷ a flat histogram's", flat=1.0),
-                f"{salt}-ranks",
-                "High at both ends: too narrow an ensemble; high in the middle: too wide.",
-            )
-        )
+    if ALL in shares:
+        own = shares.pop(ALL)
+        note = "High at both ends: too narrow an ensemble; high in the middle: too wide."
+        values = own * len(own)
+        found.append(bar_chart("Rank histogram", values, across, upwards, f"{salt}-ranks", note))
+    if len(shares) > 1:
+        looks = look(list(shares))
+        lines = [
+            Line(season, np.arange(len(own)).astype(float), own * len(own), looks[season])
+            for season, own in shares.items()
+        ]
+        name = "Rank histogram by season"
+        found.append(line_chart(name, lines, across, upwards, f"{salt}-ranks-season", marked=True))
+    return found
+
+
+def _reliability(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart]:
+    """How often an event is there where the members say so: of wet cells, or of any threshold."""
+    found = {}
     rows = run.rows("wet_reliability", predictand)
     if rows:
-        told, seen = numbers(rows, "probability"), numbers(rows, "wet_share_of_truth")
+        found["wet"] = numbers(rows, "probability"), numbers(rows, "wet_share_of_truth")
+    rows = [r for r in run.rows("reliability", predictand) if r["candidate"] == MODEL]
+    for threshold in dict.fromkeys(row["threshold"] for row in rows):
+        own = [row for row in rows if row["threshold"] == threshold]
+        found[f"above {threshold}"] = numbers(own, "probability"), numbers(own, "observed")
+    looks, lines = look(list(found)), []
+    for name, (told, seen) in found.items():
         known = np.isfinite(told) & np.isfinite(seen)
-        found.append(
-            line_chart(
-                "Reliability of the wet probability",
-                [Line("prediction", told[known], seen[known], LOOKS[MODEL])],
-                Axis("share of wet members"),
-                Axis("wet share of the truth"),
-                f"{salt}-reliability",
-                caption="On the dashed line the members' share is the probability.",
-                diagonal=True,
-                marked=True,
-            )
+        if known.sum() > 1:
+            lines.append(Line(name, told[known], seen[known], looks[name]))
+    if not lines:
+        return []
+    return [
+        line_chart(
+            "Reliability of probabilities",
+            lines,
+            Axis("share of members with the event"),
+            Axis("share of the truth with the event"),
+            f"{salt}-reliability",
+            caption="On the dashed line the members' share is the probability.",
+            diagonal=True,
+            marked=True,
         )
-    return found
+    ]
+
+
+def strata(run: RunFacts, predictand: Predictand) -> SortableTable | None:
+    """RMSE by land and sea, height, season and regions, where it was asked for."""
+    rows = [r for r in run.rows("strata", predictand) if r["by"] not in ("hour", "month")]
+    if not rows or run.table is None:
+        return None
+    names = [n for n in run.table.candidates if n in SHOWN]
+    groups = dict.fromkeys((row["by"], row["group"]) for row in rows)
+    lines = []
+    for by, group in groups:
+        own = {r["candidate"]: r for r in rows if (r["by"], r["group"]) == (by, group)}
+        values = numbers([own.get(n, {}) for n in names], "rmse")
+        lines.append(Row(f"{by}: {group}", tuple(Cell.of(Estimate(float(v))) for v in values)))
+    heads = tuple((run.called(n), "") for n in names)
+    caption = labelled(f"RMSE of {predictand.name} by place and time", predictand.unit)
+    return SortableTable(caption, "Where and when", heads, tuple(lines))
 
 
 def grouped_rmse(squares: Array, weight: Array, group: Array, count: int) -> Array:
