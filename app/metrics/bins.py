@@ -27,6 +27,15 @@ SCORES = ("rmse", "rmse_low", "rmse_high", "mae", "bias")
 QUANTILE_COLUMNS = ("variable", "unit", "level", "truth", "candidate", "value", "bias")
 
 
+# Of bins.nc: long name, formula and unit.
+VARIABLES = {
+    "squares": ("area-weighted sum of squared errors", "Σ a (x̂ - x)²", "({})2"),
+    "absolute": ("area-weighted sum of absolute errors", "Σ a |x̂ - x|", "{}"),
+    "weight": ("sum of the areas of values", "Σ a", "1"),
+    "days": ("number of days with a value", "days with Σ a > 0", "1"),
+}
+
+
 class ValueBins(Metric):
     """Sums of one predictand by bin and sample, on the values that all scores use."""
 
@@ -145,9 +154,24 @@ class ValueBins(Metric):
         }
         content[f"{name}_weight"] = xr.DataArray(scores.weight, dims=dims[1:])
         content[f"{name}_days"] = xr.DataArray(scores.days, dims=dims[1])
+        unit, none = self.subject.unit, self.subject.unit == "1"
+        for kind, (text, formula, of) in VARIABLES.items():
+            content[f"{name}_{kind}"].attrs = {
+                "long_name": f"{text} of {name} by bin of the true value",
+                "units": "1" if none else of.format(unit),
+                "formula": formula,
+                "estimator": "sum over the values of a bin",
+                "weighting": "none" if kind == "days" else "cell areas, mean 1",
+                "order_of_reduction": "space within each sample; time is not reduced",
+                "n": f"{self.subject.samples} samples",
+            }
         dataset = xr.Dataset(content)
         dataset = dataset.assign_coords(time=self.subject.times)
-        dataset["seconds"] = ("time", times.seconds, {"long_name": f"since 1970, {times.calendar}"})
+        dataset["seconds"] = (
+            "time",
+            times.seconds,
+            {"long_name": f"since 1970, {times.calendar}"},
+        )
         return {"bins": dataset}
 
     def figures(self, result: Result) -> dict[str, Figure]:

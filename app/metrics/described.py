@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from app.metrics.table import About
@@ -20,6 +20,9 @@ ENDS = {
 }
 
 
+UNKNOWN = About("", "", "", "", "")
+
+
 def about_row(name: str, metrics: Iterable[Metric]) -> About | None:
     """What a row is: of the metric whose longest key begins the row's name; None if none does."""
     known = {key: one for metric in metrics for key, one in metric.about.items()}
@@ -31,11 +34,14 @@ def definitions(results: Sequence[Result]) -> list[list[object]]:
     """A line of `COLUMNS` for every row of the table."""
     lines: list[list[object]] = []
     for result in results:
+        names = {row.metric.removesuffix(result.label) for row in result.own_rows}
         for row in result.own_rows:
             name = row.metric.removesuffix(result.label)
-            about = about_row(name, result.metrics) or About("", "", "", "", "")
-            end = next((text for tail, text in ENDS.items() if name.endswith(tail)), "")
-            n = result.count if row.n is None else row.n
+            base, end = _parted(name, names)
+            about = about_row(base, result.metrics) or UNKNOWN
+            n = row.n
+            if n is None:
+                n = result.samples if about.of_samples else result.count
             lines.append(
                 [
                     *(row.metric, row.unit, end + about.long_name, about.formula),
@@ -43,3 +49,19 @@ def definitions(results: Sequence[Result]) -> list[list[object]]:
                 ]
             )
     return lines
+
+
+def _parted(name: str, names: Collection[str]) -> tuple[str, str]:
+    """The score that a row is of, and what the row is of it where it is the end of an interval."""
+    for tail, text in ENDS.items():
+        base = name.removesuffix(tail)
+        if base != name and base in names:
+            return base, text
+    return name, ""
+
+
+def map_attributes(name: str, result: Result) -> dict[str, str]:
+    """Formula and number of values of a map that is named as a row is, or as rows begin."""
+    about = about_row(name, result.metrics)
+    known = {"n": f"{result.count} in all cells"}
+    return known if about is None else {"formula": about.formula, **known}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from app.metrics.described import COLUMNS, definitions
+from app.metrics.described import COLUMNS, definitions, map_attributes
 from app.metrics.metric import Sheet
 from app.running.atomic import write_text
 from app.running.netcdf_file import TIME, conventional, write_dataset
@@ -28,6 +28,20 @@ SERIES = {
     "crps_2x2": ("area-weighted sum of the CRPS of means of 2×2 cells", 1),
     "ssim": ("structural similarity", 0),
     "pearson": ("Pearson correlation over the cells", 0),
+}
+
+MAPS = {
+    "weighting": "none: over the samples of one grid point",
+    "order_of_reduction": "mean over time first, then roots and ratios",
+}
+SUMMED = {
+    "weight": "Σ a",
+    "absolute": "Σ a |x̂ - x|",
+    "squares": "Σ a (x̂ - x)²",
+    "error": "Σ a (x̂ - x)",
+    "crps": "Σ a CRPS",
+    "weight_2x2": "Σ a, of 2×2 means",
+    "crps_2x2": "Σ a CRPS, of 2×2 means",
 }
 
 if TYPE_CHECKING:
@@ -90,11 +104,20 @@ def write_samples(path: Path, results: Iterable[Result]) -> None:
 
 
 def _of_series(name: str, result: Result) -> dict[str, str]:
-    """Long name and units of a score of every sample."""
+    """Long name, units, and what is known of how a score of every sample is made."""
     text, power = SERIES.get(name, (name.replace("_", " "), 0))
     unit = result.subject.unit
     units = {0: "1", 1: unit, 2: f"({unit})2"}[power if unit != "1" else 0]
-    return {"long_name": f"{text} of {result.subject.variable.name}", "units": units}
+    told = {"long_name": f"{text} of {result.subject.variable.name}", "units": units}
+    summed = "sum" in text
+    how = {
+        "formula": f"{SUMMED[name]} over the cells of a sample" if name in SUMMED else text,
+        "estimator": "sum over the cells" if summed else "score over the cells",
+        "weighting": "cell areas, mean 1" if name != "ssim" else "none",
+        "order_of_reduction": "space within each sample; time is not reduced",
+        "n": str(result.samples),
+    }
+    return told | how
 
 
 def write_gridpoint(path: Path, results: Iterable[Result], grid: Grid) -> None:
@@ -125,6 +148,8 @@ def _on_grid(own: Map, result: Result, names: list[str], grid: Grid) -> xr.DataA
         "long_name": f"{own.long_name} of {result.subject.variable.name}",
         "units": own.unit,
         "estimator": own.estimator,
+        **MAPS,
+        **map_attributes(own.name, result),
     }
     return xr.DataArray(grid.restore(values), dims=("candidate", *grid.dims), attrs=attributes)
 

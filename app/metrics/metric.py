@@ -439,6 +439,11 @@ class Result:
         return self.errors.count
 
     @property
+    def samples(self) -> int:
+        """How many samples have any value that is scored."""
+        return int((self.errors.weight > 0).sum())
+
+    @property
     def own_rows(self) -> tuple[Row, ...]:
         """Rows of the table that are this predictand's."""
         return tuple(row for row in self.table.rows if row.metric.endswith(self.label))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -90,7 +91,8 @@ class ReturnValues(Metric):
             bias = np.array(candidates) - truth
             spread = again[:, t, 1:] - again[:, t, :1]
             names = subject.candidates
-            rows += interval_rows(f"return_{period}_bias", subject.unit, names, bias, spread)
+            own = interval_rows(f"return_{period}_bias", subject.unit, names, bias, spread)
+            rows += [replace(row, n=len(self.years.numbers)) for row in own]
         return rows
 
     def maps(self, errors: Totals) -> list[Map]:

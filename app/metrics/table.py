@@ -29,7 +29,8 @@ NOTES_WIDTH = 100  # characters of a line of notes
 MEAN = "mean over the values scored"
 BY_AREA = "cell areas"
 AT_ONCE = "space and time at once"
-BY_SAMPLE = "space within each sample, then the mean over samples"
+PER_SAMPLE = "space within each sample"
+BY_SAMPLE = f"{PER_SAMPLE}, then the mean over samples"
 BY_CELL = "time within each cell, then the area-weighted mean over cells"
 
 
@@ -45,6 +46,11 @@ class About:
     estimator: str = MEAN
     weighting: str = BY_AREA
     order: str = AT_ONCE
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether samples are counted, not the values in them."""
+        return self.order.startswith(PER_SAMPLE)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Variability(Metric):
             both = first & np.take(valid, range(1, valid.shape[axis]), axis)
             weights = both * np.take(area, range(area.shape[axis - 1] - 1), axis - 1)
             self.pairs += float(weights.sum())
-            for sums, stack in zip(self.detail, (block.truth[None], *block.versions), strict=True):
+            for sums, stack in zip(self.detail, block.stacks, strict=True):
                 for field in stack:
                     anomaly = np.where(valid, field - np.float64(origin), 0.0)
                     squares = np.square(np.diff(anomaly, axis=axis))
@@ -85,25 +85,19 @@ class Variability(Metric):
         valid, weights = band.valid, band.valid * self.subject.area[band.indices]
         count = valid.sum(axis=0)
         self.values += float(weights.sum())
-        for sums, stack in zip(self.in_time, (band.truth[None], *band.versions), strict=True):
+        now = np.zeros(0, np.int64) if self.follows is None else self.follows
+        pairs = valid[now] & valid[now - 1]
+        pairs = pairs * self.subject.area[band.indices]
+        self.steps += float(pairs.sum())
+        stacks = zip(self.in_time, self.step, band.stacks, strict=True)
+        for in_time, step, stack in stacks:
             for series in stack:
                 anomaly = np.where(valid, series - np.float64(self.subject.truth.mean), 0.0)
                 mean = np.nan_to_num(divide(anomaly.sum(axis=0), count))
                 squares = np.square(anomaly - mean)
-                sums += np.einsum("nyx,nyx->n", weights, squares) / len(stack)
-        self._add_steps(band)
-
-    def _add_steps(self, band: Band) -> None:
-        if self.follows is None or not len(self.follows):
-            return
-        now, before = self.follows, self.follows - 1
-        both = band.valid[now] & band.valid[before]
-        weights = both * self.subject.area[band.indices]
-        self.steps += float(weights.sum())
-        for sums, stack in zip(self.step, (band.truth[None], *band.versions), strict=True):
-            for series in stack:
-                change = np.where(both, series[now] - series[before].astype(np.float64), 0.0)
-                sums[now] += np.einsum("nyx,nyx,nyx->n", weights, change, change) / len(stack)
+                in_time += np.einsum("nyx,nyx->n", weights, squares) / len(stack)
+                change = np.square(anomaly[now] - anomaly[now - 1])
+                step[now] += np.einsum("nyx,nyx->n", pairs, change) / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         rounding = (SPREAD_FLOOR * abs(self.subject.truth.mean)) ** 2

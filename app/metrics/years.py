@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from app.arrays import Array
 from app.data.times import Stamps
 from app.metrics.cells import CellStatistics
 from app.metrics.days import Years, deviation_known
-from app.metrics.metric import Subject
+from app.metrics.metric import Subject, Totals
 from app.metrics.table import BY_CELL, About
+
+if TYPE_CHECKING:
+    from app.metrics.table import Row
 
 LEAST = 3  # years
 DECADE = 10.0  # years
@@ -55,6 +59,9 @@ class YearToYear(CellStatistics):
         decade = "(10 year)-1"
         trend = decade if subject.unit == "1" else f"{subject.unit} {decade}"
         return {STD: subject.unit, TREND: trend}
+
+    def rows(self, errors: Totals) -> list[Row]:
+        return [replace(row, n=len(self.years.numbers)) for row in super().rows(errors)]
 
     def statistics(self, series: Array, level: Array) -> dict[str, Array]:
         means = self.years.mean(series)

@@ -111,3 +111,16 @@ def test_regions_have_the_names_of_their_file(tmp_path):
     array.where(array == 9).to_dataset(name="area").to_netcdf(tmp_path / "e.nc")
     with pytest.raises(InputError, match="missing everywhere"):
         Regions.read(f"{tmp_path}/e.nc:area", grid)
+
+
+def test_ends_of_intervals_and_samples_are_told_from_values():
+    metrics = chosen(scores=("core",))
+    members = RNG.gamma(1.0, 3.0, (3, *TRUTH.shape))
+    fed(metrics, TRUTH, np.stack([members.mean(axis=0), TRUTH + 1, TRUTH * 1.1]), members)
+    rows = tuple(row for metric in metrics for row in metric.rows(metrics[0]))
+    result = Result(metrics[0].subject, metrics[0], metrics, "", Table("Scores", NAMES, rows, ()))
+    lines = {line[0]: line for line in definitions([result])}
+    assert lines["power_ratio_high"][2].startswith("variance at short waves")
+    assert lines["crps_high"][2].startswith("upper end")
+    assert lines["pearson"][-1] == len(TRUTH)
+    assert lines["mae"][-1] == TRUTH.size

@@ -12,6 +12,7 @@ from app.errors import InputError
 from app.grids import Grid
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import DatasetPrediction
+from app.options.scoring import ScoringConfig
 
 ROWS, COLUMNS, SAMPLES = 16, 18, 120
 
@@ -94,6 +95,22 @@ def test_files_and_columns(shards, tmp_path):
         "quantiles.csv",
         "bins.nc",
     }
+
+
+def test_every_variable_says_what_it_is(shards, tmp_path):
+    scoring = ScoringConfig(scores=("all",))
+    evaluate(shards, y_hat(shards), tmp_path, scoring=scoring, candidates=("bicubic",))
+    told = ("long_name", "units", "estimator", "weighting", "order_of_reduction", "n")
+    for path in tmp_path.glob("*.nc"):
+        with xr.open_dataset(path, decode_timedelta=False) as found:
+            for name in set(found.data_vars) - {"seconds"}:
+                if len(found[name].dims):
+                    assert set(told) <= set(found[name].attrs), f"{path.name}: {name}"
+    tables = {path.name for path in tmp_path.glob("*.csv")}
+    assert {"reliability.csv", "qq.csv", "strata.csv", "cycles.csv"} <= tables
+    with (tmp_path / "definitions.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert all(line["long_name"] and line["formula"] and int(line["n"]) > 0 for line in lines)
 
 
 def test_gridpoint_file(shards, tmp_path):
