@@ -93,6 +93,7 @@ def test_files_and_columns(shards, tmp_path):
         "samples.nc",
         "bins.csv",
         "quantiles.csv",
+        "spectra.csv",
         "bins.nc",
     }
 
