@@ -18,6 +18,7 @@ from app.data.times import DAY, Stamps, modal_step
 from app.data.units import conversion, normalise_unit
 from app.data.wet import AMOUNTS, RATES
 from app.errors import InputError
+from app.metrics.arithmetic import divide
 from app.metrics.days import SEASONS, Years, deviation_known, mean_known, season_of
 from app.metrics.metric import Band, Block, Metric, Sheet, Subject, Totals
 from app.metrics.pairs import correlation, matched
@@ -30,6 +31,7 @@ NAME = "cordex_ml_bench"
 PREFIX = "cordex_"
 HOT = 300.0  # K
 WET = 1.0  # mm a day
+KEPT = 2**20  # values of a season and candidate that are kept as they are
 QUANTILES = {"p02": 0.02, "p98": 0.98, "p99": 0.99}
 TEMPERATURES = {"K", "degC", "degF"}
 ANNUAL = "annual"
@@ -148,7 +150,7 @@ class CordexMlBench(Metric):
         f"{PREFIX}wasserstein": About(
             "Wasserstein distance of all values",
             "∫|F̂ - F|",
-            "missing values 0; by bins of 2⁻⁹ of a value where there are more than 4194304",
+            "missing values 0; by bins of 2⁻⁹ of a value where a season has more than 1048576",
             UNWEIGHTED,
         ),
         f"{PREFIX}wasserstein_cells": About(
@@ -186,11 +188,14 @@ class CordexMlBench(Metric):
         cells = (len(self.indices), layers, *shape)
         self.found = {name: np.zeros(cells) for name in self.chosen}
         radii = len(radial_power(np.zeros((1, *shape)))[0])
-        self.power = {name: np.zeros((layers, radii)) for name in self.chosen}
-        self.squares = np.zeros((len(self.chosen), layers - 1))
-        self.values = np.zeros((len(self.chosen), layers - 1), dtype=np.int64)
+        # the year has the sums of its seasons
+        seasons = [name for name in self.chosen if name != ANNUAL]
+        self.power = {name: np.zeros((layers, radii)) for name in seasons}
+        self.squares = {name: np.zeros(layers - 1) for name in seasons}
+        self.values = {name: np.zeros(layers - 1, dtype=np.int64) for name in seasons}
         self.distributions = {
-            name: [Distribution(subject.truth.mean) for _ in range(layers)] for name in self.chosen
+            name: [Distribution(subject.truth.mean, KEPT) for _ in range(layers)]
+            for name in seasons
         }
         self.distances = {name: np.zeros((layers - 1, *shape)) for name in self.chosen}
         self.together: dict[str, dict[str, Array]] = {
@@ -199,15 +204,15 @@ class CordexMlBench(Metric):
         }
 
     def add(self, block: Block) -> None:
-        for place, (name, (rows, _)) in enumerate(self.chosen.items()):
-            own = np.isin(block.indices, rows)
+        for name in self.power:
+            own = np.isin(block.indices, self.chosen[name][0])
             if not own.any():
                 continue
             truth = block.truth[own].astype(np.float64)
             for k, field in enumerate(block.fields):
                 squares = np.square(field[own] - truth)
-                self.squares[place, k] += np.nansum(squares)
-                self.values[place, k] += np.isfinite(squares).sum()
+                self.squares[name][k] += np.nansum(squares)
+                self.values[name][k] += np.isfinite(squares).sum()
             for layer, stack in enumerate(block.stacks):
                 for fields in stack:
                     filled = np.nan_to_num(fields[own].astype(np.float64), nan=0.0)
@@ -244,23 +249,39 @@ class CordexMlBench(Metric):
         """By season and name: unit, summary value (k,) and, of indices, mean bias (k,)."""
         found: dict[str, dict[str, tuple[str, Array, Array]]] = {}
         unit, none = self.subject.unit, np.full(len(self.subject.candidates), np.nan)
-        for place, name in enumerate(self.chosen):
+        for name in self.chosen:
             own: dict[str, tuple[str, Array, Array]] = {}
             for i, (index, (_, of)) in enumerate(self.indices.items()):
                 own[index] = (of, *_over_cells(self.found[name][i]))
             for other, cells in self.together.items():
                 own[f"correlation_with_{other}"] = ("1", *_over_cells(cells[name]))
-            rmse = np.sqrt(self.squares[place] / np.maximum(self.values[place], 1))
-            own["rmse"] = unit, np.where(self.values[place] > 0, rmse, np.nan), none
-            power = self.power[name]
+            parts = list(self.power) if name == ANNUAL else [name]
+            squares, values = (
+                np.sum([sums[part] for part in parts], axis=0)
+                for sums in (self.squares, self.values)
+            )
+            own["rmse"] = unit, np.sqrt(divide(squares, values)), none
+            power = np.sum([self.power[part] for part in parts], axis=0)
             own["ralsd"] = "dB2", ralsd(power[0], power[1:]), none
-            truth, *candidates = self.distributions[name]
+            truth, *candidates = self._distributions(parts)
             apart = np.array([truth.distance(candidate) for candidate in candidates])
             own["wasserstein"] = unit, apart, none
             by_cell = self.distances[name].mean(axis=(1, 2))
             own["wasserstein_cells"] = unit, by_cell, none
             found[name] = own
         return found
+
+    def _distributions(self, parts: Sequence[str]) -> list[Distribution]:
+        """Of the truth and every candidate, of some seasons together."""
+        if len(parts) == 1:
+            return self.distributions[parts[0]]
+        whole = [
+            Distribution(own.origin, len(parts) * own.most) for own in self.distributions[parts[0]]
+        ]
+        for part in parts:
+            for total, own in zip(whole, self.distributions[part], strict=True):
+                total.merge(own)
+        return whole
 
     def rows(self, errors: Totals) -> list[Row]:
         return [
