@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,7 @@ class Session:
         already; `models`: those that were loaded for earlier sessions."""
         self.experiment = experiment
         self.ranks = ranks
+        self.begun = time.monotonic()  # and when training began, where it has
         self.folder = RunFolder(experiment.save_path)
         self.guard: Guard = parent.guard if parent else Guard(experiment, ranks)
         self.models: KeptModels = parent.models if parent else models or KeptModels()

@@ -113,6 +113,15 @@ class Method(ABC):
 
         return Recipe()
 
+    def sized(self, session: Session, seconds: float) -> Recipe:
+        """The size of a network that can be trained in so many seconds; none as a rule.
+
+        The session has the flags of `recipe`.
+        """
+        from app.methods.recipe import Recipe  # whose module imports this one
+
+        return Recipe()
+
     def guarded_path(self, experiment: Experiment) -> Path:
         """The folder that this run alone may write to."""
         return experiment.save_path

@@ -81,6 +81,7 @@ class OnePhase(Method):
             experiment.training,
             experiment.sampling,
             session.guard,
+            session.begun,
         ).run()
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.options import Experiment, Values
     from app.session import Session
 
+BY_TIME = frozenset({"epochs", "early_stopping", "patience"})  # what a time budget decides
 AUTO, ENSEMBLE = "auto", "ensemble"
 DATA_FLAGS = ("data", "data_config")  # data that a recipe is chosen for
 
@@ -106,20 +107,30 @@ def _kept(values: Values) -> Values | None:
         return None
 
 
-def follow(session: Session) -> None:
-    """Give a session the flags that suit its data for training, where a recipe is wanted."""
-    experiment = session.experiment
-    if experiment.given is None or not wanted(experiment.flags):
+def follow(session: Session, *, timed: bool = False) -> None:
+    """Give a session the flags that suit its data for training, where a recipe is wanted.
+
+    timed: whether, with a time budget, some steps are timed to find the size of the network.
+    """
+    experiment, given = session.experiment, session.experiment.given
+    if given is None or not wanted(experiment.flags):
         return
     if not experiment.overwrite and _kept(experiment.flags) is not None:
         return
     if "train" not in session.shards.splits:
         return
-    recipe = method_of(experiment).recipe(experiment, session.shards).without(experiment.given)
+    recipe = method_of(experiment).recipe(experiment, session.shards)
+    budget = experiment.training.time_budget
+    recipe = recipe.without(given if budget is None else given | BY_TIME)
     if not recipe.values:
         return
     experiment, recipe = _rebuilt(experiment, recipe)
     session.adopt(experiment)
+    if timed and budget is not None:
+        size = method_of(experiment).sized(session, budget).without(given)
+        experiment, size = _rebuilt(experiment, size)
+        session.adopt(experiment)
+        recipe = Recipe(recipe.values | size.values, recipe.reasons | size.reasons)
     logging.info("recipe for these data (flags that you give win; --recipe=dl4ds: none of it):")
     for line in recipe.lines():
         logging.info("%s", line)

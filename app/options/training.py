@@ -8,7 +8,7 @@ from typing import ClassVar
 from app.durations import Interval
 from app.options.bounds import BELOW_ONE, COUNT, RATE, WEIGHT, WIDTH, WITHIN_ONE, Bounds, above
 from app.options.option import Options, option, registered
-from app.options.readers import fold, interval
+from app.options.readers import fold, interval, time_limit
 from app.options.rules import Rule, rising
 from app.options.run import KeepingOptions
 from app.options.sampling import PairOptions
@@ -65,6 +65,14 @@ class LossOptions(Options):
     )
     epochs: int = option(
         100, "Passes over the training period.", bounds=Bounds(1, COUNT), free=True, common=True
+    )
+    time_budget: float | None = option(
+        None,
+        "Time that training may take, such as 5min or 02:00:00, all attempts of a run together: "
+        "the epochs follow from it, in place of --epochs.",
+        read=time_limit,
+        free=True,
+        common=True,
     )
     trained_epochs: int = option(
         0,

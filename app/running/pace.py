@@ -12,9 +12,12 @@ from app.running.status import peak_memory_mib
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP
 
 MEMORY_EVERY = 10.0  # seconds
+VALIDATION_STEP = 1 / 3  # of a training step
 STEPS_IN_RESERVE = 3  # ranks act a step after they agreed, and the step at hand has to end first
 CHECKPOINTS_IN_RESERVE = 2  # one may take twice as long as any before
 SMOOTHING = 0.1  # weight of the last step in the mean duration
+RECENT = 0.5  # share of what this process has done that the time to go is judged by
+MARKS = 200
 
 
 class Notices:
@@ -40,9 +43,9 @@ class Pace:
 
     def __init__(self, checkpoint_every: Interval) -> None:
         self._every = checkpoint_every
-        self._begun = self._saved = self._last_step = self._epoch_begun = time.monotonic()
+        self._saved = self._last_step = self._epoch_begun = time.monotonic()
         self._first_sample = 0
-        self._passed_at_first: float | None = None
+        self._marks: list[tuple[float, float]] = []  # epochs passed, and when
         self._step_s: float | None = None
         self._slowest_save_s = 0.0
         self._asked = False
@@ -65,8 +68,11 @@ class Pace:
         self._saved, self._asked = time.monotonic(), False
         self._slowest_save_s = max(self._slowest_save_s, seconds)
 
-    def begin_epoch(self, first_sample: int) -> None:
+    def begin_epoch(self, first_sample: int, passed: float) -> None:
+        """`passed`: epochs so far, parts of them counted in."""
         self._epoch_begun = self._last_step = time.monotonic()
+        if not self._marks:
+            self._marks.append((passed, self._last_step))
         self._first_sample = first_sample
 
     def step_done(self) -> float:
@@ -84,9 +90,17 @@ class Pace:
         return (samples - self._first_sample) / seconds
 
     def eta(self, passed: float, epochs: int) -> float | None:
-        """Seconds to go, judged by the epochs passed since the first call."""
-        if self._passed_at_first is None:
-            self._passed_at_first, self._begun = passed, time.monotonic()
-            return None
-        gained = passed - self._passed_at_first
-        return (time.monotonic() - self._begun) / gained * (epochs - passed) if gained else None
+        """Seconds to go, judged by the later half of what this process has passed."""
+        if passed > self._marks[-1][0]:
+            self._marks.append((passed, time.monotonic()))
+        first = self._marks[0][0]
+        middle = passed - RECENT * (passed - first)
+        then, when = max(mark for mark in self._marks if mark[0] <= middle)
+        if len(self._marks) > MARKS:
+            self._marks = self._marks[::2]
+        gained = passed - then
+        return (time.monotonic() - when) / gained * (epochs - passed) if gained else None
+
+    def foreseen(self, steps: int, validation_steps: int) -> float:
+        """Seconds of an epoch and its validation, judged by the steps so far."""
+        return (self._step_s or 0.0) * (steps + VALIDATION_STEP * validation_steps)

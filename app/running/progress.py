@@ -9,6 +9,8 @@ from typing import Any
 
 from absl import logging
 
+from app.durations import clock
+
 LINE_EVERY = 30  # seconds between two lines of progress
 
 
@@ -34,7 +36,7 @@ def told(steps: Iterable[Any], total: int, title: str, first: bool) -> Iterator[
         if now - line >= LINE_EVERY and not sys.stderr.isatty():
             line = now
             rest = (now - begun) / done * (total - done)
-            logging.info("%s: %d of %d, %s to go", title, done, total, _duration(rest))
+            logging.info("%s: %d of %d, %s to go", title, done, total, clock(rest))
 
 
 def leave_terminal() -> None:
@@ -45,17 +47,9 @@ def leave_terminal() -> None:
         Console(stderr=True).show_cursor()
 
 
-def epoch_line(row: dict[str, float], epochs: int, remaining_s: float) -> str:
-    """One line on one epoch: losses, rate in samples/s, time to go."""
+def log_epoch(row: dict[str, float], epochs: int, remaining_s: float | None) -> None:
+    """Log one line on one epoch: losses, rate in samples/s, time to go where it is known."""
     losses = "  ".join(f"{name} {row[name]:.5f}" for name in row if name.endswith("loss"))
     rate = f"{row['samples_per_s']:.0f} samples/s"
-    return f"epoch {row['epoch']:.0f}/{epochs}  {losses}  {rate}  {_duration(remaining_s)} to go"
-
-
-def log_epoch(row: dict[str, float], epochs: int, seconds: float) -> None:
-    """Log an epoch, the time to go judged by this epoch's."""
-    logging.info(epoch_line(row, epochs, seconds * (epochs - row["epoch"])))
-
-
-def _duration(seconds: float) -> str:
-    return time.strftime("%H:%M:%S" if seconds >= 3600 else "%M:%S", time.gmtime(seconds))
+    to_go = "" if remaining_s is None else f"  {clock(remaining_s)} to go"
+    logging.info("epoch %.0f/%d  %s  %s%s", row["epoch"], epochs, losses, rate, to_go)

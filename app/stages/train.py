@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from app.methods.method import method_of
 from app.methods.recipe import follow
 from app.running.status import peak_memory_mib
@@ -10,7 +12,8 @@ from app.session import Session
 
 def run(session: Session) -> None:
     """Train, resume, or find that there is nothing left to do."""
-    follow(session)
+    session.begun = time.monotonic()
+    follow(session, timed=True)
     method_of(session.experiment).train(session)
     status = session.guard.status
     if status.progressed:

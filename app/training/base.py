@@ -21,7 +21,7 @@ from app.models.layers.frames import fold
 from app.models.physical import PhysicalModel
 from app.models.saving import save_model
 from app.options import TrainingConfig
-from app.training.schedule import learning_rate
+from app.training.schedule import Schedule, learning_rate
 from app.training.trainer import MEMORY, Batch
 
 TINY_WEIGHT = 1e-12
@@ -94,7 +94,8 @@ class NetworkTrainer(ABC):
         self.dense = dense
         self.config = config
         self.communicator = communicator
-        self.learners = self._learners(steps_per_epoch)
+        self._schedule = Schedule(steps_per_epoch, communicator.ranks.size)
+        self.learners = self._learners(self._schedule)
         self.loss = build_loss(
             config.loss,
             data_range=data_range,
@@ -169,6 +170,9 @@ class NetworkTrainer(ABC):
             tf.reduce_sum(known * tf.square(correction), axes),
         )
 
+    def plan(self, step: int, progress: float, steps: int) -> None:
+        self._schedule.plan.assign([float(step), progress, float(steps)])
+
     def rate(self) -> float:
         """Learning rate of the model's next step."""
         return float(self._inner_optimizer().learning_rate)
@@ -222,9 +226,9 @@ class NetworkTrainer(ABC):
     def heard(self) -> Any:
         return self._heard.read_value()
 
-    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
+    def _learners(self, schedule: Schedule) -> tuple[Learner, ...]:
         """The networks that learn, the model's first."""
-        optimizer = build_optimizer(self.config, steps_per_epoch, self.communicator.ranks.size)
+        optimizer = build_optimizer(self.config, schedule)
         return (Learner(self.model.network, self.model, optimizer),)
 
     @abstractmethod
@@ -302,8 +306,7 @@ class NetworkTrainer(ABC):
 
 def build_optimizer(
     config: TrainingConfig,
-    steps_per_epoch: int,
-    size: int,
+    schedule: Schedule,
     beta_1: float = ADAM_BETA_1,
     factors: Sequence[float] = (),
 ) -> Any:
@@ -312,7 +315,7 @@ def build_optimizer(
     `factors`: multiples of the learning rate, one for each variable in their order.
     """
     common = {
-        "learning_rate": learning_rate(config, steps_per_epoch, size),
+        "learning_rate": learning_rate(config, schedule),
         "beta_1": beta_1,
         "use_ema": config.ema_decay > 0,
         "ema_momentum": config.ema_decay,

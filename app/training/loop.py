@@ -16,6 +16,7 @@ from absl import logging
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
+from app.durations import clock
 from app.errors import InputError, Interrupted, RunError
 from app.integrity.archives import archive_damage
 from app.integrity.blocks import file_crc
@@ -28,12 +29,14 @@ from app.running.progress import log_epoch, shown
 from app.running.run_folder import RunFolder
 from app.running.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
+from app.training.budget import Budget, Plan
 from app.training.history import HistoryFile, remake_history
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Batch, Trainer
 
 FLOAT = 4  # bytes
+ENOUGH_STEPS = 8  # of a process, for the time that training takes to be foreseen
 
 
 @dataclass
@@ -51,12 +54,18 @@ class Position:
     epochs_without_gain: int = 0
     stopped_early: bool = False
     best_crc: int = 0  # of best.keras, 0 where there is none
+    seconds: float = 0.0  # that training has taken
+    plan: dict[str, float] = field(default_factory=dict)  # with a time budget, see `Plan`
+    spent: float = 0.0  # the time budget that is behind
     history: list[dict[str, float]] = field(default_factory=list)
 
     def done(self, training: TrainingConfig) -> bool:
-        """Whether all epochs are behind, or early stopping has said so."""
-        stopped = self.stopped_early and training.early_stopping
-        return stopped or self.epoch >= training.epochs
+        """Whether all epochs, or the time, are behind, or early stopping has said so."""
+        if self.stopped_early and training.early_stopping:
+            return True
+        if training.time_budget is not None:
+            return self.spent >= training.time_budget
+        return self.epoch >= training.epochs
 
 
 def already_trained(folder: RunFolder, training: TrainingConfig) -> bool:
@@ -88,6 +97,9 @@ class Loop:
     training: TrainingConfig
     sampling: SamplingConfig
     guard: Guard
+    begun: float = field(
+        default_factory=lambda: time.monotonic()
+    )  # when this process began to train
 
     def __post_init__(self) -> None:
         self.ranks = self.communicator.ranks
@@ -99,6 +111,9 @@ class Loop:
         self.notices = Notices(self.ranks)
         self.history = HistoryFile(self.folder.history)
         self._heard: Any = None
+        self._budget: Budget | None = None
+        self._steps_here = 0
+        self._before = 0.0  # seconds that processes before this one have trained
 
     def run(self) -> None:
         """Train to the last epoch from wherever the run folder's checkpoints are."""
@@ -107,11 +122,13 @@ class Loop:
                 "resuming at epoch %d, sample %d", self.position.epoch + 1, self.position.samples
             )
         self._look_at_room()
+        self._begin_budget()
         with self.guard.interruption.deferred():
             self._remake()
             while not self.finished:
                 self._epoch()
             self._keep_model()
+            self._tell_the_end()
             self.summaries.close()
             self.communicator.barrier()  # the next stage of any rank reads the model
 
@@ -154,10 +171,39 @@ class Loop:
         share = math.ceil(self.samples.size("train") / self.ranks.size)
         return min(self.sampling.batch_size, share)
 
-    @cached_property
+    @property
     def _epoch_samples(self) -> int:
+        """Samples of the epoch at hand."""
+        plan = self._plan
+        return self._pass_samples if plan is None else self._of_epoch(plan)
+
+    def _of_epoch(self, plan: Plan) -> int:
+        return min(self._pass_samples, plan.epoch_steps * self._global_batch)
+
+    @cached_property
+    def _pass_samples(self) -> int:
+        """Samples of an epoch that sees as many as it may."""
         n, steps = self.samples.size("train"), self.sampling.max_steps
         return min(n, steps * self._global_batch) if steps else n
+
+    @property
+    def _plan(self) -> Plan | None:
+        return Plan.of(self.position.plan) if self.position.plan else None
+
+    @property
+    def _seconds(self) -> float:
+        """That training has taken in all, processes before this one counted in."""
+        return self._before + time.monotonic() - self.begun
+
+    @property
+    def _epochs(self) -> int:
+        """How many epochs there will be; with a time budget, as things stand."""
+        plan = self._plan
+        if self._budget is None or plan is None:
+            return self.training.epochs
+        left = max(plan.step + plan.steps - self.position.total_steps, 0)
+        behind = self.position.samples // self._global_batch
+        return self.position.epoch + max(round((behind + left) / plan.epoch_steps), bool(left))
 
     def _epoch(self) -> None:
         position = self.position
@@ -165,13 +211,17 @@ class Loop:
         if position.samples == 0:
             self.trainer.start_epoch()
         begun, first_sample = time.monotonic(), position.samples
-        self.pace.begin_epoch(first_sample)
+        self.pace.begin_epoch(first_sample, self._passed)
+        if self._budget is not None:
+            self._budget.begin_epoch()
         steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
         sampler = self._sampler("train", position.epoch, start=first_sample)
-        title = f"epoch {position.epoch + 1}/{self.training.epochs}"
+        title = f"epoch {position.epoch + 1}/{self._epochs}"
         with self.samples.batches("train", sampler) as stream:
             for batch in shown(islice(stream, steps), steps, title, self.ranks.first):
                 self._step(batch)
+                if position.samples >= self._epoch_samples:
+                    break
         losses = self._finite(self.trainer.epoch_losses())
         rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
         self._end_epoch(losses, rate, begun)
@@ -190,10 +240,15 @@ class Loop:
         self.trainer.train_step(batch)
         position.samples = min(position.samples + self._global_batch, self._epoch_samples)
         position.total_steps += 1
+        self._steps_here += 1
         interruption.reserve = self.pace.step_done()
         heard, self._heard = self._heard, self.trainer.heard()
         agreed = np.zeros(MEMORY + 1) if heard is None else np.asarray(heard)
         self._obey(agreed[STOP], agreed[LEAVE])
+        if self._budget is not None and self._budget.step_done():
+            self._plan_anew(self._budget)
+        if self._steps_here == ENOUGH_STEPS:
+            self._announce()
         within = position.samples < self._epoch_samples
         if agreed[SAVE] or (within and self.pace.step_to_save(position.total_steps)):
             self._checkpoint()
@@ -228,9 +283,11 @@ class Loop:
         position = self.position
         self.trainer.synchronise()
         self._report(0, phase="validation")
+        validation_begun = time.monotonic()
         with self.trainer.averaged():
             self.trainer.calibrate(self._validation_batches)
             val_loss = self.trainer.validate(self._validation_batches())
+        validation_s = time.monotonic() - validation_begun
         stops, leaves = np.sum(self.communicator.gather(self._requests()), axis=0)
         self._obey(stops, leaves)
         with self.trainer.averaged():
@@ -245,6 +302,9 @@ class Loop:
             "seconds": time.monotonic() - begun,
         }
         position.history.append(row)
+        if self._budget is not None:
+            self._budget.validated(validation_s)
+            self._plan_next(self._budget)
         self._record(row)
         every = self.training.checkpoints_frequency
         due = self.pace.step_to_save(position.total_steps)
@@ -270,7 +330,7 @@ class Loop:
     def _record(self, row: dict[str, float]) -> None:
         if not self.ranks.first:
             return
-        log_epoch(row, self.training.epochs, row["seconds"])
+        log_epoch(row, self._epochs, self._eta)
         self.summaries.write(row)
         self.history.keep(self.position.history)
         self._report(0, samples_per_s=row["samples_per_s"], loss=row["loss"])
@@ -280,16 +340,15 @@ class Loop:
         if not self.ranks.first:
             return
         position, history = self.position, self.position.history
-        passed = position.epoch + position.samples / self._epoch_samples
         known = {
             "phase": "training",
-            "epoch": min(position.epoch + 1, self.training.epochs),
-            "epochs": self.training.epochs,
+            "epoch": min(position.epoch + 1, self._epochs),
+            "epochs": self._epochs,
             "step": position.total_steps,
             "samples_per_s": self.pace.rate(position.samples),
             "loss": self.trainer.epoch_losses()["loss"],
             "val_loss": history[-1]["val_loss"] if history else None,
-            "eta_s": self.pace.eta(passed, self.training.epochs),
+            "eta_s": self._eta,
             "memory_mib": max(int(memory_mib), peak_memory_mib()),
             "ranks": self.ranks.size,
         }
@@ -298,6 +357,7 @@ class Loop:
     def _checkpoint(self) -> None:
         self.samples.confirm()
         begun = time.monotonic()
+        self.position.seconds = self._seconds
         arrays = capture(self.trainer, self.communicator)
         checkpoint = checkpoints.Checkpoint(arrays, asdict(self.position))
         if self.ranks.first:
@@ -307,6 +367,94 @@ class Loop:
             )
         self.pace.saved(time.monotonic() - begun)
         self.communicator.commit(str(self.folder.path), checkpoint)
+
+    def _begin_budget(self) -> None:
+        """Start the clock of --time_budget; a finished budget may have grown since."""
+        seconds, position = self.training.time_budget, self.position
+        if seconds is None:
+            return
+        self._budget = Budget(seconds, self.begun, position.seconds)
+        if self._plan is not None and not self.finished:
+            self._plan_anew(self._budget)
+
+    @property
+    def _progress(self) -> float:
+        """Share of the training that is behind."""
+        if self._budget is None:
+            return self.position.epoch / self.training.epochs
+        plan = self._plan
+        return plan.progress_at(self.position.total_steps) if plan else 0.0
+
+    def _plan_anew(self, budget: Budget) -> None:
+        """Size what is left of the run to the time that is left, on all ranks alike."""
+        position = self.position
+        progress = position.spent / budget.seconds if position.spent else self._progress
+        plan = budget.plan(
+            position.total_steps,
+            progress,
+            step_s=position.plan.get("step_s", 0.0),
+            behind=position.samples // self._global_batch,
+            pass_steps=math.ceil(self._pass_samples / self._global_batch),
+            validation_steps=self._sampler("validation", 0, shuffle=False).steps,
+        )
+        position.plan = dict(self.communicator.gather(plan.facts)[0])
+        position.spent = 0.0
+        followed = Plan.of(position.plan)
+        self.trainer.plan(followed.step, followed.progress, followed.steps)
+
+    def _plan_next(self, budget: Budget) -> None:
+        """After an epoch: end the run where its time is over, else plan what is left."""
+        before, position = self._plan, self.position
+        if before is not None:
+            ended = before.ends_at(position.total_steps) or budget.over(before)
+            if self.communicator.gather(ended)[0]:
+                position.spent = budget.seconds
+                return
+        self._plan_anew(budget)
+
+    def _announce(self) -> None:
+        """Say how long training is going to take, once some steps have been timed."""
+        if not self.ranks.first:
+            return
+        if self._budget is not None:
+            logging.info(
+                "time budget of %s: about %d epochs of %d samples",
+                clock(self._budget.seconds),
+                self._epochs,
+                self._epoch_samples,
+            )
+            return
+        sampler = self._sampler("validation", 0, shuffle=False)
+        seconds = self.pace.foreseen(
+            math.ceil(self._epoch_samples / self._global_batch), sampler.steps
+        )
+        logging.info(
+            "training takes about %s on this machine: %d epochs of %d samples%s",
+            clock(seconds * (self.training.epochs - self._progress * self.training.epochs)),
+            self.training.epochs,
+            self._epoch_samples,
+            "; less if it stops improving" if self.training.early_stopping else "",
+        )
+
+    def _tell_the_end(self) -> None:
+        if self._budget is not None and self.ranks.first:
+            logging.info(
+                "trained for %s of a time budget of %s",
+                clock(self._seconds),
+                clock(self._budget.seconds),
+            )
+
+    @property
+    def _eta(self) -> float | None:
+        """Seconds to go."""
+        if self._budget is not None:
+            return 0.0 if self.finished else self._budget.left
+        return self.pace.eta(self._passed, self.training.epochs)
+
+    @property
+    def _passed(self) -> float:
+        """Epochs so far, the part of the one at hand counted in."""
+        return self.position.epoch + self.position.samples / self._epoch_samples
 
     def _restore(self) -> bool:
         committed = self.communicator.committed(str(self.folder.path))
@@ -322,6 +470,7 @@ class Loop:
             return False
         restore(self.trainer, checkpoint.arrays, self.ranks)
         self.position = Position(**checkpoint.facts)
+        self._before = self.position.seconds
         return True
 
     def _keep_model(self) -> None:
@@ -357,6 +506,7 @@ class Loop:
             batch_size=self._batch_size,
             shuffle=shuffle,
             start=start,
+            progress=self._progress,
         )
 
     def _finite(self, losses: dict[str, float]) -> dict[str, float]:

@@ -56,5 +56,11 @@ class Trainer(Protocol):
     def local(self) -> list[Tensor]:
         """Variables, seeds aside, that each rank gathers on its own between synchronisations."""
 
+    def plan(self, step: int, progress: float, steps: int) -> None:
+        """Have the learning rate's schedule end so many steps after a step.
+
+        progress: of the schedule at that step, from 0 to 1. Called in runs that end by time.
+        """
+
     def rate(self) -> float:
         """Learning rate of the next step."""

@@ -8,9 +8,17 @@ import xarray as xr
 
 from app import options
 from app.main import main
+from app.methods.one_phase import OnePhase
 from app.methods.recipe import Recipe
+from app.methods.supervised import recipe as supervised
+from app.methods.supervised.recipe import sized
 from app.options import kept_values
 from app.running.run_folder import RunFolder
+from app.session import Session
+from app.training import speed
+from app.training.budget import Budget
+from app.training.speed import samples_per_second
+from tests.system.launching import assert_identical, weights
 
 
 def write(path: Path, n: int = 60, step: str = "6h", unit: str = "K", **names: str) -> Path:
@@ -99,6 +107,39 @@ def test_a_run_goes_on_with_the_recipe_that_it_began_with(tmp_path: Path) -> Non
         n: v for n, v in before.items() if n != "epochs"
     }
     trained(tmp_path, "--epochs=2", "--batch_size=8", code=2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "size"), [(10.0, (8, 2)), (1000.0, None), (1e4, (32, 4))], ids=str
+)
+def test_a_time_budget_sizes_the_network(rate: float, size: tuple[int, int] | None) -> None:
+    """Five minutes, in which training sees 300 times `rate` samples; None: the usual network."""
+    values = sized(300.0, rate).values
+    assert (tuple(values.values()) or None) == size
+
+
+def test_steps_are_timed_before_the_network_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The timed network leaves no trace: the same weights as with its size given."""
+    monkeypatch.setattr(Budget, "over", lambda budget, plan: True)  # after one epoch
+    monkeypatch.setattr(supervised, "LARGE", {"n_filters": 4, "n_blocks": 1})
+    rates = []
+
+    def timed(session: Session, method: OnePhase) -> float:
+        rates.append(samples_per_second(session, method))
+        return 1e6
+
+    monkeypatch.setattr(speed, "samples_per_second", timed)
+    flags = ("--time_budget=10min", "--lr_schedule=piecewise")
+    kept = trained(tmp_path, *flags)
+    assert rates[0] > 0
+    assert (kept["n_filters"], kept["n_blocks"], kept["early_stopping"]) == (4, 1, False)
+    assert "trained for" in capfd.readouterr().err
+    found = weights(tmp_path / "run")
+    trained(tmp_path, *flags, "--n_filters=4", "--n_blocks=1", "--overwrite")
+    assert len(rates) == 1  # nothing to be sized
+    assert_identical(weights(tmp_path / "run"), found)
 
 
 def test_the_kept_flags_repeat_the_run(tmp_path: Path) -> None:

@@ -88,8 +88,11 @@ def trained(argv: list[str], steps: int = 2) -> tuple[Session, list[np.ndarray]]
     _ = session.communicator  # TensorFlow starts as the run wants it
     parts = experiment.method.build(session, session.shards)
     model, samples, trainer = parts.model, parts.samples, parts.trainer
-    epoch = experiment.training.pretrain_epochs
-    sampler = Sampler(samples.size("train"), epoch=epoch, batch_size=4)
+    training = experiment.training
+    coherent = training.pretrain_epochs / training.epochs
+    sampler = Sampler(
+        samples.size("train"), epoch=training.pretrain_epochs, batch_size=4, progress=coherent
+    )
     with samples.batches("train", sampler) as stream:
         for _, batch in zip(range(steps), stream, strict=False):
             trainer.train_step(batch)

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ import pytest
 from app.data.streaming.batches import BatchIterator
 from app.data.streaming.sampler import Sampler
 from app.distributed import Communicator
+from app.durations import NEVER
 from app.errors import Interrupted, RunError
 from app.integrity.archives import MEMBERS
 from app.options import build, parse
 from app.ranks import Ranks
+from app.running import pace
 from app.running.guard import Guard
+from app.running.pace import Pace
 from app.running.run_folder import RunFolder
+from app.training import budget, loop
 from app.training.loop import Loop, already_trained
 
 SIZES = {"train": 10, "validation": 5}
@@ -54,10 +59,14 @@ class Trainer:
         self.trained: list[list[int]] = []
         self.validated: list[list[int]] = []
         self.loss = 1.0
+        self.plans: list[tuple[int, float, int]] = []
         self.notices = self.last = np.zeros(4)
 
     def start_epoch(self) -> None:
         self.trained.append([])
+
+    def plan(self, step: int, progress: float, steps: int) -> None:
+        self.plans.append((step, progress, steps))
 
     def train_step(self, batch: dict[str, np.ndarray]) -> None:
         self.steps.assign(self.steps.value + 1)
@@ -280,3 +289,115 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     trainer.loss = math.nan
     with pytest.raises(RunError, match=r"training loss is nan in epoch 1; .*--learning_rate"):
         train(tmp_path, trainer)
+
+
+class Clock:
+    """Seconds that pass only where a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now, strftime=time.strftime)
+        for module in (loop, budget, pace):
+            monkeypatch.setattr(module, "time", clock)
+
+
+class Timed(Trainer):
+    """Steps take `step_s` seconds, from `later` steps on `later_s`; validations take 0.2 s."""
+
+    def __init__(self, clock: Clock, step_s: float, later: int = 10**9, later_s: float = 0) -> None:
+        super().__init__([1.0] * 10_000)
+        self.trained = [[]]  # where it begins within an epoch
+        self.clock, self.step_s, self.later, self.later_s = clock, step_s, later, later_s
+
+    def train_step(self, batch: dict[str, np.ndarray]) -> None:
+        first = self.steps.value == 0
+        super().train_step(batch)
+        slow = self.steps.value > self.later
+        self.clock.now += 3.0 if first else self.later_s if slow else self.step_s
+
+    def validate(self, batches: Iterator[dict[str, np.ndarray]]) -> float:
+        self.clock.now += 0.2
+        return super().validate(batches)
+
+    def progress(self) -> float:
+        """Of the schedule, at the steps that have been taken, by the last plan."""
+        step, progress, steps = self.plans[-1]
+        return progress + (1 - progress) * min((self.steps.value - step) / steps, 1)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "later", "later_s"),
+    [
+        (0.1, 10**9, 0.0),
+        (0.5, 10**9, 0.0),  # an epoch of all samples takes 10 s of 60
+        (20.0, 10**9, 0.0),
+        (0.1, 250, 0.3),  # another job has come
+        (0.3, 60, 0.05),  # it has gone
+    ],
+)
+def test_a_time_budget_is_kept(
+    step_s: float, later: int, later_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    trainer = Timed(clock, step_s, later, later_s)
+    monkeypatch.setitem(SIZES, "train", 60)
+    trained = train(tmp_path, trainer, "--time_budget=60s")
+    slack = max(6.0, step_s)
+    assert clock.now - 1000 == pytest.approx(60, abs=slack)
+    assert trainer.progress() > 0.9
+    assert already_trained(RunFolder(tmp_path), trained.training)
+
+
+def test_epochs_of_many_samples_are_cut_to_a_part_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIZES, "train", 3000)
+    clock = Clock(monkeypatch)
+    trainer = Timed(clock, 0.1)  # a pass takes 100 s
+    train(tmp_path, trainer, "--time_budget=60s")
+    assert clock.now - 1000 == pytest.approx(60, abs=3)
+    assert 10 <= len(history(tmp_path)) <= 30
+    seen = [row for epoch in trainer.trained for row in epoch]
+    assert len(set(seen)) > 0.4 * len(seen)  # each epoch draws its own
+
+
+def test_a_time_budget_holds_for_all_attempts_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIZES, "train", 60)
+    clock = Clock(monkeypatch)
+    first = Timed(clock, 0.1)
+    first.fails_at = 200
+    with pytest.raises(MemoryError):
+        train(tmp_path, first, "--time_budget=60s", "--checkpoint_every=10")
+    half = clock.now
+    second = Timed(clock, 0.1)
+    train(tmp_path, second, "--time_budget=60s", "--checkpoint_every=10")
+    assert half - 1000 == pytest.approx(25, abs=8)
+    assert clock.now - 1000 == pytest.approx(60, abs=6)
+    assert second.progress() > 0.9
+
+
+def test_a_larger_budget_goes_on_where_a_smaller_one_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIZES, "train", 60)
+    clock = Clock(monkeypatch)
+    train(tmp_path, Timed(clock, 0.1), "--time_budget=30s")
+    at = clock.now
+    more = Timed(clock, 0.1)
+    train(tmp_path, more, "--time_budget=60s")
+    assert clock.now - at == pytest.approx(30, abs=4)
+    assert more.plans[0][1] == pytest.approx(0.5, abs=0.05)  # of the larger budget's schedule
+
+
+def test_the_time_to_go_follows_the_later_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four epochs of 10 s, then four of 20 s: of ten, two are left, of 20 s each."""
+    clock = Clock(monkeypatch)
+    own = Pace(NEVER)
+    own.begin_epoch(0, 0.0)
+    assert own.eta(0.0, 10) is None
+    for epoch in range(1, 9):
+        clock.now += 10 if epoch <= 4 else 20
+        found = own.eta(epoch, 10)
+    assert found == pytest.approx(40)

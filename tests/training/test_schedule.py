@@ -1,13 +1,15 @@
 """Learning rates worked out by hand."""
 
+import math
+
 import pytest
 
 from app.options import TrainingConfig
-from app.training.schedule import learning_rate
+from app.training.schedule import Schedule, learning_rate
 
 
 def rates(config: TrainingConfig, steps: list[int], size: int = 1) -> list[float]:
-    schedule = learning_rate(config, steps_per_epoch=10, size=size)
+    schedule = learning_rate(config, Schedule(steps_per_epoch=10, size=size))
     return [float(schedule(step)) for step in steps]
 
 
@@ -48,3 +50,24 @@ def test_epochs_trained_before_count_for_every_schedule() -> None:
     assert rates(later, [0])[0] == pytest.approx(rates(config, [30])[0] * 31 / 40)
     two = TrainingConfig(learning_rate=(0.01, 0.001), lr_decay_after=35, trained_epochs=3)
     assert rates(two, [4, 5]) == pytest.approx([0.01, 0.001])
+
+
+def test_a_plan_of_time_ends_the_cosine_after_its_steps() -> None:
+    """Planned anew at step 30, with half of the schedule behind and 20 steps to go."""
+    config = TrainingConfig(learning_rate=(0.02,), lr_schedule="cosine", time_budget=60.0)
+    schedule = Schedule(steps_per_epoch=10)
+    schedule.plan.assign([0.0, 0.0, 60.0])
+    rate = learning_rate(config, schedule)
+    assert [float(rate(step)) for step in (0, 30)] == pytest.approx([0.02, 0.01])
+    schedule.plan.assign([30.0, 0.5, 20.0])
+    found = [float(rate(step)) for step in (30, 40, 50, 55)]
+    expected = [0.01, 0.02 * 0.5 * (1 + math.cos(0.75 * math.pi)), 0.0, 0.0]
+    assert found == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_run_that_ends_by_time_warms_up_within_its_first_tenth() -> None:
+    config = TrainingConfig(learning_rate=(0.02,), time_budget=60.0, warmup_steps=1000)
+    schedule = Schedule(steps_per_epoch=10)
+    schedule.plan.assign([0.0, 0.0, 100.0])
+    rate = learning_rate(config, schedule)
+    assert [float(rate(step)) for step in (4, 9, 50)] == pytest.approx([0.01, 0.02, 0.02])

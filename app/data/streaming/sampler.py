@@ -22,7 +22,8 @@ class Sampler:
     All ranks run the same number of steps; short slices are padded with weight 0. With
     `shuffle=False` the samples come in their own order (validation, inference). `start` samples
     of the permutation are behind already: what is left does not depend on how many ranks, or
-    which batch size, got that far.
+    which batch size, got that far. `progress`: share of the training that was behind when the
+    epoch began.
     """
 
     n: int
@@ -33,6 +34,7 @@ class Sampler:
     batch_size: int = 32
     shuffle: bool = True
     start: int = 0
+    progress: float = 0.0
 
     def __post_init__(self) -> None:
         if (

@@ -29,7 +29,7 @@ class TripleChoice:
     """Which triples are drawn, and what the batches of the coherence stage hold beside them.
 
     step: seconds between known frames. summed: whether these are amounts before their stamp.
-    coherence_from: the first epoch of the coherence stage, counted from 0.
+    coherence_from: the share of the training that is behind when the coherence stage begins.
     """
 
     step: int
@@ -37,7 +37,7 @@ class TripleChoice:
     span: int = 2
     subset: str = "index"
     quantile: float = 0.3
-    coherence_from: int = 0
+    coherence_from: float = 0.0
     seed: int = 0
 
 
@@ -93,7 +93,7 @@ class TripleSamples:
         reader = _Reader(self._shards, split, self._options.step)
         middles = self._middles[split]
         training = split == "train"
-        coherent = training and sampler.epoch >= self._options.coherence_from
+        coherent = training and sampler.progress >= self._options.coherence_from
 
         def make(step: int) -> TripleBatch:
             numbers, weights = sampler.batch(step)

@@ -16,6 +16,7 @@ from app.models.layers.convolutions import ZERO
 from app.models.physical import PhysicalModel
 from app.options import TrainingConfig
 from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.schedule import Schedule
 from app.training.trainer import Batch
 
 ADAM_BETA_1 = 0.5
@@ -43,11 +44,11 @@ class CGANTrainer(NetworkTrainer):
         self._padding = padding
         super().__init__(*args, **options)
 
-    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
-        config, size = self.config, self.communicator.ranks.size
+    def _learners(self, schedule: Schedule) -> tuple[Learner, ...]:
+        config = self.config
         self.discriminator = _discriminator(self.model, config, self._padding)
-        generator = build_optimizer(config, steps_per_epoch, size, ADAM_BETA_1)
-        opponent = build_optimizer(_of_discriminator(config), steps_per_epoch, size, ADAM_BETA_1)
+        generator = build_optimizer(config, schedule, ADAM_BETA_1)
+        opponent = build_optimizer(_of_discriminator(config), schedule, ADAM_BETA_1)
         return (
             Learner(self.model.network, self.model, generator),
             Learner(self.discriminator, self.discriminator, opponent, "disc_loss", "disc_"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -25,18 +26,29 @@ def stage_folder(folder: RunFolder, number: int) -> RunFolder:
 
 def nothing_to_do(experiment: Experiment, folder: RunFolder, folders: list[RunFolder]) -> bool:
     """Whether the wanted stages are trained, and joined where that is wanted."""
-    training, stack = experiment.training, experiment.stack
+    training, stack = part_of_time(experiment), experiment.stack
     wanted = [folders[number - 1] for number in stack.numbers]
     if not all(already_trained(each, training) for each in wanted):
         return False
-    return not stack.joins or _joined(folder, folders, stack.finetune_joint)
+    return not stack.joins or _joined(folder, folders, training, stack.finetune_joint)
 
 
-def _joined(folder: RunFolder, folders: list[RunFolder], epochs: int) -> bool:
+def part_of_time(experiment: Experiment) -> TrainingConfig:
+    """How one stage, or the join of all, is trained: each has an equal part of --time_budget."""
+    training, stack = experiment.training, experiment.stack
+    if training.time_budget is None:
+        return training
+    parts = len(stack.sr_factors) + bool(stack.finetune_joint)
+    return replace(training, time_budget=training.time_budget / parts)
+
+
+def _joined(
+    folder: RunFolder, folders: list[RunFolder], training: TrainingConfig, epochs: int
+) -> bool:
     """Whether model.keras is the join of these very stages, trained for so many epochs."""
     if archive_damage(folder.model) or recorded(folder) != digests(folders):
         return False
-    return not epochs or already_trained(folder, TrainingConfig(epochs=epochs))
+    return not epochs or already_trained(folder, replace(training, epochs=epochs))
 
 
 def digests(folders: list[RunFolder]) -> list[str]:

@@ -21,6 +21,7 @@ from app.methods.deepsd.record import (
     digests,
     load_stage,
     nothing_to_do,
+    part_of_time,
     record,
     recorded,
     refuse_missing,
@@ -87,6 +88,7 @@ class _Parts:
     def __init__(self, session: Session) -> None:
         self._session, experiment = session, session.experiment
         self._experiment, self._shards = experiment, session.shards
+        self._training = part_of_time(experiment)
         self._communicator, self._ranks = session.communicator, session.ranks
         shards = self._shards
         sampling = experiment.sampling
@@ -119,7 +121,7 @@ class _Parts:
         experiment, ranks = self._experiment, self._ranks
         stage = self.stages[number - 1]
         folder.check(experiment.flags, overwrite)
-        if overwrite or not already_trained(folder, experiment.training):
+        if overwrite or not already_trained(folder, self._training):
             size = stage.count_params()
             logging.info("stage %d of %d: %d weights", number, len(self.stages), size)
             dense = self._dense(number)
@@ -142,7 +144,7 @@ class _Parts:
                 data_range=self._shards.scaling["hr"].data_range,
                 dense=dense,
             )
-            self._loop(trainer, folder, experiment.training)
+            self._loop(trainer, folder, self._training)
         load_stage(stage, folder)
 
     def join(self, folders: list[RunFolder]) -> None:
@@ -167,7 +169,7 @@ class _Parts:
 
     def _finetune(self, folder: RunFolder, epochs: int) -> None:
         """Train the joined model end to end."""
-        training, stack = self._experiment.training, self._experiment.stack
+        training, stack = self._training, self._experiment.stack
         rates = tuple(FINETUNE_SHARE * rate for rate in training.learning_rate)
         if stack.finetune_rate is not None:
             rates = (stack.finetune_rate,)

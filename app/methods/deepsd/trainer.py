@@ -21,6 +21,7 @@ from app.models.physical import PhysicalModel
 from app.models.stack import layer_name
 from app.options import Experiment
 from app.training.base import Learner, NetworkTrainer, build_optimizer
+from app.training.schedule import Schedule
 from app.training.trainer import Batch
 
 
@@ -59,9 +60,8 @@ class StageTrainer(NetworkTrainer):
             dense=dense,
         )
 
-    def _learners(self, steps_per_epoch: int) -> tuple[Learner, ...]:
-        size = self.communicator.ranks.size
-        optimizer = build_optimizer(self.config, steps_per_epoch, size, factors=self._rates)
+    def _learners(self, schedule: Schedule) -> tuple[Learner, ...]:
+        optimizer = build_optimizer(self.config, schedule, factors=self._rates)
         return (Learner(self.stage, self.stage, optimizer),)
 
     def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:

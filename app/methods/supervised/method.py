@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.models import PhysicalModel
     from app.options import Experiment
     from app.ranks import Ranks
+    from app.session import Session
 
 
 class Supervised(FieldMethod):
@@ -34,6 +35,14 @@ class Supervised(FieldMethod):
         from app.methods.supervised.recipe import recipe
 
         return recipe(experiment, shards)
+
+    def sized(self, session: Session, seconds: float) -> Recipe:
+        from app.methods.supervised.recipe import USUAL, sized
+        from app.training.speed import samples_per_second
+
+        if set(USUAL) <= (session.experiment.given or frozenset()):
+            return super().sized(session, seconds)
+        return sized(seconds, samples_per_second(session, self))
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from app.data.shards import Shards
     from app.options import Experiment
 
-PASSES = 20_000  # samples that training reads in all
+Size = dict[str, int]
+
+PASSES = 60_000  # samples that training reads in all
 CELL_PASSES = 1.5e8  # fine cells that it reads in all: some minutes on two threads
 FEW, MOST = 5, 150  # epochs
+USUAL: Size = {"n_filters": 16, "n_blocks": 3}
+SMALL: Size = {"n_filters": 8, "n_blocks": 2}
+LARGE: Size = {"n_filters": 32, "n_blocks": 4}
+SMALL_BELOW, LARGE_ABOVE = 8_000, 300_000  # samples that there is time for
 
 
 def recipe(experiment: Experiment, shards: Shards) -> Recipe:
@@ -27,6 +33,17 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
     choose_times(found, shards)
     _constraint(found, experiment, shards)
     _training(found, shards)
+    return found
+
+
+def sized(seconds: float, rate: float) -> Recipe:
+    """The network for a time budget; `rate`: samples/s of the recipe's own."""
+    found, passes = Recipe(), rate * seconds
+    told = f"{rate:.0f} samples/s of the usual network on this machine"
+    if passes < SMALL_BELOW:
+        found.choose(f"{told} are few", **SMALL)
+    elif passes > LARGE_ABOVE:
+        found.choose(f"{told} leave time for a larger one", **LARGE)
     return found
 
 
@@ -72,8 +89,7 @@ def _training(found: Recipe, shards: Shards) -> None:
     found.choose("edges of small domains", padding="edge")
     found.choose(
         f"there are {samples} samples of {cells // samples} cells",
-        n_filters=16,
-        n_blocks=3,
+        **USUAL,
         dropout_rate=0.1,
         batch_size=batch,
         epochs=epochs,

@@ -67,7 +67,7 @@ def triple_samples(experiment: Experiment, shards: Shards) -> TripleSamples:
         span=temporal.max_triplet_span,
         subset=temporal.composite_subset,
         quantile=temporal.composite_quantile,
-        coherence_from=training.pretrain_epochs,
+        coherence_from=training.pretrain_epochs / training.epochs,
         seed=training.seed,
     )
     return TripleSamples(shards, options)
