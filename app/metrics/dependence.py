@@ -54,8 +54,8 @@ class Dependence(Metric):
     }
     definitions = (
         "correlation_length: distance at which the correlation of a field's anomalies from its"
-        " mean falls to 1/e. tail_dependence_H: how often a cell is above its own 95th percentile"
-        " when the cell H further along the row is, less the truth's.",
+        " mean falls to 1/e. tail_dependence_H_bias: how often a cell is above its own 95th"
+        " percentile when the cell H further along the row is, less the truth's.",
     )
 
     def __init__(self, subject: Subject) -> None:
@@ -123,7 +123,7 @@ class Dependence(Metric):
         ]
         shared = divide(self.both, self.first)
         for lag, own in zip(self.tail_lags, shared, strict=True):
-            rows.append(self.subject.row(f"{SHARED}_{lag}", "1", own[1:] - own[0]))
+            rows.append(self.subject.row(f"{SHARED}_{lag}_bias", "1", own[1:] - own[0]))
         return rows
 
     def remarks(self) -> list[str]:

@@ -131,7 +131,9 @@ class Errors(SampleErrors):
         ]
 
     def series(self, errors: Totals) -> dict[str, Array]:
-        return {"weight": self.weight, **self.sample, "crps": self.sample["absolute"]}
+        # of single fields alone: that of members is another metric's
+        crps = {} if self.subject.members else {"crps": self.sample["absolute"]}
+        return {"weight": self.weight, **self.sample, **crps}
 
     def maps(self, errors: Totals) -> list[Map]:
         unit = self.subject.unit

@@ -128,7 +128,7 @@ def test_extremes_that_neighbours_share():
     rows = {row.metric: row.values["model"][0] for row in metric.rows(None)}
     above = truth > np.quantile(truth, 0.95, axis=0)
     own = (above[..., :-4] & above[..., 4:]).sum() / above[..., :-4].sum()
-    assert rows["tail_dependence_4"] == pytest.approx(1 - own)
+    assert rows["tail_dependence_4_bias"] == pytest.approx(1 - own)
 
 
 def test_objects_on_paper():

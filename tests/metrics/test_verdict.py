@@ -13,6 +13,7 @@ from app.metrics.metric import Result
 from app.metrics.table import Table
 from app.metrics.verdict import verdict_of
 from app.metrics.verdict.estimate import Estimate, numbers
+from app.options.scoring import ScoringConfig
 
 SHAPE = (120, 10, 10)
 RNG = np.random.default_rng(3)
@@ -179,3 +180,15 @@ def test_an_estimate_as_text_and_as_json():
     assert Estimate(0.3216, 0.3012, 0.3441).text("K") == "0.32 K (0.30 to 0.34)"
     assert Estimate(0.5).text("1") == "0.500"
     assert Estimate(0.5).as_json() == {"value": 0.5, "low": None, "high": None}
+
+
+def test_scores_that_were_not_asked_for_are_not_made_up():
+    members = TRUTH + NOISE[1] + NOISE[2:8]
+    fields = {"model": members.mean(axis=0), "linear": off(1.5, 9)}
+    scoring = ScoringConfig(scores=("psnr",))
+    result = result_of(fields, layers=members, members=6, scoring=scoring)
+    assert {one.topic for one in verdict_of("Scores", [result]).judgements[0].findings} == {"error"}
+    text = str(verdict_of("Scores", [result]))
+    assert "CRPS" not in text
+    assert "; where" not in text
+    assert "crps" not in {n for metric in result.metrics for n in metric.series(result.errors)}

@@ -79,7 +79,8 @@ class Verdict:
         for one in self.judgements:
             lines += ["", str(one.brief)]
         meanings = dict.fromkeys(m for one in self.judgements for m in one.brief.meanings)
-        notes = f"{'; '.join(meanings)}; where 1 is right, ratios to the truth. {self.intervals}"
+        told = f"{'; '.join(meanings)}; where 1 is right, ratios to the truth. " if meanings else ""
+        notes = told + self.intervals
         lines += ["", *wrap(notes, WIDTH), ""]
         return "\n".join(lines)
 
