@@ -66,6 +66,8 @@ class Budget:
         self._since: tuple[int, float] | None = None
         self._step_s: float | None = None
         self._validation_s: float | None = None
+        self._epoch_begun = begun
+        self._first_s = 0.0  # of the first step, which compiles
 
     @property
     def spent(self) -> float:
@@ -77,13 +79,17 @@ class Budget:
         """Seconds left for steps and validations."""
         return max(0.0, AIM * self.seconds - self.spent)
 
-    def begin_epoch(self) -> None:
-        if self._steps:
-            self._since = self._steps, time.monotonic()
+    def begin_epoch(self, compiles: bool) -> None:
+        """`compiles`: whether its first step does."""
+        self._epoch_begun = time.monotonic()
+        known = self._steps and not compiles
+        self._since = (self._steps, self._epoch_begun) if known else None
 
     def step_done(self) -> bool:
         """Count a step; whether a process that has begun should plan anew by what it has timed."""
         self._steps += 1
+        if self._steps == 1:
+            self._first_s = time.monotonic() - self._epoch_begun
         if self._since is None:
             self._since = self._steps, time.monotonic()
         counted, since = self._since
@@ -103,20 +109,22 @@ class Budget:
         behind: int,
         pass_steps: int,
         validation_steps: int,
+        turns: int = 0,
     ) -> Plan:
         """What to do with the time left, from an optimiser's step on.
 
         step_s: seconds of a step as far as an earlier process knows, 0 where it does not; used
         until one has been timed. behind: steps of the epoch at hand that are behind; pass_steps:
-        of a pass over all samples.
+        of a pass over all samples. turns: how many times more steps are compiled.
         """
-        step_s = self._step_s or step_s or self.left
+        left = max(0.0, self.left - turns * self._first_s)
+        step_s = self._step_s or step_s or left
         validation_s = self._validation_s or VALIDATION_STEP * validation_steps * step_s
         wanted = max(EPOCH_SHARE * self.seconds, PER_VALIDATION * validation_s)
         length = min(max(round(wanted / step_s), 1), pass_steps) if step_s else 1
         whole = length * step_s + validation_s
-        epochs = max(1, round((self.left + behind * step_s) / whole)) if whole else 1
-        steps = max(1, int((self.left - epochs * validation_s) / step_s)) if step_s else 1
+        epochs = max(1, round((left + behind * step_s) / whole)) if whole else 1
+        steps = max(1, int((left - epochs * validation_s) / step_s)) if step_s else 1
         length = min(pass_steps, max(math.ceil((behind + steps) / epochs), 1))
         return Plan(step, progress, steps, length, step_s)
 

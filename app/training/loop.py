@@ -113,6 +113,7 @@ class Loop:
         self._heard: Any = None
         self._budget: Budget | None = None
         self._steps_here = 0
+        self._last_progress = 0.0
         self._before = 0.0  # seconds that processes before this one have trained
 
     def run(self) -> None:
@@ -213,7 +214,7 @@ class Loop:
         begun, first_sample = time.monotonic(), position.samples
         self.pace.begin_epoch(first_sample, self._passed)
         if self._budget is not None:
-            self._budget.begin_epoch()
+            self._budget.begin_epoch(compiles=self._turned())
         steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
         sampler = self._sampler("train", position.epoch, start=first_sample)
         title = f"epoch {position.epoch + 1}/{self._epochs}"
@@ -385,6 +386,11 @@ class Loop:
         plan = self._plan
         return plan.progress_at(self.position.total_steps) if plan else 0.0
 
+    def _turned(self) -> bool:
+        """Whether batches hold something else from this epoch on."""
+        before, self._last_progress = self._last_progress, self._progress
+        return any(before < turn <= self._progress for turn in self.samples.turns)
+
     def _plan_anew(self, budget: Budget) -> None:
         """Size what is left of the run to the time that is left, on all ranks alike."""
         position = self.position
@@ -396,6 +402,7 @@ class Loop:
             behind=position.samples // self._global_batch,
             pass_steps=math.ceil(self._pass_samples / self._global_batch),
             validation_steps=self._sampler("validation", 0, shuffle=False).steps,
+            turns=sum(progress < turn < 1 for turn in self.samples.turns),
         )
         position.plan = dict(self.communicator.gather(plan.facts)[0])
         position.spent = 0.0

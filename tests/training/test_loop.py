@@ -122,6 +122,8 @@ class Trainer:
 class Samples:
     """Numbers of samples, without anything in them."""
 
+    turns: tuple[float, ...] = ()
+
     def size(self, split: str) -> int:
         return SIZES[split]
 
@@ -321,7 +323,7 @@ class Timed(Trainer):
 
     def progress(self) -> float:
         """Of the schedule, at the steps that have been taken, by the last plan."""
-        step, progress, steps = self.plans[-1]
+        step, progress, steps = self.plans[-1] if self.plans else (0, 0.0, 1000)
         return progress + (1 - progress) * min((self.steps.value - step) / steps, 1)
 
 
@@ -346,6 +348,28 @@ def test_a_time_budget_is_kept(
     assert clock.now - 1000 == pytest.approx(60, abs=slack)
     assert trainer.progress() > 0.9
     assert already_trained(RunFolder(tmp_path), trained.training)
+
+
+def test_time_is_kept_for_steps_that_are_compiled_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step takes 3 s; so does one after four fifths, and later ones twice as long."""
+    monkeypatch.setitem(SIZES, "train", 60)
+    monkeypatch.setattr(Samples, "turns", (0.8,))
+    clock = Clock(monkeypatch)
+    trainer = Timed(clock, 0.1)
+    step, turned = trainer.train_step, []
+
+    def later(batch: dict[str, np.ndarray]) -> None:
+        step(batch)
+        if trainer.progress() >= 0.85:
+            clock.now += 0.1 if turned else 3.0
+            turned.append(trainer.steps.value)
+
+    monkeypatch.setattr(trainer, "train_step", later)
+    train(tmp_path, trainer, "--time_budget=30s")
+    assert turned
+    assert clock.now - 1000 == pytest.approx(30, abs=1.5)
 
 
 def test_epochs_of_many_samples_are_cut_to_a_part_of_the_time(

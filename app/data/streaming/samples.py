@@ -14,7 +14,12 @@ from app.data.streaming.windows import samples
 
 
 class Samples(Protocol):
-    """Samples of the splits "train" and "validation"."""
+    """Samples of the splits "train" and "validation".
+
+    turns: shares of the training from which its batches hold something else than before.
+    """
+
+    turns: tuple[float, ...]
 
     def size(self, split: str) -> int:
         """How many there are."""
@@ -33,6 +38,8 @@ class Samples(Protocol):
 
 class FieldSamples:
     """One time a sample, or a window of `frames` times: whole fields, or patches of them."""
+
+    turns: tuple[float, ...] = ()
 
     def __init__(
         self,

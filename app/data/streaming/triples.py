@@ -74,6 +74,7 @@ class TripleSamples:
 
     def __init__(self, shards: PreparedData, options: TripleChoice) -> None:
         self._shards, self._options = shards, options
+        self.turns: tuple[float, ...] = (options.coherence_from,)
         self._spans = _spans(options.span)
         whole = {
             split: middle_frames(shards, split, options.step) for split in ("train", "validation")
