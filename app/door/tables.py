@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -33,11 +32,10 @@ def read_table(folder: Path) -> pd.DataFrame:
     frame = pd.read_csv(folder / "summary.csv", index_col="metric")
     lines = (folder / "summary.txt").read_text("utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["metric", "unit"])
-    title, _, header, rule, *lines = lines[start - 2 :]
+    title, _, _, rule, *lines = lines[start - 2 :]
     end = lines.index(rule)
-    start = header.index("unit")
-    units = [re.split(r" {2,}", line[start:])[0] for line in lines[:end]]
-    frame.insert(0, "unit", units)
+    units = pd.read_csv(folder / "definitions.csv", index_col="metric")["units"]
+    frame.insert(0, "unit", units.astype(str))
     notes: list[str] = []
     for line in filter(None, lines[end + 1 :]):
         if line.startswith(" ") and notes:

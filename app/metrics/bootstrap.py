@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.arrays import Array
 from app.data.times import DAY, Stamps, modal_step
-from app.metrics.arithmetic import divide
 from app.metrics.table import Row
-
-if TYPE_CHECKING:
-    from app.metrics.metric import Subject
 
 RESAMPLES = 1000
 SEED = 20190326
 LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval
 WEEK = 7 * DAY  # seconds: the memory of weather in daily means
 MIN_BLOCKS = 3
+GATHERED = 32 * 2**20  # bytes of blocks that are added at once
 
 
 def block_length(times: Array) -> int:
@@ -43,7 +39,10 @@ def resampled_sums(sums: Array, length: int) -> Array | None:
     blocks = running[length:] - running[:-length]
     generator = np.random.default_rng(SEED)
     drawn = generator.integers(0, len(blocks), size=(RESAMPLES, -(-n // length)))
-    result: Array | None = blocks[drawn].sum(axis=1)
+    result = np.empty((RESAMPLES, sums.shape[1]))
+    step = max(1, GATHERED // (8 * drawn.shape[1] * sums.shape[1]))
+    for start in range(0, RESAMPLES, step):
+        result[start : start + step] = blocks[drawn[start : start + step]].sum(axis=1)
     return result
 
 
@@ -60,22 +59,6 @@ def interval(values: Array) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.nanpercentile(values, LEVELS)
     return float(low), float(high)
-
-
-def ratio_rows(subject: Subject, metric: str, sums: Array, *, root: bool = False) -> list[Row]:
-    """Rows of the ratio of each candidate's sum to the truth's, with its 95 % interval.
-
-    `sums` (1 + k, n): of every sample, the truth first. `root`: of squares, so that the ratio is
-    that of their roots. NaN where the truth's sum is 0.
-    """
-
-    def ratio(totals: Array) -> Array:
-        found = divide(totals[..., 1:], totals[..., :1])
-        return np.sqrt(found) if root else found
-
-    drawn = resampled_sums(sums.T, block_length(subject.times))
-    again = None if drawn is None else ratio(drawn)
-    return interval_rows(metric, "1", subject.candidates, ratio(sums.sum(axis=1)), again)
 
 
 def interval_rows(

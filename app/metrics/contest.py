@@ -6,8 +6,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from app.arrays import Array
 from app.baselines.base import BLOCK_BYTES
 from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
+from app.metrics.confidence import Comparison, Confidence, confidence_of, sentences
 from app.metrics.metric import Band, Block, Metric, SampleErrors, Subject, TruthRange
 from app.metrics.stored import StoredFields
 from app.ranks import Ranks
@@ -23,7 +25,6 @@ from app.running.progress import told
 if TYPE_CHECKING:
     from app.data.description import Variable
     from app.grids import Grid
-    from app.metrics.table import Row
 
 Item = TypeVar("Item")
 
@@ -44,10 +45,32 @@ class Scored:
         assert isinstance(first, SampleErrors)
         return first
 
-    def rows(self) -> list[Row]:
-        """Rows of the table, once all sums are there."""
-        found = (row for metric in self.metrics for row in metric.rows(self.errors))
-        return [row.labelled(self.label) for row in found]
+    @cached_property
+    def confidence(self) -> Confidence:
+        """Rows of the table with their intervals, and what they tell, once all sums are there."""
+        rows = [row for metric in self.metrics for row in metric.rows(self.errors)]
+        found = confidence_of(rows, self.subject)
+        return Confidence(
+            tuple(row.labelled(self.label) for row in found.rows),
+            tuple(one.labelled(self.label) for one in found.comparisons),
+        )
+
+
+class Compared(TypedDict):
+    """What candidates tell of each other: fields of `app.metrics.scores.Scores`."""
+
+    comparisons: tuple[Comparison, ...]
+    compared: tuple[str, ...]
+
+
+def compared_in(found: Sequence[Scored]) -> Compared:
+    """The comparisons of all predictands, and what they tell of the model."""
+    return {
+        "comparisons": tuple(c for one in found for c in one.confidence.comparisons),
+        "compared": tuple(
+            line for one in found for line in sentences(one.confidence.comparisons, one.subject)
+        ),
+    }
 
 
 class Contest(ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.arithmetic import centre, divide, over_space, spread
+from app.metrics.arithmetic import divide, over_space
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 from app.metrics.spearman import centred_ranks, correlate
@@ -122,8 +122,7 @@ class Correlation(Metric):
         rows = []
         over_time = self._over_time()
         for name, series in self.sample.items():
-            over_cells = np.array([(centre(own), spread(own)) for own in series])
-            rows.append(self.subject.row(name, "1", *over_cells.T))
+            rows.append(self.subject.score_row(name, "1", series))
             in_time = np.array([over_space(self.subject.area, own) for own in over_time[name]])
             rows.append(self.subject.row(f"{name}_time", "1", *in_time.T))
         return rows

@@ -16,6 +16,7 @@ from app.metrics.metric import CONSTANT, Band, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.names import CLIMATOLOGY
 from app.metrics.pairs import correlation
+from app.metrics.sampled import HIGHEST
 from app.metrics.table import AT_ONCE, BY_CELL, About
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Efficiency(Metric):
         size = np.sqrt(self.own.sum(axis=1) * self.climatology.sum())
         found = divide(self.products.sum(axis=1), size)
         rows = [
-            *mean_rows(subject, R2, "1", variance - self.squares, variance),
+            *mean_rows(subject, R2, "1", variance - self.squares, variance, best=HIGHEST),
             subject.row(KGE, "1", *cells.T),
             subject.row(ACC, "1", found),
             *mean_rows(
@@ -159,11 +160,14 @@ class Efficiency(Metric):
                 "1",
                 self.climatology - self.squares,
                 self.climatology,
+                best=HIGHEST,
             ),
         ]
         if len(self.follows):
             gain = self.persisted - self.persistence
-            rows += mean_rows(subject, f"{OVER}persistence", "1", gain, self.persisted)
+            rows += mean_rows(
+                subject, f"{OVER}persistence", "1", gain, self.persisted, best=HIGHEST
+            )
         return rows
 
     def maps(self, errors: Totals) -> list[Map]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
+from app.metrics.mean_rows import mean_rows
 from app.metrics.metric import Block, Metric, Sheet, Subject, Sums, Totals
+from app.metrics.sampled import Sampled, ratio_of
 from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
@@ -78,18 +78,18 @@ class EnsembleSums(Sums):
             ranks[valid], weights=weights[valid], minlength=self.members + 1
         )
 
-    @property
-    def spread_skill(self) -> float:
+    def spread_to_error(self, candidates: Sequence[str]) -> Sampled:
         """sqrt((M + 1)/M · mean unbiased variance) / RMSE of the mean; 1 if members are reliable.
 
         Fortin et al. (2014), doi:10.1175/JHM-D-14-0008.1
         """
-        return float(self.ratio(self.variance.sum(), self.squares.sum()))
+        sums = np.stack([self.squares, (self.members + 1) / self.members * self.variance])
+        return ratio_of(candidates[:1], sums, root=True)
 
-    def ratio(self, variance: Array, squares: Array) -> Array:
-        """Spread/skill of sums (…)."""
-        result: Array = np.sqrt((self.members + 1) / self.members * divide(variance, squares))
-        return result
+    @property
+    def spread_skill(self) -> float:
+        """Its value."""
+        return float(self.spread_to_error(("",)).values[0])
 
     @property
     def reliability_index(self) -> float:
@@ -159,31 +159,13 @@ class Ensemble(Metric):
         self.sums.add(block.indices, block.truth, block.versions[0], block.weights)
 
     def rows(self, errors: Totals) -> list[Row]:
-        subject, sums, crps, weight = self.subject, self.sums, self._crps(errors), errors.weight
-        k = len(subject.candidates)
-        columns = np.vstack([crps, sums.variance, sums.squares, sums.outside, weight])
-        drawn = resampled_sums(columns.T, block_length(subject.times))
-        again: dict[str, Array | None] = dict.fromkeys(("crps", SPREAD_SKILL, OUTSIDE))
-        if drawn is not None:
-            variance, squares, outside, total = drawn[:, k:].T
-            again["crps"] = divide(drawn[:, :k], total[:, None])
-            again[SPREAD_SKILL] = sums.ratio(variance, squares)[:, None]
-            again[OUTSIDE] = divide(outside, total)[:, None]
-
-        def ends(name: str, unit: str, candidates: Sequence[str]) -> list[Row]:
-            values = np.zeros(len(candidates))
-            return interval_rows(name, unit, candidates, values, again[name])[1:]
-
-        model = subject.candidates[:1]
-        share = float(sums.outside.sum() / weight.sum())
+        subject, sums, weight = self.subject, self.sums, errors.weight
+        outside = sums.outside[None]
         return [
-            subject.mean_row("crps", subject.unit, crps, weight),
-            *ends("crps", subject.unit, subject.candidates),
-            subject.model_row(SPREAD_SKILL, "1", sums.spread_skill),
-            *ends(SPREAD_SKILL, "1", model),
+            subject.mean_row("crps", subject.unit, self._crps(errors), weight),
+            subject.sampled_row(SPREAD_SKILL, "1", sums.spread_to_error(subject.candidates)),
             subject.model_row("reliability_index", "%", sums.reliability_index),
-            subject.model_row(OUTSIDE, "1", share),
-            *ends(OUTSIDE, "1", model),
+            *mean_rows(subject, OUTSIDE, "1", outside, weight, best=self.outside_if_calibrated),
         ]
 
     def _crps(self, errors: Totals) -> Array:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
-from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import CONSTANT, Block, Map, SampleErrors, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
+from app.metrics.sampled import Sampled, mean_of
 from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
@@ -100,26 +101,31 @@ class Errors(SampleErrors):
     def rows(self, errors: Totals) -> list[Row]:
         subject, deviation = self.subject, self.truth_spread
         absolute, error = self.sample["absolute"], self.sample["error"]
-        rmse, rmse_n = self.rmse, self.sample_rmse
-        bias, bias_n = error.sum(axis=1) / self.weight.sum(), divide(error, self.weight)
+        rmse_n = self.sample_rmse
+        root = mean_of(subject.candidates, self.sample["squares"], self.weight, root=True)
 
-        def row(metric: str, unit: str, values: Array, samples: Array) -> Row:
-            return subject.row(metric, unit, values, np.array([spread(own) for own in samples]))
+        def row(metric: str, unit: str, made: Sampled, samples: Array) -> Row:
+            spreads = np.array([spread(own) for own in samples])
+            return subject.sampled_row(metric, unit, made, spreads)
 
-        ends = interval_rows("rmse", subject.unit, subject.candidates, rmse, self.resampled_rmse)[
-            1:
-        ]
         rows = [
             subject.mean_row("mae", subject.unit, absolute, self.weight),
-            row("rmse", subject.unit, rmse, rmse_n),
-            *ends,
-            row("bias", subject.unit, bias, bias_n),
-            row("nrmse", "1", divide(rmse, deviation), divide(rmse_n, deviation)),
+            row("rmse", subject.unit, root, rmse_n),
+            subject.mean_row("bias", subject.unit, error, self.weight, best=0.0),
+            # of a standard deviation that is taken as known
+            row(
+                "nrmse",
+                "1",
+                replace(root, of=lambda t: divide(root.of(t), deviation), best=None),
+                divide(rmse_n, deviation),
+            ),
         ]
         if subject.variable.kind == "ratio":
-            mean = self.truth_sum.sum() / self.weight.sum() + subject.truth.mean
-            relative, relative_n = PERCENT * divide(bias, mean), PERCENT * divide(bias_n, mean)
-            rows.append(row("relative_bias", "%", relative, relative_n))
+            truth = self.truth_sum + subject.truth.mean * self.weight
+            mean = truth.sum() / self.weight.sum()
+            relative = mean_of(subject.candidates, PERCENT * error, truth, best=0.0)
+            bias_n = divide(error, self.weight)
+            rows.append(row("relative_bias", "%", relative, PERCENT * divide(bias_n, mean)))
         return rows
 
     def remarks(self) -> list[str]:

@@ -23,7 +23,7 @@ from app.errors import InputError
 from app.grids import to_canonical
 from app.metrics.catalogue import metrics_of
 from app.metrics.climate import training_climate
-from app.metrics.contest import Contest, Scored
+from app.metrics.contest import Contest, Scored, compared_in
 from app.metrics.errors import Errors
 from app.metrics.files import write_files
 from app.metrics.ground import Ground
@@ -287,7 +287,7 @@ def evaluate_files(
 
 
 def _assemble(contest: _FieldContest, found: list[Scored], title: str | None = None) -> Evaluation:
-    rows = [row for one in found for row in one.rows()]
+    rows = [row for one in found for row in one.confidence.rows]
     metrics = [(one.subject, one.metrics) for one in found]
     footer = notes(contest.shards, contest.split, metrics, contest.prediction, rows)
     title = title or f"Scores on the {contest.split} period"
@@ -296,4 +296,5 @@ def _assemble(contest: _FieldContest, found: list[Scored], title: str | None = N
         FieldResult(one.subject, one.errors, one.metrics, one.label, table, contest.example(one))
         for one in found
     )
-    return Evaluation(table, verdict_of(table.title, results), results, contest.grid)
+    verdict = verdict_of(table.title, results)
+    return Evaluation(table, verdict, results, contest.grid, **compared_in(found))

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import over_space
-from app.metrics.bootstrap import ratio_rows
+from app.metrics.mean_rows import ratio_rows
 from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.quantiles import last_axis_quantile
 from app.metrics.table import BY_CELL, About

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from app.metrics import confidence
+from app.metrics.bootstrap import RESAMPLES
 from app.metrics.described import COLUMNS, definitions, map_attributes
 from app.metrics.metric import Sheet
-from app.running.atomic import write_text
+from app.running.atomic import write_json, write_text
 from app.running.netcdf_file import TIME, conventional, write_dataset
 
 # Of scores of samples: what they are, and which power of the predictand's unit they have.
@@ -68,8 +70,25 @@ def write_tables(folder: Path, scores: Scores, results: Sequence[Result]) -> Non
     scores.table.write_markdown(folder / "summary.md")
     scores.table.write_latex(folder / "summary.tex")
     write_text(folder / "definitions.csv", _as_csv(Sheet(COLUMNS, definitions(results))))
+    if scores.comparisons:
+        write_comparisons(folder, scores)
     for name, sheet in _joined_tables(results).items():
         write_text(folder / f"{name}.csv", _as_csv(sheet))
+
+
+def write_comparisons(folder: Path, scores: Scores) -> None:
+    """Write comparisons.csv and .json: every pair of candidates by every score."""
+    found = [one.as_json() for one in scores.comparisons]
+    rows = [[one[name] for name in confidence.COLUMNS] for one in found]
+    write_text(folder / "comparisons.csv", _as_csv(Sheet(confidence.COLUMNS, rows)))
+    content = {
+        "method": " ".join((confidence.__doc__ or "").split()),
+        "resamples": RESAMPLES,
+        "level": confidence.LEVEL,
+        "sentences": list(scores.compared),
+        "comparisons": found,
+    }
+    write_json(folder / "comparisons.json", content)
 
 
 def write_scores(dataset: xr.Dataset, path: Path, title: str) -> None:
@@ -183,6 +202,8 @@ def _as_csv(sheet: Sheet) -> str:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.6g}"
     return str(value)

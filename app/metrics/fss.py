@@ -11,6 +11,7 @@ from app.arrays import Array
 from app.metrics.events import thresholds_of
 from app.metrics.mean_rows import mean_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.sampled import HIGHEST
 from app.metrics.table import About
 from app.options.scoring import Threshold
 
@@ -90,7 +91,9 @@ class FractionsSkill(Metric):
             for s, side in enumerate(self.windows):
                 apart, reference = self.apart[t, s], self.reference[t, s]
                 name = f"fss_{threshold}_{side}"
-                rows += mean_rows(self.subject, name, "1", reference - apart, reference)
+                rows += mean_rows(
+                    self.subject, name, "1", reference - apart, reference, best=HIGHEST
+                )
         return rows
 
     def why_undefined(self, row: str) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.mean_rows import mean_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.sampled import LOWEST
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Intervals(Metric):
             unit = "1" if name == NAMES[0] else subject.unit
             for percent, sums in zip(self.nominal, found, strict=True):
                 row = f"{name}_{percent}"
-                rows += mean_rows(subject, row, unit, sums[None], errors.weight)
+                best = (percent / 100, None, LOWEST)[NAMES.index(name)]
+                rows += mean_rows(subject, row, unit, sums[None], errors.weight, best=best)
         return rows
 
 

@@ -1,35 +1,38 @@
-"""Rows of means over samples, with the interval of resampled periods."""
+"""Rows of scores that are made of sums over samples."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from app.arrays import Array
-from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
+from app.metrics.sampled import LOWEST, Best, mean_of, ratio_of
 
 if TYPE_CHECKING:
+    from app.arrays import Array
     from app.metrics.metric import Subject
     from app.metrics.table import Row
 
 
 def mean_rows(
-    subject: Subject, name: str, unit: str, sums: Array, weight: Array, *, root: bool = False
+    subject: Subject,
+    name: str,
+    unit: str,
+    sums: Array,
+    weight: Array,
+    *,
+    root: bool = False,
+    best: Best = LOWEST,
 ) -> list[Row]:
-    """A row of sums over samples (k, n) by their weight (n,), or (k, n), and rows of its interval.
+    """A row of sums over samples (k, n) by their weight (n,), or (k, n).
 
     The first k candidates have a value. `root`: of the mean. NaN where nothing weighs.
     """
-    k, n = sums.shape
-    weights = np.broadcast_to(weight, (k, n))
+    return [
+        subject.sampled_row(
+            name, unit, mean_of(subject.candidates, sums, weight, root=root, best=best)
+        )
+    ]
 
-    def mean(total: Array, by: Array) -> Array:
-        found = divide(total, by)
-        return np.sqrt(np.maximum(found, 0.0)) if root else found
 
-    drawn = resampled_sums(np.vstack([sums, weights]).T, block_length(subject.times))
-    again = None if drawn is None else mean(drawn[:, :k], drawn[:, k:])
-    values = mean(sums.sum(axis=1), weights.sum(axis=1))
-    return interval_rows(name, unit, subject.candidates[:k], values, again)
+def ratio_rows(subject: Subject, name: str, sums: Array, *, root: bool = False) -> list[Row]:
+    """A row of the ratio of each candidate's sum to the truth's; see `ratio_of`."""
+    return [subject.sampled_row(name, "1", ratio_of(subject.candidates, sums, root=root))]

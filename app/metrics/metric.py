@@ -11,11 +11,11 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
-from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.ground import NO_GROUND, Ground
 from app.metrics.names import title
 from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.remedies import IN_SPACE, IN_TIME
+from app.metrics.sampled import HIGHEST, LOWEST, Best, Sampled, mean_of, mean_score
 from app.metrics.table import MODEL, About, Row, Table
 from app.options.scoring import DEFAULT, ScoringConfig
 
@@ -110,11 +110,25 @@ class Subject:
         pairs = zip(self.candidates, values, spreads, strict=True)
         return Row(name, unit, {c: (float(v), float(s)) for c, v, s in pairs})
 
-    def mean_row(self, name: str, unit: str, sums: Array, weight: Array) -> Row:
+    def sampled_row(self, name: str, unit: str, made: Sampled, spreads: Array | None = None) -> Row:
+        """A row of what sums over samples make, and spreads (k,) over samples, if any."""
+        spreads = np.full(len(made.names), np.nan) if spreads is None else spreads
+        pairs = zip(made.names, made.values, spreads, strict=True)
+        return Row(name, unit, {c: (float(v), float(s)) for c, v, s in pairs}, sampled=made)
+
+    def mean_row(
+        self, name: str, unit: str, sums: Array, weight: Array, best: Best = LOWEST
+    ) -> Row:
         """Means of per-sample sums (k, n), and their spread over samples."""
         spreads = np.array([spread(own) for own in divide(sums, weight)])
-        values = np.array([own.sum() / weight.sum() for own in sums])
-        return self.row(name, unit, values, spreads)
+        return self.sampled_row(
+            name, unit, mean_of(self.candidates, sums, weight, best=best), spreads
+        )
+
+    def score_row(self, name: str, unit: str, scores: Array, best: Best = HIGHEST) -> Row:
+        """Means over samples of their own scores (k, n), and their spread over samples."""
+        spreads = np.array([spread(own) for own in scores])
+        return self.sampled_row(name, unit, mean_score(self.candidates, scores, best), spreads)
 
     def model_row(self, name: str, unit: str, value: float, deviation: float = np.nan) -> Row:
         """A row that only the model has a value in."""
@@ -300,8 +314,6 @@ class Totals(Protocol):
     def rmse(self) -> Array: ...
     @property
     def sample_rmse(self) -> Array: ...
-    @property
-    def resampled_rmse(self) -> Array | None: ...
 
 
 class Sheet(NamedTuple):
@@ -403,13 +415,6 @@ class SampleErrors(Metric):
         """Root of the area-weighted mean over time and space (k,)."""
         result: Array = np.sqrt(self.sample["squares"].sum(axis=1) / self.weight.sum())
         return result
-
-    @cached_property
-    def resampled_rmse(self) -> Array | None:
-        """RMSE of resampled periods (R, k), once all blocks are in; None of too short a period."""
-        columns = np.column_stack([self.sample["squares"].T, self.weight])
-        drawn = resampled_sums(columns, block_length(self.subject.times))
-        return None if drawn is None else np.sqrt(divide(drawn[:, :-1], drawn[:, -1:]))
 
 
 M = TypeVar("M", bound=Metric)

@@ -10,14 +10,15 @@ import numpy as np
 from app.baselines.base import split_size
 from app.data.times import Stamps
 from app.metrics.bootstrap import MIN_BLOCKS, RESAMPLES, block_length
+from app.metrics.confidence import ENDS, effective_samples
 
 if TYPE_CHECKING:
     from app.data.contract import PreparedData
     from app.metrics.metric import Metric, Subject
     from app.metrics.prediction import Prediction
+    from app.metrics.sampled import Sampled
     from app.metrics.table import Row
 
-ENDS = ("_low", "_high")  # of intervals, which have a note of their own
 UNKNOWN = "too few valid values"
 Scored = tuple["Subject", tuple["Metric", ...]]
 
@@ -37,6 +38,9 @@ def notes(
         label = f"[{name}]" if len(scored) > 1 else ""
         own = [row for row in rows if row.metric.endswith(label)]
         remarks = [remark for metric in metrics for remark in metric.remarks()]
+        made = next((row.sampled for row in own if row.metric == f"rmse{label}"), None)
+        if made is not None:
+            remarks.append(effective(made, subject))
         missing = _undefined(own, metrics, subject.candidates[0], label)
         lines += [f"{name}: {remark}" for remark in (*remarks, *missing)]
     lines += prediction.remarks()
@@ -47,7 +51,15 @@ def notes(
     blocks = f" of {RESAMPLES} moving-block resamples, blocks of {length} samples"
     if shards.size(split) < MIN_BLOCKS * length:
         blocks = f": none, the period is shorter than {MIN_BLOCKS} blocks of {length} samples"
-    return (*lines, *definitions, f"_low, _high: 95 % interval{blocks}.")
+    return (*lines, *definitions, f"95 % intervals (_low, _high){blocks}.")
+
+
+def effective(made: Sampled, subject: Subject) -> str:
+    """How many independent samples the squared errors of the model are worth."""
+    number = effective_samples(made, block_length(subject.times))[0]
+    value = f"{number:.0f}" if np.isfinite(number) else "not known"
+    of_all = f"{value} of {subject.samples}"
+    return f"effective number of samples, by the squared errors of the model: {of_all}"
 
 
 def _undefined(rows: Iterable[Row], metrics: Sequence[Metric], model: str, label: str) -> list[str]:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.ndimage import label
 
 from app.arrays import Array
-from app.metrics.arithmetic import centre, divide, spread
-from app.metrics.bootstrap import ratio_rows
+from app.metrics.arithmetic import divide
+from app.metrics.mean_rows import ratio_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
 from app.metrics.spectra import spacing
 from app.metrics.table import BY_SAMPLE, About
@@ -105,8 +105,7 @@ class Objects(Metric):
     def rows(self, errors: Totals) -> list[Row]:
         rows = []
         for name, values in zip(SAL, self.sal, strict=True):
-            found = np.array([(centre(own), spread(own)) for own in values])
-            rows.append(self.subject.row(f"sal_{name}", "1", *found.T))
+            rows.append(self.subject.score_row(f"sal_{name}", "1", values, best=0.0))
         rows += ratio_rows(self.subject, "object_number_ratio", self.number)
         mean = divide(self.size.sum(axis=1), self.number.sum(axis=1))
         rows.append(self.subject.row("object_size_ratio", "1", divide(mean[1:], mean[0])))

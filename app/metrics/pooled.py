@@ -96,8 +96,8 @@ class Pooled(Metric):
         name = "mae_2x2" if self.ensemble is None else "crps_2x2"
         rows = [self.subject.mean_row(name, self.subject.unit, self.crps, self.weight)]
         if self.ensemble is not None:
-            ratio = self.ensemble.spread_skill
-            rows.append(self.subject.model_row("spread_skill_2x2", "1", ratio))
+            made = self.ensemble.spread_to_error(self.subject.candidates)
+            rows.append(self.subject.sampled_row("spread_skill_2x2", "1", made))
         return rows
 
     def series(self, errors: Totals) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.metrics.arithmetic import centre, divide, spread
+from app.metrics.arithmetic import divide
 from app.metrics.metric import CONSTANT, Metric, Totals
 from app.metrics.table import BY_SAMPLE, About
 
@@ -37,8 +37,7 @@ class Psnr(Metric):
             # an exact sample has no finite ratio and is left out of the mean
             width = np.full_like(mse, self.subject.truth.width**2)
             psnr = 10 * np.log10(divide(width, mse))
-        found = np.array([(centre(own), spread(own)) for own in psnr])
-        return [self.subject.row("psnr", "dB", *found.T)]
+        return [self.subject.score_row("psnr", "dB", psnr)]
 
     def why_undefined(self, row: str) -> str | None:
         if row != "psnr":

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.arithmetic import divide, spread
 from app.metrics.metric import Block, Metric, Subject, Totals
 from app.metrics.table import About
 
@@ -83,12 +82,11 @@ class Quantiles(Metric):
             for level, sums in zip(subject.quantiles, self.pinball, strict=True)
         ]
         shares = {
-            f"coverage_{level:g}": own
+            f"coverage_{level:g}": (level, own)
             for level, own in zip(subject.quantiles, self.covered, strict=True)
         }
-        if len(subject.quantiles) > 1:
-            shares["coverage_central"] = self.central
-        for name, sums in shares.items():
-            mean, deviation = float(sums.sum() / weight.sum()), spread(divide(sums, weight))
-            rows.append(subject.model_row(name, "1", mean, deviation))
+        if len(levels := subject.quantiles) > 1:
+            shares["coverage_central"] = levels[-1] - levels[0], self.central
+        for name, (right, sums) in shares.items():
+            rows.append(subject.mean_row(name, "1", sums[None], weight, best=right))
         return rows

@@ -95,7 +95,7 @@ class RankSeasons(Metric):
         squares, rank = self.squares[None], self.rank[None]
         rows = [
             *mean_rows(subject, DEBIASED, subject.unit, squares, weight, root=True),
-            *mean_rows(subject, MEAN_RANK, "1", rank, weight),
+            *mean_rows(subject, MEAN_RANK, "1", rank, weight, best=None),
         ]
         for name, shares in self.shares.items():
             index = PERCENT * np.abs(shares - 1 / len(shares)).sum()

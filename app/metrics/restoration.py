@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import DAY
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import block_length, interval_rows, resampled_sums
+from app.metrics.mean_rows import mean_rows
 from app.metrics.metric import Block, SampleErrors, Sheet, TimeSubject, Totals
+from app.metrics.sampled import Sampled
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -65,27 +67,32 @@ class Restoration(SampleErrors):
         return 1 - divide(absolute, absolute[..., [reference]])
 
     def rows(self, errors: Totals) -> list[Row]:
-        subject, absolute, total = self.subject, self.sample["absolute"], self.weight.sum()
+        subject, absolute = self.subject, self.sample["absolute"]
         rows = self._rates_with_intervals()
-        rows.append(subject.row("mae", subject.unit, absolute.sum(axis=1) / total))
-        rows.append(subject.row("rmse", subject.unit, self.rmse))
+        rows.append(subject.mean_row("mae", subject.unit, absolute, self.weight))
+        rows += mean_rows(
+            subject, "rmse", subject.unit, self.sample["squares"], self.weight, root=True
+        )
         distance = self._distance()
         for steps in np.unique(distance[subject.scored]):
             here = distance == steps
-            mae = absolute[:, here].sum(axis=1) / self.weight[here].sum()
-            rows.append(subject.row(f"mae_{steps:g}", subject.unit, mae))
+            sums, weight = np.where(here, absolute, 0.0), np.where(here, self.weight, 0.0)
+            rows += mean_rows(subject, f"mae_{steps:g}", subject.unit, sums, weight)
         return rows
 
     def _rates_with_intervals(self) -> list[Row]:
-        names, absolute = self.subject.candidates, self.sample["absolute"]
-        drawn = resampled_sums(absolute.T, block_length(self.subject.times))
-        rates = self.rates(absolute.sum(axis=1))
-        again = None if drawn is None else self.rates(drawn)
-        rows = interval_rows(NAME, "1", names, rates, again)
+        subject = self.subject
+        rates = Sampled(subject.candidates, self.sample["absolute"], self.rates)
+        rows = [subject.sampled_row(NAME, "1", rates)]
         for rival in RIVALS:
-            k = names.index(rival)
-            paired = None if again is None else again - again[:, [k]]
-            rows += interval_rows(f"gain_vs_{rival}", "1", names, rates - rates[k], paired)
+            k = subject.candidates.index(rival)
+
+            def gain(totals: Array, k: int = k) -> Array:
+                own = self.rates(totals)
+                difference: Array = own - own[..., [k]]
+                return difference
+
+            rows.append(subject.sampled_row(f"gain_vs_{rival}", "1", replace(rates, of=gain)))
         return rows
 
     def _distance(self) -> Array:

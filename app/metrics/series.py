@@ -11,8 +11,8 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps, segments
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import ratio_rows
 from app.metrics.drawing.units import squared
+from app.metrics.mean_rows import ratio_rows
 from app.metrics.metric import Band, Metric, Sheet, TimeSubject, Totals
 from app.metrics.table import About
 

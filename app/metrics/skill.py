@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import interval_rows
 from app.metrics.metric import Metric, Totals
+from app.metrics.sampled import mean_of
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -33,16 +34,18 @@ class Skill(Metric):
 
     def rows(self, errors: Totals) -> list[Row]:
         subject, rows = self.subject, []
-        rmse, resampled = errors.rmse, errors.resampled_rmse
         floor = ROUNDING * abs(subject.truth.mean)
+        rmse = mean_of(subject.candidates, errors.sample["squares"], errors.weight, root=True)
         for name in REFERENCES:
             if name in subject.candidates:
                 r = subject.candidates.index(name)
-                skill = 1 - _ratio(rmse, rmse[r], floor)
-                again = (
-                    None if resampled is None else 1 - _ratio(resampled, resampled[:, [r]], floor)
-                )
-                rows += interval_rows(PREFIX + name, "1", subject.candidates, skill, again)
+
+                def skill(totals: Array, r: int = r) -> Array:
+                    own = rmse.of(totals)
+                    return 1 - _ratio(own, own[..., [r]], floor)
+
+                made = replace(rmse, of=skill, best=None)
+                rows.append(subject.sampled_row(PREFIX + name, "1", made))
         return rows
 
     def why_undefined(self, row: str) -> str | None:

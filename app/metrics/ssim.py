@@ -10,7 +10,6 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from app.arrays import Array
-from app.metrics.arithmetic import centre, spread
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
 from app.metrics.table import BY_SAMPLE, About
 
@@ -132,8 +131,7 @@ class Ssim(Metric):
             self.similarity[k, block.indices] = structure.similarity(field)
 
     def rows(self, errors: Totals) -> list[Row]:
-        found = np.array([(centre(own), spread(own)) for own in self.similarity])
-        return [self.subject.row("ssim", "1", *found.T)]
+        return [self.subject.score_row("ssim", "1", self.similarity)]
 
     def remarks(self) -> list[str]:
         return [f"ssim at {int(self.centres.sum())} window centres"]

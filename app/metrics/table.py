@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
 
+from app.metrics.sampled import Sampled
 from app.running.atomic import write_text
 
 MODEL = "model"  # the candidate that is the run's own, beside the baselines
@@ -22,6 +23,8 @@ LATEX = {
     "–": "--",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
 }
+NOTHING = "–"
+INTERVAL = "95 % interval"
 CSV_DIGITS = 12  # significant ones
 NOTES_WIDTH = 100  # characters of a line of notes
 
@@ -58,12 +61,14 @@ class Row:
     """One metric: its unit, and mean and standard deviation by candidate.
 
     n: values, samples or years that it rests on, as its estimator says; None: the values scored.
+    sampled: the sums over samples that it is made of, None where it is not.
     """
 
     metric: str
     unit: str
     values: dict[str, tuple[float, float]]
     n: int | None = None
+    sampled: Sampled | None = field(default=None, compare=False, repr=False)
 
     def labelled(self, label: str) -> Row:
         """The same row of one predictand among several, `label` behind its name."""
@@ -99,17 +104,26 @@ class Table:
 
     @property
     def cells(self) -> list[list[str]]:
-        """The table as text: its head, then a line a row."""
-        lines = [["metric", "unit", *self.candidates]]
+        """The table as text: its head, then a line a row; of intervals that of the model alone."""
+        first, *others = self.candidates
+        by_name = {row.metric: row for row in self.rows}
+        bounded = any(_interval_of(name) in by_name for name in by_name)
+        lines = [["metric", "unit", first, *([INTERVAL] if bounded else []), *others]]
         for row in self.rows:
-            cells = [_cell(row.values.get(name)) for name in self.candidates]
-            lines.append([row.metric, row.unit, *cells])
+            if _interval_of(row.metric) in by_name:
+                continue
+            cell, *cells = [_cell(row.values.get(name)) for name in self.candidates]
+            name, bracket, label = row.metric.partition("[")
+            ends = [by_name.get(f"{name}{end}{bracket}{label}") for end in ("_low", "_high")]
+            low, high = [_cell(end.values.get(first)) if end else NOTHING for end in ends]
+            between = NOTHING if NOTHING in (low, high) else f"{low} to {high}"
+            lines.append([row.metric, row.unit, cell, *([between] if bounded else []), *cells])
         return lines
 
     def write_markdown(self, path: Path) -> None:
         """The title, the table with numbers to the right, and the notes as a list."""
         head, *body = self.cells
-        sides = ["---", "---", *("---:" for _ in self.candidates)]
+        sides = ["---", "---", *("---:" for _ in head[2:])]
         table = [_markdown_line(line) for line in (head, sides, *body)]
         notes = [f"- {note}" for note in self.notes]
         write_text(path, "\n".join([f"# {self.title}", "", *table, "", *notes, ""]))
@@ -117,7 +131,7 @@ class Table:
     def write_latex(self, path: Path) -> None:
         """The table for a paper that loads `booktabs`; the notes are comments above it."""
         head, *body = self.cells
-        columns = "ll" + "r" * len(self.candidates)
+        columns = "ll" + "r" * (len(head) - 2)
         lines = [
             *(
                 f"% {line}"
@@ -146,6 +160,15 @@ class Table:
         return "\n".join([self.title, "", body[0], rule, *body[1:], rule, *lines_below, ""])
 
 
+def _interval_of(metric: str) -> str:
+    """The row that another one has the end of an interval of, by its name; "" for others."""
+    name, bracket, label = metric.partition("[")
+    for end in ("_low", "_high"):
+        if name.endswith(end):
+            return f"{name.removesuffix(end)}{bracket}{label}"
+    return ""
+
+
 def _markdown_line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -169,7 +192,7 @@ def _cell(pair: tuple[float, float] | None) -> str:
     Spreads over samples stand in the CSV alone: beside a value they would be taken for its
     uncertainty.
     """
-    return "–" if pair is None or np.isnan(pair[0]) else _number(pair[0])
+    return NOTHING if pair is None or np.isnan(pair[0]) else _number(pair[0])
 
 
 def aligned(cells: Iterable[str], widths: list[int], left: int = 2) -> str:

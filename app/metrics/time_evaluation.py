@@ -20,7 +20,7 @@ from app.data.wet import wet_limit
 from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
 from app.metrics.catalogue import metrics_of
-from app.metrics.contest import Contest, Scored
+from app.metrics.contest import Contest, Scored, compared_in
 from app.metrics.files import write_tables
 from app.metrics.ground import Ground
 from app.metrics.metric import Result, TimeSubject, TruthRange
@@ -160,9 +160,11 @@ def evaluate_in_time(
     notes = [*(line for metric in metrics for line in metric.definitions), CANDIDATES]
     span = f"{duration_text(steps.input_step)} to {duration_text(steps.target_step)}"
     title = f"Scores of {int(contest.scored.sum())} withheld frames of the test period, {span}"
-    rows = tuple(row for one in found for row in one.rows())
+    rows = tuple(row for one in found for row in one.confidence.rows)
     table = Table(title, contest.names, rows, tuple(notes))
     results = tuple(Result(one.subject, one.errors, one.metrics, one.label, table) for one in found)
-    evaluation = TimeEvaluation(table, verdict_of(title, results), results, contest)
+    evaluation = TimeEvaluation(
+        table, verdict_of(title, results), results, contest, **compared_in(found)
+    )
     write_tables(folder, evaluation, results)
     return evaluation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import ratio_rows
+from app.metrics.mean_rows import ratio_rows
 from app.metrics.metric import Band, Block, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.table import About

@@ -9,8 +9,7 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.units import HOUR
-from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import ratio_rows
+from app.metrics.mean_rows import mean_rows, ratio_rows
 from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
 from app.metrics.table import About, Row
 
@@ -77,10 +76,10 @@ class Wet(Metric):
         subject = self.subject
         if self.limit is None:
             return [Row("wet_frequency", "1", {}), Row("wet_intensity", subject.unit, {})]
-        amounts = divide(self.amounts.sum(axis=1), self.candidates.sum(axis=1))
+        amounts, wet = self.amounts, self.candidates
         return [
-            subject.mean_row("wet_frequency", "1", self.candidates, errors.weight),
-            subject.row("wet_intensity", subject.unit, amounts),
+            subject.mean_row("wet_frequency", "1", wet, errors.weight, best=None),
+            *mean_rows(subject, "wet_intensity", subject.unit, amounts, wet, best=None),
             *ratio_rows(subject, WET_RATIO, np.vstack([self.truth, self.candidates])),
         ]
 

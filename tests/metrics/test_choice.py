@@ -10,6 +10,7 @@ from app.errors import InputError
 from app.grids import Grid
 from app.metrics.catalogue import metrics_of
 from app.metrics.climate import Climate
+from app.metrics.confidence import confidence_of
 from app.metrics.described import about_row, definitions
 from app.metrics.metric import Result
 from app.metrics.regions import Regions
@@ -56,7 +57,8 @@ def test_every_row_says_what_it_is():
     members = RNG.gamma(1.0, 3.0, (3, *TRUTH.shape))
     fields = np.stack([members.mean(axis=0), TRUTH + 1, TRUTH * 1.1])
     fed(metrics, TRUTH, fields, members)
-    rows = tuple(row for metric in metrics for row in metric.rows(metrics[0]))
+    rows = [row for metric in metrics for row in metric.rows(metrics[0])]
+    rows = confidence_of(rows, metrics[0].subject).rows
     assert len({row.metric for row in rows}) == len(rows)
     for row in rows:
         about = about_row(row.metric, metrics)
@@ -117,7 +119,8 @@ def test_ends_of_intervals_and_samples_are_told_from_values():
     metrics = chosen(scores=("core",))
     members = RNG.gamma(1.0, 3.0, (3, *TRUTH.shape))
     fed(metrics, TRUTH, np.stack([members.mean(axis=0), TRUTH + 1, TRUTH * 1.1]), members)
-    rows = tuple(row for metric in metrics for row in metric.rows(metrics[0]))
+    rows = [row for metric in metrics for row in metric.rows(metrics[0])]
+    rows = confidence_of(rows, metrics[0].subject).rows
     result = Result(metrics[0].subject, metrics[0], metrics, "", Table("Scores", NAMES, rows, ()))
     lines = {line[0]: line for line in definitions([result])}
     assert lines["power_ratio_high"][2].startswith("variance at short waves")

@@ -10,6 +10,7 @@ import xarray as xr
 from subjects import NAMES, fed, subject_of
 
 from app.data.description import Variable
+from app.metrics.confidence import confidence_of
 from app.metrics.consistency import Consistency, bounds_of
 from app.metrics.efficiency import Efficiency
 from app.metrics.errors import Errors
@@ -33,7 +34,7 @@ def rows_of(metric, fields=MODEL[None], names=NAMES[:1], **about):
     subject = replace(subject_of(TRUTH, names, **about), times=DAYS.values)
     errors, own = Errors(subject), metric(subject)
     fed([errors, own], TRUTH, fields, parts=[np.arange(150), np.arange(150, N)])
-    rows = own.rows(errors)
+    rows = confidence_of(own.rows(errors), own.subject).rows
     return {row.metric: row.values["model"][0] for row in rows}, own
 
 

@@ -88,6 +88,8 @@ def test_files_and_columns(shards, tmp_path):
         "summary.tex",
         "summary.txt",
         "definitions.csv",
+        "comparisons.csv",
+        "comparisons.json",
         "verdict.json",
         "gridpoint.nc",
         "samples.nc",

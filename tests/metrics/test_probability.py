@@ -7,6 +7,7 @@ import scores.probability
 import xarray as xr
 from subjects import NAMES, fed, scored, subject_of
 
+from app.metrics.confidence import confidence_of
 from app.metrics.errors import Errors
 from app.metrics.intervals import Intervals
 from app.metrics.multivariate import LAGS, Multivariate, energy
@@ -35,7 +36,8 @@ def rows_of(kind, fields=None, **about):
     errors, metric = Errors(subject), kind(subject)
     both = np.stack([MEMBERS.mean(axis=0), CENTRE])
     fed([errors, metric], TRUTH, both, MEMBERS, parts=[np.arange(15), np.arange(15, N)])
-    rows = {row.metric: row.values for row in metric.rows(errors)}
+    found = confidence_of(metric.rows(errors), subject).rows
+    rows = {row.metric: row.values for row in found}
     return {k: {c: v[0] for c, v in own.items()} for k, own in rows.items()}, metric
 
 

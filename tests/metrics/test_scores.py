@@ -9,6 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from subjects import NAMES, fed, subject_of
 
 from app.metrics.catalogue import metrics_of
+from app.metrics.confidence import confidence_of
 from app.metrics.correlation import Correlation
 
 
@@ -20,6 +21,7 @@ def score(truth, *fields, area=None, blocks=1, kind="interval"):
     fed(metrics, truth, np.stack(fields), parts=parts)
     errors = metrics[0]
     rows = [row for metric in metrics for row in metric.rows(errors)]
+    rows = confidence_of(rows, subject).rows
     maps = {own.name: own.values for metric in metrics for own in metric.maps(errors)}
     return {row.metric: row.values.get("model") for row in rows}, maps, metrics
 

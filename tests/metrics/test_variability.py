@@ -5,6 +5,7 @@ import pytest
 from subjects import fed, scored, subject_of
 
 from app.data.wet import WetLimit
+from app.metrics.confidence import confidence_of
 from app.metrics.ensemble import Ensemble
 from app.metrics.errors import Errors
 from app.metrics.extremes import Extremes
@@ -16,7 +17,8 @@ TRUTH = 280 + RNG.normal(size=(200, 6, 7))
 
 
 def values(metric, row, candidate="model"):
-    found = {r.metric: r.values for r in metric.rows(None)}
+    rows = confidence_of(metric.rows(None), metric.subject).rows
+    found = {r.metric: r.values for r in rows}
     return tuple(found[row + end][candidate][0] for end in ("", "_low", "_high"))
 
 
@@ -106,7 +108,8 @@ def test_the_truth_lies_outside_few_members_as_often_as_chance_has_it():
     metric = Ensemble(subject_of(truth, ("model",), members=members))
     errors = Errors(metric.subject)
     fed([errors, metric], truth, drawn.mean(axis=0)[None], drawn)
-    rows = {row.metric: row.values["model"][0] for row in metric.rows(errors)}
+    found = confidence_of(metric.rows(errors), metric.subject).rows
+    rows = {row.metric: row.values["model"][0] for row in found}
     assert metric.outside_if_calibrated == pytest.approx(2 / 5)
     assert rows["outside_low"] < 2 / 5 < rows["outside_high"]
     assert rows["spread_skill_low"] < rows["spread_skill"] < rows["spread_skill_high"]

@@ -6,6 +6,7 @@ from scipy.ndimage import gaussian_filter
 from subjects import fed, subject_of
 
 from app.metrics.catalogue import metrics_of
+from app.metrics.confidence import confidence_of
 from app.metrics.metric import Result
 from app.metrics.table import Table
 from app.metrics.verdict import verdict_of
@@ -62,7 +63,8 @@ def results():
         )
         metrics = metrics_of(subject)
         fed(metrics, TRUTH, fields, layers)
-        rows = tuple(row for metric in metrics for row in metric.rows(metrics[0]))
+        rows = [row for metric in metrics for row in metric.rows(metrics[0])]
+        rows = confidence_of(rows, subject).rows
         table = Table("Scores", subject.candidates, rows, ())
         found[kind] = Result(subject, metrics[0], metrics, "", table)
     return found
