@@ -17,6 +17,8 @@ usage: {program} [prepare|train|test|metrics|report|check|list …] --flagfile=F
        {program} status FOLDER [FOLDER …]
        {program} init FOLDER --data=FILES --variable=NAME [--flag=value …]
        {program} examples [FOLDER]
+       {program} bundle RUN --output=FOLDER
+       {program} models FOLDER [FOLDER …]
        {program} completion bash|zsh|fish
 
 Several stages run in that order; train and test prepare the data by themselves. The command

@@ -82,8 +82,9 @@ def test_commands_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(REPOSITORY)
     argv = shlex.split(command, comments=True)
     words, values = options.parse(argv)
-    if words[0] in known.COMMANDS:
-        options.build(("check",), values)
+    if words[0] in known.COMMANDS:  # of which some take flags of the data
+        stage = "check" if values["data"] else "list"
+        options.build((stage,), values | {"output": None})  # that of bundle is a folder
     elif "sweep" in words:
         options.build_sweep(words, values, argv)
     else:

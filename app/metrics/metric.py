@@ -12,7 +12,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.ground import NO_GROUND, Ground
-from app.metrics.names import title
+from app.metrics.names import called, title
 from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.remedies import IN_SPACE, IN_TIME
 from app.metrics.sampled import HIGHEST, LOWEST, Best, Sampled, mean_of, mean_score
@@ -155,7 +155,7 @@ class TimeSubject(Subject):
     scored: Array
 
     def called(self, name: str) -> str:
-        return "linear in time" if name == "linear" else title(name)
+        return called(name, in_time=True)
 
     @property
     def judged(self) -> Array:

@@ -18,3 +18,8 @@ TITLES = {
 def title(name: str) -> str:
     """A candidate's name for readers."""
     return TITLES.get(name, name.replace("_", " "))
+
+
+def called(name: str, in_time: bool) -> str:
+    """Likewise; between frames in time `linear` is no regression."""
+    return "linear in time" if in_time and name == "linear" else title(name)

@@ -15,7 +15,7 @@ from app.running.changed_data import refuse_changed_data
 from app.running.run_folder import model_file
 from app.session import Session
 from app.tasks import task_named
-from app.tasks.task import Evaluation, figure_format, scores_folder
+from app.tasks.task import Evaluation, figure_format, keep_card, scores_folder
 
 if TYPE_CHECKING:
     from app.data.description import ScoredFiles
@@ -51,7 +51,9 @@ def _score_run(session: Session) -> Evaluation | None:
     if session.ranks.first:
         refuse_damaged(path, session.experiment.verify)
         refuse_stale(path, _models(session), identity_digest(shards))
-    return task_named(shards.task).score(session, shards, path)
+    evaluation = task_named(shards.task).score(session, shards, path)
+    keep_card(session)
+    return evaluation
 
 
 def _score_files(session: Session, asked: ScoredFiles) -> Evaluation | None:

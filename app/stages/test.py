@@ -10,6 +10,7 @@ from app.running.changed_data import refuse_changed_data
 from app.running.status import peak_memory_mib
 from app.session import Session
 from app.tasks import task_of_run
+from app.tasks.task import keep_card
 
 
 def run(session: Session) -> None:
@@ -25,6 +26,7 @@ def run(session: Session) -> None:
     if _written(path) != before:
         seconds = round(time.monotonic() - began, 1)
         session.guard.status.update(inference_s=seconds, inference_memory_mib=peak_memory_mib())
+    keep_card(session)
 
 
 def _written(path: Path) -> int | None:

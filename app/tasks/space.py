@@ -21,6 +21,8 @@ from app.inference.writer import Layout
 from app.tasks.task import TEST, Task, attributes, figure_format
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from app.baselines.base import Baseline
     from app.data.description import DataDescription, Variable
     from app.data.shards import Shards
@@ -93,6 +95,11 @@ class SpaceTask(Task):
         if evaluation is not None:
             draw_figures(evaluation, out, figure_format(session))
         return evaluation
+
+    def sample(self, shards: Shards) -> xr.Dataset:
+        from app.tasks.sample import sample_fields
+
+        return sample_fields(shards, ("lr", "predictors"), shards.geometry.coarse)
 
     def record(self, session: Session, shards: Shards, path: Path) -> Record:
         from app.baselines.interpolation import nearest

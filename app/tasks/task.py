@@ -10,11 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from absl import logging
+
+from app.errors import InputError
 from app.inference.already import hashes
 from app.inference.writer import history_line
 from app.running.masking import command_line
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
@@ -67,6 +72,10 @@ class Task(ABC):
         return shards
 
     @abstractmethod
+    def sample(self, shards: Shards) -> xr.Dataset:
+        """A few times of the test period as --input takes them. InputError where it cannot."""
+
+    @abstractmethod
     def record(self, session: Session, shards: Shards, path: Path) -> Record:
         """Truth, input and the prediction at `path` of the test period, to be looked at."""
 
@@ -94,6 +103,19 @@ def scores_folder(session: Session, confirm: Callable[[], None]) -> Iterator[Pat
                 session.exchange.remove()
     else:
         yield session.folder.path
+
+
+def keep_card(session: Session) -> None:
+    """Write the card of the model that this run has trained, with what is known by now."""
+    from app.report.card import write_card
+
+    inference, folder = session.experiment.inference, session.folder.path
+    if not session.ranks.first or inference.model or inference.ensemble:
+        return
+    try:
+        write_card(folder, session.experiment.flags["license"])
+    except InputError as error:
+        logging.warning("%s: no model card (%s)", folder, error)
 
 
 def figure_format(session: Session) -> str:

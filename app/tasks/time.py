@@ -22,6 +22,8 @@ from app.options import Experiment, time_steps
 from app.tasks.task import TEST, Task, attributes, figure_format
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from app.data.description import DataDescription
     from app.data.shards import Shards
     from app.data.shards.plan import Plan
@@ -56,6 +58,11 @@ class TimeTask(Task):
         if evaluation is not None:
             draw_time_figures(evaluation, out, figure_format(session))
         return evaluation
+
+    def sample(self, shards: Shards) -> xr.Dataset:
+        from app.tasks.sample import sample_fields
+
+        return sample_fields(shards, ("hr", "predictors"), shards.geometry.fine)
 
     def record(self, session: Session, shards: Shards, path: Path) -> Record:
         from app.baselines.time import baseline

@@ -133,3 +133,27 @@ def test_a_whole_new_record_is_scored(trained, capsys):
     wrong = [a.replace("--save_path=new", "--save_path=wrong") for a in argv]
     assert run(trained, "test", model, *wrong, "--units=degC") == 2
     assert "expects t2m in K; the data have it in degC" in capsys.readouterr().err
+
+
+def test_a_bundle_serves_as_the_run_does(trained, capsys):
+    bundle = trained / "bundle"
+    assert main(["bundle", str(trained / "run"), f"--output={bundle}", "--license=mit"]) == 0
+    assert {path.name for path in bundle.iterdir()} == {
+        *("README.md", "model.json", "model.keras", "experiment.cfg", "provenance.json"),
+        *("input_climate.nc", "sample_input.nc"),
+    }
+    found = []
+    for model in ("run", "bundle"):
+        given = [f"--model={trained / model}", f"--input={bundle / 'sample_input.nc'}"]
+        assert run(trained, "test", *given, f"--save_path=by_{model}") == 0
+        with xr.open_dataset(trained / f"by_{model}" / "y_hat.nc") as fields:
+            found.append(fields["t2m"].load())
+    np.testing.assert_array_equal(*found)
+    assert found[0].sizes["time"] == 8
+    capsys.readouterr()
+    assert main(["models", str(trained)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line.split()[0]).name for line in lines] == ["bundle", "run"]
+    assert "licence mit" in lines[0]
+    assert main(["bundle", str(trained / "run"), f"--output={bundle}"]) == 2
+    assert "--overwrite to replace it" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import xarray as xr
 from app import options
 from app.arrays import Array, Json
 from app.errors import InputError
-from app.metrics.names import title
+from app.metrics.names import called
 from app.metrics.restoration import NAME
 from app.metrics.verdict.estimate import Estimate
 from app.report.learning import HISTORY, read_history
@@ -167,7 +167,7 @@ class RunFacts:
     def called(self, candidate: str) -> str:
         """A candidate's name for readers; of runs in time, `linear` is no regression."""
         in_time = self.table is not None and any(m.startswith(NAME) for m in self.table.scores)
-        return "linear in time" if in_time and candidate == "linear" else title(candidate)
+        return called(candidate, in_time)
 
     @cached_property
     def verdict(self) -> Json | None:
