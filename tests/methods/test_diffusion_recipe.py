@@ -142,6 +142,12 @@ def test_what_the_user_asks_for_is_gone_along_with(
     assert kept["target_scaling"] == scaling
 
 
+def test_several_flags_that_exclude_choices(tmp_path: Path) -> None:
+    write(tmp_path / "data.nc", 40)
+    kept = chosen(tmp_path, "--regression_folds=0", "--learning_rate=1e-3,1e-4")
+    assert (kept["members"], kept["lr_schedule"]) == (16, "piecewise")
+
+
 def test_pairs_without_a_low_resolution_field_of_the_same_name(tmp_path: Path) -> None:
     write(tmp_path / "data.nc", **RAIN)
     with xr.open_dataset(tmp_path / "data.nc") as data:

@@ -114,11 +114,13 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> bool:
         )
     if guess not in FITTED_GUESSES:
         return False
-    found.choose(
-        "errors are those of regressions on times that they have not seen",
-        regression_folds=FOLDS,
-        regression_draws=True,
-    )
+    seen = "regression_folds" in (experiment.given or ()) and not diffusion.regression_folds
+    if not seen:
+        found.choose(
+            "errors are those of regressions on times that they have not seen",
+            regression_folds=FOLDS,
+            regression_draws=True,
+        )
     return True
 
 
@@ -149,7 +151,7 @@ def _network(found: Recipe, shards: Shards) -> None:
         f"there are {samples} samples of {cells} cells",
         n_channels=size.channels,
         unet_blocks=1,
-        channel_multipliers="1,2,2" if levels == 3 else "1,2",
+        channel_multipliers=",".join(["1", *["2"] * (levels - 1)]),
         attention_levels=",".join("F" * levels),
         dropout_rate=0.2 if samples < FEW_SAMPLES else 0.1,
         batch_size=batch,
