@@ -102,16 +102,26 @@ def predictor_radius(radius: int) -> int:
     return min(max(radius - 1, 0), 1)
 
 
-def fit_regression(fields: EncodedFields, twins: Sequence[int | None]) -> tuple[RidgeFit, Choice]:
+def fit_regression(
+    fields: EncodedFields, twins: Sequence[int | None], choice: Choice | None = None
+) -> tuple[RidgeFit, Choice]:
     """Choose by cross-validation within the training period, then fit to all of it.
 
     twins: for each predictand the low-resolution channel that is the same variable, or None.
+    choice: one that was made on other times of the same fields.
 
     Folds are consecutive, as neighbours in time are alike. The sums run in float64 over blocks of
     time. Shrinking a regression towards another estimate instead of zero: Swindel (1976), Good
     ridge estimators based on prior information.
     """
-    return _Fit(fields, twins).run()
+    fit = _Fit(fields, twins)
+    choice = choice or fit.choose()
+    return fit.run(choice), choice
+
+
+def choose_regression(fields: EncodedFields, twins: Sequence[int | None]) -> Choice:
+    """The choice of `fit_regression`."""
+    return _Fit(fields, twins).choose()
 
 
 class _Fit:
@@ -126,14 +136,18 @@ class _Fit:
         self.n_fields = len(fields.variables["hr"])
         self.scale = fields.geometry.scale
 
-    def run(self) -> tuple[RidgeFit, Choice]:
-        rows = self._rows_to_look_at()
-        choice = self._choose(rows)
+    def choose(self) -> Choice:
+        """The choice with the least error on left-out folds of the training period."""
+        choice = self._choose(self._rows_to_look_at())
         logging.info("first guess: %s", choice)
+        return choice
+
+    def run(self, choice: Choice) -> RidgeFit:
+        """What was chosen, fitted to the training period."""
         bands = self.sums.bands()
         shared = self._shared_by_all(bands, choice)
         coefficients = [self._final(band, choice, shared) for band in bands]
-        fit = RidgeFit(
+        return RidgeFit(
             np.concatenate(coefficients),
             self.sums.fill,
             self.radius,
@@ -141,7 +155,6 @@ class _Fit:
             choice.penalties or (0.0,) * self.n_fields,
             self.sums.trained,
         )
-        return fit, choice
 
     def _rows_to_look_at(self) -> Array:
         """Rows of the coarse grid, evenly spread, whose sums of all folds fit into memory."""

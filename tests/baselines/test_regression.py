@@ -56,29 +56,24 @@ def rmse(fields, found):
     return float(np.sqrt(np.nanmean((found - fields.read("hr", "test", indices)) ** 2)))
 
 
-def fitted(hr, **options):
+def fitted(hr, choice=None, **options):
     fields = Plain(perfect_prog(hr, **options))
-    fit, choice = fit_regression(fields, find_twins(fields._shards))
+    fit, choice = fit_regression(fields, find_twins(fields._shards), choice)
     return fields, evaluate(fit, fields, np.arange(fields.size("test")), "test"), choice
 
 
-def forced(monkeypatch, hr, choice):
-    monkeypatch.setattr(regression._Fit, "_choose", lambda self, rows: choice)
-    return fitted(hr)
-
-
 @pytest.mark.parametrize("method", ["bilinear", "bicubic"])
-def test_interpolation_alone_is_that_of_the_networks_layer(monkeypatch, method):
+def test_interpolation_alone_is_that_of_the_networks_layer(method):
     hr = weather(20)
-    fields, found, _ = forced(monkeypatch, hr, Choice(method))
+    fields, found, _ = fitted(hr, Choice(method))
     coarse = fields._shards.read("lr", "test", np.arange(4))
     expected = np.asarray(Resize(method, scale=2)(coarse))
     np.testing.assert_allclose(fields.scaling["hr"].decode(found), expected, rtol=1e-5)
 
 
-def test_shared_slopes_are_the_least_squares_of_all_cells(monkeypatch):
+def test_shared_slopes_are_the_least_squares_of_all_cells():
     hr = weather(60)
-    start, _, _ = forced(monkeypatch, hr, Choice("bicubic"))
+    start, _, _ = fitted(hr, Choice("bicubic"))
     fit = regression._Fit(start, find_twins(start._shards))
     band = fit.sums.bands()[0]
     rows = np.arange(band.start, band.stop)

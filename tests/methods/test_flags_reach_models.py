@@ -58,6 +58,17 @@ def test_noise_of_a_diffusion_model(flags: list[str]) -> None:
     assert fixed[0] == fixed[1] + 1  # the random frequencies
 
 
+def test_regressions_of_folds_share_what_is_chosen(
+    flags: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="absl"):
+        model = denoiser(
+            flags, "--first_guess=regression", "--regression_folds=3", "--regression_draws"
+        )
+    assert caplog.text.count("first guess: ") == 1
+    assert model.first_guess.n_fits == 3
+
+
 @pytest.mark.parametrize("residuals", [True, False])
 def test_residuals_of_a_first_guess_or_fields_beside_it(flags: list[str], residuals: bool) -> None:
     """Targets are what is left of the guess, or else do not know of it."""

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from app.arrays import Tensor
 from app.baselines.base import coarse_inputs, fine_values, time_blocks
+from app.baselines.interpolation import find_twins
+from app.baselines.regression import Choice, choose_regression
 from app.baselines.ridge import Encoded
 from app.data.moments import RunningMoments
 from app.data.shards import Shards
@@ -52,7 +54,8 @@ def build_diffusion(
     warn_of_bias(experiment.model.constraint, shards, ranks)
     spec, arrays = model_spec(experiment, shards, on_fine_grid=True), model_arrays(shards)
     guess = trained_guess(config.regression_from, spec, "--regression_from")
-    guess = guess or first_guess(experiment, shards, ranks)
+    choice = _choice(experiment, shards)
+    guess = guess or first_guess(experiment, shards, ranks, choice)
     classes: tuple[str, ...] = ()
     if config.time_encoding == "classes":
         classes = classes_of(spec.time_features)
@@ -60,7 +63,7 @@ def build_diffusion(
         spec = replace(spec, time_features=others)
     network = _network(experiment, spec, classes, guessed=guess is not None)
     pixel = config.target_scaling == "pixel"
-    fits = _fold_fits(experiment, shards) if config.regression_folds else []
+    fits = _fold_fits(experiment, shards, choice) if config.regression_folds else []
     uncertain: UncertainGuess | None = None
     if config.regression_draws:
         assert isinstance(guess, LinearGuess)  # what else has folds is refused
@@ -129,14 +132,22 @@ def _network(
     return network
 
 
-def _fold_fits(experiment: Experiment, shards: Shards) -> list[LinearGuess]:
+def _choice(experiment: Experiment, shards: Shards) -> Choice | None:
+    """The parts of a regression that the fits to all folds, and to all but one, share."""
+    if experiment.model.first_guess != "regression" or not experiment.diffusion.regression_folds:
+        return None
+    seen = time_channels(experiment.model.time_features)
+    return choose_regression(Encoded(shards, seen), find_twins(shards))
+
+
+def _fold_fits(experiment: Experiment, shards: Shards, choice: Choice | None) -> list[LinearGuess]:
     """The linear first guess once for each fold, fitted on all the others."""
     folds, seen = (
         experiment.diffusion.regression_folds,
         time_channels(experiment.model.time_features),
     )
     parts = [shards.without_fold((number, folds)) for number in range(1, folds + 1)]
-    return [fitted_guess(experiment, shards, Encoded(part, seen)) for part in parts]
+    return [fitted_guess(experiment, shards, Encoded(part, seen), choice) for part in parts]
 
 
 def trained_guess(run: str | None, spec: ModelSpec, flag: str) -> ModelGuess | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.arrays import Json
 from app.baselines.interpolation import find_twins
-from app.baselines.regression import fit_regression, sight
+from app.baselines.regression import Choice, fit_regression, sight
 from app.baselines.ridge import Encoded, fit_ridge
 from app.data.contract import EncodedFields
 from app.data.description import DataDescription
@@ -152,8 +152,13 @@ def _padded(values: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float
     return values if values.ndim == 1 else geometry.pad_field(values, axes=(0, 1))
 
 
-def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | None:
-    """What the network corrects, fitted on the first rank; None where it corrects nothing."""
+def first_guess(
+    experiment: Experiment, shards: Shards, ranks: Ranks, choice: Choice | None = None
+) -> Any | None:
+    """What the network corrects, fitted on the first rank; None where it corrects nothing.
+
+    choice: the parts of a regression, where they have been chosen before.
+    """
     kind, scale = experiment.model.first_guess, experiment.sampling.scale
     variables = shards.variables
     if kind == "none":
@@ -162,7 +167,7 @@ def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | N
         return InterpolationGuess(kind, scale, list(guess_twins(kind, shards)))
     if ranks.first:
         seen = time_channels(experiment.model.time_features)
-        return fitted_guess(experiment, shards, Encoded(shards, seen))
+        return fitted_guess(experiment, shards, Encoded(shards, seen), choice)
     h, w = shards.geometry.coarse_shape
     return LinearGuess(
         (h, w),
@@ -174,10 +179,12 @@ def first_guess(experiment: Experiment, shards: Shards, ranks: Ranks) -> Any | N
     )
 
 
-def fitted_guess(experiment: Experiment, shards: Shards, fields: EncodedFields) -> LinearGuess:
+def fitted_guess(
+    experiment: Experiment, shards: Shards, fields: EncodedFields, choice: Choice | None = None
+) -> LinearGuess:
     """The linear first guess, fitted on the training period of encoded fields."""
     if experiment.model.first_guess == "regression":
-        fit, _ = fit_regression(fields, find_twins(shards))
+        fit, _ = fit_regression(fields, find_twins(shards), choice)
     else:
         radius = experiment.model.first_guess_radius
         fit = fit_ridge(fields, radius - 1, radius)
