@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from app.arrays import Tensor
-from app.distributed.communicator import HorovodCommunicator, is_horovods
+from app.distributed.horovod import HorovodCommunicator, is_horovods
 from app.distributed.libraries import need_horovod
 from app.distributed.team import Team
 from app.errors import InputError, Regroup

@@ -83,3 +83,12 @@ def join(ranks: Ranks, launch: LaunchConfig) -> MPICommunicator:
             "expected the mpirun of the MPI that Python loads, which lies beside Python (.venv/bin)"
         )
     return MPICommunicator(ranks, mpi)
+
+
+def is_mpis(error: Exception) -> bool:
+    """MPI's own error, or TensorFlow's about one in a reduction."""
+    name = "mpi4py.MPI"
+    kind = type(error)
+    return kind.__module__ == name or (
+        kind.__module__.startswith("tensorflow") and name in str(error)
+    )

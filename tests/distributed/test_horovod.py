@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.distributed import Communicator, communication_errors, communicator, connect
-from app.distributed.communicator import gloo_variables
+from app.distributed import Communicator, communication_errors, connect, horovod
+from app.distributed.horovod import gloo_variables
 from app.distributed.team import Team
 from app.errors import InputError, RunError
 from app.options import LaunchConfig
@@ -20,7 +20,7 @@ TEAM = Team(
 )
 
 
-def horovod(size: int, mpi: bool, calls: list[str]) -> Any:
+def made_horovod(size: int, mpi: bool, calls: list[str]) -> Any:
     return SimpleNamespace(
         init=lambda: calls.append("init"), size=lambda: size, mpi_built=lambda: mpi
     )
@@ -32,10 +32,10 @@ def with_horovod(monkeypatch: pytest.MonkeyPatch, size: int, mpi: bool = False) 
 
     def imported(name: str) -> Any:
         calls.append(name)
-        return horovod(size, mpi, calls)
+        return made_horovod(size, mpi, calls)
 
-    monkeypatch.setattr(communicator, "import_module", imported)
-    monkeypatch.setattr(communicator.os, "environ", {})
+    monkeypatch.setattr(horovod, "import_module", imported)
+    monkeypatch.setattr(horovod.os, "environ", {})
     return calls
 
 
@@ -51,7 +51,7 @@ def test_gloo_is_told_where_this_rank_stands(monkeypatch: pytest.MonkeyPatch) ->
     calls = with_horovod(monkeypatch, 4)
     connect(RANKS, TEAM, LaunchConfig(), "horovod")
     assert calls == ["horovod.tensorflow", "init"]
-    told = communicator.os.environ
+    told = horovod.os.environ
     assert told["HOROVOD_CONTROLLER"] == told["HOROVOD_CPU_OPERATIONS"] == "gloo"
     place = {"RANK": 3, "SIZE": 4, "LOCAL_RANK": 1, "LOCAL_SIZE": 2, "CROSS_RANK": 1}
     for name, value in {**place, "CROSS_SIZE": 2, "GLOO_RENDEZVOUS_PORT": 1234}.items():
@@ -64,17 +64,17 @@ def test_what_horovodrun_says_stays_but_for_a_named_interface(
 ) -> None:
     with_horovod(monkeypatch, 4)
     own = {"HOROVOD_GLOO_RENDEZVOUS_PORT": "99", "HOROVOD_GLOO_IFACE": "lo"}
-    communicator.os.environ.update(own)
+    horovod.os.environ.update(own)
     connect(RANKS, TEAM, LaunchConfig(network_interface="ib0"), "horovod")
-    assert communicator.os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"] == "99"
-    assert communicator.os.environ["HOROVOD_GLOO_IFACE"] == "ib0"
+    assert horovod.os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"] == "99"
+    assert horovod.os.environ["HOROVOD_GLOO_IFACE"] == "ib0"
 
 
 def test_build_with_mpi_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = with_horovod(monkeypatch, 4, mpi=True)
     connect(RANKS, TEAM, LaunchConfig(), "horovod")
     assert calls == ["horovod.tensorflow", "mpi4py.MPI", "init"]
-    assert "HOROVOD_CONTROLLER" not in communicator.os.environ
+    assert "HOROVOD_CONTROLLER" not in horovod.os.environ
 
 
 def test_horovod_is_patient_for_longer_than_the_watch() -> None:
@@ -126,6 +126,6 @@ def test_broadcast_writes_no_sources_to_the_temporary_folder(
 
     hvd = SimpleNamespace(broadcast=broadcast, broadcast_variables=broadcast_variables)
     variables = [SimpleNamespace(value=tf.Variable(value)) for value in (3.0, 5.0)]
-    communicator.HorovodCommunicator(RANKS, hvd).broadcast(variables)
+    horovod.HorovodCommunicator(RANKS, hvd).broadcast(variables)
     assert [float(variable.value) for variable in variables] == [4, 6]
     assert list(tmp_path.iterdir()) == []
