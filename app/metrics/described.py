@@ -24,9 +24,12 @@ UNKNOWN = About("", "", "", "", "")
 
 
 def about_row(name: str, metrics: Iterable[Metric]) -> About | None:
-    """What a row is: of the metric whose longest key begins the row's name; None if none does."""
+    """What a row is, None if no metric says so.
+
+    Of the longest key that is the row's name, or its first words: `fss_`, `return` of `return_10`.
+    """
     known = {key: one for metric in metrics for key, one in metric.about.items()}
-    keys = [key for key in known if name.startswith(key)]
+    keys = [key for key in known if name == key or name.startswith(f"{key.removesuffix('_')}_")]
     return known[max(keys, key=len)] if keys else None
 
 

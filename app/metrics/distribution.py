@@ -30,7 +30,7 @@ class ValueDistribution(CellStatistics):
 
     summed = ("found", "distances", "values")
     about: ClassVar[Mapping[str, About]] = {
-        "quantile_p": About(
+        "quantile_": About(
             "percentile over time less the truth's",
             "P(x̂) - P(x)",
             "linear between order statistics",
@@ -39,7 +39,7 @@ class ValueDistribution(CellStatistics):
         "wasserstein": About(
             "Wasserstein distance of all values",
             "∫|F̂ - F|",
-            "exact up to 4194304 values, then by bins of 2⁻⁹ of a value; members together",
+            "exact up to 2097152 values, then by bins of 2⁻⁹ of a value; members together",
             "none",
         ),
         "wasserstein_cells": About(

@@ -39,12 +39,12 @@ class Extremes(Metric):
             "linear between order statistics",
             order=BY_CELL,
         ),
-        "frequency_above_p": About(
+        "frequency_above_": About(
             "how often values are above the truth's percentile, over the truth's",
             "Σ[x̂ > P(x)] / Σ[x > P(x)]",
             "percentile of each cell, linear between order statistics",
         ),
-        "frequency_below_p": About(
+        "frequency_below_": About(
             "how often values are below the truth's percentile, over the truth's",
             "Σ[x̂ < P(x)] / Σ[x < P(x)]",
             "percentile of each cell, linear between order statistics",

@@ -18,7 +18,7 @@ BINS = 2**BITS
 DROPPED = 32 - BITS
 SIGN = np.uint32(1 << 31)
 ERROR = 2.0**-9  # of a value less the origin: bound of its distance to what stands for it
-KEPT = 2**22  # values kept as they are
+KEPT = 2**21  # values kept as they are
 
 
 class Distribution:

@@ -127,3 +127,11 @@ def test_ends_of_intervals_and_samples_are_told_from_values():
     assert lines["crps_high"][2].startswith("upper end")
     assert lines["pearson"][-1] == len(TRUTH)
     assert lines["mae"][-1] == TRUTH.size
+
+
+def test_a_name_that_only_begins_like_another_is_not_explained_by_it():
+    metrics = chosen(scores=("all",))
+    assert about_row("rmse", metrics) is not None
+    assert about_row("rmsez", metrics) is None
+    assert about_row("surface_score", metrics) is None
+    assert about_row("fss_p90_3", metrics).long_name == "fractions skill score"
