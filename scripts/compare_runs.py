@@ -44,7 +44,7 @@ def _print_scores(runs: list[Path], others: list[Path]) -> None:
             relative = f", {one.low / other:+.2%} to {one.high / other:+.2%}"
         print(
             f"{one.score + one.label:16} {own:9.4g} {other:9.4g} {one.value:+11.4g}  "
-            f"{within} ({one.value / other:+.2%}{relative})"
+            f"{within} ({one.value / other:+.2%}{relative}), {one.conclusion}"
         )
 
 

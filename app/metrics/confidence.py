@@ -61,9 +61,7 @@ class Comparison:
     @property
     def conclusion(self) -> str:
         """Of the candidate beside its rival."""
-        if not self.p_holm < LEVEL:
-            return ALIKE
-        return BETTER if self.gain > 0 else WORSE
+        return concluded(self.p_holm, self.gain)
 
     def as_json(self) -> Json:
         """All of it, null where not known."""
@@ -151,7 +149,7 @@ def _compared(row: Row, made: Sampled, again: Array | None, length: int) -> list
         if drawn is not None:
             gains = drawn[:, b] - drawn[:, a]
             low, high = interval(gains)
-            p = _two_sided(gain, float(np.nanstd(gains)))
+            p = two_sided(gain, float(np.nanstd(gains)))
         difference = influence[b] - influence[a]
         error = np.sqrt(long_run_variance(difference, length) / len(difference))
         found.append(
@@ -168,7 +166,7 @@ def _compared(row: Row, made: Sampled, again: Array | None, length: int) -> list
                 p,
                 np.nan,
                 float(gain / error) if error > 0 else np.nan,
-                _two_sided(gain, float(error)) if drawn is not None else np.nan,
+                two_sided(gain, float(error)) if drawn is not None else np.nan,
                 _effective(difference, length, _held(made)),
             )
         )
@@ -176,11 +174,18 @@ def _compared(row: Row, made: Sampled, again: Array | None, length: int) -> list
     return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _two_sided(value: float, error: float) -> float:
+def two_sided(value: float, error: float) -> float:
     """p of a value whose expectation is 0, by the normal distribution."""
     if not error > 0:
         return 1.0 if value == 0 else 0.0
     return float(2 * norm.sf(abs(value) / error))
+
+
+def concluded(p: float, gain: float) -> str:
+    """What a gain and its adjusted p say."""
+    if not p < LEVEL:
+        return ALIKE
+    return BETTER if gain > 0 else WORSE
 
 
 def holm(values: Sequence[float]) -> Array:

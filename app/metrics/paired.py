@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from app.metrics.bootstrap import (
     over_drawn_seeds,
     resampled_sums,
 )
+from app.metrics.confidence import concluded, holm, two_sided
 from app.metrics.table import MODEL
 
 SUMS_OF = {
@@ -34,7 +35,8 @@ class Difference:
     """A score of two groups, each the mean over its seeds, and the first less the second.
 
     label: "" or "[predictand]". low, high: 95 % interval over moving blocks of samples, the same
-    for all runs, and over seeds drawn with replacement; NaN where the period is too short.
+    for all runs, and over seeds drawn with replacement; NaN where the period is too short. p: of no
+    difference, by the standard error of the same resamples; p_holm: adjusted for several pairs.
     """
 
     score: str
@@ -43,6 +45,13 @@ class Difference:
     low: float
     high: float
     seeds: tuple[int, int]
+    p: float = np.nan
+    p_holm: float = np.nan
+
+    @property
+    def conclusion(self) -> str:
+        """Of the first group, whose score is the better the lower it is."""
+        return concluded(self.p_holm, -self.value)
 
     @property
     def value(self) -> float:
@@ -73,6 +82,16 @@ def paired_differences(
     ]
 
 
+def adjusted(found: Sequence[Difference]) -> list[Difference]:
+    """The same, with p adjusted for all pairs of groups that are compared by a score (Holm)."""
+    result = list(found)
+    for name in {one.score + one.label for one in found}:
+        own = [i for i, one in enumerate(found) if one.score + one.label == name]
+        for i, p in zip(own, holm([found[i].p for i in own]), strict=True):
+            result[i] = replace(found[i], p_holm=float(p))
+    return result
+
+
 def _open(path: Path) -> xr.Dataset:
     try:
         return xr.load_dataset(path)
@@ -99,8 +118,8 @@ def _difference(
         return Difference(score, label, means, np.nan, np.nan, seeds)
     again = of(drawn[:, : len(files)], drawn[:, len(files) :])
     generator = np.random.default_rng(SEED)
-    low, high = interval(
-        over_drawn_seeds(again[:, :first], generator)
-        - over_drawn_seeds(again[:, first:], generator)
+    differences = over_drawn_seeds(again[:, :first], generator) - over_drawn_seeds(
+        again[:, first:], generator
     )
-    return Difference(score, label, means, low, high, seeds)
+    p = two_sided(means[0] - means[1], float(np.nanstd(differences)))
+    return Difference(score, label, means, *interval(differences), seeds, p, p)

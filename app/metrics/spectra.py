@@ -89,14 +89,16 @@ def nearest_valid(valid: Array) -> Array:
     """
     _, y, x = valid.shape
     found = np.tile(np.arange(y * x), (len(valid), 1))
-    masks, which = np.unique(valid.reshape(len(valid), -1), axis=0, return_inverse=True)
-    for m, mask in enumerate(masks):
-        if not mask.all():
-            missing = ~mask.reshape(y, x)
-            rows, columns = distance_transform_edt(
-                missing, return_distances=False, return_indices=True
-            )
-            found[which.ravel() == m] = (rows * x + columns).ravel()
+    lacking = np.flatnonzero(~valid.all(axis=(1, 2)))
+    if not len(lacking):
+        return found
+    packed = np.packbits(valid[lacking].reshape(len(lacking), -1), axis=1)
+    _, first, which = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    for m, sample in enumerate(lacking[first]):
+        rows, columns = distance_transform_edt(
+            ~valid[sample], return_distances=False, return_indices=True
+        )
+        found[lacking[which.ravel() == m]] = (rows * x + columns).ravel()
     return found
 
 

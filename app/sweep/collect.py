@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.arrays import Json
 from app.errors import InputError
-from app.metrics.paired import Difference, paired_differences
+from app.metrics.paired import Difference, adjusted, paired_differences
 from app.metrics.table import MODEL
 from app.running.atomic import write_text
 from app.sweep.members import matches, read_index, read_members
@@ -162,7 +162,8 @@ def _differences(
             continue
         own, other = ([one.samples for one in group.finished] for group in (first, second))
         found += [(first, second, one) for one in paired_differences(own, other)]
-    return found
+    told = adjusted([one for _, _, one in found])
+    return [(first, second, one) for (first, second, _), one in zip(found, told, strict=True)]
 
 
 def _selected(selection: Changes, groups: Sequence[Group]) -> Group | None:
@@ -183,7 +184,15 @@ def _selected(selection: Changes, groups: Sequence[Group]) -> Group | None:
 def _differences_text(found: Sequence[tuple[Group, Group, Difference]]) -> Iterable[str]:
     if not found:
         return []
-    header = ["RMSE of", "less that of", "difference", "95 % interval", "seeds"]
+    header = [
+        "RMSE of",
+        "less that of",
+        "difference",
+        "95 % interval",
+        "seeds",
+        "p",
+        "the first is",
+    ]
     rows = [
         [
             first.label + one.label,
@@ -191,10 +200,15 @@ def _differences_text(found: Sequence[tuple[Group, Group, Difference]]) -> Itera
             f"{one.value:+.4f}",
             f"{one.low:+.4f} to {one.high:+.4f}",
             f"{one.seeds[0]}, {one.seeds[1]}",
+            f"{one.p_holm:.2g}",
+            one.conclusion,
         ]
         for first, second, one in found
     ]
-    note = "Intervals: blocks of consecutive samples, the same for both, and seeds are resampled."
+    note = (
+        "Intervals: blocks of consecutive samples, the same for both, and seeds are resampled; "
+        "p: of no difference, for all lines together (Holm)."
+    )
     return ["", *_table(header, rows, left=2), note]
 
 

@@ -12,7 +12,7 @@ from score_files import samples
 
 from app.errors import InputError
 from app.metrics.evaluate import evaluate
-from app.metrics.paired import SUMS_OF, paired_differences
+from app.metrics.paired import SUMS_OF, adjusted, paired_differences
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "compare_runs.py"
 
@@ -29,6 +29,22 @@ def test_paired_interval_is_narrower_than_the_unpaired_error(tmp_path: Path) -> 
     assert 0 < one.low < one.value < one.high
     error_of_mean = np.sqrt(day).std() / np.sqrt(len(day))
     assert one.high - one.low < error_of_mean
+
+
+def test_many_pairs_are_adjusted_for_each_other(tmp_path: Path) -> None:
+    """Of three runs alike in their errors one p may be small, of all three no pair is apart."""
+    rng = np.random.default_rng(1)
+    runs = [samples(tmp_path / f"{k}.nc", rng.gamma(2, 2, 300)) for k in range(3)]
+    apart = samples(tmp_path / "apart.nc", rng.gamma(2, 3, 300))
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    found = [one for a, b in pairs for one in paired_differences([runs[a]], [runs[b]])]
+    found += paired_differences([apart], [runs[0]])
+    told = adjusted(found)
+    assert [one.conclusion for one in told] == [*["not to be told apart"] * 3, "worse"]
+    order = np.argsort([one.p for one in found])
+    steps = np.array([found[i].p for i in order]) * np.arange(4, 0, -1)
+    expected = np.minimum(np.maximum.accumulate(steps), 1)
+    assert [told[i].p_holm for i in order] == pytest.approx(expected)
 
 
 def test_too_few_days_give_no_interval_and_other_days_are_refused(tmp_path: Path) -> None:
