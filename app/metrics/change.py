@@ -13,8 +13,10 @@ from app.errors import InputError
 from app.metrics.arithmetic import over_space
 from app.metrics.cells import CellStatistics
 from app.metrics.climate_statistics import INDICES, MEANS, ClimateStatistics
+from app.metrics.days import Days
 from app.metrics.metric import Sheet, Subject
 from app.metrics.table import About
+from app.options.scoring import ScoringConfig
 
 if TYPE_CHECKING:
     pass
@@ -43,19 +45,22 @@ class Change(CellStatistics):
     )
 
     def __init__(self, subject: Subject) -> None:
-        years, _ = Stamps.of(subject.times).fields()
-        self.rows_of, self.climates = [], []
-        for first, last in subject.scoring.change_periods:
-            rows = np.flatnonzero((first <= years) & (years <= last))
-            climate = ClimateStatistics.of(subject, subject.times[rows]) if len(rows) > 1 else None
-            if climate is None:
+        self.check_times(subject.scoring, subject.times)
+        self.rows_of = periods_of(subject.scoring, subject.times)
+        found = [ClimateStatistics.of(subject, subject.times[rows]) for rows in self.rows_of]
+        self.climates = [climate for climate in found if climate is not None]
+        super().__init__(subject)
+
+    @classmethod
+    def check_times(cls, scoring: ScoringConfig, times: Array) -> None:
+        years, _ = Stamps.of(times).fields()
+        periods = zip(scoring.change_periods, periods_of(scoring, times), strict=True)
+        for (first, last), rows in periods:
+            if len(rows) < 2 or Days.of(times[rows]) is None:
                 raise InputError(
                     f"--change_periods: {first}-{last}: {len(rows)} of the times scored, which are "
                     f"of {years.min()} to {years.max()}; expected two or more, at most a day apart"
                 )
-            self.rows_of.append(rows)
-            self.climates.append(climate)
-        super().__init__(subject)
 
     @classmethod
     def suits(cls, subject: Subject) -> bool:
@@ -96,3 +101,9 @@ class Change(CellStatistics):
         (a, b), (c, d) = self.subject.scoring.change_periods
         counts = [len(rows) for rows in self.rows_of]
         return [f"change from {a}-{b} ({counts[0]} times) to {c}-{d} ({counts[1]} times)"]
+
+
+def periods_of(scoring: ScoringConfig, times: Array) -> list[Array]:
+    """Rows of the times that lie in each period."""
+    years, _ = Stamps.of(times).fields()
+    return [np.flatnonzero((a <= years) & (years <= b)) for a, b in scoring.change_periods]

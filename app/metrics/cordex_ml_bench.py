@@ -26,6 +26,7 @@ from app.metrics.quantiles import last_axis_quantile
 from app.metrics.radial import radial_power, ralsd
 from app.metrics.sketch import Distribution
 from app.metrics.table import About, Row
+from app.options.scoring import ScoringConfig
 
 NAME = "cordex_ml_bench"
 PREFIX = "cordex_"
@@ -170,14 +171,8 @@ class CordexMlBench(Metric):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
+        self.check_times(subject.scoring, subject.times)
         stamps = Stamps.of(subject.times)
-        step = modal_step(stamps.seconds)
-        if step != DAY:
-            every = duration_text(step) if step else "one time alone"
-            raise InputError(
-                f"--protocol={NAME}: {subject.variable.name}: a step of {every}; expected daily "
-                "values, for which its indices are defined (--aggregate makes them)"
-            )
         self.indices = _indices(subject.unit)
         numbers, months = stamps.fields()
         season = season_of(months)
@@ -202,6 +197,16 @@ class CordexMlBench(Metric):
             other: {name: np.zeros((layers, *shape)) for name in self.chosen}
             for other in subject.companions
         }
+
+    @classmethod
+    def check_times(cls, scoring: ScoringConfig, times: Array) -> None:
+        step = modal_step(Stamps.of(times).seconds)
+        if step != DAY:
+            every = duration_text(step) if step else "one time alone"
+            raise InputError(
+                f"--protocol={NAME}: a step of {every}; expected daily values, for which its "
+                "indices are defined (--aggregate makes them)"
+            )
 
     def add(self, block: Block) -> None:
         for name in self.power:

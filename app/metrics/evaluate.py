@@ -21,7 +21,7 @@ from app.data.wet import summed_over, wet_limit
 from app.distributed.exchange import ALONE, Exchange
 from app.errors import InputError
 from app.grids import to_canonical
-from app.metrics.catalogue import metrics_of
+from app.metrics.catalogue import check_times, metrics_of
 from app.metrics.climate import training_climate
 from app.metrics.contest import Contest, Scored, compared_in
 from app.metrics.errors import Errors
@@ -79,8 +79,6 @@ class _FieldContest(Contest):
         self.shards, self.prediction, self.baselines = shards, prediction, baselines
         self.accumulation, self.scoring, self.exchange = accumulation, scoring, exchange
         self.regions = NO_REGIONS
-        if scoring.regions is not None:
-            self.regions = Regions.read(scoring.regions, shards.geometry.fine)
         self.undo, self.mask, self.split = undo, mask, split
         self.names = (MODEL, *(baseline.name for baseline in baselines))
         self.members = prediction.members if prediction.members > 1 else 0
@@ -244,10 +242,13 @@ def evaluate(
         opened = DatasetPrediction(prediction, shards.variables["hr"], grid, times)
     try:
         where = None if mask is None else canonical_mask(mask, grid)
+        check_times(scoring, times)
+        regions = NO_REGIONS if scoring.regions is None else Regions.read(scoring.regions, grid)
         baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
         contest = _FieldContest(
             shards, opened, baselines, undo, where, split, accumulation, scoring, exchange
         )
+        contest.regions = regions
         found = contest.run(folder)
         if found is None:
             return None

@@ -346,6 +346,10 @@ class Metric(Sums):
         """Whether a predictand has this metric at all."""
         return True
 
+    @classmethod
+    def check_times(cls, scoring: ScoringConfig, times: Array) -> None:
+        """Refuse, in one line, times (n,) of a period that it cannot be worked out for."""
+
     def add(self, block: Block) -> None:
         """Take in some samples; each sample comes once, on one of the ranks, in any order."""
 

@@ -116,6 +116,21 @@ def test_every_variable_says_what_it_is(shards, tmp_path):
     assert all(line["long_name"] and line["formula"] and int(line["n"]) > 0 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"change_periods": ((1990, 1999), (2081, 2100))}, r"--change_periods: 1990-1999: 0 of"),
+        ({"regions": "nowhere.nc:area"}, r"--regions=nowhere.nc:area: nowhere.nc cannot be opened"),
+    ],
+)
+def test_scores_that_cannot_be_are_refused_before_baselines_are_fitted(
+    shards, tmp_path, monkeypatch, asked, said
+):
+    monkeypatch.setattr("app.metrics.evaluate.fit_baselines", lambda *_: pytest.fail("fitted"))
+    with pytest.raises(InputError, match=said):
+        evaluate(shards, y_hat(shards), tmp_path, scoring=ScoringConfig(**asked))
+
+
 def test_gridpoint_file(shards, tmp_path):
     evaluate(shards, y_hat(shards, error=0.25), tmp_path, candidates=("bilinear",))
     with xr.open_dataset(tmp_path / "gridpoint.nc") as maps:
