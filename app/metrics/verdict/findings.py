@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.metrics.arithmetic import divide
-from app.metrics.bootstrap import block_length, resampled_sums
 from app.metrics.ensemble import OUTSIDE, SPREAD_SKILL, Ensemble
 from app.metrics.extremes import Extremes
 from app.metrics.series import FLICKER
@@ -149,19 +148,9 @@ def _crps(result: Result, rivals: Rivals) -> Finding | None:
 
 
 def bias_of(result: Result) -> tuple[Estimate, float]:
-    """The mean error, and which share of the mean square error is its square.
-
-    NaN where errors have no sign: of frames filled in between known ones.
-    """
-    sums = result.errors.sample
-    if "error" not in sums:
-        return Estimate(np.nan), np.nan
-    weight, error = result.errors.weight, sums["error"][0]
-    drawn = resampled_sums(np.stack([error, weight], axis=1), block_length(result.subject.times))
-    again = None if drawn is None else divide(drawn[:, 0], drawn[:, 1])
-    bias = error.sum() / weight.sum()
-    square = sums["squares"][0].sum() / weight.sum()
-    return Estimate.of(bias, again), float(divide(np.array(bias**2), square))
+    """The mean error, and which share of the mean square error is its square; NaN of neither."""
+    bias, rmse = scored(result, "bias"), scored(result, "rmse")
+    return bias, float(divide(np.array(bias.value**2), rmse.value**2))
 
 
 def _bias(result: Result) -> Finding | None:
