@@ -16,7 +16,7 @@ from app.metrics.metric import CONSTANT, Band, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.names import CLIMATOLOGY
 from app.metrics.pairs import correlation
-from app.metrics.sampled import HIGHEST
+from app.metrics.sampled import HIGHEST, Sampled
 from app.metrics.table import AT_ONCE, BY_CELL, About
 
 if TYPE_CHECKING:
@@ -148,12 +148,10 @@ class Efficiency(Metric):
         # the period's mean is not weighted by area: the squares are moved to the weighted one
         offset = self.centred.sum() / errors.weight.sum()
         variance = self.variance - 2 * offset * self.centred + offset**2 * errors.weight
-        size = np.sqrt(self.own.sum(axis=1) * self.climatology.sum())
-        found = divide(self.products.sum(axis=1), size)
         rows = [
             *mean_rows(subject, R2, "1", variance - self.squares, variance, best=HIGHEST),
             subject.row(KGE, "1", *cells.T),
-            subject.row(ACC, "1", found),
+            subject.sampled_row(ACC, "1", self._anomaly_correlation()),
             *mean_rows(
                 subject,
                 f"{OVER}climatology",
@@ -169,6 +167,17 @@ class Efficiency(Metric):
                 subject, f"{OVER}persistence", "1", gain, self.persisted, best=HIGHEST
             )
         return rows
+
+    def _anomaly_correlation(self) -> Sampled:
+        names = self.subject.candidates
+        k = len(names)
+
+        def of(totals: Array) -> Array:
+            products, own, truth = totals[..., :k], totals[..., k:-1], totals[..., -1:]
+            return divide(products, np.sqrt(own * truth))
+
+        sums = np.vstack([self.products, self.own, self.climatology])
+        return Sampled(names, sums, of, HIGHEST)
 
     def maps(self, errors: Totals) -> list[Map]:
         told = "Kling-Gupta efficiency over time", "population moments over time"

@@ -13,6 +13,7 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.mean_rows import ratio_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
+from app.metrics.sampled import Sampled
 from app.metrics.spectra import spacing
 from app.metrics.table import BY_SAMPLE, About
 
@@ -107,8 +108,15 @@ class Objects(Metric):
         for name, values in zip(SAL, self.sal, strict=True):
             rows.append(self.subject.score_row(f"sal_{name}", "1", values, best=0.0))
         rows += ratio_rows(self.subject, "object_number_ratio", self.number)
-        mean = divide(self.size.sum(axis=1), self.number.sum(axis=1))
-        rows.append(self.subject.row("object_size_ratio", "1", divide(mean[1:], mean[0])))
+        layers = len(self.number)
+
+        def size_ratio(totals: Array) -> Array:
+            mean = divide(totals[..., :layers], totals[..., layers:])
+            return divide(mean[..., 1:], mean[..., :1])
+
+        sums = np.vstack([self.size, self.number])
+        sizes = Sampled(self.subject.candidates, sums, size_ratio, 1.0)
+        rows.append(self.subject.sampled_row("object_size_ratio", "1", sizes))
         return rows
 
     def why_undefined(self, row: str) -> str | None:

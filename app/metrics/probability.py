@@ -10,9 +10,11 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from app.arrays import Array
+from app.metrics.arithmetic import divide
 from app.metrics.events import DEFINITION, beyond, levels, thresholds_of
 from app.metrics.mean_rows import mean_rows
 from app.metrics.metric import Band, Metric, Sheet, Subject, Totals
+from app.metrics.sampled import HIGHEST, Sampled
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -25,17 +27,19 @@ COLUMNS = (
 SHARE = "p: share of the members with the event, 0 or 1 of a single field"
 BY_PROBABILITY = f"{SHARE}; values grouped by p"
 RECALIBRATED = f"{SHARE}; recalibrated by isotonic regression of the event on p"
+ROUNDING = 1e-9  # of shares: sums over samples and over cells end differently
 NEVER = "the event is always there, or never"
 
 
 class Probability(Metric):
     """Weights by threshold T, candidate and number of members with the event, and by sample.
 
-    counts (T, k, L, 2): of values without and with the event in truth. brier (T, k, n).
+    counts (T, k, L, 2): of values without and with the event in truth. brier (T, k, n). events
+    (T, n): weights of the values with the event.
     """
 
     core = False
-    summed = ("counts", "brier")
+    summed = ("counts", "brier", "events")
     about: ClassVar[Mapping[str, About]] = {
         "brier_": About("Brier score of an event", "mean (p - o)²", SHARE),
         "brier_skill_": About(
@@ -73,6 +77,7 @@ class Probability(Metric):
         t, k = len(self.thresholds), len(subject.candidates)
         self.counts = np.zeros((t, k, max(subject.members, 1) + 1, 2))
         self.brier = subject.per_sample(t, k)
+        self.events = subject.per_sample(t)
 
     def add_series(self, band: Band) -> None:
         weights = band.weights
@@ -82,6 +87,7 @@ class Probability(Metric):
             zip(self.thresholds, levels(band, self.thresholds), strict=True)
         ):
             event = beyond(band.truth, level, threshold)
+            self.events[t] += np.einsum("nyx,nyx->n", weights, event)
             for k, stack in enumerate(band.versions):
                 votes = beyond(stack, level, threshold).sum(axis=0)
                 squares = np.square(votes / len(stack) - event)
@@ -101,10 +107,25 @@ class Probability(Metric):
         for t, threshold in enumerate(self.thresholds):
             name = f"brier_{threshold}"
             rows += mean_rows(subject, name, "1", self.brier[t], errors.weight)
+            skill = self._skill(t, errors.weight)
+            rows.append(subject.sampled_row(f"brier_skill_{threshold}", "1", skill))
             for name, of in Parts.ROWS.items():
                 values = np.array([getattr(own, of) for own in self.parts[t]])
                 rows.append(subject.row(f"{name}_{threshold}", "1", values))
         return rows
+
+    def _skill(self, t: int, weight: Array) -> Sampled:
+        names = self.subject.candidates
+        k = len(names)
+
+        def of(totals: Array) -> Array:
+            score, event, total = totals[..., :k], totals[..., k:-1], totals[..., -1:]
+            share = divide(event, total)
+            varied = share * (1 - share)
+            found: Array = 1 - divide(score, total * np.where(varied > ROUNDING, varied, 0.0))
+            return found
+
+        return Sampled(names, np.vstack([self.brier[t], self.events[t], weight]), of, HIGHEST)
 
     def why_undefined(self, row: str) -> str | None:
         return NEVER if row.startswith(("brier_skill_", "roc_area_")) else None
@@ -122,7 +143,6 @@ class Parts:
     """The Brier score of weights (L, 2), of values without and with the event by probability."""
 
     ROWS: ClassVar[dict[str, str]] = {
-        "brier_skill": "skill",
         "brier_reliability": "reliability",
         "brier_resolution": "resolution",
         "brier_uncertainty": "uncertainty",
@@ -154,10 +174,6 @@ class Parts:
     @property
     def uncertainty(self) -> float:
         return self.base * (1 - self.base)
-
-    @property
-    def skill(self) -> float:
-        return 1 - self._score(self.p) / self.uncertainty if self.uncertainty > 0 else np.nan
 
     @cached_property
     def isotonic(self) -> Array:
