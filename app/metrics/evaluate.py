@@ -50,6 +50,7 @@ INTERPOLATED = (
     "quantile_mapping",
     "bcsd",
 )  # these need a low-resolution twin
+HELD = 2  # fields in a block besides those of candidates and members
 Undo = Callable[[Array], Array]
 
 
@@ -90,7 +91,8 @@ class _FieldContest(Contest):
         self.grid = shards.geometry.fine
         y, x = self.grid.shape
         # scoring holds some ten arrays per candidate, and fewer per member, at a time
-        held = y * x * self.layers * len(self.variables)
+        # beside the candidates' the truth, and weights
+        held = y * x * (self.layers + HELD) * len(self.variables)
         count = len(list(time_blocks(self.samples, held)))
         size = exchange.ranks.size  # which all have as many blocks
         self.blocks = np.array_split(
