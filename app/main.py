@@ -23,7 +23,7 @@ from app import options
 from app.distributed.open_mpi import remove_dead_sessions
 from app.errors import InputError, Interrupted, Regroup
 from app.exit_codes import FAILED, INTERRUPTED, OK, REFUSED, UNREAD
-from app.methods.recipe import as_kept
+from app.methods.recipe_choice import as_kept
 from app.options.words import COMMANDS
 from app.ranks import Ranks
 from app.running import failure, streams

@@ -15,7 +15,7 @@ import numpy as np
 from app import options
 from app.errors import InputError, Interrupted, RunError
 from app.inference.kept import KeptModels
-from app.methods.recipe import as_kept
+from app.methods.recipe_choice import as_kept
 from app.options import Experiment
 from app.ranks import Ranks
 from app.running import failure

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.errors import InputError
+from app.methods.recipe import Recipe
 from app.options.chosen import able, method_named
 
 if TYPE_CHECKING:
     from app.data.description import DataDescription
     from app.data.shards import Shards
-    from app.methods.recipe import Recipe
     from app.options import Experiment, Values
     from app.options.rules import Rule
     from app.options.sampling import StepOptions
@@ -109,8 +109,6 @@ class Method(ABC):
 
     def recipe(self, experiment: Experiment, shards: Shards) -> Recipe:
         """The flags of `recipe_flags` that suit these data, with the reasons; none as a rule."""
-        from app.methods.recipe import Recipe  # whose module imports this one
-
         return Recipe()
 
     def sized(self, session: Session, seconds: float) -> Recipe:
@@ -118,8 +116,6 @@ class Method(ABC):
 
         The session has the flags of `recipe`.
         """
-        from app.methods.recipe import Recipe  # whose module imports this one
-
         return Recipe()
 
     def guarded_path(self, experiment: Experiment) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.integrity import ALWAYS
 from app.methods.method import method_of
-from app.methods.recipe import follow
+from app.methods.recipe_choice import follow
 from app.session import Session
 from app.tasks import task_named
 

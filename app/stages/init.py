@@ -11,7 +11,7 @@ from app import options
 from app.data.reading.paths import REMOTE, local, separate
 from app.data.shards.advice import amounts
 from app.errors import InputError
-from app.methods import recipe
+from app.methods import recipe_choice
 from app.options import Values
 from app.options.description import OVERRIDES
 from app.options.readers import path
@@ -56,8 +56,8 @@ def run(words: Sequence[str], values: Values, argv: Sequence[str], ranks: Ranks)
     look = look_at(opened, experiment.sampling.scale, experiment.sampling.halo)
     description = told(experiment.data, look)
     flagfile, script = folder / FLAGFILE, folder / JOB
-    chosen = recipe.with_trainer(values, given)
-    followed = recipe.wanted(chosen) and recipe.method_flags(chosen)
+    chosen = recipe_choice.with_trainer(values, given)
+    followed = recipe_choice.wanted(chosen) and recipe_choice.method_flags(chosen)
     by_recipe = values["recipe"] if followed else ""
     names = (given - NOT_IN_FLAGFILE) | {"save_path", "cache_dir", "data_config", "scale"}
     texts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from app.methods.method import method_of
-from app.methods.recipe import follow
+from app.methods.recipe_choice import follow
 from app.running.status import peak_memory_mib
 from app.session import Session
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from app.arrays import Json
-from app.running.pace import VALIDATION_STEP
+from app.training.pace import VALIDATION_STEP
 
 AIM = 0.98  # of the budget; what is left is for the last checkpoint and the model
 EPOCH_SHARE = 0.05  # of the budget that an epoch takes, unless it has seen all samples before

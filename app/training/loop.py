@@ -24,13 +24,13 @@ from app.options import SamplingConfig, TrainingConfig
 from app.running.atomic import write_bytes
 from app.running.disk_space import require
 from app.running.guard import Guard
-from app.running.pace import Notices, Pace
 from app.running.progress import log_epoch, shown
 from app.running.run_folder import RunFolder
 from app.running.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
 from app.training.budget import Budget, Plan
 from app.training.history import HistoryFile, remake_history
+from app.training.pace import Notices, Pace
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Batch, Trainer

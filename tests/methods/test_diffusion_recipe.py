@@ -9,7 +9,7 @@ import xarray as xr
 from app import options
 from app.errors import InputError
 from app.methods.method import method_of
-from app.methods.recipe import as_kept, follow
+from app.methods.recipe_choice import as_kept, follow
 from app.options import Values
 from app.ranks import Ranks
 from app.running.run_folder import RunFolder

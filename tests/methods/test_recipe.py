@@ -8,16 +8,16 @@ import xarray as xr
 
 from app import options
 from app.main import main
+from app.methods import speed
 from app.methods.one_phase import OnePhase
 from app.methods.recipe import Recipe
+from app.methods.speed import samples_per_second
 from app.methods.supervised import recipe as supervised
 from app.methods.supervised.recipe import sized
 from app.options import kept_values
 from app.running.run_folder import RunFolder
 from app.session import Session
-from app.training import speed
 from app.training.budget import Budget
-from app.training.speed import samples_per_second
 from tests.system.launching import assert_identical, weights
 
 

@@ -21,12 +21,11 @@ from app.errors import Interrupted, RunError
 from app.integrity.archives import MEMBERS
 from app.options import build, parse
 from app.ranks import Ranks
-from app.running import pace
 from app.running.guard import Guard
-from app.running.pace import Pace
 from app.running.run_folder import RunFolder
-from app.training import budget, loop
+from app.training import budget, loop, pace
 from app.training.loop import Loop, already_trained
+from app.training.pace import Pace
 
 SIZES = {"train": 10, "validation": 5}
 FALLING = [9.0 - epoch for epoch in range(12)]  # a validation that was cut short is repeated

@@ -37,8 +37,8 @@ class Supervised(FieldMethod):
         return recipe(experiment, shards)
 
     def sized(self, session: Session, seconds: float) -> Recipe:
+        from app.methods.speed import samples_per_second
         from app.methods.supervised.recipe import USUAL, sized
-        from app.training.speed import samples_per_second
 
         if set(USUAL) <= (session.experiment.given or frozenset()):
             return super().sized(session, seconds)
