@@ -186,6 +186,12 @@ class RunFacts:
             for own in found
         )
 
+    def compared(self, predictand: Predictand) -> list[str]:
+        """Sentences on each score of a predictand: better than whom, worse than whom."""
+        found = (read_json(self.metrics / "comparisons.json") or {}).get("sentences", [])
+        names = {f"{metric}{predictand.label}" for metric in self.scores_of(predictand)}
+        return [str(one) for one in found if str(one).partition(":")[0] in names]
+
     @cached_property
     def samples(self) -> xr.Dataset | None:
         return self._dataset("samples.nc")

@@ -47,6 +47,7 @@ class Part:
     verdict: Json
     tables: list[SortableTable] = field(default_factory=list)
     everything: SortableTable | None = None
+    compared: list[str] = field(default_factory=list)
     errors: list[Chart] = field(default_factory=list)
     times: list[Panels] = field(default_factory=list)
     player: Json | None = None
@@ -99,6 +100,7 @@ def _part(run: RunFacts, record: Record | None, predictand: Predictand, shares: 
     if run.table is not None:
         part.tables.append(main_table(run, run.table, predictand))
         part.everything = full_table(run, run.table, predictand)
+        part.compared = run.compared(predictand)
         part.errors = errors_chart(sources, predictand, salt)
     if record is not None:
         _show_fields(part, run, record, shares)

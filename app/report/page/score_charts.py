@@ -190,7 +190,7 @@ def _reliability(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart
     looks, lines = look(list(found)), []
     for name, (told, seen) in found.items():
         known = np.isfinite(told) & np.isfinite(seen)
-        if known.sum() > 1:
+        if known.sum() > 2:  # members, not the yes and no of one field
             lines.append(Line(name, told[known], seen[known], looks[name]))
     if not lines:
         return []
