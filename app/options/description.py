@@ -45,9 +45,9 @@ def scored_of(values: Values, stages: tuple[str, ...]) -> ScoredFiles | None:
     if not asked.truth:
         return None
     given = ",".join(asked.truth)
-    if stages != ("metrics",):
+    if not {*stages} <= {"metrics", "report"}:
         raise InputError(
-            f"--truth={given} with {', '.join(stages)}: expected the stage metrics alone"
+            f"--truth={given} with {', '.join(stages)}: expected the stages metrics, report alone"
         )
     ways = [way for way in DATA_WAYS if values[way]]
     if ways:

@@ -8,14 +8,16 @@ from pathlib import Path
 from absl import logging
 
 from app import options
+from app.data.description import ScoredFiles
 from app.data.reading.paths import local
+from app.data.shards.scored import compare
 from app.errors import InputError, RunError, one_line
 from app.options.readers import files
 from app.ranks import Ranks
 from app.report.page.comparison import comparison_page, facts_of
 from app.report.page.run_facts import RunFacts
 from app.report.page.run_page import run_page
-from app.report.record import Record
+from app.report.record import Record, record_of
 from app.running.atomic import write_text
 from app.running.run_files import FLAGFILE, REPORT
 from app.session import Session
@@ -47,6 +49,8 @@ def run(session: Session) -> None:
 def _record(facts: RunFacts, session: Session) -> tuple[Record | None, str]:
     """The test period of a run, or why it cannot be shown."""
     try:
+        if session.experiment.scored is not None:
+            return _of_files(session.experiment.scored), ""
         own = _as_scored(facts, session)
         path = own.experiment.prediction
         if not path.is_file():
@@ -55,6 +59,14 @@ def _record(facts: RunFacts, session: Session) -> tuple[Record | None, str]:
         return task_named(shards.task).record(own.for_test, shards, path), ""
     except (InputError, RunError, OSError) as error:
         return None, one_line(error)
+
+
+def _of_files(asked: ScoredFiles) -> Record:
+    """Files that were scored against others."""
+    from app.metrics.prediction import FilePrediction
+
+    compared = compare(asked)
+    return record_of(compared.data, FilePrediction(compared), with_coarse=asked.coarse is not None)
 
 
 def _as_scored(facts: RunFacts, session: Session) -> Session:

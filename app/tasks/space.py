@@ -102,33 +102,13 @@ class SpaceTask(Task):
         return sample_fields(shards, ("lr", "predictors"), shards.geometry.coarse)
 
     def record(self, session: Session, shards: Shards, path: Path) -> Record:
-        from app.baselines.interpolation import nearest
-        from app.metrics.ground import Ground
         from app.metrics.prediction import DatasetPrediction
-        from app.report.record import PREDICTION, TRUTH, Record
+        from app.report.record import record_of
 
-        variables, grid = shards.variables["hr"], shards.geometry.fine
-        prediction = DatasetPrediction(path, variables, grid, shards.times(TEST))
-        coarse = None if session.module else nearest(shards)  # a module's are scaled
-
-        def read(rows: Array) -> dict[str, Array]:
-            fields = {TRUTH: shards.read("hr", TEST, rows)}
-            if coarse is not None:
-                fields["low resolution"] = coarse.predict(rows, TEST)
-            return {**fields, PREDICTION: prediction.read(rows)}
-
-        several = prediction.members > 1 or bool(prediction.quantiles)
-        members = [f"member {number}" for number in range(1, prediction.members + 1)]
-        levels = [f"quantile {level:g}" for level in prediction.quantiles]
-        return Record(
-            variables,
-            grid,
-            shards.stamps(TEST),
-            read,
-            tuple(levels or members) if several else (),
-            prediction.read_layers if several else None,
-            ground=Ground.of(shards.variables.get("static", ()), shards.static),
-        )
+        times = shards.times(TEST)
+        prediction = DatasetPrediction(path, shards.variables["hr"], shards.geometry.fine, times)
+        # the low resolution of a data module is scaled
+        return record_of(shards, prediction, with_coarse=session.module is None)
 
 
 def _base(session: Session, shards: Shards) -> Callable[[], Baseline] | None:

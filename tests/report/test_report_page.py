@@ -228,3 +228,19 @@ def test_a_truncated_history_is_read_as_far_as_it_goes(tmp_path):
     columns = RunFacts.of(tmp_path).histories[""]
     np.testing.assert_array_equal(columns["loss"], [3, 1.5])
     assert np.isnan(columns["val_loss"][1])
+
+
+def test_any_two_files_have_a_page_with_maps(tmp_path):
+    record = made_run(tmp_path / "made")
+    rows = np.arange(len(record.stamps))
+    with xr.open_dataset(tmp_path / "made" / "y_hat.nc") as fields:
+        exact = record.read(rows)["truth"][..., 0]
+        fields.assign(t2m=(("time", "lat", "lon"), exact)).to_netcdf(tmp_path / "truth.nc")
+    given = [
+        f"--{n}={tmp_path / p}" for n, p in (("truth", "truth.nc"), ("prediction", "made/y_hat.nc"))
+    ]
+    argv = ["metrics", "report", *given, "--variable=t2m", f"--save_path={tmp_path / 'out'}"]
+    assert main([*argv, f"--cache_dir={tmp_path / 'cache'}"]) == 0
+    seen = Page((tmp_path / "out" / "report.html").read_text())
+    assert len(seen.data) == 1
+    assert json.loads(seen.data[0])["layers"] == ["truth", "prediction"]

@@ -10,17 +10,16 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
 
 from app.arrays import Array
 from app.errors import InputError
 from app.metrics.arithmetic import area_rmse
-from app.metrics.confidence import LEVEL, holm
+from app.metrics.confidence import ALIKE
 from app.metrics.drawing.maps import diverging, subject_colours
 from app.metrics.drawing.style import Look, look
 from app.metrics.drawing.units import with_unit
 from app.metrics.ground import NO_GROUND, Ground
-from app.metrics.paired import SUMS_OF, Difference, paired_differences
+from app.metrics.paired import SUMS_OF, Difference, adjusted, paired_differences
 from app.metrics.table import MODEL
 from app.metrics.verdict.estimate import Estimate
 from app.report.page.charts import Chart
@@ -60,7 +59,6 @@ from app.report.record import PREDICTION, TRUTH, Record
 TEMPLATE = "comparison.html.j2"
 BASELINES = ("linear", "bicubic", "bilinear", "cubic", "climatology")  # shown where there are any
 MOST_RUNS = 12
-WIDTH = float(norm.ppf(0.975))  # standard errors from the middle of a 95 % interval to its ends
 STAR = (
     "★: the best of the runs, where its difference from each other run, on the same resampled"
     " times, is told from 0 at 5 % for all pairs of runs together (Holm); of scores that are not"
@@ -148,42 +146,21 @@ def comparison_page(
 
 
 Pair = tuple[str, str]  # titles of two runs
-# By the pair and a score with its label: the difference, and p adjusted for all pairs.
-Differences = dict[tuple[Pair, str], tuple[Difference, float]]
+Differences = dict[tuple[Pair, str], Difference]  # by the pair, and a score with its label
 
 
 def _differences(runs: Sequence[RunFacts]) -> tuple[Differences, list[str]]:
     """Of every two runs whose errors are kept by sample, and what to say where they are not."""
     if any(run.samples is None for run in runs):
         return {}, ["Not every run has scores by sample: no two are compared on the same times."]
-    found: dict[tuple[Pair, str], Difference] = {}
+    found: Differences = {}
     for first, second in combinations(runs, 2):
         held = _held(first) & _held(second)
         scores = [score for score, names in SUMS_OF.items() if held.issuperset(names)]
         paths = [run.metrics / "samples.nc" for run in (first, second)]
         for one in paired_differences(paths[:1], paths[1:], tuple(scores)):
             found[(first.name, second.name), one.score + one.label] = one
-    return {key: (one, p) for (key, one), p in zip(found.items(), adjusted(found), strict=True)}, []
-
-
-def adjusted(found: Mapping[tuple[Pair, str], Difference]) -> Array:
-    """p of no difference, of each adjusted for all pairs of its score; NaN without an interval.
-
-    The standard error is taken from the width of the interval, as of a normal distribution.
-    """
-    p = np.array([p_of(one) for one in found.values()])
-    scores = np.array([score for _, score in found])
-    for score in set(scores.tolist()):
-        p[scores == score] = holm(p[scores == score])
-    return p
-
-
-def p_of(one: Difference) -> float:
-    """Two-sided, by a normal distribution."""
-    error = (one.high - one.low) / (2 * WIDTH)
-    if not error > 0:
-        return np.nan if one.value or np.isnan(error) else 1.0
-    return float(2 * norm.sf(abs(one.value) / error))
+    return dict(zip(found, adjusted(list(found.values())), strict=True)), []
 
 
 def _held(run: RunFacts) -> set[str]:
@@ -298,17 +275,11 @@ def _apart(
     for pair, sign in (((best.name, other.name), 1), ((other.name, best.name), -1)):
         found = differences.get((pair, metric))
         if found is not None and column.best == LOWEST:
-            one, p = found
-            return sign * one.value < 0 and told(one, p)
+            return sign * found.value < 0 and found.conclusion != ALIKE
     own, rival = scores[best], scores[other]
     if not (own.bounded and rival.bounded):
         return False
     return _keys(own, column)[1] < _keys(rival, column)[0]
-
-
-def told(one: Difference, p: float) -> bool:
-    """Whether a difference is told from 0: by its interval, and with all pairs in mind."""
-    return bool((one.high < 0 or one.low > 0) and p < LEVEL)
 
 
 def _keys(score: Estimate, column: Column) -> tuple[float, float]:
@@ -326,12 +297,13 @@ def _told(runs: Sequence[RunFacts], predictand: Predictand, differences: Differe
     found = []
     for pair in combinations([run.name for run in runs], 2):
         if (pair, score + predictand.label) in differences:
-            one, p = differences[pair, score + predictand.label]
-            found.append(told_apart(pair, one, p, predictand.unit))
+            found.append(
+                told_apart(pair, differences[pair, score + predictand.label], predictand.unit)
+            )
     return found
 
 
-def told_apart(pair: Pair, one: Difference, p: float, unit: str) -> str:
+def told_apart(pair: Pair, one: Difference, unit: str) -> str:
     """What the difference of two runs says."""
     name = one.score.upper()
     value, *ends = Estimate(one.value, one.low, one.high).parts
@@ -339,10 +311,9 @@ def told_apart(pair: Pair, one: Difference, p: float, unit: str) -> str:
     if not ends:
         return f"{name} of {pair[0]} less that of {pair[1]}: {shown}; no interval."
     within = f"{shown} ({ends[0]} to {ends[1]})"
-    if told(one, p):
-        better = "better" if one.high < 0 else "worse"
-        return f"{pair[0]} is {better} than {pair[1]}: {name} {within}."
-    return f"{pair[0]} and {pair[1]} are not to be told apart: {name} {within}."
+    if one.conclusion == ALIKE:
+        return f"{pair[0]} and {pair[1]} are {ALIKE}: {name} {within}."
+    return f"{pair[0]} is {one.conclusion} than {pair[1]}: {name} {within}."
 
 
 def _times(
