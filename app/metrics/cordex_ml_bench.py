@@ -6,7 +6,8 @@ is: what its file lacks is left out, whatever others lack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -15,14 +16,12 @@ import numpy as np
 from app.arrays import Array
 from app.data.known_frames import duration_text
 from app.data.times import DAY, Stamps, modal_step
-from app.data.units import conversion, normalise_unit
-from app.data.wet import AMOUNTS, RATES
 from app.errors import InputError
 from app.metrics.arithmetic import divide
-from app.metrics.days import SEASONS, Years, deviation_known, mean_known, season_of
-from app.metrics.metric import Band, Block, Metric, Sheet, Subject, Totals
+from app.metrics.cordex_indices import indices_of
+from app.metrics.days import SEASONS, Years, mean_known, season_of
+from app.metrics.metric import Band, Block, Map, Metric, Sheet, Subject, Totals
 from app.metrics.pairs import correlation, matched
-from app.metrics.quantiles import last_axis_quantile
 from app.metrics.radial import radial_power, ralsd
 from app.metrics.sketch import Distribution
 from app.metrics.table import About, Row
@@ -30,94 +29,14 @@ from app.options.scoring import ScoringConfig
 
 NAME = "cordex_ml_bench"
 PREFIX = "cordex_"
-HOT = 300.0  # K
-WET = 1.0  # mm a day
 KEPT = 2**20  # values of a season and candidate that are kept as they are
-QUANTILES = {"p02": 0.02, "p98": 0.98, "p99": 0.99}
-TEMPERATURES = {"K", "degC", "degF"}
 ANNUAL = "annual"
 CHOICES = (ANNUAL, *SEASONS)  # rows are of the first, the sheet of all
 UNWEIGHTED = "none"
-COLUMNS = ("variable", "season", "diagnostic", "unit", "candidate", "value", "mean_bias")
-Index = Callable[[Array, Years], Array]
-
-
-def mean(series: Array, years: Years) -> Array:
-    return mean_known(series)
-
-
-def quantile(share: float) -> Index:
-    def index(series: Array, years: Years) -> Array:
-        return last_axis_quantile(np.moveaxis(series, 0, -1), share)
-
-    return index
-
-
-def days_above(limit: float) -> Index:
-    """Days a year above a limit; missing days are none."""
-
-    def index(series: Array, years: Years) -> Array:
-        found = years.count(series > limit).mean(axis=0)
-        return np.where(np.isfinite(series).any(axis=0), found, np.nan)
-
-    return index
-
-
-def yearly_highest(series: Array, years: Years) -> Array:
-    return mean_known(years.highest(series))
-
-
-def yearly_lowest(series: Array, years: Years) -> Array:
-    return mean_known(years.lowest(series))
-
-
-def wet_mean(limit: float) -> Index:
-    """Mean of the values of at least the limit."""
-
-    def index(series: Array, years: Years) -> Array:
-        return mean_known(np.where(series >= limit, series, np.nan))
-
-    return index
-
-
-def longest_run(limit: float, *, wet: bool) -> Index:
-    """Mean of each year's longest run of days below the limit, or from it on."""
-
-    def index(series: Array, years: Years) -> Array:
-        chosen = series >= limit if wet else series < limit
-        found = years.longest_run(chosen).mean(axis=0)
-        return np.where(np.isfinite(series).any(axis=0), found, np.nan)
-
-    return index
-
-
-def lag1_correlation(series: Array, years: Years) -> Array:
-    """Pearson's correlation with the series shifted by one, over the pairs that are known."""
-    return correlation(series[1:], series[:-1])
-
-
-def interannual(series: Array, years: Years) -> Array:
-    return deviation_known(years.mean(series))
-
-
-def _indices(unit: str) -> dict[str, tuple[Index, str]]:
-    """Indices that a variable of a unit has, and their units."""
-    found: dict[str, tuple[Index, str]] = {"mean": (mean, unit)}
-    found |= {name: (quantile(share), unit) for name, share in QUANTILES.items()}
-    plain = normalise_unit(unit)
-    if plain in TEMPERATURES:
-        hot = float(conversion("K", plain)(np.array(HOT)))
-        found["su"] = days_above(hot), "day year-1"
-        found |= {"txx": (yearly_highest, unit), "txn": (yearly_lowest, unit)}
-    elif plain in (*RATES, *AMOUNTS):
-        limit = conversion("mm day-1" if plain in RATES else "mm", plain).factor * WET
-        limit = float(np.float32(limit))  # as single as the fields are
-        found |= {"rx1day": (yearly_highest, unit), "sdii": (wet_mean(limit), unit)}
-        found |= {
-            "cdd": (longest_run(limit, wet=False), "day"),
-            "cwd": (longest_run(limit, wet=True), "day"),
-        }
-    return found | {"lag1_corr": (lag1_correlation, "1"), "interannual_var": (interannual, unit)}
+COLUMNS = (
+    *("variable", "season", "diagnostic", "unit", "candidate"),
+    *("value", "mean_bias", "mean_relative_bias", "mean_ratio"),
+)
 
 
 class CordexMlBench(Metric):
@@ -166,14 +85,15 @@ class CordexMlBench(Metric):
         "cordex_…: CORDEX-ML-Bench, unweighted; of an index the mean over cells of |bias|. A"
         " season's days are chosen before years are formed, DJF of the months of one calendar"
         " year. su: days above 300 K, missing days none; wet from 1 mm a day; runs are cut at year"
-        " ends; ralsd without a root. cordex_ml_bench.csv has all seasons.",
+        " ends; ralsd without a root. cordex_ml_bench.csv has all seasons, relative"
+        " biases (of their size) and ratios.",
     )
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.check_times(subject.scoring, subject.times)
         stamps = Stamps.of(subject.times)
-        self.indices = _indices(subject.unit)
+        self.indices = indices_of(subject.unit)
         numbers, months = stamps.fields()
         season = season_of(months)
         rows = {ANNUAL: np.arange(len(stamps))}
@@ -250,29 +170,29 @@ class CordexMlBench(Metric):
                     found[name][layer, band.indices] = np.mean(own, axis=0) if own else np.nan
 
     @cached_property
-    def diagnostics(self) -> dict[str, dict[str, tuple[str, Array, Array]]]:
-        """By season and name: unit, summary value (k,) and, of indices, mean bias (k,)."""
-        found: dict[str, dict[str, tuple[str, Array, Array]]] = {}
-        unit, none = self.subject.unit, np.full(len(self.subject.candidates), np.nan)
+    def diagnostics(self) -> dict[str, dict[str, Diagnostic]]:
+        """By season and name, once all is in."""
+        found: dict[str, dict[str, Diagnostic]] = {}
+        unit = self.subject.unit
         for name in self.chosen:
-            own: dict[str, tuple[str, Array, Array]] = {}
+            own: dict[str, Diagnostic] = {}
             for i, (index, (_, of)) in enumerate(self.indices.items()):
-                own[index] = (of, *_over_cells(self.found[name][i]))
+                own[index] = Diagnostic.of_index(of, self.found[name][i])
             for other, cells in self.together.items():
-                own[f"correlation_with_{other}"] = ("1", *_over_cells(cells[name]))
+                own[f"correlation_with_{other}"] = Diagnostic.of_index("1", cells[name])
             parts = list(self.power) if name == ANNUAL else [name]
             squares, values = (
                 np.sum([sums[part] for part in parts], axis=0)
                 for sums in (self.squares, self.values)
             )
-            own["rmse"] = unit, np.sqrt(divide(squares, values)), none
+            own["rmse"] = Diagnostic(unit, np.sqrt(divide(squares, values)))
             power = np.sum([self.power[part] for part in parts], axis=0)
-            own["ralsd"] = "dB2", ralsd(power[0], power[1:]), none
+            own["ralsd"] = Diagnostic("dB2", ralsd(power[0], power[1:]))
             truth, *candidates = self._distributions(parts)
             apart = np.array([truth.distance(candidate) for candidate in candidates])
-            own["wasserstein"] = unit, apart, none
+            own["wasserstein"] = Diagnostic(unit, apart)
             by_cell = self.distances[name].mean(axis=(1, 2))
-            own["wasserstein_cells"] = unit, by_cell, none
+            own["wasserstein_cells"] = Diagnostic(unit, by_cell)
             found[name] = own
         return found
 
@@ -290,8 +210,22 @@ class CordexMlBench(Metric):
 
     def rows(self, errors: Totals) -> list[Row]:
         return [
-            self.subject.row(PREFIX + name, unit, values)
-            for name, (unit, values, _) in self.diagnostics[ANNUAL].items()
+            self.subject.row(PREFIX + name, found.unit, found.value)
+            for name, found in self.diagnostics[ANNUAL].items()
+        ]
+
+    def maps(self, errors: Totals) -> list[Map]:
+        return [
+            Map(
+                f"{PREFIX}{name}_bias",
+                found[1:] - found[0],
+                unit,
+                f"{name} of CORDEX-ML-Bench less the truth's",
+                "index over all days of each series, then the difference",
+            )
+            for (name, (_, unit)), found in zip(
+                self.indices.items(), self.found[ANNUAL], strict=True
+            )
         ]
 
     def remarks(self) -> list[str]:
@@ -306,15 +240,44 @@ class CordexMlBench(Metric):
 
     def tables(self) -> dict[str, Sheet]:
         lines: list[list[object]] = [
-            [self.subject.variable.name, season, name, unit, candidate, values[k], bias[k]]
+            [self.subject.variable.name, season, name, own.unit, candidate, *own.of(k)]
             for season, found in self.diagnostics.items()
-            for name, (unit, values, bias) in found.items()
+            for name, own in found.items()
             for k, candidate in enumerate(self.subject.candidates)
         ]
         return {NAME: Sheet(COLUMNS, lines)}
 
 
-def _over_cells(index: Array) -> tuple[Array, Array]:
-    """Mean over cells of |bias|, and of the bias, of an index (1 + k, y, x): (k,) each."""
-    bias = (index[1:] - index[0]).reshape(len(index) - 1, -1).T
-    return mean_known(np.abs(bias)), mean_known(bias)
+@dataclass(frozen=True, eq=False)
+class Diagnostic:
+    """A summary value of each candidate (k,); of indices also the means over cells behind it.
+
+    bias: of the index less the truth's. relative: of the size of that over the truth's. ratio: of
+    the index over the truth's. Cells whose truth is 0 have neither of the last two.
+    """
+
+    unit: str
+    value: Array
+    bias: Array | None = None
+    relative: Array | None = None
+    ratio: Array | None = None
+
+    @classmethod
+    def of_index(cls, unit: str, index: Array) -> Diagnostic:
+        """Of an index (1 + k, y, x), the truth first: the mean over cells of |bias|."""
+        truth, *own = (cells.ravel() for cells in index)
+        bias = np.stack([cells - truth for cells in own], axis=1)
+        ratio = np.stack([divide(cells, truth) for cells in own], axis=1)
+        relative = np.stack([divide(cells - truth, truth) for cells in own], axis=1)
+        return cls(
+            unit,
+            mean_known(np.abs(bias)),
+            mean_known(bias),
+            mean_known(np.abs(relative)),
+            mean_known(ratio),
+        )
+
+    def of(self, k: int) -> list[float]:
+        """All numbers of a candidate, NaN where there are none."""
+        parts = (self.value, self.bias, self.relative, self.ratio)
+        return [np.nan if part is None else float(part[k]) for part in parts]

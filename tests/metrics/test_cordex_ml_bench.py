@@ -88,10 +88,15 @@ def test_indices_of_all_seasons(calendar, unit):
         x0, x1 = (expected(v.astype(np.float64), times, season, unit) for v in (truth, model))
         for name in x0:
             bias = x1[name] - x0[name]
-            assert own[name][1] == pytest.approx(np.nanmean(np.abs(bias)), rel=1e-12), name
-            assert own[name][2] == pytest.approx(np.nanmean(bias), rel=1e-9), name
+            assert own[name].value == pytest.approx(np.nanmean(np.abs(bias)), rel=1e-12), name
+            assert own[name].bias == pytest.approx(np.nanmean(bias), rel=1e-9), name
+            if (x0[name] != 0).all():
+                ratio = np.nanmean(x1[name] / x0[name])
+                relative = np.nanmean(np.abs(bias / x0[name]))
+                found = own[name].relative[0], own[name].ratio[0]
+                assert found == pytest.approx((relative, ratio), rel=1e-9), name
     rows = {row.metric: row.values["model"][0] for row in metric.rows(None)}
-    assert rows["cordex_mean"] == metric.diagnostics["annual"]["mean"][1][0]
+    assert rows["cordex_mean"] == metric.diagnostics["annual"]["mean"].value[0]
 
 
 def test_diagnostics_of_fields():
@@ -101,7 +106,7 @@ def test_diagnostics_of_fields():
     truth[3, 2, 1] = model[5] = np.nan
     metric = CordexMlBench(of_unit(truth, "mm day-1", times, "ratio"))
     fed([metric], truth, model[None], parts=[np.arange(90), np.arange(90, 200)])
-    own = {name: found[1][0] for name, found in metric.diagnostics["annual"].items()}
+    own = {name: found.value[0] for name, found in metric.diagnostics["annual"].items()}
     x0, x1 = truth.astype(np.float64), model.astype(np.float64)
     assert own["rmse"] == pytest.approx(np.sqrt(np.nanmean((x1 - x0) ** 2)), rel=1e-12)
     x0, x1 = np.nan_to_num(x0), np.nan_to_num(x1)
@@ -135,7 +140,7 @@ def test_two_variables_together():
     rows = np.arange(3)
     one = Band(first, rows, tas, model_tas[None])
     metric.add_together(one, (Band(second, rows, pr, model_pr[None]),))
-    found = metric.diagnostics["annual"]["correlation_with_pr"][1]
+    found = metric.diagnostics["annual"]["correlation_with_pr"].value
     arrays = [xr.DataArray(v, dims=("t", "y", "x")) for v in (tas, pr, model_tas, model_pr)]
     bias = xr.corr(arrays[2], arrays[3], "t") - xr.corr(arrays[0], arrays[1], "t")
     assert found == pytest.approx(float(np.abs(bias).mean()), rel=1e-9)
