@@ -420,6 +420,23 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "99th percentile over time, and how often it is passed",
             "app.metrics.extremes:Extremes",
         ),
+        # further scores, for --scores=all or by name
+        ("fss", "fractions skill score of events, by window", "app.metrics.fss:FractionsSkill"),
+        (
+            "dependence",
+            "correlation length, extremes that neighbours share",
+            "app.metrics.dependence:Dependence",
+        ),
+        (
+            "efficiency",
+            "R², Kling-Gupta, anomaly correlation, skill over climatology",
+            "app.metrics.efficiency:Efficiency",
+        ),
+        (
+            "distribution",
+            "quantiles, Q-Q and Wasserstein distances",
+            "app.metrics.distribution:ValueDistribution",
+        ),
     ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),
