@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app.data.contract import PreparedData
     from app.metrics.metric import Metric, Subject
     from app.metrics.prediction import Prediction
-    from app.metrics.sampled import Sampled
     from app.metrics.table import Row
 
 UNKNOWN = "too few valid values"
@@ -38,9 +37,7 @@ def notes(
         label = f"[{name}]" if len(scored) > 1 else ""
         own = [row for row in rows if row.metric.endswith(label)]
         remarks = [remark for metric in metrics for remark in metric.remarks()]
-        made = next((row.sampled for row in own if row.metric == f"rmse{label}"), None)
-        if made is not None:
-            remarks.append(effective(made, subject))
+        remarks += effective(own, subject, label)
         missing = _undefined(own, metrics, subject.candidates[0], label)
         lines += [f"{name}: {remark}" for remark in (*remarks, *missing)]
     lines += prediction.remarks()
@@ -54,12 +51,15 @@ def notes(
     return (*lines, *definitions, f"95 % intervals (_low, _high){blocks}.")
 
 
-def effective(made: Sampled, subject: Subject) -> str:
-    """How many independent samples the squared errors of the model are worth."""
+def effective(rows: Iterable[Row], subject: Subject, label: str) -> list[str]:
+    """A line on how many independent samples the squared errors of the model are worth."""
+    made = next((row.sampled for row in rows if row.metric == f"rmse{label}"), None)
+    if made is None:
+        return []
     number = effective_samples(made, block_length(subject.times))[0]
     value = f"{number:.0f}" if np.isfinite(number) else "not known"
-    of_all = f"{value} of {subject.samples}"
-    return f"effective number of samples, by the squared errors of the model: {of_all}"
+    of_all = f"{value} of {int(subject.judged.sum())}"
+    return [f"effective number of samples, by the squared errors of the model: {of_all}"]
 
 
 def _undefined(rows: Iterable[Row], metrics: Sequence[Metric], model: str, label: str) -> list[str]:

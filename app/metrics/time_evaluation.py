@@ -24,6 +24,7 @@ from app.metrics.contest import Contest, Scored, compared_in
 from app.metrics.files import write_tables
 from app.metrics.ground import Ground
 from app.metrics.metric import Result, TimeSubject, TruthRange
+from app.metrics.notes import effective
 from app.metrics.prediction import DatasetPrediction
 from app.metrics.scores import Scores
 from app.metrics.table import MODEL, Table
@@ -157,7 +158,12 @@ def evaluate_in_time(
     if found is None:
         return None
     metrics = dict.fromkeys(type(metric) for one in found for metric in one.metrics)
-    notes = [*(line for metric in metrics for line in metric.definitions), CANDIDATES]
+    worth = [
+        f"{one.subject.variable.name}: {line}"
+        for one in found
+        for line in effective(one.confidence.rows, one.subject, one.label)
+    ]
+    notes = [*worth, *(line for metric in metrics for line in metric.definitions), CANDIDATES]
     span = f"{duration_text(steps.input_step)} to {duration_text(steps.target_step)}"
     title = f"Scores of {int(contest.scored.sum())} withheld frames of the test period, {span}"
     rows = tuple(row for one in found for row in one.confidence.rows)

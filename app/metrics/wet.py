@@ -9,8 +9,10 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.units import HOUR
+from app.metrics.arithmetic import divide
 from app.metrics.mean_rows import mean_rows, ratio_rows
 from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
+from app.metrics.sampled import HIGHEST, Sampled, mean_of
 from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
@@ -112,8 +114,9 @@ def _limit(subject: Subject) -> np.float32 | None:
 
 
 class WetProbability(Metric):
-    """Area-weighted sums over all values of members' wet share p and the truth o, 0 or 1.
+    """Area-weighted sums over the cells of each sample, of members' wet share p, and o, 0 or 1.
 
+    brier (n,) of (p - o)², after Brier (1950); wet (n,) of o, whether the truth is wet.
     bins (3, b): weight, sum of p and sum of o by bins of p.
     """
 
@@ -137,7 +140,7 @@ class WetProbability(Metric):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.limit = _limit(subject)
-        self.weight, self.brier, self.wet = 0.0, 0.0, 0.0
+        self.weight, self.brier, self.wet = subject.per_sample(3)
         # as many as there are shares of wet members, if these are few
         self.bins = np.zeros((3, min(BINS, subject.members + 1)))
 
@@ -146,13 +149,13 @@ class WetProbability(Metric):
         return subject.members > 1 and bool(_limit(subject))
 
     def add(self, block: Block) -> None:
-        valid = block.weights > 0
-        w = block.weights[valid]
-        o = (block.truth[valid] >= self.limit).astype(np.float64)
-        p = (block.versions[0] >= self.limit).mean(axis=0)[valid]
-        self.weight += float(w.sum())
-        self.brier += float(w @ (p - o) ** 2)
-        self.wet += float(w @ o)
+        valid, weights = block.weights > 0, block.weights
+        wet = block.truth >= self.limit
+        share = (block.versions[0] >= self.limit).mean(axis=0)
+        self.weight[block.indices] = weights.sum(axis=(1, 2))
+        self.brier[block.indices] = np.einsum("nyx,nyx->n", weights, np.square(share - wet))
+        self.wet[block.indices] = np.einsum("nyx,nyx->n", weights, wet)
+        w, o, p = weights[valid], wet[valid].astype(np.float64), share[valid]
         count, members = self.bins.shape[1], self.subject.members
         if count == members + 1:
             place = np.rint(p * members).astype(int)
@@ -162,9 +165,12 @@ class WetProbability(Metric):
             row += np.bincount(place, values, count)
 
     def rows(self, errors: Totals) -> list[Row]:
+        subject, names = self.subject, self.subject.candidates
+        score = mean_of(names, self.brier[None], self.weight)
+        skill = Sampled(score.names, np.stack([self.brier, self.wet, self.weight]), _skill, HIGHEST)
         return [
-            self.subject.model_row("brier_wet", "1", self.score),
-            self.subject.model_row("brier_skill_wet", "1", self.skill),
+            subject.sampled_row("brier_wet", "1", score),
+            subject.sampled_row("brier_skill_wet", "1", skill),
         ]
 
     def tables(self) -> dict[str, Sheet]:
@@ -176,25 +182,22 @@ class WetProbability(Metric):
     def figures(self, result: Result) -> dict[str, Figure]:
         from app.metrics.drawing.reliability import reliability_chart
 
-        return {
-            "wet_reliability": reliability_chart(*self.reliability, self.wet / self.weight, result)
-        }
-
-    @property
-    def score(self) -> float:
-        """Brier score: mean of (p - o)²; Brier (1950)."""
-        return float(self.brier / self.weight) if self.weight else np.nan
-
-    @property
-    def skill(self) -> float:
-        """1 - score / score of always telling the wet share of the period scored."""
-        share = self.wet / self.weight if self.weight else np.nan
-        reference = share * (1 - share)
-        return float(1 - self.score / reference) if reference else np.nan
+        share = self.wet.sum() / self.weight.sum()
+        return {"wet_reliability": reliability_chart(*self.reliability, share, result)}
 
     @property
     def reliability(self) -> tuple[Array, Array, Array]:
         """Share of values, mean p and wet share of the truth in each bin (b,); NaN if empty."""
         weight, p, o = self.bins
         safe = np.where(weight > 0, weight, np.nan)
-        return weight / max(self.weight, np.finfo(float).tiny), p / safe, o / safe
+        return weight / max(self.weight.sum(), np.finfo(float).tiny), p / safe, o / safe
+
+
+def _skill(totals: Array) -> Array:
+    """1 - score / score of always telling the truth's share, of totals (…, 3): (…, 1)."""
+    brier, wet, weight = np.moveaxis(totals, -1, 0)
+    share = divide(wet, weight)
+    result: Array = (1 - divide(divide(brier, weight), np.nan_to_num(share * (1 - share))))[
+        ..., None
+    ]
+    return result

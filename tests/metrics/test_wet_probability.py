@@ -13,13 +13,18 @@ def wet_share(truth, members, limit, **about):
     return scored(WetProbability, truth, mean, members, wet=WetLimit(limit, None), **about)
 
 
+def values(metric):
+    return {row.metric: row.values["model"][0] for row in metric.rows(None)}
+
+
 def test_on_paper():
     truth = np.array([[[2.0, 0.0, 0.5, np.nan]]])
     members = np.array([[[[3.0, 0, 1, 0]]], [[[1.0, 0, 9, 9]]]])  # wet shares 1, 0, 1, 0.5
     area = np.array([[1.0, 1.0, 2.0, 1.0]])
     sums = wet_share(truth, members, 1.0, area=area)
-    assert sums.score == pytest.approx(2 / 4)  # only the third is wrong, and weighs 2
-    assert sums.skill == pytest.approx(1 - 0.5 / (0.25 * 0.75))
+    found = values(sums)
+    assert found["brier_wet"] == pytest.approx(2 / 4)  # only the third is wrong, and weighs 2
+    assert found["brier_skill_wet"] == pytest.approx(1 - 0.5 / (0.25 * 0.75))
     share, told, found = sums.reliability
     np.testing.assert_allclose(share[[0, -1]], [0.25, 0.75])
     np.testing.assert_allclose(told[[0, -1]], [0, 1])
@@ -35,7 +40,9 @@ def test_members_drawn_from_the_true_probability_are_reliable():
     _, told, found = sums.reliability
     assert len(told) == BINS
     np.testing.assert_allclose(found, told, atol=0.04)
-    assert sums.skill == pytest.approx(1 / 3, abs=0.03)  # 1 - E p(1 - p) / 0.25
+    assert values(sums)["brier_skill_wet"] == pytest.approx(
+        1 / 3, abs=0.03
+    )  # 1 - E p(1 - p) / 0.25
 
 
 @pytest.mark.parametrize(("members", "bins"), [(4, 5), (9, 10), (16, 10)])
