@@ -14,6 +14,7 @@ from app.options.readers import path
 from app.ranks import Ranks
 from app.report.card import card_facts, card_text
 from app.running.atomic import read_json, write_json, write_text
+from app.running.masking import masked
 from app.running.netcdf_file import write_dataset
 from app.running.run_files import CARD_FACTS, FLAGFILE
 from app.running.run_folder import RunFolder, model_file
@@ -41,9 +42,12 @@ def run(words: Sequence[str], values: Values, argv: Sequence[str], ranks: Ranks)
     facts = card_facts(source, values["license"] or before.get("license"))
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for name in ("model.keras", *COPIED):
+        shutil.copyfile(source.model, target / source.model.name)
+        for name in COPIED:
             if (source.path / name).is_file():
                 shutil.copyfile(source.path / name, target / name)
+        if (target / FLAGFILE).is_file():
+            write_text(target / FLAGFILE, masked((target / FLAGFILE).read_text(encoding="utf-8")))
         facts["sample_input"] = _write_sample(source.path, target / SAMPLE, values)
         write_json(target / CARD_FACTS, facts)
         write_text(target / README, card_text(facts))

@@ -168,3 +168,15 @@ def test_levels_of_a_file_give_no_sample():
     variables = (Variable("ta850", "ta", units="K", level=850.0),)
     with pytest.raises(InputError, match="level of ta"):
         SpaceTask().sample(made_shards(variables))
+
+
+def test_what_is_sent_holds_no_password(run, tmp_path):
+    secret = "--data_root=https://me:hunter2@host/data?token=abc"
+    (run / "experiment.cfg").write_text(f"{secret}\n--scale=2\n")
+    assert main(["bundle", str(run), f"--output={tmp_path / 'out'}"]) == 0
+    assert main(["report", f"--save_path={run}"]) == 0
+    for path in (tmp_path / "out" / "experiment.cfg", run / "report.html"):
+        text = path.read_text()
+        assert "***" in text, path
+        assert "hunter2" not in text, path
+        assert "token=abc" not in text, path

@@ -35,6 +35,7 @@ from app.report.page.score_charts import (
 )
 from app.report.page.tables import SortableTable, full_table, main_table
 from app.report.record import PREDICTION, Record
+from app.running.masking import masked
 
 TEMPLATE = "run.html.j2"
 
@@ -165,11 +166,11 @@ def _lead(run: RunFacts, record: Record | None, predictands: Sequence[Predictand
 
 
 def changed_flags(run: RunFacts) -> list[Fact]:
-    """Flags that are not at their default."""
+    """Flags that are not at their default; passwords in addresses are left out."""
     from app import options
 
     return [
-        (f"--{name}", options.as_text(value))
+        (f"--{name}", masked(options.as_text(value)))
         for name, value in run.flags.items()
         if value != options.FLAGS_BY_NAME[name].default
     ]

@@ -192,6 +192,7 @@ class Player {
 
   play() {
     this.button.textContent = "Pause";
+    this.root.querySelector(".now").setAttribute("aria-live", "off");
     this.button.setAttribute("aria-pressed", "true");
     this.timer = setInterval(
       () => this.show((this.now + 1) % this.told.times.length), 1000 / Number(this.speed.value));
@@ -201,6 +202,7 @@ class Player {
     clearInterval(this.timer);
     this.timer = null;
     this.button.textContent = "Play";
+    this.root.querySelector(".now").setAttribute("aria-live", "polite");
     this.button.setAttribute("aria-pressed", "false");
   }
 
@@ -366,7 +368,6 @@ class Player {
     const x = this.x(this.now);
     this.cursor.setAttribute("x1", x);
     this.cursor.setAttribute("x2", x);
-    if (this.timer) return;
     const at = this.now * this.cells + this.place;
     this.root.querySelector(".now").textContent = `${this.told.times[this.now]}: ` +
       this.lines.filter((line) => !line.member)
