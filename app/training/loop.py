@@ -212,7 +212,7 @@ class Loop:
         if position.samples == 0:
             self.trainer.start_epoch()
         begun, first_sample = time.monotonic(), position.samples
-        self.pace.begin_epoch(first_sample, self._passed)
+        self.pace.begin_epoch(first_sample)
         if self._budget is not None:
             self._budget.begin_epoch(compiles=self._turned())
         steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
@@ -242,6 +242,8 @@ class Loop:
         position.samples = min(position.samples + self._global_batch, self._epoch_samples)
         position.total_steps += 1
         self._steps_here += 1
+        if self._steps_here == 1:  # which compiles: the time to go is judged by later ones
+            self.pace.passed(self._passed)
         interruption.reserve = self.pace.step_done()
         heard, self._heard = self._heard, self.trainer.heard()
         agreed = np.zeros(MEMORY + 1) if heard is None else np.asarray(heard)

@@ -68,11 +68,8 @@ class Pace:
         self._saved, self._asked = time.monotonic(), False
         self._slowest_save_s = max(self._slowest_save_s, seconds)
 
-    def begin_epoch(self, first_sample: int, passed: float) -> None:
-        """`passed`: epochs so far, parts of them counted in."""
+    def begin_epoch(self, first_sample: int) -> None:
         self._epoch_begun = self._last_step = time.monotonic()
-        if not self._marks:
-            self._marks.append((passed, self._last_step))
         self._first_sample = first_sample
 
     def step_done(self) -> float:
@@ -84,6 +81,11 @@ class Pace:
         self._step_s = mean + SMOOTHING * (last - mean)
         return STEPS_IN_RESERVE * self._step_s + CHECKPOINTS_IN_RESERVE * self._slowest_save_s
 
+    def passed(self, epochs: float) -> None:
+        """So many epochs are behind now, parts of them counted in."""
+        if not self._marks or epochs > self._marks[-1][0]:
+            self._marks.append((epochs, time.monotonic()))
+
     def rate(self, samples: int) -> float:
         """Samples a second in this epoch so far."""
         seconds = max(self._last_step - self._epoch_begun, 1e-9)
@@ -91,8 +93,7 @@ class Pace:
 
     def eta(self, passed: float, epochs: int) -> float | None:
         """Seconds to go, judged by the later half of what this process has passed."""
-        if passed > self._marks[-1][0]:
-            self._marks.append((passed, time.monotonic()))
+        self.passed(passed)
         first = self._marks[0][0]
         middle = passed - RECENT * (passed - first)
         then, when = max(mark for mark in self._marks if mark[0] <= middle)

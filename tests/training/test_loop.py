@@ -418,7 +418,6 @@ def test_the_time_to_go_follows_the_later_half(monkeypatch: pytest.MonkeyPatch) 
     """Four epochs of 10 s, then four of 20 s: of ten, two are left, of 20 s each."""
     clock = Clock(monkeypatch)
     own = Pace(NEVER)
-    own.begin_epoch(0, 0.0)
     assert own.eta(0.0, 10) is None
     for epoch in range(1, 9):
         clock.now += 10 if epoch <= 4 else 20
