@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from app.options.chosen import able
-
 PERIOD = (
     "a longer test period gives intervals: three days of sub-daily data, three weeks of daily ones."
 )
@@ -17,7 +15,7 @@ IN_SPACE = {
     "period.",
     "period": PERIOD,
     "smooth": "an ensemble, as a single field of least error is smooth and short of extremes: "
-    f"--trainer={' or '.join(able('members'))} --members=16.",
+    "--recipe=ensemble.",
     "drizzle": "--loss=bernoulli_gamma --members=16, which draws wet and dry cells instead of "
     "their mean.",
     "bias": "a look at units, season and period: the test period is shifted against the training "
