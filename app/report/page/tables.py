@@ -60,6 +60,17 @@ class Cell:
     key: float | None
     best: bool = False
 
+    @property
+    def value(self) -> str:
+        """The text without the interval."""
+        return self.text.partition(" (")[0] if self.within else self.text
+
+    @property
+    def within(self) -> str:
+        """The interval in brackets, as it stands behind or below the value."""
+        _, bracket, rest = self.text.partition(" (")
+        return f"({rest}" if bracket and rest.endswith(")") and " to " in rest else ""
+
     @classmethod
     def of(cls, score: Estimate, key: float | None = None, best: bool = False) -> Cell:
         if not score.known:
