@@ -149,32 +149,29 @@ class Efficiency(Metric):
         offset = self.centred.sum() / errors.weight.sum()
         variance = self.variance - 2 * offset * self.centred + offset**2 * errors.weight
         rows = [
-            *mean_rows(subject, R2, "1", variance - self.squares, variance, best=HIGHEST),
+            *self._skill(R2, variance, self.squares, errors),
             subject.row(KGE, "1", *cells.T),
             subject.sampled_row(ACC, "1", self._anomaly_correlation()),
-            *mean_rows(
-                subject,
-                f"{OVER}climatology",
-                "1",
-                self.climatology - self.squares,
-                self.climatology,
-                best=HIGHEST,
-            ),
+            *self._skill(f"{OVER}climatology", self.climatology, self.squares, errors),
         ]
         if len(self.follows):
-            gain = self.persisted - self.persistence
-            rows += mean_rows(
-                subject, f"{OVER}persistence", "1", gain, self.persisted, best=HIGHEST
-            )
+            name = f"{OVER}persistence"
+            rows += self._skill(name, self.persisted, self.persistence, errors)
         return rows
+
+    def _skill(self, name: str, reference: Array, squares: Array, errors: Totals) -> list[Row]:
+        """1 - squared errors (k, n) over those of a reference (n,), none of rounding alone."""
+        floor = (SPREAD_FLOOR * self.subject.truth.mean) ** 2 * errors.weight.sum()
+        whole = reference if reference.sum() > floor else np.zeros_like(reference)
+        return mean_rows(self.subject, name, "1", whole - squares, whole, best=HIGHEST)
 
     def _anomaly_correlation(self) -> Sampled:
         names = self.subject.candidates
-        k = len(names)
+        k, floor = len(names), (SPREAD_FLOOR * self.subject.truth.mean) ** 2
 
         def of(totals: Array) -> Array:
             products, own, truth = totals[..., :k], totals[..., k:-1], totals[..., -1:]
-            return divide(products, np.sqrt(own * truth))
+            return divide(products, np.sqrt(np.where(truth > floor, own * truth, 0.0)))
 
         sums = np.vstack([self.products, self.own, self.climatology])
         return Sampled(names, sums, of, HIGHEST)

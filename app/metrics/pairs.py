@@ -9,15 +9,25 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.days import mean_known
 from app.metrics.metric import Band
+from app.metrics.moments import SPREAD_FLOOR
 
 
 def correlation(a: Array, b: Array) -> Array:
-    """Pearson's correlation over the first axis, of what is known in both."""
+    """Pearson's correlation over the first axis, of what is known in both.
+
+    NaN where either varies no more than rounding.
+    """
     known = np.isfinite(a) & np.isfinite(b)
     a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
-    a, b = a - mean_known(a), b - mean_known(b)
+    parts, varies = [], known.any(axis=0)
+    for values in (a, b):
+        mean = mean_known(values)
+        parts.append(values - mean)
+        variance = mean_known(np.square(parts[-1]))
+        varies = varies & (variance > np.square(SPREAD_FLOOR * mean))
+    a, b = parts
     size = np.sqrt(mean_known(a**2) * mean_known(b**2))
-    return np.where(size > 0, mean_known(a * b) / np.where(size > 0, size, 1.0), np.nan)
+    return np.where(varies, mean_known(a * b) / np.where(varies, size, 1.0), np.nan)
 
 
 def matched(band: Band, other: Band) -> Iterator[list[tuple[Array, Array]]]:

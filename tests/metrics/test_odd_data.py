@@ -34,6 +34,7 @@ def gappy():
 CASES = {
     "gaps": gappy(),
     "constant": np.full((30, 6, 7), 3.0),
+    "constant, not exact": np.full((30, 6, 7), 280.1),
     "dry": np.zeros((30, 6, 7)),
     "two times": RNG.gamma(0.6, 3.0, (2, 6, 7)),
     "one row": RNG.gamma(0.6, 3.0, (30, 1, 7)),
@@ -82,6 +83,12 @@ def test_scores_or_dashes(name, members):
     assert "inf" not in said.lower()
     values = [pair[0] for row in rows for pair in row.values.values()]
     assert not np.isinf(values).any()
+    if name.startswith("constant"):
+        flat = ("r2", "kge", "anomaly_correlation", "skill_over_climatology", "cordex_lag1_corr")
+        assert np.isnan([table.value(row) for row in flat]).all()
+        lags = [row.metric for row in rows if row.metric.startswith("autocorrelation_")]
+        assert lags
+        assert np.isnan([table.value(row) for row in lags]).all()
     # the second candidate is the truth: its errors are 0
     assert table.value("mae", "bicubic") == 0
     assert table.value("energy_score", "bicubic") == pytest.approx(0, abs=1e-6)
