@@ -95,11 +95,12 @@ def confidence_of(rows: Sequence[Row], subject: Subject) -> Confidence:
         made = row.sampled
         if made is None:
             continue
-        drawn = resampled_sums(made.sums.T, length)
+        blocks = max(1, length // made.span)
+        drawn = resampled_sums(made.sums.T, blocks)
         again = None if drawn is None else made.of(drawn)
         found += _ends(row, made, again)
         if made.best is not None and len(made.names) > 1:
-            compared += _compared(row, made, again, length)
+            compared += _compared(row, made, again, blocks)
     return Confidence(tuple(found), tuple(compared))
 
 

@@ -22,13 +22,15 @@ class Sampled:
     """Sums over the cells of each sample, and the score that totals of them make.
 
     names: of the candidates that have a value (k). sums: (c, n). of: from totals (…, c) over any
-    choice of samples to values (…, k). best: which values are.
+    choice of samples to values (…, k). best: which values are. span: consecutive samples that each
+    column sums, where it is more than one.
     """
 
     names: tuple[str, ...]
     sums: Array
     of: Callable[[Array], Array]
     best: Best = None
+    span: int = 1
 
     @property
     def values(self) -> Array:

@@ -12,8 +12,11 @@ from scipy.ndimage import distance_transform_edt
 
 from app.arrays import Array
 from app.grids.sphere import unit_vectors
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import block_length
 from app.metrics.drawing.units import squared
 from app.metrics.metric import CONSTANT, Block, Metric, Sheet, Subject, Totals
+from app.metrics.sampled import LOWEST, Best, Sampled
 from app.metrics.table import About, Row
 
 if TYPE_CHECKING:
@@ -121,7 +124,7 @@ def completed(block: Block) -> tuple[Array, Callable[[Array], Array]]:
 
 
 def mode_variance(fields: Array) -> Array:
-    """Variance of each cosine mode (y, x), summed over fields (n, y, x), in units squared.
+    """Variance of each cosine mode of fields (n, y, x), in units squared.
 
     F²/(Ny·Nx), F the orthonormal DCT-II, which takes a limited area as mirrored at its borders:
     no trend has to be removed and no window hides the borders. All modes but the mean add up to
@@ -130,13 +133,14 @@ def mode_variance(fields: Array) -> Array:
     doi:10.1175/1520-0493(2002)130<1812:SDOTDA>2.0.CO;2
     """
     modes = dctn(fields.astype(np.float64), axes=(-2, -1), norm="ortho")
-    result: Array = np.einsum("nyx,nyx->yx", modes, modes) / fields[0].size
+    result: Array = np.square(modes, out=modes)
+    result /= modes[0].size
     return result
 
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Mean variance spectra: of the truth (K,), of the candidates (k, K), units squared."""
+    """Mean variance spectra: of the truth (…, K), of the candidates (…, k, K), units squared."""
 
     wavelengths: Array
     truth: Array
@@ -149,9 +153,9 @@ class Spectra:
 
     @property
     def ratios(self) -> Array:
-        """10·log10(P / P_truth) in dB (k, K)."""
+        """10·log10(P / P_truth) in dB (…, k, K)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            result: Array = DECIBEL * np.log10(self.candidates / self.truth)
+            result: Array = DECIBEL * np.log10(self.candidates / self.truth[..., None, :])
             return result
 
     @property
@@ -160,33 +164,36 @@ class Spectra:
         return slice(len(self.wavelengths) - len(self.wavelengths) // 3, None)
 
     def log_spectral_distance(self) -> Array:
-        """Root over bands of the mean of (10·log10(P_truth / P))², dB (k,)."""
+        """Root over bands of the mean of (10·log10(P_truth / P))², dB (…, k)."""
         result: Array = np.sqrt(np.square(self.ratios).mean(axis=-1))
         return result
 
     def power_ratio_high(self) -> Array:
-        """Mean of 10·log10(P / P_truth) over the shortest third of the bands, dB (k,)."""
-        result: Array = self.ratios[:, self.high].mean(axis=-1)
+        """Mean of 10·log10(P / P_truth) over the shortest third of the bands, dB (…, k)."""
+        result: Array = self.ratios[..., self.high].mean(axis=-1)
         return result
 
     def power_worst_high(self) -> Array:
-        """10·log10(P / P_truth) of the band in the shortest third that lies furthest off, dB (k,).
+        """10·log10(P / P_truth) of the band in the shortest third that is furthest off, dB (…, k).
 
         NaN where a band has no variance.
         """
-        ratios = self.ratios[:, self.high]
-        worst = np.argmax(np.where(np.isnan(ratios), np.inf, np.abs(ratios)), axis=-1)
-        result: Array = ratios[np.arange(len(ratios)), worst]
+        ratios = self.ratios[..., self.high]
+        off = np.where(np.isnan(ratios), np.inf, np.abs(ratios))
+        worst = np.argmax(off, axis=-1, keepdims=True)
+        result: Array = np.take_along_axis(ratios, worst, axis=-1)[..., 0]
         return result
 
 
 class Spectrum(Metric):
-    """Sums of the modes' variance over the samples whose fields are complete, or nearly.
+    """Sums of the variance in each band over the samples whose fields are complete, or nearly.
 
-    complete, filled: how many samples have every value, and how many had few cells filled.
+    power (1 + k, K, b): of each block of consecutive samples, as long as intervals have them; used
+    (b,): samples in it. complete, filled: how many samples have every value, and how many had few
+    cells filled.
     """
 
-    summed = ("power", "complete", "filled")
+    summed = ("power", "used", "complete", "filled")
     about: ClassVar[Mapping[str, About]] = {
         "log_spectral_distance": About(
             "log spectral distance",
@@ -219,7 +226,11 @@ class Spectrum(Metric):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.bands = Bands.of(subject.grid)
-        self.power = np.zeros((1 + len(subject.candidates), *self.bands.number.shape))
+        self.length = block_length(subject.times)
+        blocks = -(-subject.samples // self.length)
+        fields = 1 + len(subject.candidates)
+        self.power = np.zeros((fields, len(self.bands.wavelengths), blocks))
+        self.used = np.zeros(blocks)
         self.complete = self.filled = 0  # samples
 
     def add(self, block: Block) -> None:
@@ -229,24 +240,47 @@ class Spectrum(Metric):
         complete = block.valid.all(axis=(1, 2))
         self.complete += int(complete.sum())
         self.filled += int((used & ~complete).sum())
+        place = block.indices[used] // self.length
+        np.add.at(self.used, place, 1)
         for total, stack in zip(self.power, block.stacks, strict=True):
             for fields in stack:
-                total += mode_variance(whole(fields)) / len(stack)
+                power = self.bands.gather(mode_variance(whole(fields)))
+                np.add.at(total.T, place, power / len(stack))
 
     def result(self) -> Spectra | None:
         """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
         if not self.complete + self.filled:
             return None
-        power = self.bands.gather(self.power) / (self.complete + self.filled)
-        floor = ROUNDING**2 * (self.subject.truth.mean**2 + power[0].sum())
+        return self._spectra(self._sums.sum(axis=1))
+
+    @property
+    def _sums(self) -> Array:
+        """All that is summed by block, one column behind the other."""
+        return np.vstack([self.power.reshape(-1, len(self.used)), self.used])
+
+    def _spectra(self, totals: Array) -> Spectra:
+        """Spectra of totals (…, c) of `_sums`."""
+        power = divide(totals[..., :-1], totals[..., -1:])
+        power = power.reshape(*totals.shape[:-1], *self.power.shape[:2])
+        variance = power[..., 0, :].sum(axis=-1)[..., None, None]
+        floor = ROUNDING**2 * (self.subject.truth.mean**2 + variance)
         power = np.where(power > floor, power, np.nan)
-        return Spectra(self.bands.wavelengths, power[0], power[1:])
+        return Spectra(self.bands.wavelengths, power[..., 0, :], power[..., 1:, :])
 
     def rows(self, errors: Totals) -> list[Row]:
         spectra = self.result()
         if spectra is None:
             return [Row(name, "dB", {}) for name in ROWS]
-        return [self.subject.row(name, "dB", getattr(spectra, name)()) for name in ROWS]
+
+        def row(name: str, best: Best) -> Row:
+            def of(totals: Array) -> Array:
+                result: Array = getattr(self._spectra(totals), name)()
+                return result
+
+            made = Sampled(self.subject.candidates, self._sums, of, best, self.length)
+            return self.subject.sampled_row(name, "dB", made)
+
+        return [row(name, best) for name, best in zip(ROWS, (LOWEST, 0.0, None), strict=True)]
 
     def remarks(self) -> list[str]:
         waves, spectra = self.bands.wavelengths, self.result()

@@ -26,6 +26,7 @@ from app.metrics.confidence import (
 from app.metrics.errors import Errors
 from app.metrics.evaluate import evaluate
 from app.metrics.sampled import mean_of, mean_score, ratio_of
+from app.metrics.spectra import Spectrum
 from app.options.scoring import ScoringConfig
 
 N = 300
@@ -161,6 +162,7 @@ def test_rows_of_all_scores_are_what_their_sums_make(kind: str) -> None:
     rows = [row for metric in metrics for row in metric.rows(metrics[0])]
     made = {row.metric: row.sampled for row in rows if row.sampled is not None}
     assert {"mae", "rmse", "bias", "pearson", "ssim", "std_ratio"} < set(made)
+    assert made["log_spectral_distance"].sums.shape[1] == -(-60 // 7)  # blocks of a week
     found = confidence_of(rows, subject)
     names = [row.metric for row in found.rows]
     for row in rows:
@@ -173,6 +175,25 @@ def test_rows_of_all_scores_are_what_their_sums_make(kind: str) -> None:
     assert {one.metric for one in found.comparisons} <= {
         name for name, one in made.items() if one.best is not None
     }
+
+
+def test_spectra_have_intervals_of_whole_blocks() -> None:
+    """Twice the anomalies have four times the variance in every resample; noise has some spread."""
+    truth = 280 + np.random.default_rng(12).normal(size=(60, 16, 16))
+    noisy = truth + 0.5 * np.random.default_rng(13).normal(size=truth.shape)
+    subject = subject_of(truth, NAMES[:2])
+    metric = Spectrum(subject)
+    fed([metric], truth, np.stack([280 + 2 * (truth - 280), noisy]))
+    found = confidence_of(metric.rows(Errors(subject)), subject)
+    rows = {row.metric: row.values for row in found.rows}
+    for end in ("", "_low", "_high"):
+        assert rows[f"power_ratio_high{end}"]["model"][0] == pytest.approx(10 * np.log10(4))
+    low, value, high = (
+        rows[f"power_ratio_high{end}"][NAMES[1]][0] for end in ("_low", "", "_high")
+    )
+    assert low < value < high < 10 * np.log10(2)
+    (one,) = [c for c in found.comparisons if c.metric == "log_spectral_distance"]
+    assert one.conclusion == WORSE
 
 
 def test_files_and_sentences(tmp_path) -> None:
