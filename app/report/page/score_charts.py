@@ -196,7 +196,7 @@ def _reliability(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart
         return []
     return [
         line_chart(
-            "Reliability of probabilities",
+            "Reliability of probabilities" + (f": {lines[0].name}" if len(lines) == 1 else ""),
             lines,
             Axis("share of members with the event"),
             Axis("share of the truth with the event"),
