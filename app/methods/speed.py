@@ -7,6 +7,8 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+from absl import logging
+
 from app import backend, options
 from app.data.streaming.sampler import Sampler
 
@@ -25,6 +27,7 @@ def samples_per_second(session: Session, method: OnePhase) -> float:
     The network and its optimiser are made, take some steps, and are forgotten.
     """
     experiment = session.experiment
+    logging.info("timing %d steps of training:", TIMED_STEPS)
     probe = copy.copy(session)
     flags = {**experiment.flags, **WITHOUT}
     probe.experiment = options.build(experiment.stages, flags, experiment.given)

@@ -7,9 +7,9 @@ PERIOD = (
 )
 IN_SPACE = {
     "baseline": "--first_guess=regression, so that the network corrects the best regression; where "
-    "it does, more samples, predictors or --epochs.",
-    "base": "the network adds nothing certain to its base prediction; more samples, predictors or "
-    "static fields may help.",
+    "it does, more samples, predictors, --epochs or --time_budget.",
+    "base": "the network adds nothing certain to its base prediction; more samples, predictors, "
+    "static fields or, after few epochs, a longer training may help.",
     "members": "more --members, as the mean of few is noisier than a single field of least error.",
     "signal": "predictors that tell more: the inputs have no skill over the mean of the training "
     "period.",
@@ -24,8 +24,8 @@ IN_SPACE = {
     "rough": "members that vary in space as the truth does: more --sampling_steps of a diffusion "
     "model; members drawn for each cell by itself cannot.",
     "restless": "--noise_lag1_correlation, so that what members add lasts from time to time.",
-    "narrow": "more spread: --regression_folds=8 with --first_guess=linear, or several trained "
-    "runs by --ensemble.",
+    "narrow": "more spread: --regression_folds=7 --regression_draws with --first_guess=regression, "
+    "a longer training after few epochs, or several trained runs by --ensemble.",
     "wide": "less spread: more --epochs, or a lower --learning_rate.",
 }
 IN_TIME = {

@@ -56,15 +56,16 @@ def run(words: Sequence[str], values: Values, argv: Sequence[str], ranks: Ranks)
     look = look_at(opened, experiment.sampling.scale, experiment.sampling.halo)
     description = told(experiment.data, look)
     flagfile, script = folder / FLAGFILE, folder / JOB
-    chosen = recipe_choice.with_trainer(values, given)
-    followed = recipe_choice.wanted(chosen) and recipe_choice.method_flags(chosen)
-    by_recipe = values["recipe"] if followed else ""
+    with_trainer = recipe_choice.with_trainer(values, given)
+    wanted = recipe_choice.wanted(with_trainer)
+    chosen = recipe_choice.method_flags(with_trainer) if wanted else ()
+    notes = _notes_on_flags(look, folder, values["recipe"] if chosen else "")
     names = (given - NOT_IN_FLAGFILE) | {"save_path", "cache_dir", "data_config", "scale"}
     texts = {
         folder / DESCRIPTION: as_yaml(
             description, root() / SCHEMA, _notes_on_data(look), _hints(look)
         ),
-        flagfile: as_commented_flagfile(_notes_on_flags(look, folder, by_recipe), values, names),
+        flagfile: as_commented_flagfile(notes, values, names, chosen),
         script: as_job(script, flagfile, Path(values["save_path"]), values["sbatch_options"] or ""),
     }
     write_new(texts, values["overwrite"], "init")
@@ -157,7 +158,7 @@ def _notes_on_flags(look: Look, folder: Path, by_recipe: str) -> list[str]:
     if by_recipe:
         notes.append(
             f"--recipe={by_recipe} chooses flags of MODEL and TRAINING to suit the data, unless "
-            "given."
+            "given, and --time_budget=5min, say, how long training takes."
         )
     return notes
 

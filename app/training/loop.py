@@ -377,6 +377,12 @@ class Loop:
         if seconds is None:
             return
         self._budget = Budget(seconds, self.begun, position.seconds)
+        if not (self.finished or self._budget.left) and self.ranks.first:
+            logging.warning(
+                "time budget of %s: used up already by %s of training; it ends with this epoch",
+                clock(seconds),
+                clock(position.seconds),
+            )
         if self._plan is not None and not self.finished:
             self._plan_anew(self._budget)
 

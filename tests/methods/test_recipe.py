@@ -114,8 +114,15 @@ def test_a_run_goes_on_with_the_recipe_that_it_began_with(tmp_path: Path) -> Non
 )
 def test_a_time_budget_sizes_the_network(rate: float, size: tuple[int, int] | None) -> None:
     """Five minutes, in which training sees 300 times `rate` samples; None: the usual network."""
-    values = sized(300.0, rate).values
+    values = sized(300.0, lambda: rate).values
     assert (tuple(values.values()) or None) == size
+
+
+def test_a_short_time_is_not_spent_on_timing() -> None:
+    def never() -> float:
+        raise AssertionError
+
+    assert sized(60.0, never).values == supervised.SMALL
 
 
 def test_steps_are_timed_before_the_network_is_made(

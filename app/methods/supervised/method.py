@@ -42,7 +42,7 @@ class Supervised(FieldMethod):
 
         if set(USUAL) <= (session.experiment.given or frozenset()):
             return super().sized(session, seconds)
-        return sized(seconds, samples_per_second(session, self))
+        return sized(seconds, lambda: samples_per_second(session, self))
 
     def model_and_trainer(
         self, experiment: Experiment, shards: Shards, ranks: Ranks

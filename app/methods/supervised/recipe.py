@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.baselines.interpolation import find_twins
@@ -23,6 +24,7 @@ FEW, MOST = 5, 150  # epochs
 USUAL: Size = {"n_filters": 16, "n_blocks": 3}
 SMALL: Size = {"n_filters": 8, "n_blocks": 2}
 LARGE: Size = {"n_filters": 32, "n_blocks": 4}
+TOO_SHORT = 90.0  # seconds in which there is no time to time anything
 SMALL_BELOW, LARGE_ABOVE = 8_000, 300_000  # samples that there is time for
 
 
@@ -36,9 +38,14 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
     return found
 
 
-def sized(seconds: float, rate: float) -> Recipe:
-    """The network for a time budget; `rate`: samples/s of the recipe's own."""
-    found, passes = Recipe(), rate * seconds
+def sized(seconds: float, timed: Callable[[], float]) -> Recipe:
+    """The network for a time budget; `timed` gives samples/s of the recipe's own."""
+    found = Recipe()
+    if seconds <= TOO_SHORT:
+        found.choose(f"{seconds:g} s are short", **SMALL)
+        return found
+    rate = timed()
+    passes = rate * seconds
     told = f"{rate:.0f} samples/s of the usual network on this machine"
     if passes < SMALL_BELOW:
         found.choose(f"{told} are few", **SMALL)
