@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from app import options
+from app.metrics.evaluate import evaluate_files
 from tests.system.conftest import TIME_LIMIT_S, environment
 from tests.system.launching import MPIRUN
+
+
+def summary(folder: Path) -> dict[str, list[str]]:
+    """Rows of a table by their names."""
+    with (folder / "summary.csv").open() as file:
+        return {row[0]: row[1:] for row in csv.reader(file)}
 
 
 @pytest.mark.parallel
@@ -27,23 +35,23 @@ def test_two_ranks_write_the_summary_of_one(tmp_path: Path) -> None:
         values = 280 + rng.normal(size=(60, 6, 7)).astype("f4")
         data = {"t2m": (("time", "lat", "lon"), values, {"units": "K"})}
         xr.Dataset(data, coordinates).to_netcdf(tmp_path / f"{name}.nc")
-    summaries = []
-    for name, launcher in (("one", []), ("two", MPIRUN)):
-        flags = ("--truth=truth.nc", "--prediction=prediction.nc", f"--save_path={name}")
-        done = subprocess.run(
-            [*launcher, sys.executable, "-m", "app", "metrics", "--variable=t2m", *flags],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-        )
-        assert done.returncode == 0, done.stderr
-        left = {path.name for path in (tmp_path / name).iterdir()}
-        assert left == {"metrics", "status.json"}
-        with (tmp_path / name / "metrics" / "summary.csv").open() as file:
-            summaries.append({row[0]: row[1:] for row in csv.reader(file)})
-    one, two = summaries
+    files = {name: tmp_path / f"{name}.nc" for name in ("truth", "prediction")}
+    flags = [f"--{name}={path}" for name, path in files.items()]
+    flags += ["--variable=t2m", f"--save_path={tmp_path / 'two'}"]
+    done = subprocess.run(
+        [*MPIRUN, sys.executable, "-m", "app", "metrics", *flags],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"metrics", "status.json"}
+    alone = options.build(("metrics",), options.parse(flags)[1])
+    assert alone.scored is not None
+    evaluate_files(alone.scored, tmp_path / "one", alone.scoring)
+    one, two = (summary(tmp_path / folder) for folder in ("one", "two/metrics"))
     assert list(one) == list(two)
     for metric in list(one)[1:]:
         numbers = [[float(cell or "nan") for cell in side[metric]] for side in (one, two)]
