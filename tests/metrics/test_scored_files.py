@@ -149,6 +149,25 @@ def test_days_match_at_other_hours_where_that_is_said(tmp_path: Path) -> None:
     assert table.value("bias") == pytest.approx(1.0, rel=1e-4)
 
 
+def test_rain_is_converted_and_what_is_daily_is_not_gathered_again(tmp_path: Path) -> None:
+    """Hourly mm of the truth, daily means of a flux in the prediction."""
+    rain = np.random.default_rng(4).gamma(1.0, size=(96, 5, 8))
+    hours = START + np.arange(96) * np.timedelta64(1, "h")
+    flux = rain.reshape(4, 24, 5, 8).sum(axis=1) / 86400
+    daily = field(flux * 1.5, hours[::24], units="kg m-2 s-1", name="t2m")
+    table = scored(
+        tmp_path,
+        field(rain, hours, units="mm h-1"),
+        daily,
+        aggregate="1D:mean",
+        units="mm day-1",
+        kind="ratio",
+    )
+    assert table.value("relative_bias") == pytest.approx(50.0, rel=1e-4)
+    assert table.value("wet_frequency") == pytest.approx(1.0)
+    assert "4 times" in table.title
+
+
 def test_climatology_and_coarse_field_make_baselines(tmp_path: Path) -> None:
     truth, guess, past = drawn(0), drawn(1), drawn(2, (400, 5, 8))
     earlier = np.datetime64("1990-02-01", "ns") + np.arange(400) * np.timedelta64(6, "h")

@@ -16,7 +16,7 @@ from app.data.reading.sources import Opened, open_source, open_static
 from app.data.shards.held import from_fields
 from app.data.shards.plan import same_cells
 from app.data.shards.prepared import Shards
-from app.data.times import Stamps
+from app.data.times import Stamps, duration, modal_step
 from app.data.transforms import clip
 from app.errors import InputError
 from app.grids import Geometry, Grid, columns_of, difference
@@ -145,7 +145,20 @@ def _in_units_of(truth: Opened, source: Source) -> Source:
         )
         for own, known in zip(source.variables, truth.variables, strict=True)
     )
-    return replace(source, variables=variables)
+    return _gathered(replace(source, variables=variables))
+
+
+def _gathered(source: Source) -> Source:
+    """The source without an aggregation that its files have behind them already."""
+    if source.aggregate is None:
+        return source
+    length = duration(source.aggregate.partition(":")[0], "aggregate")
+    plain = layers_of(replace(source, aggregate=None)).sources[0]
+    opened = open_source(plain)
+    if modal_step(opened.stamps.seconds) < length:
+        return source
+    logging.info("%s: in steps of %s already, not gathered again", opened.where, source.aggregate)
+    return replace(source, aggregate=None)
 
 
 def _opened(source: Source, asked: ScoredFiles, flag: str) -> Opened:
