@@ -28,14 +28,17 @@ def block_length(times: Array) -> int:
 def resampled_sums(sums: Array, length: int) -> Array | None:
     """Sums over moving-block resamples of per-sample sums (n, k): (RESAMPLES, k).
 
-    Blocks of consecutive samples are drawn with replacement (Künsch 1989,
-    doi:10.1214/aos/1176347265), the same for every column and every call, so that ratios of
-    columns are paired. None where fewer than three blocks fit.
+    Blocks of consecutive samples are drawn with replacement, the same for every column and every
+    call, so that ratios of columns are paired. The last sample is followed by the first one, so
+    that all are drawn as often, and a resample's mean is the period's on average (Politis and
+    Romano 1992, A circular block-resampling procedure for stationary data). None where fewer than
+    three blocks fit.
     """
     n = len(sums)
     if n < MIN_BLOCKS * length:
         return None
-    running = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(sums, axis=0)])
+    wrapped = np.concatenate([np.zeros((1, sums.shape[1])), sums, sums[: length - 1]])
+    running = np.cumsum(wrapped, axis=0)
     blocks = running[length:] - running[:-length]
     generator = np.random.default_rng(SEED)
     drawn = generator.integers(0, len(blocks), size=(RESAMPLES, -(-n // length)))

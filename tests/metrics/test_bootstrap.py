@@ -54,3 +54,21 @@ def test_columns_are_resampled_together_and_repeatably():
     drawn = resampled_sums(np.hstack([values, 2 * values]), 5)
     np.testing.assert_allclose(drawn[:, 1], 2 * drawn[:, 0])
     np.testing.assert_allclose(drawn[:, :1], resampled_sums(values, 5), rtol=1e-9)
+
+
+def test_the_ends_of_the_period_count_as_much_as_its_middle():
+    """Errors that grow to the end: on average a resample has the mean of the period."""
+    values = np.linspace(0, 1, 40)[:, None] ** 3
+    drawn = resampled_sums(values, 10) / 40
+    assert drawn.mean() == pytest.approx(values.mean(), abs=4 * drawn.std() / RESAMPLES**0.5)
+    low, high = interval(drawn)
+    assert low < values.mean() < high
+
+
+def test_a_block_at_the_end_goes_on_at_the_beginning():
+    """Six samples in blocks of two: a resample is three of 1 + 2, 2 + 4, …, and 32 + 1."""
+    drawn = resampled_sums(np.array([[1.0], [2.0], [4.0], [8.0], [16.0], [32.0]]), 2)
+    pairs = [3.0, 6.0, 12.0, 24.0, 48.0, 33.0]
+    possible = {a + b + c for a in pairs for b in pairs for c in pairs}
+    assert set(drawn[:, 0]) <= possible
+    assert (drawn == 3 * 33.0).any()
