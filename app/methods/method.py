@@ -44,6 +44,7 @@ class Method(ABC):
     abilities: ClassVar[Abilities] = Abilities()
     rules: ClassVar[tuple[Rule[Any], ...]] = ()
     flags: ClassVar[tuple[str, ...]] = ()  # that this method alone reads
+    recipe_name: ClassVar[str] = "auto"  # the value of --recipe that asks for its recipe
     recipe_flags: ClassVar[tuple[str, ...]] = ()  # that its recipe may set
     task: ClassVar[str] = "space"  # that it trains for, by its name in `app.tasks`
 

@@ -36,7 +36,7 @@ def with_trainer(values: Values, given: frozenset[str]) -> Values:
     """
     if values["recipe"] != ENSEMBLE:
         return values
-    drawing = tuple(name for name in able("members") if method_named(name).recipe_flags)
+    drawing = tuple(n for n in able("members") if method_named(n).recipe_name == ENSEMBLE)
     if values["data_module"]:
         raise InputError(
             f"--recipe={ENSEMBLE} with --data_module={values['data_module']}: recipes look at "
@@ -55,7 +55,8 @@ def with_trainer(values: Values, given: frozenset[str]) -> Values:
 def as_kept(values: Values, given: frozenset[str]) -> Values:
     """The flags, those not given as the run folder has kept them from a recipe chosen before."""
     kept = _kept(values) if wanted(values) and not values["overwrite"] else None
-    if kept and kept["recipe"] == ENSEMBLE and not given & {"recipe", "trainer"}:
+    same = kept and ("trainer" not in given or values["trainer"] == kept["trainer"])
+    if kept and same and kept["recipe"] == ENSEMBLE and "recipe" not in given:
         values = {**values, "recipe": ENSEMBLE}
     values = with_trainer(values, given)
     if kept is None:
@@ -65,9 +66,9 @@ def as_kept(values: Values, given: frozenset[str]) -> Values:
 
 
 def method_flags(values: Values) -> tuple[str, ...]:
-    """The flags that the recipe of the method of --trainer may set."""
-    found: tuple[str, ...] = method_named(values["trainer"]).recipe_flags
-    return found
+    """The flags that this --recipe of the method of --trainer may set; none where it has none."""
+    method = method_named(values["trainer"])
+    return method.recipe_flags if method.recipe_name == values["recipe"] else ()
 
 
 def _kept(values: Values) -> Values | None:
@@ -85,7 +86,7 @@ def follow(session: Session, *, timed: bool = False) -> None:
     timed: whether, with a time budget, some steps are timed to find the size of the network.
     """
     experiment, given = session.experiment, session.experiment.given
-    if given is None or not wanted(experiment.flags):
+    if given is None or not wanted(experiment.flags) or not method_flags(experiment.flags):
         return
     if not experiment.overwrite and _kept(experiment.flags) is not None:
         return

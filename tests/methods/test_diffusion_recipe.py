@@ -83,6 +83,19 @@ def test_temperature(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert "--members=16 " in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("train", "first_guess", "channels"), [(449, "regression", 16), (450, "linear", 32)]
+)
+def test_many_samples_carry_a_wide_regression(
+    train: int, first_guess: str, channels: int, tmp_path: Path
+) -> None:
+    """15 for each of 25 coarse cells, 4 harmonics and the constant."""
+    write(tmp_path / "data.nc", 500, side=16, step="1h")
+    kept = chosen(tmp_path, f"--splits={train / 500},0.05,{0.95 - train / 500}")
+    assert (kept["first_guess"], kept["n_channels"]) == (first_guess, channels)
+    assert (kept["regression_folds"], kept["regression_draws"]) == (7, True)
+
+
 def test_rain_is_prepared_anew_as_amounts(tmp_path: Path) -> None:
     write(tmp_path / "data.nc", **RAIN)
     session = followed(tmp_path, "--recipe=ensemble")
@@ -191,17 +204,21 @@ def test_no_ensemble_by_this_recipe(flags: tuple[str, ...], message: str, tmp_pa
         options.build(*flags_of(tmp_path, "train", "--recipe=ensemble", "--scale=4", *flags))
 
 
-def test_the_trainer_alone_has_the_same_recipe(tmp_path: Path) -> None:
+def test_the_trainer_alone_has_no_recipe(tmp_path: Path) -> None:
+    """Flagfiles that name it keep the defaults of what they leave out."""
     write(tmp_path / "data.nc", 40)
-    one, other = chosen(tmp_path), followed(tmp_path, "--trainer=DiffusionTrainer")
-    assert {**one, "recipe": "auto"} == other.experiment.flags
+    session = followed(tmp_path, "--trainer=DiffusionTrainer")
+    assert (session.experiment.flags["first_guess"], session.experiment.flags["members"]) == (
+        "none",
+        1,
+    )
 
 
 def test_later_commands_on_the_run_keep_its_recipe(tmp_path: Path) -> None:
     write(tmp_path / "data.nc", 40, **RAIN)
     kept = chosen(tmp_path)
     RunFolder(tmp_path / "run").begin(kept, overwrite=False)
-    for more in (["--recipe=ensemble"], []):
+    for more in (["--recipe=ensemble"], [], ["--trainer=DiffusionTrainer"]):
         _, later, _ = flags_of(tmp_path, "test", "metrics", "--scale=4", *more)
         assert later == kept
     _, other, _ = flags_of(tmp_path, "test", "--scale=4", "--members=3")

@@ -24,8 +24,17 @@ class Diffusion(FieldMethod):
     """A U-Net on the fine grid that learns to take noise off what a first guess leaves."""
 
     abilities = Abilities(observations=True, members=True)
+    recipe_name = "ensemble"
     recipe_flags = (
-        *("transform", "kind", "valid_min", "first_guess", "regression_folds", "regression_draws"),
+        *(
+            "transform",
+            "kind",
+            "valid_min",
+            "first_guess",
+            "first_guess_radius",
+            "regression_folds",
+            "regression_draws",
+        ),
         *("time_features", "constraint", "noise_log_mean", "sigma_min", "sigma_max"),
         *("target_scaling", "padding", "interpolation", "n_channels", "unet_blocks"),
         *("channel_multipliers", "attention_levels", "dropout_rate", "batch_size", "epochs"),
