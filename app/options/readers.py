@@ -125,7 +125,7 @@ def time_limit(text: str | None, name: str) -> float | None:
     """Seconds of a length of time."""
     seconds = None if text is None else seconds_of(text)
     if text is not None and not seconds:
-        raise InputError(f"--{name}={text}: expected a time (90min, 3h, 02:00:00, 1-00:00:00)")
+        raise InputError(f"--{name}={text}: expected a time (90s, 5min, 3h, 02:00:00, 1-00:00:00)")
     return seconds
 
 

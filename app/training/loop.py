@@ -36,6 +36,7 @@ from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Batch, Trainer
 
 FLOAT = 4  # bytes
+FEW_PASSES = 5  # over the samples, with fewer of which a network has learnt little
 ENOUGH_STEPS = 8  # of a process, for the time that training takes to be foreseen
 
 
@@ -408,7 +409,7 @@ class Loop:
             progress,
             step_s=position.plan.get("step_s", 0.0),
             behind=position.samples // self._global_batch,
-            pass_steps=math.ceil(self._pass_samples / self._global_batch),
+            pass_steps=self._pass_steps,
             validation_steps=self._sampler("validation", 0, shuffle=False).steps,
             turns=sum(progress < turn < 1 for turn in self.samples.turns),
         )
@@ -452,12 +453,28 @@ class Loop:
         )
 
     def _tell_the_end(self) -> None:
-        if self._budget is not None and self.ranks.first:
-            logging.info(
-                "trained for %s of a time budget of %s",
-                clock(self._seconds),
-                clock(self._budget.seconds),
+        if self._budget is None or not self.ranks.first:
+            return
+        steps, whole = self.position.total_steps, self._pass_steps
+        logging.info(
+            "trained for %s of a time budget of %s: %d steps, %.3g passes over the samples",
+            clock(self._seconds),
+            clock(self._budget.seconds),
+            steps,
+            steps / whole,
+        )
+        if steps < FEW_PASSES * whole:
+            wanted = self._seconds + (self.pace.foreseen(whole, 0) * FEW_PASSES)
+            logging.warning(
+                "the time was too short to learn from all samples: --time_budget=%.0fmin gives "
+                "about %d passes here",
+                math.ceil(wanted / 60),
+                FEW_PASSES,
             )
+
+    @property
+    def _pass_steps(self) -> int:
+        return math.ceil(self._pass_samples / self._global_batch)
 
     @property
     def _eta(self) -> float | None:

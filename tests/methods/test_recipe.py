@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from memory_shards import perfect_prog
 
 from app import options
 from app.main import main
 from app.methods import speed
 from app.methods.one_phase import OnePhase
 from app.methods.recipe import Recipe
+from app.methods.spatial.recipe import choose_constraint
 from app.methods.speed import samples_per_second
 from app.methods.supervised import recipe as supervised
 from app.methods.supervised.recipe import sized
@@ -185,3 +187,15 @@ def test_temperature_in_time_follows_the_sun(tmp_path: Path) -> None:
     other = trained(tmp_path / "wind", *flags, *quick, n=120, step="2h", unit="m s-1")
     assert (other["context_frames"], other["flow"]) == (1, True)
     assert other["sun_response"] is None
+
+
+@pytest.mark.parametrize(("clouds", "constraint"), [(0.0, "additive"), (0.4, None)])
+def test_means_of_what_was_seen_bind_nothing_else(clouds: float, constraint: str | None) -> None:
+    """A cell that is never known, and clouds that leave out others now and then."""
+    rng = np.random.default_rng(1)
+    fields = 280 + rng.normal(size=(40, 8, 8, 1))
+    fields[:, 0, 0] = np.nan
+    fields[rng.random(fields.shape) < clouds] = np.nan
+    found = Recipe()
+    choose_constraint(found, perfect_prog(fields))
+    assert found.values.get("constraint") == constraint

@@ -5,7 +5,6 @@ figures. Its other faults are tested where the parts are.
 """
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from app.main import main
 from app.models import PhysicalModel
 from app.ranks import Ranks
 from app.session import Session
-from app.stages import metrics
 from tests.system.conftest import fields
 
 SAMPLES = 40  # of which 28 train and 6 validate
@@ -67,13 +65,3 @@ def test_best_model_is_the_best_and_not_the_last(trained: list[str]) -> None:
     }
     loss = build_loss("mse", data_range=np.ones(1))(truth, model.encoded(batch))
     assert float(np.mean(loss)) == pytest.approx(min(losses), rel=1e-4)
-
-
-def test_only_the_first_rank_writes_tables_and_figures(trained: list[str]) -> None:
-    second = session_of(trained, Ranks(rank=1, size=2, local_rank=1, local_size=2))
-    metrics.run(second)
-    assert not second.folder.metrics.exists()
-    first = session_of(trained, Ranks(rank=0, size=2, local_size=2))
-    metrics.run(first)
-    names = {path.name for path in Path(first.folder.metrics).iterdir()}
-    assert {"summary.csv", "maps.png"} <= names

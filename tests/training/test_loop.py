@@ -423,3 +423,12 @@ def test_the_time_to_go_follows_the_later_half(monkeypatch: pytest.MonkeyPatch) 
         clock.now += 10 if epoch <= 4 else 20
         found = own.eta(epoch, 10)
     assert found == pytest.approx(40)
+
+
+def test_a_time_too_short_for_the_samples_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass over 3,000 samples in steps of three takes 100 s, of which there are 20."""
+    monkeypatch.setitem(SIZES, "train", 3000)
+    train(tmp_path, Timed(Clock(monkeypatch), 0.1), "--time_budget=20s")
+    assert "too short to learn from all samples: --time_budget=9min" in caplog.text

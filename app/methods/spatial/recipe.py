@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from app.baselines.interpolation import find_twins
 
 if TYPE_CHECKING:
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from app.methods.recipe import Recipe
 
 DAY = 86_400  # seconds
+LOOKED_AT = 24  # samples
+RARELY = 0.01  # share of the values that are missing in cells which have others
 DAYS_OF_A_CYCLE = 180  # in which training has samples, for the day of the year to be told
 
 
@@ -27,13 +31,23 @@ def choose_times(found: Recipe, shards: Shards) -> None:
         found.choose(f"{told} of the year", time_features=tuple(features))
 
 
+def _missing_at_times(shards: Shards) -> float:
+    """Share of the predictands' values that are missing where other times have some."""
+    rows = np.unique(np.linspace(0, shards.size("train") - 1, LOOKED_AT).astype(int))
+    missing = np.isnan(shards.read("hr", "train", rows))
+    return float((missing & ~missing.all(axis=0)).mean())
+
+
 def choose_constraint(found: Recipe, shards: Shards, amounts: bool = False) -> None:
     """Coarse means are kept where the input is the coarse mean itself.
+
+    It is not where cells are missing now and then, as under clouds: the mean is then of the cells
+    that were seen, and holds for no others.
 
     amounts: whether the predictands become amounts not below 0 by the recipe, whatever is said
     of them so far.
     """
-    if shards.explicit or None in find_twins(shards):
+    if shards.explicit or None in find_twins(shards) or _missing_at_times(shards) > RARELY:
         return
     free = all(v.valid_min is None and v.valid_max is None for v in shards.predictands)
     if amounts or all(v.kind == "ratio" and v.valid_min == 0 for v in shards.variables["hr"]):
