@@ -29,8 +29,9 @@ IN_SPACE = {
     "wide": "less spread: more --epochs, or a lower --learning_rate.",
 }
 IN_TIME = {
-    "baseline": "--context_frames=1, so that the network corrects the cubic spline; "
-    "--sun_response for what follows the sun; more --pretrain_epochs.",
+    "baseline": "a longer training, by --time_budget or --pretrain_epochs; and where they are not "
+    "set, --context_frames=1, so that the network corrects the cubic spline, and --sun_response "
+    "for what follows the sun.",
     "base": IN_SPACE["base"],
     "period": PERIOD,
 }
