@@ -169,7 +169,8 @@ class Contest(ABC):
     def _bands(self) -> list[slice]:
         """Rows of the grid whose whole series are held at once."""
         y, x = self.grid.shape
-        most = max(1, BLOCK_BYTES // (8 * self.samples * x * (1 + self.layers)))
+        # beside the candidates' the truth, and what is sorted of a field
+        most = max(1, BLOCK_BYTES // (8 * self.samples * x * (2 + self.layers)))
         step = min(most, -(-y // self.exchange.ranks.size))
         return [slice(start, min(y, start + step)) for start in range(0, y, step)]
 
