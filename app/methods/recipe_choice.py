@@ -110,13 +110,26 @@ def follow(session: Session, *, timed: bool = False) -> None:
 
 
 def _rebuilt(experiment: Experiment, recipe: Recipe) -> tuple[Experiment, Recipe]:
-    """The experiment with as much of the recipe as goes with the flags that the user has given."""
-    given = experiment.given or frozenset()
+    """The experiment with as much of the recipe as goes with the flags that the user has given.
+
+    All of it, all but one flag, or else what can be added to the flags one after the other.
+    """
+    names = frozenset(recipe.values)
     for left_out in (frozenset[str](), *(frozenset({name}) for name in recipe.values)):
-        part = recipe.without(left_out)
-        try:
-            flags = {**experiment.flags, **part.values}
-            return options.build(experiment.stages, flags, given), part
-        except InputError:
-            continue
-    return experiment, Recipe()
+        if built := _built(experiment, part := recipe.without(left_out)):
+            return built, part
+    fitting = Recipe()
+    for name in recipe.values:
+        more = fitting.with_choices_of(recipe.without(names - {name}))
+        if built := _built(experiment, more):
+            experiment, fitting = built, more
+    return experiment, fitting
+
+
+def _built(experiment: Experiment, recipe: Recipe) -> Experiment | None:
+    """The experiment with a recipe's flags; None where they do not go together."""
+    try:
+        flags = {**experiment.flags, **recipe.values}
+        return options.build(experiment.stages, flags, experiment.given)
+    except InputError:
+        return None

@@ -100,6 +100,14 @@ def test_what_the_user_asks_for_is_gone_along_with(
     assert (kept["first_guess"], kept["scaled_correction"]) == (first_guess, scaled)
 
 
+def test_two_flags_that_do_not_go_with_it_leave_the_rest_of_the_recipe(tmp_path: Path) -> None:
+    """Neither the cosine nor the constraint is left; padding and averaging are."""
+    flags = ("--learning_rate=1e-3,1e-4", "--loss=quantile", "--output_activation=softplus")
+    kept = trained(tmp_path, *QUICK, *flags, "--valid_min=0")
+    assert (kept["lr_schedule"], kept["constraint"]) == ("piecewise", "none")
+    assert (kept["padding"], kept["ema_decay"]) == ("edge", 0.99)
+
+
 def test_a_run_goes_on_with_the_recipe_that_it_began_with(tmp_path: Path) -> None:
     before = trained(tmp_path, "--epochs=1")
     assert before["batch_size"] == 4

@@ -162,7 +162,13 @@ def _gathered(source: Source) -> Source:
 
 
 def _opened(source: Source, asked: ScoredFiles, flag: str) -> Opened:
-    opened = open_source(source, asked.region)
+    try:
+        opened = open_source(source, asked.region)
+    except InputError as error:
+        if "no variable" not in str(error):
+            raise
+        own = source.variables[0].name
+        raise InputError(f"{error}; --prediction_variables={own}:NAME says another name") from error
     if opened.unitless:
         logging.warning(
             "--%s: %s: no units of %s; those of the truth are taken",
