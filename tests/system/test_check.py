@@ -121,6 +121,19 @@ def test_a_temperature_of_zero_kelvin_is_pointed_out(
     assert said not in check(capfd, described(**keys), "--scale=4")
 
 
+def test_kelvin_that_are_called_celsius_are_pointed_out(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = xr.open_dataset("good.nc").load()
+    data.t2m.attrs["units"] = "degC"
+    data.to_netcdf("warm.nc")
+    text = check(capfd, "--data=warm.nc", "--variable=t2m", "--scale=4")
+    low, high = float(data.t2m.min()), float(data.t2m.max())
+    assert f"note: t2m lies between {low:.4g} and {high:.4g} degC, as temperatures in K do" in text
+    in_celsius = ["--data=good.nc", "--variable=t2m", "--scale=4", "--units=degC"]
+    assert "as temperatures in K do" not in check(capfd, *in_celsius)
+
+
 def test_rain_is_known_for_what_it_is(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rain(GRIB_stepType="accum").to_netcdf("rain.nc")
     flags = ["--data=rain.nc", "--variable=tp", "--scale=2"]

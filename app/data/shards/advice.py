@@ -113,19 +113,26 @@ def _is_fine(summary: Summary, name: str) -> bool:
 
 
 def _on_temperatures(found: Summaries, findings: Sequence[str]) -> Iterator[str]:
-    """Temperatures, not differences of such, that are 0 K or less: zeros often mean "missing".
+    """Temperatures that cannot be in their unit: zeros of kelvin often mean "missing".
 
     Of the predictands, whose values are those of the file, where the `findings` tell no other.
     """
     told = set()
     for summary in (s for parts in found.values() for s in parts if s.role == "hr"):
-        name = summary.variable.name
-        cold = summary.minimum <= 0 and summary.maximum > LEAST_TEMPERATURE
-        known = any(f": {summary.variable.source_name}: " in line for line in findings)
-        if cold and not known and name not in told and same_unit(summary.variable.units, "K"):
+        name, unit = summary.variable.name, summary.variable.units
+        if summary.minimum > LEAST_TEMPERATURE and same_unit(unit, "degC") and name not in told:
             told.add(name)
             yield (
-                f"{name} ({summary.variable.units}) goes down to {summary.minimum:.4g}, which no "
+                f"{name} lies between {summary.minimum:.4g} and {summary.maximum:.4g} {unit}, as "
+                "temperatures in K do; if so, the file names the wrong unit, which ncatted -a "
+                f"units,{summary.variable.source_name},m,c,K FILE mends"
+            )
+        cold = summary.minimum <= 0 and summary.maximum > LEAST_TEMPERATURE
+        known = any(f": {summary.variable.source_name}: " in line for line in findings)
+        if cold and not known and name not in told and same_unit(unit, "K"):
+            told.add(name)
+            yield (
+                f"{name} ({unit}) goes down to {summary.minimum:.4g}, which no "
                 "temperature is; if that means missing, say so: missing: "
                 f"{summary.minimum:.7g}, in the file's unit"
             )
