@@ -13,9 +13,9 @@ from app.arrays import Array
 from app.data.times import DAY
 from app.errors import InputError
 from app.metrics.arithmetic import divide
-from app.metrics.bins import by_day
 from app.metrics.bootstrap import SEED, interval, over_drawn_seeds, resampled_sums
 from app.metrics.climate import MIN_DAYS
+from app.metrics.deterministic.bins import by_day
 from app.metrics.table import MODEL
 
 

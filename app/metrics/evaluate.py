@@ -24,7 +24,7 @@ from app.grids import to_canonical
 from app.metrics.catalogue import check_times, metrics_of
 from app.metrics.climate import training_climate
 from app.metrics.contest import Contest, Scored, compared_in
-from app.metrics.errors import Errors
+from app.metrics.deterministic.errors import Errors
 from app.metrics.files import write_files
 from app.metrics.ground import Ground
 from app.metrics.metric import Example, FieldResult, Subject, TruthRange

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.days import mean_known
+from app.metrics.climatic.days import mean_known
 from app.metrics.metric import Band
 from app.metrics.moments import SPREAD_FLOOR
 

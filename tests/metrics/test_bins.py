@@ -8,8 +8,8 @@ from memory_shards import perfect_prog
 from subjects import scored
 from test_distribution import RAIN, dataset, rain_shards, truth_of
 
-from app.metrics.bins import ValueBins
 from app.metrics.climate import Climate, Histogram, training_climate
+from app.metrics.deterministic.bins import ValueBins
 from app.metrics.evaluate import evaluate
 
 DAY = 86400

@@ -12,14 +12,14 @@ from subjects import NAMES, fed, subject_of
 from app.data.description import Variable
 from app.data.wet import WetLimit
 from app.errors import InputError
-from app.metrics.change import Change
-from app.metrics.climate_indices import ClimateIndices
-from app.metrics.distribution import ValueDistribution
+from app.metrics.climatic.change import Change
+from app.metrics.climatic.climate_indices import ClimateIndices
+from app.metrics.climatic.distribution import ValueDistribution
+from app.metrics.climatic.return_values import PERIODS, ReturnValues, l_moment_fit, return_values
+from app.metrics.climatic.together import Together
+from app.metrics.climatic.years import YearToYear, slope
 from app.metrics.metric import Band
 from app.metrics.pairs import correlation
-from app.metrics.return_values import PERIODS, ReturnValues, l_moment_fit, return_values
-from app.metrics.together import Together
-from app.metrics.years import YearToYear, slope
 from app.options.scoring import ScoringConfig
 
 RNG = np.random.default_rng(31)

@@ -23,10 +23,10 @@ from app.metrics.confidence import (
     long_run_variance,
     sentences,
 )
-from app.metrics.errors import Errors
+from app.metrics.deterministic.errors import Errors
 from app.metrics.evaluate import evaluate
 from app.metrics.sampled import mean_of, mean_score, ratio_of
-from app.metrics.spectra import Spectrum
+from app.metrics.spatial.spectra import Spectrum
 from app.options.scoring import ScoringConfig
 
 N = 300

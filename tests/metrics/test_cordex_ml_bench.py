@@ -11,8 +11,8 @@ from subjects import fed, subject_of
 
 from app.data.description import Variable
 from app.errors import InputError
-from app.metrics.cordex_ml_bench import CordexMlBench
 from app.metrics.metric import Band
+from app.metrics.protocols.cordex_ml_bench import CordexMlBench
 from app.metrics.sketch import ERROR, Distribution
 
 RNG = np.random.default_rng(11)

@@ -11,12 +11,12 @@ from subjects import NAMES, fed, subject_of
 
 from app.data.description import Variable
 from app.metrics.confidence import confidence_of
-from app.metrics.consistency import Consistency, bounds_of
-from app.metrics.efficiency import Efficiency
-from app.metrics.errors import Errors
+from app.metrics.deterministic.consistency import Consistency, bounds_of
+from app.metrics.deterministic.efficiency import Efficiency
+from app.metrics.deterministic.errors import Errors
+from app.metrics.deterministic.strata import Regions, Strata
 from app.metrics.ground import Ground
 from app.metrics.regions import Regions as Areas
-from app.metrics.strata import Regions, Strata
 
 RNG = np.random.default_rng(51)
 N, Y, X = 400, 3, 4

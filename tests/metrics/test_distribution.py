@@ -10,10 +10,10 @@ from memory_shards import perfect_prog
 
 from app.data.description import Variable
 from app.errors import InputError
-from app.metrics.ensemble import Ensemble
 from app.metrics.evaluate import evaluate
 from app.metrics.prediction import DatasetPrediction
-from app.metrics.spectra import Spectrum
+from app.metrics.probabilistic.ensemble import Ensemble
+from app.metrics.spatial.spectra import Spectrum
 
 ROWS, COLUMNS, SAMPLES = 16, 18, 200
 RAIN = (Variable("pr", "pr", units="mm day-1", kind="ratio"),)

@@ -6,7 +6,7 @@ from scipy.stats import pearsonr, spearmanr
 from skimage.metrics import peak_signal_noise_ratio
 from subjects import fed, subject_of
 
-from app.metrics.dl4ds import Dl4ds
+from app.metrics.protocols.dl4ds import Dl4ds
 
 RNG = np.random.default_rng(2)
 

@@ -5,7 +5,7 @@ import pytest
 import scores.probability
 import xarray as xr
 
-from app.metrics.ensemble import EnsembleSums, fair_crps, truth_ranks
+from app.metrics.probabilistic.ensemble import EnsembleSums, fair_crps, truth_ranks
 
 
 def sums_of(truth, members, weights=None):

@@ -5,7 +5,7 @@ import pytest
 from subjects import subject_of
 
 from app.metrics.metric import Band
-from app.metrics.persistence import ResidualPersistence
+from app.metrics.temporal.persistence import ResidualPersistence
 
 
 def residuals(truth, fields, members=None, pairs=None, rows=None):

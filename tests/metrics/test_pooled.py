@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from subjects import scored
 
-from app.metrics.pooled import Pooled, pool
+from app.metrics.deterministic.pooled import Pooled, pool
 
 
 def sums_of(truth, members):

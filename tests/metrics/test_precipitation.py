@@ -6,8 +6,8 @@ from subjects import scored
 
 from app.data.description import Variable
 from app.data.wet import WetLimit, summed_over, wet_limit
+from app.metrics.climatic.wet import Wet
 from app.metrics.quantiles import last_axis_quantile
-from app.metrics.wet import Wet
 
 
 def ratio(units):

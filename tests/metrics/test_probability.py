@@ -8,12 +8,12 @@ import xarray as xr
 from subjects import NAMES, fed, scored, subject_of
 
 from app.metrics.confidence import confidence_of
-from app.metrics.errors import Errors
-from app.metrics.intervals import Intervals
-from app.metrics.multivariate import LAGS, Multivariate, energy
-from app.metrics.probability import Probability
-from app.metrics.rank_seasons import RankSeasons, shared_ranks
-from app.metrics.weighted_crps import WeightedCrps
+from app.metrics.deterministic.errors import Errors
+from app.metrics.probabilistic.intervals import Intervals
+from app.metrics.probabilistic.multivariate import LAGS, Multivariate, energy
+from app.metrics.probabilistic.probability import Probability
+from app.metrics.probabilistic.rank_seasons import RankSeasons, shared_ranks
+from app.metrics.probabilistic.weighted_crps import WeightedCrps
 from app.options.scoring import ScoringConfig, Threshold
 
 RNG = np.random.default_rng(8)

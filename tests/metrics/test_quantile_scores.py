@@ -11,7 +11,7 @@ from app.data.description import Variable
 from app.errors import InputError
 from app.metrics.evaluate import evaluate
 from app.metrics.metric import Block
-from app.metrics.quantile_scores import Quantiles, pinball
+from app.metrics.probabilistic.quantile_scores import Quantiles, pinball
 
 LEVELS = (0.1, 0.4, 0.9)
 ROWS, COLUMNS = 12, 14

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from app.metrics.spearman import centred_ranks, correlate
+from app.metrics.deterministic.spearman import centred_ranks, correlate
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -10,7 +10,7 @@ from subjects import NAMES, fed, subject_of
 
 from app.metrics.catalogue import metrics_of
 from app.metrics.confidence import confidence_of
-from app.metrics.correlation import Correlation
+from app.metrics.deterministic.correlation import Correlation
 
 
 def score(truth, *fields, area=None, blocks=1, kind="interval"):

@@ -7,12 +7,12 @@ from subjects import NAMES, fed, scored, subject_of
 
 from app.data.wet import WetLimit
 from app.grids import Grid
-from app.metrics.dependence import Dependence
-from app.metrics.errors import Errors
-from app.metrics.fss import FractionsSkill, box_sum
-from app.metrics.objects import Objects, Shapes
-from app.metrics.season_spectra import Modes, SeasonSpectra, detrended, window
-from app.metrics.spectra import spacing
+from app.metrics.deterministic.errors import Errors
+from app.metrics.spatial.dependence import Dependence
+from app.metrics.spatial.fss import FractionsSkill, box_sum
+from app.metrics.spatial.objects import Objects, Shapes
+from app.metrics.spatial.season_spectra import Modes, SeasonSpectra, detrended, window
+from app.metrics.spatial.spectra import spacing
 from app.options.scoring import ScoringConfig, Threshold
 
 RNG = np.random.default_rng(21)

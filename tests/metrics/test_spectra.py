@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from subjects import scored
 
 from app.grids import Grid
-from app.metrics.spectra import (
+from app.metrics.spatial.spectra import (
     EARTH_RADIUS,
     Bands,
     Spectra,

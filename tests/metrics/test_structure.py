@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from app.metrics.ssim import Structure, smooth
+from app.metrics.deterministic.ssim import Structure, smooth
 
 
 def compute(truth, candidate, valid=None):

@@ -9,10 +9,10 @@ from scipy.signal import periodogram
 from subjects import NAMES, fed, subject_of
 
 from app.data.wet import WetLimit
-from app.metrics.autocorrelation import Autocorrelation
-from app.metrics.cycles import Cycles, harmonic
-from app.metrics.spells import Spells
-from app.metrics.time_spectrum import TimeSpectrum
+from app.metrics.temporal.autocorrelation import Autocorrelation
+from app.metrics.temporal.cycles import Cycles, harmonic
+from app.metrics.temporal.spells import Spells
+from app.metrics.temporal.time_spectrum import TimeSpectrum
 from app.options.scoring import ScoringConfig, Threshold
 
 RNG = np.random.default_rng(41)

@@ -5,12 +5,12 @@ import pytest
 from subjects import fed, scored, subject_of
 
 from app.data.wet import WetLimit
+from app.metrics.climatic.extremes import Extremes
+from app.metrics.climatic.variability import Variability
+from app.metrics.climatic.wet import Wet
 from app.metrics.confidence import confidence_of
-from app.metrics.ensemble import Ensemble
-from app.metrics.errors import Errors
-from app.metrics.extremes import Extremes
-from app.metrics.variability import Variability
-from app.metrics.wet import Wet
+from app.metrics.deterministic.errors import Errors
+from app.metrics.probabilistic.ensemble import Ensemble
 
 RNG = np.random.default_rng(1)
 TRUTH = 280 + RNG.normal(size=(200, 6, 7))

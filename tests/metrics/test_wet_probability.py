@@ -5,7 +5,7 @@ import pytest
 from subjects import fed, scored, subject_of
 
 from app.data.wet import WetLimit
-from app.metrics.wet import BINS, WetProbability
+from app.metrics.climatic.wet import BINS, WetProbability
 
 
 def wet_share(truth, members, limit, **about):

@@ -13,7 +13,7 @@ from memory_shards import fine_grid, perfect_prog
 
 from app.data.description import Variable
 from app.grids import Grid
-from app.metrics.bins import ValueBins
+from app.metrics.deterministic.bins import ValueBins
 from app.metrics.drawing.errors import score_chart
 from app.metrics.drawing.maps import (
     DIVERGING,
@@ -27,7 +27,7 @@ from app.metrics.drawing.maps import (
 from app.metrics.drawing.style import look
 from app.metrics.evaluate import evaluate
 from app.metrics.ground import Ground, coastlines, shade
-from app.metrics.spectra import Spectrum
+from app.metrics.spatial.spectra import Spectrum
 from app.metrics.table import Row
 from app.report.figures import draw_figures, example_maps
 from app.report.learning import draw_learning_curves, learning_curve

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.arrays import Json
-from app.metrics.ensemble import SPREAD_SKILL
-from app.metrics.extremes import Extremes
+from app.metrics.climatic.extremes import Extremes
+from app.metrics.climatic.variability import DETAIL, IN_TIME
+from app.metrics.climatic.wet import WET_RATIO
 from app.metrics.names import OWN
-from app.metrics.restoration import NAME
-from app.metrics.series import FLICKER
+from app.metrics.probabilistic.ensemble import SPREAD_SKILL
 from app.metrics.table import GAP, aligned
-from app.metrics.variability import DETAIL, IN_TIME
+from app.metrics.temporal.restoration import NAME
+from app.metrics.temporal.series import FLICKER
 from app.metrics.verdict.estimate import Estimate
 from app.metrics.verdict.estimate import numbers as numbers_of
 from app.metrics.verdict.findings import scored
 from app.metrics.verdict.rivals import Errors, Rivals, crps_of
-from app.metrics.wet import WET_RATIO
 
 if TYPE_CHECKING:
     from app.metrics.metric import Result

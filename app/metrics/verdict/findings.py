@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.metrics.arithmetic import divide
-from app.metrics.ensemble import OUTSIDE, SPREAD_SKILL, Ensemble
-from app.metrics.extremes import Extremes
-from app.metrics.series import FLICKER
+from app.metrics.climatic.extremes import Extremes
+from app.metrics.climatic.variability import DETAIL, IN_TIME, STEP
+from app.metrics.climatic.wet import WET_RATIO
+from app.metrics.probabilistic.ensemble import OUTSIDE, SPREAD_SKILL, Ensemble
 from app.metrics.table import MODEL
-from app.metrics.variability import DETAIL, IN_TIME, STEP
+from app.metrics.temporal.series import FLICKER
 from app.metrics.verdict.estimate import Estimate, percentages
 from app.metrics.verdict.rivals import Errors, Rivals, crps_of, errors_of, rivals_of
-from app.metrics.wet import WET_RATIO
 
 if TYPE_CHECKING:
     from app.metrics.metric import Result

@@ -15,7 +15,7 @@ from app import options
 from app.arrays import Array, Json
 from app.errors import InputError
 from app.metrics.names import called
-from app.metrics.restoration import NAME
+from app.metrics.temporal.restoration import NAME
 from app.metrics.verdict.estimate import Estimate
 from app.report.learning import HISTORY, read_history
 from app.running.atomic import read_json

@@ -1,0 +1,1 @@
+"""Scores of distributions, extremes and climate indices."""

@@ -1,0 +1,115 @@
+"""Extremes over time: the percentiles of every grid point, and how often they are passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from app.arrays import Array
+from app.metrics.arithmetic import over_space
+from app.metrics.deterministic.mean_rows import ratio_rows
+from app.metrics.metric import Band, Metric, Subject, Totals
+from app.metrics.quantiles import last_axis_quantile
+from app.metrics.table import BY_CELL, About
+
+if TYPE_CHECKING:
+    from app.metrics.table import Row
+
+EXTREME = 0.99
+PERCENT = 100
+STILL = "the truth has no values beyond the percentile"
+TAILS = ((100, 1), (20, 5))  # samples from which on, percent of them that count as extreme
+ABOVE, BELOW = "frequency_above_p", "frequency_below_p"  # and the percentile
+
+
+class Extremes(Metric):
+    """The quantile over time of the truth (y, x) and of candidates (k, y, x).
+
+    above, below (1 + k, n): area of each sample where a value is beyond the truth's percentile
+    of the cell, the truth first; of members, their mean.
+    """
+
+    summed = ("truth", "candidates", "above", "below")
+    about: ClassVar[Mapping[str, About]] = {
+        "p99_bias": About(
+            "99th percentile over time less the truth's",
+            "P99(x̂) - P99(x)",
+            "linear between order statistics",
+            order=BY_CELL,
+        ),
+        "frequency_above_": About(
+            "how often values are above the truth's percentile, over the truth's",
+            "Σ[x̂ > P(x)] / Σ[x > P(x)]",
+            "percentile of each cell, linear between order statistics",
+        ),
+        "frequency_below_": About(
+            "how often values are below the truth's percentile, over the truth's",
+            "Σ[x̂ < P(x)] / Σ[x < P(x)]",
+            "percentile of each cell, linear between order statistics",
+        ),
+    }
+    definitions = (
+        "p99_bias: area-weighted mean (_std: standard deviation over grid points) of the 99th"
+        " percentile over time (linear between order statistics) less that of the truth.",
+        "frequency_above_p99, frequency_below_p1: how often values lie beyond that percentile of"
+        " the truth at their cell, ratio to the truth's own; of fewer than 100 samples p95 and p5.",
+    )
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.truth = np.zeros(subject.area.shape)
+        self.candidates = np.zeros((len(subject.candidates), *subject.area.shape))
+        judged = int(subject.judged.sum())
+        self.tail = next((percent for least, percent in TAILS if judged >= least), None)
+        limit = None if subject.wet is None else subject.wet.value
+        self.least = -np.inf if limit is None else limit
+        self.above, self.below = subject.per_sample(2, 1 + len(subject.candidates))
+
+    def add_series(self, band: Band) -> None:
+        def extreme(series: Array) -> Array:
+            kept = np.where(band.valid, series, np.nan)
+            return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
+
+        self.truth[band.indices] = extreme(band.truth)
+        for k, stack in enumerate(band.versions):
+            # a pool of members would reach further into the tail than the truth's one series
+            self.candidates[k, band.indices] = np.mean([extreme(s) for s in stack], axis=0)
+        if self.tail is not None:
+            self._count(band, self.tail / PERCENT)
+
+    def _count(self, band: Band, tail: float) -> None:
+        """Add what lies beyond the truth's percentiles, where the truth itself does."""
+        area = self.subject.area[band.indices]
+        series = np.moveaxis(np.where(band.valid, band.truth, np.nan), 0, -1)
+        high = np.maximum(last_axis_quantile(series, 1 - tail), self.least)
+        low = last_axis_quantile(series, tail)
+        for sums, sign, limit in ((self.above, 1, high), (self.below, -1, low)):
+            own = band.valid & (sign * band.truth > sign * limit)
+            weights = np.where(own.any(axis=0), area, 0.0)
+            for total, stack in zip(sums, (band.truth[None], *band.versions), strict=True):
+                for field in stack:
+                    beyond = band.valid & (sign * field > sign * limit)
+                    total += np.einsum("yx,nyx->n", weights, beyond) / len(stack)
+
+    def rows(self, errors: Totals) -> list[Row]:
+        biases = self.candidates - self.truth
+        found = np.array([over_space(self.subject.area, field) for field in biases])
+        rows = [self.subject.row("p99_bias", self.subject.unit, *found.T)]
+        sums = {"above": self.above, "below": self.below}
+        for name, side, _ in self.tails:
+            rows += ratio_rows(self.subject, name, sums[side])
+        return rows
+
+    @property
+    def tails(self) -> list[tuple[str, str, int]]:
+        """Row, side and percentile of the truth that counts as extreme; amounts end at zero."""
+        if self.tail is None:
+            return []
+        high = PERCENT - self.tail
+        found = [(f"{ABOVE}{high}", "above", high), (f"{BELOW}{self.tail}", "below", self.tail)]
+        return found[:1] if self.subject.variable.kind == "ratio" else found
+
+    def why_undefined(self, row: str) -> str | None:
+        return STILL if row.startswith((ABOVE, BELOW)) else None

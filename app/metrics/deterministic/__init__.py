@@ -1,0 +1,1 @@
+"""Scores of one field against the truth."""

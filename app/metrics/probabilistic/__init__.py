@@ -1,0 +1,1 @@
+"""Scores of ensembles, quantiles and probabilities."""

@@ -1,0 +1,203 @@
+"""Probabilities of events: the Brier score and its parts, reliability, and the area under ROC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from app.arrays import Array
+from app.metrics.arithmetic import divide
+from app.metrics.deterministic.mean_rows import mean_rows
+from app.metrics.metric import Band, Metric, Sheet, Subject, Totals
+from app.metrics.probabilistic.events import DEFINITION, beyond, levels, thresholds_of
+from app.metrics.sampled import HIGHEST, Sampled
+from app.metrics.table import About
+
+if TYPE_CHECKING:
+    from app.metrics.table import Row
+
+COLUMNS = (
+    *("variable", "threshold", "candidate", "probability", "share"),
+    *("observed", "isotonic"),
+)
+SHARE = "p: share of the members with the event, 0 or 1 of a single field"
+BY_PROBABILITY = f"{SHARE}; values grouped by p"
+RECALIBRATED = f"{SHARE}; recalibrated by isotonic regression of the event on p"
+ROUNDING = 1e-9  # of shares: sums over samples and over cells end differently
+NEVER = "the event is always there, or never"
+
+
+class Probability(Metric):
+    """Weights by threshold T, candidate and number of members with the event, and by sample.
+
+    counts (T, k, L, 2): of values without and with the event in truth. brier (T, k, n). events
+    (T, n): weights of the values with the event.
+    """
+
+    core = False
+    summed = ("counts", "brier", "events")
+    about: ClassVar[Mapping[str, About]] = {
+        "brier_": About("Brier score of an event", "mean (p - o)²", SHARE),
+        "brier_skill_": About(
+            "Brier skill score of an event", "1 - mean (p - o)² / (ō(1 - ō))", SHARE
+        ),
+        "brier_reliability_": About(
+            "reliability part of the Brier score", "mean (p - ō_p)²", BY_PROBABILITY
+        ),
+        "brier_resolution_": About(
+            "resolution part of the Brier score", "mean (ō_p - ō)²", BY_PROBABILITY
+        ),
+        "brier_uncertainty_": About("uncertainty part of the Brier score", "ō(1 - ō)", SHARE),
+        "brier_miscalibration_": About(
+            "miscalibration part of the Brier score", "mean (p - o)² - mean (p' - o)²", RECALIBRATED
+        ),
+        "brier_discrimination_": About(
+            "discrimination part of the Brier score", "ō(1 - ō) - mean (p' - o)²", RECALIBRATED
+        ),
+        "roc_area_": About(
+            "area under the ROC curve",
+            "P(p of an event > p of none) + ½ P(the same)",
+            f"{SHARE}; straight lines between the points of the curve",
+        ),
+    }
+    definitions = (
+        DEFINITION,
+        "brier_T = brier_reliability_T - brier_resolution_T + brier_uncertainty_T (Murphy 1973) ="
+        " brier_miscalibration_T - brier_discrimination_T + brier_uncertainty_T (Dimitriadis et"
+        " al. 2021). roc_area_T: 0.5 without any discrimination. reliability.csv has the curves.",
+    )
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.thresholds = thresholds_of(subject)
+        t, k = len(self.thresholds), len(subject.candidates)
+        self.counts = np.zeros((t, k, max(subject.members, 1) + 1, 2))
+        self.brier = subject.per_sample(t, k)
+        self.events = subject.per_sample(t)
+
+    def add_series(self, band: Band) -> None:
+        weights = band.weights
+        chosen = weights > 0
+        kept = weights[chosen]
+        for t, (threshold, level) in enumerate(
+            zip(self.thresholds, levels(band, self.thresholds), strict=True)
+        ):
+            event = beyond(band.truth, level, threshold)
+            self.events[t] += np.einsum("nyx,nyx->n", weights, event)
+            for k, stack in enumerate(band.versions):
+                votes = beyond(stack, level, threshold).sum(axis=0)
+                squares = np.square(votes / len(stack) - event)
+                self.brier[t, k] += np.einsum("nyx,nyx->n", weights, squares)
+                step = (self.counts.shape[2] - 1) // len(stack)
+                place = 2 * step * votes[chosen] + event[chosen]
+                size = 2 * self.counts.shape[2]
+                self.counts[t, k] += np.bincount(place, kept, size).reshape(-1, 2)
+
+    @cached_property
+    def parts(self) -> list[list[Parts]]:
+        """By threshold and candidate, once all is in."""
+        return [[Parts(own) for own in found] for found in self.counts]
+
+    def rows(self, errors: Totals) -> list[Row]:
+        rows, subject = [], self.subject
+        for t, threshold in enumerate(self.thresholds):
+            name = f"brier_{threshold}"
+            rows += mean_rows(subject, name, "1", self.brier[t], errors.weight)
+            skill = self._skill(t, errors.weight)
+            rows.append(subject.sampled_row(f"brier_skill_{threshold}", "1", skill))
+            for name, of in Parts.ROWS.items():
+                values = np.array([getattr(own, of) for own in self.parts[t]])
+                rows.append(subject.row(f"{name}_{threshold}", "1", values))
+        return rows
+
+    def _skill(self, t: int, weight: Array) -> Sampled:
+        names = self.subject.candidates
+        k = len(names)
+
+        def of(totals: Array) -> Array:
+            score, event, total = totals[..., :k], totals[..., k:-1], totals[..., -1:]
+            share = divide(event, total)
+            varied = share * (1 - share)
+            found: Array = 1 - divide(score, total * np.where(varied > ROUNDING, varied, 0.0))
+            return found
+
+        return Sampled(names, np.vstack([self.brier[t], self.events[t], weight]), of, HIGHEST)
+
+    def why_undefined(self, row: str) -> str | None:
+        return NEVER if row.startswith(("brier_skill_", "roc_area_")) else None
+
+    def tables(self) -> dict[str, Sheet]:
+        lines: list[list[object]] = []
+        for threshold, found in zip(self.thresholds, self.parts, strict=True):
+            for candidate, own in zip(self.subject.candidates, found, strict=True):
+                head = [self.subject.variable.name, str(threshold), candidate]
+                lines += [[*head, *map(float, point)] for point in own.curve]
+        return {"reliability": Sheet(COLUMNS, lines)}
+
+
+class Parts:
+    """The Brier score of weights (L, 2), of values without and with the event by probability."""
+
+    ROWS: ClassVar[dict[str, str]] = {
+        "brier_reliability": "reliability",
+        "brier_resolution": "resolution",
+        "brier_uncertainty": "uncertainty",
+        "brier_miscalibration": "miscalibration",
+        "brier_discrimination": "discrimination",
+        "roc_area": "roc_area",
+    }
+
+    def __init__(self, counts: Array) -> None:
+        held = counts.sum(axis=1) > 0
+        self.counts = counts[held]
+        self.p = np.linspace(0, 1, len(counts))[held]
+        self.weights = self.counts.sum(axis=1)
+        self.observed = self.counts[:, 1] / self.weights
+        self.share = self.weights / self.weights.sum()
+        self.base = float(self.share @ self.observed)
+
+    def _score(self, p: Array) -> float:
+        return float(self.share @ (p**2 - 2 * p * self.observed + self.observed))
+
+    @property
+    def reliability(self) -> float:
+        return float(self.share @ np.square(self.p - self.observed))
+
+    @property
+    def resolution(self) -> float:
+        return float(self.share @ np.square(self.observed - self.base))
+
+    @property
+    def uncertainty(self) -> float:
+        return self.base * (1 - self.base)
+
+    @cached_property
+    def isotonic(self) -> Array:
+        """What the event's frequency is at each probability, if it never falls."""
+        result: Array = isotonic_regression(self.observed, weights=self.weights).x
+        return result
+
+    @property
+    def miscalibration(self) -> float:
+        return self._score(self.p) - self._score(self.isotonic)
+
+    @property
+    def discrimination(self) -> float:
+        return self.uncertainty - self._score(self.isotonic)
+
+    @property
+    def roc_area(self) -> float:
+        without, event = self.counts.T
+        if not (without.any() and event.any()):
+            return np.nan
+        below = np.cumsum(without) - without / 2
+        return float(event @ below / (event.sum() * without.sum()))
+
+    @property
+    def curve(self) -> Array:
+        """Probability, share of the values, observed frequency, and the isotonic one (L, 4)."""
+        return np.stack([self.p, self.share, self.observed, self.isotonic], axis=1)

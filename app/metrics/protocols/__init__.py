@@ -1,0 +1,1 @@
+"""Tables of scores by the definitions of others."""

@@ -1,0 +1,100 @@
+"""Spells of events: how they begin, whether they stay, and how long they last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from app.arrays import Array
+from app.metrics.arithmetic import divide
+from app.metrics.climatic.cells import CellStatistics
+from app.metrics.metric import Subject
+from app.metrics.probabilistic.events import DEFINITION, PERCENT, thresholds_of
+from app.metrics.quantiles import last_axis_quantiles
+from app.metrics.table import BY_CELL, About
+
+PAIRS = "pairs of neighbouring times"
+
+
+class Spells(CellStatistics):
+    """Probabilities of transition and mean lengths of spells, by threshold."""
+
+    about: ClassVar[Mapping[str, About]] = {
+        "spell_stays_": About(
+            "probability that an event is there a step after it was, less the truth's",
+            "P(oₜ₊₁ | oₜ)",
+            PAIRS,
+            order=BY_CELL,
+        ),
+        "spell_begins_": About(
+            "probability that an event is there a step after it was not, less the truth's",
+            "P(oₜ₊₁ | not oₜ)",
+            PAIRS,
+            order=BY_CELL,
+        ),
+        "spell_length_": About(
+            "mean length of spells of an event in time steps, less the truth's",
+            "Σ o / number of spells",
+            "spells begin where the time before has no event, or is not known",
+            order=BY_CELL,
+        ),
+    }
+    definitions = (
+        DEFINITION,
+        "spell_stays_T, spell_begins_T, spell_length_T _bias: probability that an event follows an"
+        " event, and no event; mean length of spells in time steps; less the truth's. Gaps end"
+        " spells.",
+    )
+
+    def __init__(self, subject: Subject) -> None:
+        assert subject.consecutive is not None
+        self.thresholds = thresholds_of(subject, low=False)
+        self.first = np.flatnonzero(subject.consecutive)
+        super().__init__(subject)
+
+    @classmethod
+    def suits(cls, subject: Subject) -> bool:
+        return subject.consecutive is not None and bool(subject.consecutive.any())
+
+    def units_of(self, subject: Subject) -> dict[str, str]:
+        return {
+            f"spell_{what}_{threshold}": unit
+            for threshold in self.thresholds
+            for what, unit in (("stays", "1"), ("begins", "1"), ("length", "step"))
+        }
+
+    def level_of(self, truth: Array) -> Array:
+        """Thresholds (T, y, x)."""
+        shares = [one.value / PERCENT for one in self.thresholds if one.local]
+        series = np.moveaxis(truth, 0, -1)
+        own = iter(last_axis_quantiles(series, shares) if shares else ())
+        shape = truth.shape[1:]
+        # fields are single, and so is what they are compared with
+        return np.stack(
+            [
+                next(own) if one.local else np.full(shape, float(np.float32(one.value)))
+                for one in self.thresholds
+            ]
+        )
+
+    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
+        known = np.isfinite(series)
+        found: dict[str, Array] = {}
+        now, after = self.first, self.first + 1
+        pairs = known[now] & known[after]
+        for threshold, limit in zip(self.thresholds, level, strict=True):
+            event = known & ((series > limit) if threshold.local else (series >= limit))
+            stays = (pairs & event[now] & event[after]).sum(axis=0)
+            begins = (pairs & ~event[now] & event[after]).sum(axis=0)
+            from_event = (pairs & event[now]).sum(axis=0)
+            # a spell goes on where both times of a pair have the event
+            spells = event.sum(axis=0) - stays
+            found[f"spell_stays_{threshold}"] = divide(stays, from_event)
+            found[f"spell_begins_{threshold}"] = divide(begins, pairs.sum(axis=0) - from_event)
+            found[f"spell_length_{threshold}"] = divide(event.sum(axis=0), spells)
+        return found
+
+    def why_undefined(self, row: str) -> str | None:
+        return "no cell has spells in both" if row.startswith("spell_") else None
