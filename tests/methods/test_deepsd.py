@@ -70,11 +70,12 @@ def test_means_over_patches_have_the_areas_of_their_place() -> None:
 
 def test_layers_step_by_their_multiple_of_the_learning_rate() -> None:
     from app.options import TrainingConfig
+    from app.training.schedule import Schedule
 
     stack = StackConfig(sr_factors=(2,), srcnn_filters=(3, 2), srcnn_kernels=(3, 1, 3))
     (stage,) = build_stages(stack, ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, twins=(0,))
     config = TrainingConfig(learning_rate=(1e-2,))
-    optimizer = build_optimizer(config, 10, 1, factors=layer_rates(stage, (1.0, 0.5, 0.1)))
+    optimizer = build_optimizer(config, Schedule(10), factors=layer_rates(stage, (1.0, 0.5, 0.1)))
     before = [v.numpy() for v in stage.trainable_variables]
     gradients = [keras.ops.ones_like(v) for v in stage.trainable_variables]
     optimizer.apply(gradients, stage.trainable_variables)

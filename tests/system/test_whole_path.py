@@ -36,7 +36,7 @@ def test_all_stages_leave_a_complete_run_folder(run, data_flags, tmp_path: Path)
         assert (out / name).is_file(), name
     assert list((out / "tensorboard").iterdir())
     summary = (out / "metrics" / "summary.txt").read_text()
-    verdict = summary[: summary.index("Scores on the test period", 1)]
+    verdict = summary[: summary.index("The model, score by score")]
     assert verdict in done.stdout
     assert summary not in done.stdout
 
