@@ -410,7 +410,7 @@ class Loop:
             step_s=position.plan.get("step_s", 0.0),
             behind=position.samples // self._global_batch,
             pass_steps=self._pass_steps,
-            validation_steps=self._sampler("validation", 0, shuffle=False).steps,
+            validation_steps=self._validation_steps,
             turns=sum(progress < turn < 1 for turn in self.samples.turns),
         )
         position.plan = dict(self.communicator.gather(plan.facts)[0])
@@ -440,13 +440,10 @@ class Loop:
                 self._epoch_samples,
             )
             return
-        sampler = self._sampler("validation", 0, shuffle=False)
-        seconds = self.pace.foreseen(
-            math.ceil(self._epoch_samples / self._global_batch), sampler.steps
-        )
+        seconds = self.pace.foreseen(self._pass_steps, self._validation_steps)
         logging.info(
             "training takes about %s on this machine: %d epochs of %d samples%s",
-            clock(seconds * (self.training.epochs - self._progress * self.training.epochs)),
+            clock(seconds * (self.training.epochs - self.position.epoch)),
             self.training.epochs,
             self._epoch_samples,
             "; less if it stops improving" if self.training.early_stopping else "",
@@ -475,6 +472,10 @@ class Loop:
     @property
     def _pass_steps(self) -> int:
         return math.ceil(self._pass_samples / self._global_batch)
+
+    @property
+    def _validation_steps(self) -> int:
+        return self._sampler("validation", 0, shuffle=False).steps
 
     @property
     def _eta(self) -> float | None:
