@@ -12,6 +12,7 @@ import xarray as xr
 from app.arrays import Array
 from app.errors import InputError, one_line
 from app.grids import detect_grid, same_grid, to_canonical
+from app.metrics import shapes
 
 if TYPE_CHECKING:
     from app.grids import Grid
@@ -29,13 +30,20 @@ class Regions:
     def read(cls, named: str, grid: Grid) -> Regions:
         """Of FILE:VARIABLE, whole numbers on the grid; 0 and missing are outside of all regions.
 
-        Names are those of `flag_values` and `flag_meanings`, else the numbers.
+        Names are those of `flag_values` and `flag_meanings`, else the numbers. Of shape files and
+        GeoJSON FILE:ATTRIBUTE, whose values are the names of the polygons.
         Raises InputError where the file does not fit.
         """
-        path, _, name = named.rpartition(":")
-        where = f"--regions={named}"
+        text, _, name = named.rpartition(":")
+        path, where = Path(text).expanduser(), f"--regions={named}"
+        if path.suffix.lower() in shapes.ENDINGS:
+            return cls(_few(shapes.masks_of(path, name, grid, where), where))
+        return cls(cls._of_mask(path, name, grid, where))
+
+    @staticmethod
+    def _of_mask(path: Path, name: str, grid: Grid, where: str) -> dict[str, Array]:
         try:
-            with xr.open_dataset(Path(path).expanduser()) as opened:
+            with xr.open_dataset(path) as opened:
                 dataset = opened.load()
         except (OSError, ValueError) as error:
             raise InputError(f"{where}: {path} cannot be opened ({one_line(error)})") from error
@@ -51,7 +59,13 @@ class Regions:
         numbers = to_canonical(dataset[name].astype(np.float64), own).values.squeeze()
         if numbers.shape != grid.shape:
             raise InputError(f"{where}: shape {numbers.shape}, expected {grid.shape}")
-        return cls(_masks(numbers, _names(dataset[name]), where))
+        return _masks(numbers, _names(dataset[name]), where)
+
+
+def _few(masks: dict[str, Array], where: str) -> dict[str, Array]:
+    if len(masks) > MOST:
+        raise InputError(f"{where}: {len(masks)} regions, expected at most {MOST}")
+    return masks
 
 
 def _names(variable: xr.DataArray) -> dict[int, str]:

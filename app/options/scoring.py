@@ -116,8 +116,10 @@ class ScoringConfig(Options):
     )
     regions: str | None = option(
         None,
-        "Regions to score, FILE:VARIABLE: whole numbers on the fine grid, 0 or missing outside "
-        "of all; names from flag_meanings.",
+        "Regions to score. FILE:VARIABLE of a mask: whole numbers on the fine grid, 0 or missing "
+        "outside of all; names from flag_meanings. FILE:ATTRIBUTE of a shape file (.shp, or .zip "
+        "of one) or GeoJSON (.geojson, .json): polygons in degrees, which have the centres of "
+        "their cells; names from the attribute.",
     )
     change_periods: tuple[tuple[int, int], ...] = option(
         None,
@@ -133,7 +135,8 @@ class ScoringConfig(Options):
         ),
         Rule(
             lambda s: s.regions is not None and not all(s.regions.rpartition(":")[::2]),
-            "--regions={regions}: expected a file, a colon and the variable's name",
+            "--regions={regions}: expected a file, a colon and the name of a variable, or of an "
+            "attribute of polygons",
         ),
     )
 
