@@ -20,7 +20,7 @@ from app.metrics.climatic.together import Together
 from app.metrics.climatic.years import YearToYear, slope
 from app.metrics.metric import Band
 from app.metrics.pairs import correlation
-from app.options.scoring import ScoringConfig
+from app.options.scoring import ScoringConfig, Threshold
 
 RNG = np.random.default_rng(31)
 
@@ -221,3 +221,56 @@ def test_changes_between_two_periods():
     scoring = ScoringConfig(change_periods=((2000, 2001), (2081, 2100)))
     with pytest.raises(InputError, match=r"2081-2100: 0 of the times scored, .* 2000 to 2003"):
         Change(replace(metric.subject, scoring=scoring))
+
+
+def test_changes_of_return_values_and_of_spell_lengths():
+    days = pd.date_range("1981-01-01", "2000-12-31")
+    late = days.year >= 1991
+    truth = RNG.gumbel(20, 3, (len(days), 2, 2)) + 1.0 * late[:, None, None]
+    model = truth + RNG.normal(size=truth.shape) * (1 + late[:, None, None])
+    scoring = ScoringConfig(
+        change_periods=((1981, 1990), (1991, 2000)), thresholds=(Threshold(25.0),)
+    )
+    subject = subject_at(days.values, truth, "degC", scoring=scoring)
+    together = np.ones(len(days) - 1, bool)
+    together[[40, 2000]] = False  # gaps end spells
+    metric = Change(replace(subject, consecutive=together))
+    rows = bias_rows(metric, truth, model[None])
+
+    def spells(series):
+        """Mean length of the runs of each cell, one value after the other."""
+        found = []
+        for y, x in np.ndindex(2, 2):
+            runs = [0]
+            for place, value in series:
+                joined = place in others and together[place - 1]
+                if not joined and runs[-1]:
+                    runs.append(0)
+                if value[y, x] >= 25:
+                    runs[-1] += 1
+                elif runs[-1]:
+                    runs.append(0)
+            found.append(np.mean([run for run in runs if run]))
+        return np.array(found)
+
+    lengths, extremes = [], []
+    for own in (~late, late):
+        places = np.flatnonzero(own)
+        others = set(places[1:])
+        both = [np.asarray(v)[own] for v in (truth, model)]
+        lengths.append([spells(list(zip(places, v, strict=True))) for v in both])
+        yearly = [
+            xr.DataArray(v, {"time": days[own]}, ("time", "y", "x")).groupby("time.year").max()
+            for v in both
+        ]
+        extremes.append([return_values(v.values) for v in yearly])
+    expected = (lengths[1][1] - lengths[0][1]) - (lengths[1][0] - lengths[0][0])
+    assert rows["change_spell_length_25"] == pytest.approx(expected.mean(), rel=1e-9)
+    expected = (extremes[1][1] - extremes[0][1]) - (extremes[1][0] - extremes[0][0])
+    for period, values in zip(PERIODS, expected, strict=True):
+        assert rows[f"change_return_{period}"] == pytest.approx(values.mean(), rel=1e-9)
+    assert abs(rows["change_return_50"]) > 0.01
+    short = replace(scoring, change_periods=((1981, 1985), (1991, 2000)))
+    metric = Change(replace(subject, scoring=short))
+    assert not any("return" in name for name in metric.units)
+    assert "need 10 years" in metric.remarks()[0]

@@ -1,9 +1,9 @@
-"""The change signal between two periods, of means, quantiles and climate indices."""
+"""The change signal between two periods: of means, quantiles, indices, return values, spells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from app.errors import InputError
 from app.metrics.arithmetic import over_space
 from app.metrics.climatic.cells import CellStatistics
 from app.metrics.climatic.climate_statistics import INDICES, MEANS, ClimateStatistics
-from app.metrics.climatic.days import Days
+from app.metrics.climatic.days import Days, Years
+from app.metrics.climatic.return_values import LEAST, PERIODS, return_values
 from app.metrics.metric import Sheet, Subject
+from app.metrics.probabilistic.events import thresholds_of
 from app.metrics.table import About
+from app.metrics.temporal.spells import LENGTH, limits_of, spell_statistics
 from app.options.scoring import ScoringConfig
-
-if TYPE_CHECKING:
-    pass
 
 PREFIX = "change_"
 COLUMNS = ("variable", "statistic", "unit", "candidate", "change", "truth_change", "bias", "rmse")
@@ -40,8 +40,9 @@ class Change(CellStatistics):
     }
     definitions = (
         "change_S_bias: statistic S of the second of the two periods less that of the first, less"
-        " the same of the truth; r95p by the truth's percentile over both. change.csv has the"
-        " changes themselves.",
+        " the same of the truth; r95p and spell_length_T by the truth's percentiles over all times"
+        " scored; return_T from ten years of each period on. change.csv has the changes"
+        " themselves.",
     )
 
     def __init__(self, subject: Subject) -> None:
@@ -49,6 +50,10 @@ class Change(CellStatistics):
         self.rows_of = periods_of(subject.scoring, subject.times)
         found = [ClimateStatistics.of(subject, subject.times[rows]) for rows in self.rows_of]
         self.climates = [climate for climate in found if climate is not None]
+        self.years = [Years.of(Stamps.of(subject.times[rows]).fields()[0]) for rows in self.rows_of]
+        self.extremes = all(len(years.numbers) >= LEAST for years in self.years)
+        self.thresholds = thresholds_of(subject, low=False)
+        self.follows = [_follow(subject, rows) for rows in self.rows_of]
         super().__init__(subject)
 
     @classmethod
@@ -71,18 +76,30 @@ class Change(CellStatistics):
         own = {
             name: self.climates[0].units[name] for name in INDICES if name in self.climates[0].units
         }
+        if self.extremes:
+            own |= {f"return_{period}": subject.unit for period in PERIODS}
+        own |= {f"{LENGTH}{threshold}": "step" for threshold in self.thresholds}
         return {PREFIX + name: unit for name, unit in {**plain, **own}.items()}
 
     def level_of(self, truth: Array) -> Array:
+        """The 95th percentile of the truth's wet days, and the thresholds of spells (…, y, x)."""
         climate = ClimateStatistics.of(self.subject, self.subject.times)
-        return np.zeros(truth.shape[1:]) if climate is None else climate.level(truth)
+        wet = np.zeros(truth.shape[1:]) if climate is None else climate.level(truth)
+        return np.concatenate([wet[None], limits_of(self.thresholds, truth)])
 
     def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        before, after = (
-            climate.summary(series[rows]) | climate.indices(series[rows], level)
-            for rows, climate in zip(self.rows_of, self.climates, strict=True)
-        )
-        return {PREFIX + name: after[name] - before[name] for name in before}
+        before, after = (self._of_period(p, series, level) for p in range(len(self.rows_of)))
+        return {name: after[name] - before[name] for name in self.units}
+
+    def _of_period(self, p: int, series: Array, level: Array) -> dict[str, Array]:
+        """Every statistic (y, x) of one of the periods, by the name of its change."""
+        own, climate = series[self.rows_of[p]], self.climates[p]
+        found = climate.summary(own) | climate.indices(own, level[0])
+        if self.extremes:
+            values = return_values(self.years[p].highest(own))
+            found |= {f"return_{period}": one for period, one in zip(PERIODS, values, strict=True)}
+        found |= spell_statistics(self.thresholds, own, level[1:], self.follows[p])
+        return {PREFIX + name: values for name, values in found.items()}
 
     def tables(self) -> dict[str, Sheet]:
         area, lines = self.subject.area, []
@@ -100,10 +117,20 @@ class Change(CellStatistics):
     def remarks(self) -> list[str]:
         (a, b), (c, d) = self.subject.scoring.change_periods
         counts = [len(rows) for rows in self.rows_of]
-        return [f"change from {a}-{b} ({counts[0]} times) to {c}-{d} ({counts[1]} times)"]
+        told = f"change from {a}-{b} ({counts[0]} times) to {c}-{d} ({counts[1]} times)"
+        few = f"; no return values, which need {LEAST} years of each"
+        return [told if self.extremes else told + few]
 
 
 def periods_of(scoring: ScoringConfig, times: Array) -> list[Array]:
     """Rows of the times that lie in each period."""
     years, _ = Stamps.of(times).fields()
     return [np.flatnonzero((a <= years) & (years <= b)) for a, b in scoring.change_periods]
+
+
+def _follow(subject: Subject, rows: Array) -> Array:
+    """Numbers among the rows of those that the next row follows by a time step."""
+    if subject.consecutive is None:
+        return np.zeros(0, np.int64)
+    next_is_own = np.diff(rows) == 1
+    return np.flatnonzero(next_is_own & subject.consecutive[rows[:-1]])

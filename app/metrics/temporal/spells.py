@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +14,48 @@ from app.metrics.metric import Subject
 from app.metrics.probabilistic.events import DEFINITION, PERCENT, thresholds_of
 from app.metrics.quantiles import last_axis_quantiles
 from app.metrics.table import BY_CELL, About
+from app.options.scoring import Threshold
 
+LENGTH = "spell_length_"
 PAIRS = "pairs of neighbouring times"
+
+
+def limits_of(thresholds: Sequence[Threshold], truth: Array) -> Array:
+    """Thresholds (T, y, x) of the truth's series (n, y, x)."""
+    shares = [one.value / PERCENT for one in thresholds if one.local]
+    own = iter(last_axis_quantiles(np.moveaxis(truth, 0, -1), shares) if shares else ())
+    shape = truth.shape[1:]
+    # fields are single, and so is what they are compared with
+    return np.array(
+        [
+            next(own) if one.local else np.full(shape, float(np.float32(one.value)))
+            for one in thresholds
+        ]
+    ).reshape(-1, *shape)
+
+
+def spell_statistics(
+    thresholds: Sequence[Threshold], series: Array, limits: Array, first: Array
+) -> dict[str, Array]:
+    """Transitions and lengths of spells (y, x) by name, of series (n, y, x).
+
+    limits: (T, y, x). first: rows that the next row follows by a time step.
+    """
+    known = np.isfinite(series)
+    found: dict[str, Array] = {}
+    now, after = first, first + 1
+    pairs = known[now] & known[after]
+    for threshold, limit in zip(thresholds, limits, strict=True):
+        event = known & ((series > limit) if threshold.local else (series >= limit))
+        stays = (pairs & event[now] & event[after]).sum(axis=0)
+        begins = (pairs & ~event[now] & event[after]).sum(axis=0)
+        from_event = (pairs & event[now]).sum(axis=0)
+        # a spell goes on where both times of a pair have the event
+        spells = event.sum(axis=0) - stays
+        found[f"spell_stays_{threshold}"] = divide(stays, from_event)
+        found[f"spell_begins_{threshold}"] = divide(begins, pairs.sum(axis=0) - from_event)
+        found[f"{LENGTH}{threshold}"] = divide(event.sum(axis=0), spells)
+    return found
 
 
 class Spells(CellStatistics):
@@ -34,7 +74,7 @@ class Spells(CellStatistics):
             PAIRS,
             order=BY_CELL,
         ),
-        "spell_length_": About(
+        LENGTH: About(
             "mean length of spells of an event in time steps, less the truth's",
             "Σ o / number of spells",
             "spells begin where the time before has no event, or is not known",
@@ -66,35 +106,10 @@ class Spells(CellStatistics):
         }
 
     def level_of(self, truth: Array) -> Array:
-        """Thresholds (T, y, x)."""
-        shares = [one.value / PERCENT for one in self.thresholds if one.local]
-        series = np.moveaxis(truth, 0, -1)
-        own = iter(last_axis_quantiles(series, shares) if shares else ())
-        shape = truth.shape[1:]
-        # fields are single, and so is what they are compared with
-        return np.stack(
-            [
-                next(own) if one.local else np.full(shape, float(np.float32(one.value)))
-                for one in self.thresholds
-            ]
-        )
+        return limits_of(self.thresholds, truth)
 
     def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        known = np.isfinite(series)
-        found: dict[str, Array] = {}
-        now, after = self.first, self.first + 1
-        pairs = known[now] & known[after]
-        for threshold, limit in zip(self.thresholds, level, strict=True):
-            event = known & ((series > limit) if threshold.local else (series >= limit))
-            stays = (pairs & event[now] & event[after]).sum(axis=0)
-            begins = (pairs & ~event[now] & event[after]).sum(axis=0)
-            from_event = (pairs & event[now]).sum(axis=0)
-            # a spell goes on where both times of a pair have the event
-            spells = event.sum(axis=0) - stays
-            found[f"spell_stays_{threshold}"] = divide(stays, from_event)
-            found[f"spell_begins_{threshold}"] = divide(begins, pairs.sum(axis=0) - from_event)
-            found[f"spell_length_{threshold}"] = divide(event.sum(axis=0), spells)
-        return found
+        return spell_statistics(self.thresholds, series, level, self.first)
 
     def why_undefined(self, row: str) -> str | None:
         return "no cell has spells in both" if row.startswith("spell_") else None
