@@ -251,7 +251,8 @@ class ScoredFiles:
     """Files that are scored against others of the same variables, and what else is known.
 
     climatology: files of an earlier period of the truth. coarse: files of the field that was
-    downscaled. match: one of `ALIGNMENTS`, when times are the same.
+    downscaled. match: one of `ALIGNMENTS`, when times are the same. is_interval: whether the user
+    says that the truth is no ratio: then its files are not asked whether it is rain.
     """
 
     truth: Source
@@ -261,6 +262,7 @@ class ScoredFiles:
     static: tuple[Source, ...] = ()
     region: Region | None = None
     match: str = "exact"
+    is_interval: bool = False
 
 
 def check_choice(key: str, value: object, choices: tuple[str, ...], where: str) -> None:

@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.arrays import Array, Json
-from app.data.amounts import SMALL, SUM, TimeMeaning
+from app.data import wet
+from app.data.amounts import TimeMeaning
 from app.data.description import DataDescription, Splits, Variable
-from app.data.known_frames import duration_text
 from app.data.shards.advice import step_text
 from app.data.shards.plan import Plan
 from app.data.times import modal_step
 from app.registry import REGISTRY
-
-SAMPLED_TIMES = 24  # read to tell the range of values
-LONGEST_ACCUMULATION = 86400  # seconds; a longer step, such as a month, has no one length
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +51,7 @@ def look_at(description: DataDescription, scale: int, halo: int) -> Look:
     task = REGISTRY.resolve("task", description.task)()
     plan: Plan = task.plan(description, scale, halo)
     split = plan.splits["train" if "train" in plan.splits else next(iter(plan.splits))]
-    last = len(split.stamps) - 1
-    rows = np.unique(np.linspace(0, last, SAMPLED_TIMES).astype(np.int64))
-    return Look(plan, split.read(rows)["hr"])
+    return Look(plan, split.read(wet.sampled_rows(len(split.stamps)))["hr"])
 
 
 def told(description: DataDescription, look: Look) -> DataDescription:
@@ -81,10 +76,7 @@ def told(description: DataDescription, look: Look) -> DataDescription:
 
 def is_rain(look: Look, c: int) -> bool:
     """Whether a predictand is an amount of rain or snow, and no anomaly of one."""
-    values = look.fields[c]
-    if not _meaning(look, c).precipitation or not np.isfinite(values).any():
-        return False
-    return bool(np.nanmin(values) >= -SMALL * np.nanmax(values))
+    return wet.is_rain(_meaning(look, c), look.fields[c])
 
 
 def _variable_told(given: Variable, found: Variable, look: Look, c: int) -> Variable:
@@ -92,12 +84,9 @@ def _variable_told(given: Variable, found: Variable, look: Look, c: int) -> Vari
     if given.units is None and found.source_name not in look.plan.sources[0].unitless:
         changes["units"] = found.units
     if is_rain(look, c):
-        changes["kind"] = "ratio"
+        changes |= wet.told_of_rain(given, _meaning(look, c), look.step)
         if given.valid_min is None:
             changes["valid_min"] = 0.0
-        known = given.accumulation or given.wet_threshold
-        if not known and _meaning(look, c).method == SUM and 0 < look.step <= LONGEST_ACCUMULATION:
-            changes["accumulation"] = duration_text(look.step)
     return replace(given, **changes)
 
 

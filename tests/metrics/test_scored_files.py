@@ -260,3 +260,68 @@ def test_what_does_not_fit_is_refused_with_the_reason(
 def test_flags_that_do_not_go_together(tmp_path: Path, flags, message) -> None:
     with pytest.raises(InputError, match=message):
         given(tmp_path, **flags)
+
+
+def rain(values, times, units, **attributes):
+    """Precipitation of a name that tells what it is."""
+    found = field(values, times, units=units, name="pr")
+    found["pr"].attrs |= attributes
+    return found
+
+
+DAYS_ON = START + np.arange(TIMES) * np.timedelta64(1, "D")
+
+
+@pytest.mark.parametrize(
+    ("times", "units", "attributes", "limit"),
+    [
+        (DAYS_ON, "mm day-1", {}, 1.0),  # a rate, whatever the step
+        (HOURS, "mm day-1", {}, 1.0),
+        (HOURS, "kg m-2 s-1", {"standard_name": "precipitation_flux"}, 1 / 86400),
+        (DAYS_ON, "mm", {"cell_methods": "time: sum"}, 1.0),  # amounts of a day
+        (HOURS, "mm", {"standard_name": "lwe_thickness_of_precipitation_amount"}, 0.25),  # of 6 h
+    ],
+    ids=["daily-rate", "six-hourly-rate", "flux", "daily-amount", "six-hourly-amount"],
+)
+def test_rain_is_known_by_its_file(tmp_path: Path, times, units, attributes, limit) -> None:
+    """What counts as wet is 1 mm a day, whatever the unit and the step."""
+    rng = np.random.default_rng(4)
+    truth, guess = limit * rng.gamma(0.6, 2.0, (2, TIMES, 5, 8))
+    truth, guess = truth.astype("f4"), guess.astype("f4")
+    parts = [rain(own, times, units, **attributes) for own in (truth, guess)]
+    table = scored(tmp_path, *parts, variable="pr")
+    area = np.sin(np.radians(LAT + 0.5)) - np.sin(np.radians(LAT - 0.5))
+
+    def wet(values):
+        share = (values >= np.float32(limit)).mean(axis=(0, 2))
+        return np.average(share, weights=area)
+
+    assert table.value("wet_frequency") == pytest.approx(wet(guess), rel=1e-6)
+    assert table.value("wet_frequency_ratio") == pytest.approx(wet(guess) / wet(truth), rel=1e-6)
+    assert any(row.metric == "relative_bias" for row in table.rows)
+
+
+def test_sums_over_longer_steps_are_amounts_of_these(tmp_path: Path) -> None:
+    amounts = np.random.default_rng(4).gamma(0.6, 2.0, (TIMES, 5, 8)).astype("f4")
+    parts = [rain(own, HOURS, "mm", cell_methods="time: sum") for own in (amounts, amounts * 2)]
+    days = scored(tmp_path, *parts, variable="pr", aggregate="1D:sum")
+    assert any("in 24 h" in note for note in days.notes)
+    means = scored(tmp_path, *parts, variable="pr", aggregate="1D:mean")
+    assert any(
+        "period that its amounts in mm are summed over is not known" in n for n in means.notes
+    )
+
+
+def test_what_is_no_rain_is_not_taken_for_it(tmp_path: Path) -> None:
+    values = np.random.default_rng(4).gamma(0.6, 2.0, (TIMES, 5, 8))
+    for own, units, flags in (
+        (values - values.mean(), "mm day-1", {}),  # anomalies
+        (values, "mm day-1", {"kind": "interval"}),  # as the user says
+        (values, "m s-1", {}),  # a wind, by its unit
+    ):
+        found = rain(own, DAYS_ON, units)
+        if units == "m s-1":
+            found = found.rename(pr="sfcWind")
+            flags = {"variable": "sfcWind"}
+        table = scored(tmp_path, found, found + 1.0, **{"variable": "pr", **flags})
+        assert not any(row.metric.startswith(("wet_", "relative")) for row in table.rows)

@@ -18,6 +18,7 @@ from app.data.shards.plan import same_cells
 from app.data.shards.prepared import Shards
 from app.data.times import Stamps, duration, modal_step
 from app.data.transforms import clip
+from app.data.wet import is_rain, sampled_rows, summed_over, told_of_rain
 from app.errors import InputError
 from app.grids import Geometry, Grid, columns_of, difference
 from app.grids.identity import same_grid
@@ -86,6 +87,8 @@ def compare(asked: ScoredFiles) -> Compared:
     Raises InputError, in one line, for what does not fit: variables, units, grids, calendars.
     """
     truth = open_source(asked.truth, asked.region)
+    if not asked.is_interval:
+        truth = _told(truth, asked.truth.aggregate)
     grid = truth.grid
     wanted = _in_units_of(truth, asked.prediction)
     layers = layers_of(wanted)
@@ -133,6 +136,33 @@ def compare(asked: ScoredFiles) -> Compared:
         for one, own in zip(opened, cells, strict=True)
     ]
     return Compared(data, parts, layers.quantiles, opened[0].where)
+
+
+def _told(truth: Opened, aggregate: str | None) -> Opened:
+    """The truth, of which it is known what is rain, and over what time its amounts have gathered.
+
+    As names, units and attributes say, and its time step; amounts whose mean or extreme is taken
+    over longer steps are of no one time.
+    """
+    if not any(meaning.precipitation for meaning in truth.meanings):
+        return truth
+    fields = truth.read(sampled_rows(len(truth.stamps)))
+    step = modal_step(truth.stamps.seconds)
+    if aggregate is not None and not summed_over(aggregate):
+        step = 0
+    variables = list(truth.variables)
+    for c, (meaning, values) in enumerate(zip(truth.meanings, fields, strict=True)):
+        if not is_rain(meaning, values):
+            continue
+        told = told_of_rain(variables[c], meaning, step)
+        variables[c] = replace(variables[c], **told)
+        gathered = told.get("accumulation")
+        logging.info(
+            "%s is taken as precipitation%s; --kind and --accumulation say otherwise",
+            variables[c].name,
+            f", amounts of {gathered}" if gathered else "",
+        )
+    return replace(truth, variables=tuple(variables))
 
 
 def _in_units_of(truth: Opened, source: Source) -> Source:
