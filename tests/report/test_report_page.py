@@ -18,7 +18,7 @@ from app.main import main
 from app.report.page.frames import LEVELS, chosen, payload, quantised
 from app.report.page.run_facts import RunFacts, ScoreTable
 from app.report.page.run_page import run_page
-from app.report.page.score_charts import grouped_rmse, sources_of
+from app.report.page.score_charts import banded, grouped_rmse, sources_of
 
 HOSTILE = "t<img src=x onerror=alert(1)>"
 UNIT = '$\\frac$</script><script>alert(2)</script>"&'
@@ -244,3 +244,70 @@ def test_any_two_files_have_a_page_with_maps(tmp_path):
     seen = Page((tmp_path / "out" / "report.html").read_text())
     assert len(seen.data) == 1
     assert json.loads(seen.data[0])["layers"] == ["truth", "prediction"]
+
+
+def written(folder: Path, name: str, columns: str, lines: list[str]) -> None:
+    (folder / "metrics" / f"{name}.csv").write_text("\n".join([columns, *lines]) + "\n")
+
+
+def test_spectra_by_season_and_in_time_are_figures_and_the_benchmark_a_table(tmp_path):
+    folder = tmp_path / "run"
+    made_run(folder)
+    before = Page(run_page(RunFacts.of(folder)))
+    assert not any("by season" in text or "CORDEX" in text for text in before.text)
+    power = {"truth": (8.0, 2.0), "model": (8.0, 1.0), "bicubic": (4.0, 0.5)}
+    written(
+        folder,
+        "season_spectra",
+        "variable,season,wavelength_km,samples,candidate,power",
+        [
+            f"t2m,{season},{wave},5,{name},{value}"
+            for season in ("year", "JJA")
+            for name, own in power.items()
+            for wave, value in zip((400, 100), own, strict=True)
+        ],
+    )
+    periods = 2.0 ** np.arange(1, 11)
+    written(
+        folder,
+        "time_spectrum",
+        "variable,period_hours,candidate,power",
+        [
+            f"t2m,{period},{name},{own[0] * period}"
+            for name, own in power.items()
+            for period in periods
+        ],
+    )
+    written(
+        folder,
+        "cordex_ml_bench",
+        "variable,season,diagnostic,unit,candidate,value,mean_bias,mean_relative_bias,mean_ratio",
+        [
+            "t2m,annual,txx,K,model,1.25,-0.5,0.0125,0.96",
+            "t2m,annual,txx,K,bicubic,2.5,-2.5,0.025,0.9",
+            "t2m,DJF,rmse,K,model,0.75,,,",
+        ],
+    )
+    html = run_page(RunFacts.of(folder))
+    told = [text for text in Page(html).values("aria-label") if text.startswith("Variance")]
+    seasons = next(text for text in told if "season" in text)
+    assert "JJA: 0 at 400, -3.01 at 100" in seasons  # 10 log₁₀ ½
+    in_time = next(text for text in told if text.startswith("Variance by period. "))
+    assert "truth: 16 at 2, 8.19e+03 at 1024" in in_time
+    table = html[html.index("CORDEX-ML-Bench of t2m") :]
+    table = table[: table.index("</table>")]
+    lines = [re.findall(r">([^<>\n]+)<", row) for row in table.split("<tr")[2:]]
+    assert [line[0] for line in lines] == ["annual: txx [K]", "DJF: rmse [K]"]
+    assert [float(cell) for cell in lines[0][1:3]] == [1.25, 2.5]
+    assert [float(cell) for cell in lines[0][-3:]] == [-0.5, 0.0125, 0.96]
+    assert lines[1][2] == "–"
+    assert '<table class="sortable">' in table
+
+
+def test_many_periods_are_gathered_in_bands_of_a_logarithmic_axis():
+    x, y = np.arange(1.0, 1001.0), np.arange(1.0, 1001.0) ** 2
+    wave, power = banded(x, y, 3)
+    for band, (low, high) in enumerate(((1, 10), (10, 100), (100, 1001))):
+        own = (x > low) & (x <= high) if band else x <= high
+        assert power[band] == pytest.approx(y[own].mean())
+        assert wave[band] == pytest.approx(np.exp(np.log(x[own]).mean()))

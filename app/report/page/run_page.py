@@ -29,11 +29,12 @@ from app.report.page.score_charts import (
     learning,
     probability,
     quantiles,
+    season_spectra,
     sources_of,
     spectra,
     strata,
 )
-from app.report.page.tables import SortableTable, full_table, main_table
+from app.report.page.tables import SortableTable, bench_table, full_table, main_table
 from app.report.record import PREDICTION, Record
 from app.running.masking import masked
 
@@ -48,6 +49,7 @@ class Part:
     verdict: Json
     tables: list[SortableTable] = field(default_factory=list)
     everything: SortableTable | None = None
+    bench: SortableTable | None = None
     compared: list[str] = field(default_factory=list)
     errors: list[Chart] = field(default_factory=list)
     times: list[Panels] = field(default_factory=list)
@@ -101,6 +103,7 @@ def _part(run: RunFacts, record: Record | None, predictand: Predictand, shares: 
     if run.table is not None:
         part.tables.append(main_table(run, run.table, predictand))
         part.everything = full_table(run, run.table, predictand)
+        part.bench = bench_table(run, predictand)
         part.compared = run.compared(predictand)
         part.errors = errors_chart(sources, predictand, salt)
     if record is not None:
@@ -111,6 +114,7 @@ def _part(run: RunFacts, record: Record | None, predictand: Predictand, shares: 
         part.cells = score_panels(run, cells, ground, predictand)
     part.distribution = [
         *spectra(sources, predictand, salt),
+        *season_spectra(run, predictand, salt),
         *quantiles(sources, predictand, salt),
         *probability(run, predictand, salt),
     ]

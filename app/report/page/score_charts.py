@@ -32,6 +32,7 @@ from app.report.page.tables import COLUMNS, Cell, Row, SortableTable
 # Candidates of charts, as far as there are any: all together no line would be seen.
 SHOWN = (MODEL, BASE, "linear", "bicubic", "bcsd", "cubic", "optical_flow", "climatology")
 SPECTRAL = SHOWN[:-1]
+BY_PERIOD = "Variance by period"
 DECIBEL = 10.0
 RANGE = (-30.0, 10.0)  # dB, as of the figures of spectra
 JUDGED_BY = ("crps", "rmse", "restoration_rate", "mae")  # the first that has intervals
@@ -51,10 +52,6 @@ class Source:
     run: RunFacts
     candidate: str
     look: Look
-
-    def points(self, table: str, predictand: Predictand, x: str, y: str) -> tuple[Array, Array]:
-        """Points (n,) of this candidate in a table that names its fields."""
-        return _points(self.run, table, predictand, self.candidate, x, y)
 
     def samples(self, predictand: Predictand) -> Samples | None:
         """Times, squares (n,) and weights (n,); None where there are none by sample."""
@@ -78,27 +75,59 @@ def sources_of(run: RunFacts) -> list[Source]:
     return [Source(run.called(n), run, n, LOOKS[n]) for n in SHOWN if n in there]
 
 
-def _points(
-    run: RunFacts, table: str, predictand: Predictand, field: str, x: str, y: str
-) -> tuple[Array, Array]:
-    rows = [row for row in run.rows(table, predictand) if row["field"] == field]
-    return numbers(rows, x), numbers(rows, y)
+@dataclass(frozen=True)
+class Spectrum:
+    """A table of variances: its columns, and what is said of them.
+
+    bands: into how many, each the mean of its points, points that are too many are gathered.
+    """
+
+    table: str
+    field: str
+    column: str
+    variance: str
+    label: str
+    title: str
+    bands: int = 0
+
+    def points(self, run: RunFacts, predictand: Predictand, candidate: str) -> tuple[Array, Array]:
+        """Points (n,) of a candidate, or of the truth."""
+        rows = [r for r in run.rows(self.table, predictand) if r[self.field] == candidate]
+        x, y = numbers(rows, self.column), numbers(rows, self.variance)
+        return banded(x, y, self.bands) if 0 < self.bands < len(x) else (x, y)
+
+
+SPECTRA = (
+    Spectrum(
+        "spectra", "field", "wavelength_km", "variance", "wavelength [km]", "Variance by scale"
+    ),
+    Spectrum("spectrum_in_time", "field", "period_h", "variance", "period [h]", BY_PERIOD),
+    Spectrum("time_spectrum", "candidate", "period_hours", "power", "period [h]", BY_PERIOD, 40),
+)
+
+
+def banded(x: Array, y: Array, count: int) -> tuple[Array, Array]:
+    """Means of points (n,) in bands of x that are as wide on a logarithmic axis."""
+    edges = np.geomspace(x.min(), x.max(), count + 1)[1:-1]
+    band = np.searchsorted(edges, x)
+    held = np.bincount(band, minlength=count)
+    known = held > 0
+    found = [np.bincount(band, own, count)[known] / held[known] for own in (np.log(x), y)]
+    return np.exp(found[0]), found[1]
 
 
 def spectra(sources: Sequence[Source], predictand: Predictand, salt: str) -> list[Chart]:
-    """Variance by wavelength, or by period of runs in time, and its ratio to the truth's."""
+    """Variance by wavelength and by period, and its ratio to the truth's."""
     found: list[Chart] = []
-    for table, column, label, what in (
-        ("spectra", "wavelength_km", "wavelength [km]", "Variance by scale"),
-        ("spectrum_in_time", "period_h", "period [h]", "Variance by period"),
-    ):
-        points = {s.name: s.points(table, predictand, column, "variance") for s in sources}
+    for told in SPECTRA:
+        table, what = told.table, told.title
+        points = {s.name: told.points(s.run, predictand, s.candidate) for s in sources}
         there = [s for s in sources if len(points[s.name][0]) and s.candidate in SPECTRAL]
         if not there:
             continue
-        x, truth = _points(there[0].run, table, predictand, "truth", column, "variance")
+        x, truth = told.points(there[0].run, predictand, "truth")
         own = [Line(s.name, *points[s.name], s.look) for s in there]
-        across = Axis(label, log=True, reversed=True)
+        across = Axis(told.label, log=True, reversed=True)
         upwards = Axis(f"variance in band [{predictand.squared}]", log=True)
         lines = [Line("truth", x, truth, TRUTH), *own]
         found.append(line_chart(what, lines, across, upwards, f"{salt}-{table}"))
@@ -115,6 +144,31 @@ def spectra(sources: Sequence[Source], predictand: Predictand, salt: str) -> lis
             )
         )
     return found
+
+
+def season_spectra(run: RunFacts, predictand: Predictand, salt: str) -> list[Chart]:
+    """Variance by wavelength over the truth's, of the run's own fields, season by season."""
+    rows = run.rows("season_spectra", predictand)
+    seasons = list(dict.fromkeys(row["season"] for row in rows))
+    looks, lines = look(seasons), []
+    for season in seasons:
+        own = [row for row in rows if row["season"] == season]
+        model, truth = ([r for r in own if r["candidate"] == n] for n in (MODEL, "truth"))
+        ratio = decibels(numbers(model, "power"), numbers(truth, "power"))
+        if np.isfinite(ratio).any():
+            lines.append(Line(season, numbers(model, "wavelength_km"), ratio, looks[season]))
+    if not lines:
+        return []
+    return [
+        line_chart(
+            "Variance by scale and season, ratio to the truth's",
+            lines,
+            Axis("wavelength [km]", log=True, reversed=True),
+            Axis("10·log₁₀(P / P of the truth) [dB]", flat=0.0),
+            f"{salt}-seasons",
+            caption=f"Of {run.called(MODEL)}. Below 0: too smooth.",
+        )
+    ]
 
 
 def decibels(power: Array, truth: Array) -> Array:

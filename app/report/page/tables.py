@@ -10,7 +10,7 @@ import numpy as np
 from app.metrics.names import OWN
 from app.metrics.verdict.estimate import Estimate
 from app.report.page.maps import labelled
-from app.report.page.run_facts import Predictand, RunFacts, ScoreTable
+from app.report.page.run_facts import Predictand, RunFacts, ScoreTable, numbers
 
 LOWEST, HIGHEST, ONE, ZERO = "lowest", "highest", "nearest to 1", "nearest to 0"
 DASH = "–"
@@ -167,3 +167,37 @@ def full_table(run: RunFacts, table: ScoreTable, predictand: Predictand) -> Sort
     )
     heads = tuple((run.called(name), "") for name in table.candidates)
     return SortableTable(f"All scores of {predictand.name}", "Score", heads, rows)
+
+
+BENCH = "cordex_ml_bench"
+DETAILS = (
+    ("mean_bias", "mean bias", "mean over cells of the index less the truth's"),
+    ("mean_relative_bias", "relative bias", "mean over cells of |bias| ÷ the truth's index"),
+    ("mean_ratio", "ratio", "mean over cells of the index ÷ the truth's"),
+)
+
+
+def bench_table(run: RunFacts, predictand: Predictand) -> SortableTable | None:
+    """Diagnostics of CORDEX-ML-Bench by season: of all candidates, and details of the run's own."""
+    rows = run.rows(BENCH, predictand)
+    if not rows or run.table is None:
+        return None
+    names = [n for n in run.table.candidates if any(row["candidate"] == n for row in rows)]
+    groups = dict.fromkeys((r["season"], r["diagnostic"], r["unit"]) for r in rows)
+    lines = []
+    for season, diagnostic, unit in groups:
+        own = {
+            r["candidate"]: r
+            for r in rows
+            if (r["season"], r["diagnostic"]) == (season, diagnostic)
+        }
+        values = numbers([own.get(name, {}) for name in names], "value")
+        first = [own.get(names[0], {})]
+        more = [numbers(first, column)[0] for column, _, _ in DETAILS]
+        cells = tuple(Cell.of(Estimate(float(value))) for value in (*values, *more))
+        lines.append(Row(f"{season}: {labelled(diagnostic, unit)}", cells))
+    heads = [(run.called(name), "value of the diagnostic") for name in names]
+    heads += [(f"{run.called(names[0])}: {head}", meaning) for _, head, meaning in DETAILS]
+    note = "Unweighted, by that benchmark's definitions; of an index the mean over cells of |bias|."
+    caption = f"CORDEX-ML-Bench of {predictand.name}"
+    return SortableTable(caption, "Season and diagnostic", tuple(heads), tuple(lines), (note,))
