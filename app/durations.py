@@ -47,3 +47,17 @@ def clock(seconds: float) -> str:
     if days:
         return f"{days}-{hours:02d}:{minutes:02d}:{rest:02d}"
     return f"{hours:02d}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def duration_text(seconds: int) -> str:
+    """Hours where they are whole, as flags take them."""
+    return f"{seconds // 3600}h" if seconds % 3600 == 0 else f"{seconds / 60:g}min"
+
+
+def step_text(seconds: int) -> str:
+    """A record's step in words: "1h", "1D", "about a month"."""
+    days = seconds / 86400
+    for low, high, text in ((28, 31, "a month"), (365, 366, "a year")):
+        if low <= days <= high:
+            return text
+    return f"{days:.4g}D" if days >= 2 or days == 1 else duration_text(seconds)

@@ -22,7 +22,7 @@ def baselines_for(shards: PreparedData) -> tuple[str, ...]:
     Data without a training period have those alone that are not fitted.
     """
     names = REGISTRY.names("baseline")
-    kinds = {variable.kind for variable in shards.variables["hr"]}
+    kinds = {variable.kind for variable in shards.predictands}
     unsuited: set[str] = set() if "ratio" in kinds else set(FOR_RATIOS)
     if "interval" not in kinds or height_field(shards) is None:
         unsuited.add(OrographyCorrected.name)

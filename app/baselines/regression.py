@@ -14,7 +14,6 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import split_size
@@ -138,9 +137,7 @@ class _Fit:
 
     def choose(self) -> Choice:
         """The choice with the least error on left-out folds of the training period."""
-        choice = self._choose(self._rows_to_look_at())
-        logging.info("first guess: %s", choice)
-        return choice
+        return self._choose(self._rows_to_look_at())
 
     def run(self, choice: Choice) -> RidgeFit:
         """What was chosen, fitted to the training period."""

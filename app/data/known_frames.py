@@ -9,9 +9,8 @@ import numpy as np
 from app.arrays import Array
 from app.data.description import TimeSteps
 from app.data.times import Stamps, modal_step
+from app.durations import duration_text
 from app.errors import InputError
-
-HOUR = 3600  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +78,3 @@ def _step(stamps: Stamps, steps: TimeSteps, where: str) -> int:
             f"--input_step={duration_text(steps.input_step)}"
         )
     return step
-
-
-def duration_text(seconds: int) -> str:
-    """Hours where they are whole, as flags take them."""
-    whole = seconds % HOUR == 0
-    return f"{seconds // HOUR}h" if whole else f"{seconds / 60:g}min"

@@ -8,8 +8,8 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.description import TimeSteps
-from app.data.known_frames import duration_text
 from app.data.times import Stamps, period
+from app.durations import duration_text
 from app.errors import InputError
 
 NONE = -1  # no such row

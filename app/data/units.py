@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from app.arrays import Array
 from app.errors import InputError
@@ -13,6 +14,7 @@ from app.errors import InputError
 DAY = 86400.0  # seconds
 HOUR = 3600.0  # seconds
 MINUTE = 60.0  # seconds
+UNKNOWN = "unknown"  # begins the kind of what is no unit
 WATER = 1e-3  # metres of liquid water in one kg m-2
 
 # Names, in any case.
@@ -258,11 +260,20 @@ def conversion(have: str, wanted: str, where: str = "") -> Conversion:
     if kind != wanted_kind:
         alike = ", ".join(name for name, (other, _) in BASE.items() if other == wanted_kind)
         expected = f"one of {alike}" if alike else "the same unit: no other is known to convert"
+        expected += "".join(_nearest(unit) for unit in (have, wanted))
         raise InputError(
             f"{where or 'units'}: cannot convert {have!r} to {wanted!r}; expected {expected}"
         )
     factor = to_base.factor / from_base.factor
     return Conversion(factor, (to_base.offset - from_base.offset) / from_base.factor)
+
+
+def _nearest(unit: str) -> str:
+    """Which name of a unit a text that is none may have meant; empty where none is near."""
+    if not _to_base(normalise_unit(unit))[0].startswith(UNKNOWN):
+        return ""
+    near = get_close_matches(unit.lower(), WORDS, n=1)
+    return f"; {unit!r} is no unit that is known: did you mean {near[0]!r}?" if near else ""
 
 
 def _to_base(unit: str) -> tuple[str, Conversion]:
@@ -274,5 +285,5 @@ def _to_base(unit: str) -> tuple[str, Conversion]:
         scale, rest = 1.0, unit
     else:
         rest = unit if unit in BASE else rest or "1"
-    kind, own = BASE.get(rest, (f"unknown {rest}", Conversion(1.0)))
+    kind, own = BASE.get(rest, (f"{UNKNOWN} {rest}", Conversion(1.0)))
     return kind, Conversion(own.factor * scale, own.offset)

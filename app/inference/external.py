@@ -15,7 +15,8 @@ from app.data.reading.alignment import align
 from app.data.reading.sentinels import log_values
 from app.data.reading.sources import Opened
 from app.data.shards.plan import coarse_input
-from app.data.times import Stamps
+from app.data.times import Stamps, modal_step
+from app.durations import step_text
 from app.errors import InputError
 from app.grids import Geometry, Grid
 from app.inference.input_names import as_called_in
@@ -75,6 +76,7 @@ def open_input(
         for one, own in zip([first, *others], [rows[:, None], *other_rows], strict=True)
     ]
     logging.info("input: %d times, %s", len(stamps), stamps.span())
+    _warn_of_another_step(modal_step(stamps.seconds), spec, flag)
     for one in inputs:
         warn_of_assumed_units(one.opened, flag)
 
@@ -95,6 +97,20 @@ def open_input(
     )
     sources = tuple(one.opened for one in inputs)
     return ExternalInput(stamps, read, geometry.fine, variables, sources)
+
+
+def _warn_of_another_step(step: int, spec: ModelSpec, flag: str) -> None:
+    """A line where times of the input are further apart, or closer, than those of training.
+
+    A daily mean varies less than the hourly fields that a model may have been trained on.
+    """
+    trained = int(spec.domain.get("step", 0))
+    if step and trained and step != trained:
+        logging.warning(
+            "%s: a step of %s, in training %s; fields that stand for another length of time vary "
+            "otherwise",
+            *(flag, step_text(step), step_text(trained)),
+        )
 
 
 def warn_of_assumed_units(opened: Opened, flag: str) -> None:

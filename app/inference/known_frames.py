@@ -11,7 +11,7 @@ from absl import logging
 
 from app.arrays import Array
 from app.data.description import TimeSteps, Variable
-from app.data.known_frames import duration_text, known_frames
+from app.data.known_frames import known_frames
 from app.data.reading.alignment import align
 from app.data.shards import Shards
 from app.data.shards.fine_source import open_fine
@@ -20,6 +20,7 @@ from app.data.sky import sky
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, TimeAxis, conserved, time_axis
 from app.data.times import Stamps, time_features
+from app.durations import duration_text
 from app.grids import Geometry, Grid
 from app.inference.external import sources_of, warn_of_assumed_units
 from app.inference.gaps import GuideGaps

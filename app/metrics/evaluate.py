@@ -86,7 +86,7 @@ class _FieldContest(Contest):
         self.quantiles = prediction.quantiles
         # fields held of every sample and predictand
         self.layers = len(self.names) + (self.members or len(self.quantiles))
-        self.variables = shards.variables["hr"]
+        self.variables = shards.predictands
         self.samples = shards.size(split)
         self.grid = shards.geometry.fine
         y, x = self.grid.shape
@@ -241,7 +241,7 @@ def evaluate(
     if isinstance(prediction, Prediction):
         opened = prediction
     else:
-        opened = DatasetPrediction(prediction, shards.variables["hr"], grid, times)
+        opened = DatasetPrediction(prediction, shards.predictands, grid, times)
     try:
         where = None if mask is None else canonical_mask(mask, grid)
         check_times(scoring, times)

@@ -12,12 +12,12 @@ from app.baselines.base import BLOCK_BYTES
 from app.baselines.time import METHODS, baseline
 from app.data.contract import PreparedData
 from app.data.description import TimeSteps
-from app.data.known_frames import duration_text
 from app.data.shards.time_plan import WITHHELD, all_summed
 from app.data.streaming.triples import read_frames
 from app.data.time_axis import NONE, time_axis
 from app.data.wet import wet_limit
 from app.distributed.exchange import ALONE, Exchange
+from app.durations import duration_text
 from app.errors import InputError
 from app.metrics.catalogue import metrics_of
 from app.metrics.contest import Contest, Scored, compared_in

@@ -82,7 +82,8 @@ class PredictandOptions(Options):
     units: str | None = option(None, "Unit of the predictand, such as degC, instead of the file's.")
     kind: str | None = option(
         None,
-        "interval, or ratio for amounts such as precipitation, which allows relative scores.",
+        "interval, or ratio for amounts, which allows relative scores. Precipitation is a ratio, "
+        "by its name, units and values.",
         choices=KINDS,
     )
     valid_min: float | None = option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from app.running.disk_space import writing
 DPI = 110
 FRAMES = 37  # of the animation, at most
 PER_SECOND = 5  # frames
+
+logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)  # it tells of every file
 
 
 def draw_time_figures(evaluation: TimeEvaluation, folder: Path, kind: str = "png") -> list[Path]:

@@ -67,7 +67,7 @@ def record_of(data: PreparedData, prediction: Prediction, *, with_coarse: bool) 
     members = [f"member {number}" for number in range(1, prediction.members + 1)]
     levels = [f"quantile {level:g}" for level in prediction.quantiles]
     return Record(
-        data.variables["hr"],
+        data.predictands,
         data.geometry.fine,
         Stamps.of(data.times(TEST)),
         read,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.durations import step_text
 from app.integrity import ALWAYS
 from app.methods.method import method_of
 from app.methods.recipe_choice import follow
@@ -86,7 +87,7 @@ def _print_grids(shards: Shards) -> None:
 
 
 def _print_times(shards: Shards) -> None:
-    from app.data.shards.advice import amounts, step_text
+    from app.data.shards.advice import amounts
 
     if not shards.has_times:
         print_line("time", "none: arrays are counted, hour by hour")
@@ -128,7 +129,6 @@ def _print_split(
 
 def _gaps(shards: Shards, split: str) -> str:
     """How many gaps a split has and where the longest is, and likewise of too short steps."""
-    from app.data.shards.advice import step_text
 
     if split == WITHHELD:
         return ""

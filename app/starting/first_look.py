@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.arrays import Array, Json
-from app.data import wet
+from app.data import rain
 from app.data.amounts import TimeMeaning
 from app.data.description import DataDescription, Splits, Variable
-from app.data.shards.advice import step_text
 from app.data.shards.plan import Plan
 from app.data.times import modal_step
+from app.durations import step_text
 from app.registry import REGISTRY
 
 
@@ -51,7 +51,7 @@ def look_at(description: DataDescription, scale: int, halo: int) -> Look:
     task = REGISTRY.resolve("task", description.task)()
     plan: Plan = task.plan(description, scale, halo)
     split = plan.splits["train" if "train" in plan.splits else next(iter(plan.splits))]
-    return Look(plan, split.read(wet.sampled_rows(len(split.stamps)))["hr"])
+    return Look(plan, split.read(rain.sampled_rows(len(split.stamps)))["hr"])
 
 
 def told(description: DataDescription, look: Look) -> DataDescription:
@@ -76,18 +76,15 @@ def told(description: DataDescription, look: Look) -> DataDescription:
 
 def is_rain(look: Look, c: int) -> bool:
     """Whether a predictand is an amount of rain or snow, and no anomaly of one."""
-    return wet.is_rain(_meaning(look, c), look.fields[c])
+    return rain.is_rain(_meaning(look, c), look.fields[c])
 
 
 def _variable_told(given: Variable, found: Variable, look: Look, c: int) -> Variable:
     changes: Json = {}
     if given.units is None and found.source_name not in look.plan.sources[0].unitless:
         changes["units"] = found.units
-    if is_rain(look, c):
-        changes |= wet.told_of_rain(given, _meaning(look, c), look.step)
-        if given.valid_min is None:
-            changes["valid_min"] = 0.0
-    return replace(given, **changes)
+    told = replace(given, **changes)
+    return rain.as_rain(told, _meaning(look, c), look.step) if is_rain(look, c) else told
 
 
 def _meaning(look: Look, c: int) -> TimeMeaning:

@@ -106,7 +106,7 @@ class SpaceTask(Task):
         from app.report.record import record_of
 
         times = shards.times(TEST)
-        prediction = DatasetPrediction(path, shards.variables["hr"], shards.geometry.fine, times)
+        prediction = DatasetPrediction(path, shards.predictands, shards.geometry.fine, times)
         # the low resolution of a data module is scaled
         return record_of(shards, prediction, with_coarse=session.module is None)
 
@@ -150,12 +150,12 @@ def _predict_test_period(
         has_times=shards.has_times,
         undo=module.undo if module else None,
         windows=_windows(session, spec, shards.segments(TEST)),
-        observed=_observed(session, spec, shards.stamps(TEST), shards.variables["hr"]),
+        observed=_observed(session, spec, shards.stamps(TEST), shards.predictands),
         gaps=Gaps.of(spec),
     )
     write_record(
         record,
-        _layout(session, spec, shards.geometry.fine, shards.variables["hr"], told),
+        _layout(session, spec, shards.geometry.fine, shards.predictands, told),
         path,
         communicator=communicator,
         check=session.guard.look,

@@ -12,10 +12,10 @@ from absl import logging
 
 from app.arrays import Array
 from app.data.description import TimeSteps
-from app.data.known_frames import duration_text
 from app.data.shards.fingerprint import fingerprint_of_files
 from app.data.shards.identity import identity_digest
 from app.data.times import duration
+from app.durations import duration_text
 from app.errors import InputError
 from app.inference.already import DATA_DIGEST, settled
 from app.options import Experiment, time_steps

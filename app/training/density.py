@@ -53,7 +53,7 @@ def fit_dense_weights(
             yield targets if coarsened is None else coarsened(targets)
 
     lookups = []
-    for c, variable in enumerate(shards.variables["hr"]):
+    for c, variable in enumerate(shards.predictands):
         threshold = dense_threshold(config.dense_on, variable, accumulation)
         chosen = _Chosen(blocks, c, threshold, config.dense_on == "log")
         lookups.append(_lookup(chosen, variable, config, communicator))

@@ -5,8 +5,8 @@ import pytest
 from memory_shards import perfect_prog
 
 from app.data.shards import survey
-from app.data.shards.advice import step_text
 from app.data.shards.survey import Comparison, independent_samples, persistence, without_cycles
+from app.durations import step_text
 
 HOUR, DAY = 3600, 86400
 

@@ -174,6 +174,11 @@ def test_unknown_pairs_name_both(have, wanted):
         conversion(have, wanted, "f.nc")
 
 
+def test_what_a_misspelt_unit_may_have_meant():
+    with pytest.raises(InputError, match="'celcius' is no unit that is known: did you mean 'cels"):
+        conversion("K", "celcius")
+
+
 def test_values_keep_their_precision_and_gaps():
     celsius = conversion("K", "degC")(np.array([280.15, np.nan], np.float32))
     assert celsius.dtype == np.float32

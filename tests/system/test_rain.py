@@ -82,6 +82,8 @@ def test_the_bound_is_told_by_the_values_unless_it_is_given(
     shards = Shards.open(folder)
     (variable,) = shards.predictands
     assert variable.valid_min == bound
+    told = ("interval", None) if bound is None else ("ratio", "1h")
+    assert (variable.kind, variable.accumulation) == told
     assert shards.variables["hr"][0].valid_min == (
         bound if flags[:1] == ["--valid_min=0.001"] else None
     )

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from app.data.amounts import MEAN, SMALL, SUM, TimeMeaning
-from app.data.known_frames import duration_text
 from app.data.shards import Shards
 from app.data.shards.survey import Comparison, Summary, independent_samples
 from app.data.units import same_unit
+from app.durations import step_text
 
 FEWEST_COARSE_CELLS = 36  # below which there is hardly a pattern to learn from
 SHORTEST_SIDE = 4  # coarse cells
@@ -80,17 +80,12 @@ def _on_amounts(shards: Shards, found: Summaries, comparison: Comparison) -> Ite
                 f"lie below 0, the least {least:.4g}: are these anomalies, or do they mean missing?"
             )
             continue
-        if variable.kind != "ratio":
-            yield (
-                f"{variable.name} ({variable.units}) looks like precipitation, but its kind is "
-                f"{variable.kind}: relative scores and wet days are left out; expected kind: ratio"
-            )
         if below and variable.valid_min is None and variable.transform == "none":
             yield (
                 f"{variable.name}: {below} values below 0, the least {least:.3g}, as packing or "
                 "interpolation leaves them; valid_min: 0 sets them to 0"
             )
-    for variable in shards.variables["hr"]:
+    for variable in shards.predictands:
         meaning = meaning_of(shards, variable.name)
         gathered = meaning.method == SUM
         unsaid = variable.accumulation is None and variable.wet_threshold is None
@@ -205,12 +200,3 @@ def _on_the_grid(shards: Shards) -> Iterator[str]:
             f"a coarse grid of {h}×{w} cells is small: there is hardly a spatial pattern to learn "
             "from; expected a larger region or a smaller --scale (6×6 coarse cells, say)"
         )
-
-
-def step_text(seconds: int) -> str:
-    """A record's step in words: "1h", "1D", "about a month"."""
-    days = seconds / 86400
-    for low, high, text in ((28, 31, "a month"), (365, 366, "a year")):
-        if low <= days <= high:
-            return text
-    return f"{days:.4g}D" if days >= 2 or days == 1 else duration_text(seconds)

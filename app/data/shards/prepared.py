@@ -14,10 +14,11 @@ import xarray as xr
 
 from app.arrays import Array
 from app.data import times
-from app.data.amounts import SMALL, TimeMeaning
+from app.data.amounts import TimeMeaning
 from app.data.calendars import pieces
 from app.data.contract import ALL, Rows
 from app.data.description import Variable
+from app.data.rain import as_rain, is_rain
 from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPES, name_in_file
 from app.data.shards.manifest import (
     AGAIN,
@@ -240,21 +241,16 @@ class Shards:
 
     @property
     def predictands(self) -> tuple[Variable, ...]:
-        """Variables of "hr", each with the lower bound that its values tell.
-
-        Rain and snow get valid_min 0 where nothing is said of it, unless training has values
-        that lie notably below 0, as those of anomalies do.
-        """
+        """Variables of "hr"; rain and snow as the ratios that training values show them to be."""
         meanings = self.meanings.get("hr", {})
         found = []
         for c, variable in enumerate(self.variables["hr"]):
-            falls = meanings.get(variable.name, TimeMeaning()).precipitation
-            if falls and variable.valid_min is None:
+            meaning = meanings.get(variable.name, TimeMeaning())
+            if meaning.precipitation:
                 scaling = self.scaling["hr"]
                 ends = (scaling.minimum[..., c].min(), scaling.maximum[..., c].max())
-                low, high = (float(inverse(end, variable)) for end in ends)
-                if low >= -SMALL * high:
-                    variable = replace(variable, valid_min=0.0)
+                if is_rain(meaning, np.array([inverse(end, variable) for end in ends])):
+                    variable = as_rain(variable, meaning, self.step("train"))
             found.append(variable)
         return tuple(found)
 

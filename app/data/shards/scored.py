@@ -13,12 +13,13 @@ from app.data.description import ScoredFiles, Source, Variable
 from app.data.reading.common_times import Named, common_times
 from app.data.reading.layers import Layers, layers_of
 from app.data.reading.sources import Opened, open_source, open_static
+from app.data.rain import as_rain, is_rain, sampled_rows
 from app.data.shards.held import from_fields
 from app.data.shards.plan import same_cells
 from app.data.shards.prepared import Shards
 from app.data.times import Stamps, duration, modal_step
 from app.data.transforms import clip
-from app.data.wet import is_rain, sampled_rows, summed_over, told_of_rain
+from app.data.wet import summed_over
 from app.errors import InputError
 from app.grids import Geometry, Grid, columns_of, difference
 from app.grids.identity import same_grid
@@ -154,9 +155,10 @@ def _told(truth: Opened, aggregate: str | None) -> Opened:
     for c, (meaning, values) in enumerate(zip(truth.meanings, fields, strict=True)):
         if not is_rain(meaning, values):
             continue
-        told = told_of_rain(variables[c], meaning, step)
-        variables[c] = replace(variables[c], **told)
-        gathered = told.get("accumulation")
+        given = variables[c]
+        # its values stay as they are
+        variables[c] = replace(as_rain(given, meaning, step), valid_min=given.valid_min)
+        gathered = variables[c].accumulation
         logging.info(
             "%s is taken as precipitation%s; --kind and --accumulation say otherwise",
             variables[c].name,

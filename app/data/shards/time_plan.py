@@ -10,7 +10,7 @@ from absl import logging
 from app.arrays import Array
 from app.data.calendars import hidden_gap
 from app.data.description import DataDescription, TimeSteps, Variable
-from app.data.known_frames import Frames, duration_text, known_frames, withheld_frames
+from app.data.known_frames import Frames, known_frames, withheld_frames
 from app.data.reading.alignment import align
 from app.data.reading.sources import open_source
 from app.data.shards.fine_source import FineSource, open_fine
@@ -26,6 +26,7 @@ from app.data.shards.plan import (
 from app.data.shards.splits import assign
 from app.data.time_axis import NONE, time_axis
 from app.data.times import Stamps
+from app.durations import duration_text
 from app.errors import InputError
 from app.grids import Geometry
 

@@ -28,8 +28,6 @@ class Diffusion(FieldMethod):
     recipe_flags = (
         *(
             "transform",
-            "kind",
-            "valid_min",
             "first_guess",
             "first_guess_radius",
             "regression_folds",

@@ -137,7 +137,9 @@ def _choice(experiment: Experiment, shards: Shards) -> Choice | None:
     if experiment.model.first_guess != "regression" or not experiment.diffusion.regression_folds:
         return None
     seen = time_channels(experiment.model.time_features)
-    return choose_regression(Encoded(shards, seen), find_twins(shards))
+    choice = choose_regression(Encoded(shards, seen), find_twins(shards))
+    logging.info("first guess: %s", choice)
+    return choice
 
 
 def _fold_fits(experiment: Experiment, shards: Shards, choice: Choice | None) -> list[LinearGuess]:

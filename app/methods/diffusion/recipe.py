@@ -61,11 +61,13 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
         )
     found = Recipe()
     found.choose("members are drawn by taking noise off", trainer=trainer)
-    amounts = _amounts(found, experiment, shards)
+    rain = _rain(shards)
+    if rain and all(v.transform == "none" for v in shards.predictands):
+        found.choose("roots of rain are less skewed", transform="sqrt")
     fitted = _first_guess(found, experiment, shards)
     choose_times(found, shards)
-    choose_constraint(found, shards, amounts=amounts)
-    _noise(found, amounts or _rain(shards), fitted)
+    choose_constraint(found, shards)
+    _noise(found, rain, fitted)
     _network(found, shards)
     found.choose(
         "rates fall and weights are averaged",
@@ -89,19 +91,6 @@ def _rain(shards: Shards) -> bool:
         meaning_of(shards, v.name).precipitation and v.valid_min is not None and v.valid_min >= 0
         for v in shards.predictands
     )
-
-
-def _amounts(found: Recipe, experiment: Experiment, shards: Shards) -> bool:
-    """Rain is taken as amounts; whether one variable becomes such by the recipe."""
-    given, variables = experiment.given or frozenset(), shards.variables["hr"]
-    if not _rain(shards):
-        return False
-    if all(variable.transform == "none" for variable in variables):
-        found.choose("roots of rain are less skewed", transform="sqrt")
-    if len(variables) > 1 or variables[0].kind == "ratio" or "kind" in given:
-        return False
-    found.choose("rain is never negative", kind="ratio", valid_min=0.0)
-    return True
 
 
 def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> bool:

@@ -31,11 +31,11 @@ def check_fields(experiment: Experiment, shards: Shards) -> None:
     _check_patches(experiment, shards)
     model = experiment.model
     constraint_twins(model.constraint, shards)
-    lower_bounds(model.output_activation, shards.variables["hr"])
+    lower_bounds(model.output_activation, shards.predictands)
     amount_limits(experiment, shards)
     guess_twins(model.first_guess, shards)
     if experiment.training.dense_alpha:
-        for variable in shards.variables["hr"]:
+        for variable in shards.predictands:
             dense_threshold(experiment.training.dense_on, variable, accumulated(experiment))
     _check_starts(experiment)
 
@@ -101,7 +101,7 @@ def amount_limits(experiment: Experiment, shards: Shards) -> tuple[tuple[float, 
         return ()
     scaling = shards.scaling["hr"]
     found = []
-    for c, variable in enumerate(shards.variables["hr"]):
+    for c, variable in enumerate(shards.predictands):
         limit = wet_limit(variable, accumulated(experiment))
         if limit is None or not limit.value:
             raise InputError(
@@ -123,7 +123,7 @@ def constraint_twins(constraint: str, shards: Shards) -> tuple[int, ...]:
         return ()
     known = shards.has_times  # else from a data module, whose arrays have no units
     found = []
-    for variable, twin in zip(shards.variables["hr"], find_twins(shards), strict=True):
+    for variable, twin in zip(shards.predictands, find_twins(shards), strict=True):
         if twin is None:
             raise InputError(
                 f"--constraint={constraint}: {variable.name} has no low-resolution field of its "

@@ -184,7 +184,9 @@ def fitted_guess(
 ) -> LinearGuess:
     """The linear first guess, fitted on the training period of encoded fields."""
     if experiment.model.first_guess == "regression":
-        fit, _ = fit_regression(fields, find_twins(shards), choice)
+        fit, chosen = fit_regression(fields, find_twins(shards), choice)
+        if choice is None:
+            logging.info("first guess: %s", chosen)
     else:
         radius = experiment.model.first_guess_radius
         fit = fit_ridge(fields, radius - 1, radius)

@@ -38,19 +38,16 @@ def _missing_at_times(shards: Shards) -> float:
     return float((missing & ~missing.all(axis=0)).mean())
 
 
-def choose_constraint(found: Recipe, shards: Shards, amounts: bool = False) -> None:
+def choose_constraint(found: Recipe, shards: Shards) -> None:
     """Coarse means are kept where the input is the coarse mean itself.
 
     It is not where cells are missing now and then, as under clouds: the mean is then of the cells
     that were seen, and holds for no others.
-
-    amounts: whether the predictands become amounts not below 0 by the recipe, whatever is said
-    of them so far.
     """
     if shards.explicit or None in find_twins(shards) or _missing_at_times(shards) > RARELY:
         return
     free = all(v.valid_min is None and v.valid_max is None for v in shards.predictands)
-    if amounts or all(v.kind == "ratio" and v.valid_min == 0 for v in shards.variables["hr"]):
+    if all(v.kind == "ratio" and v.valid_min == 0 for v in shards.predictands):
         found.choose("the input is the block mean of amounts", constraint="multiplicative")
     elif free:
         found.choose("the input is the block mean of the target", constraint="additive")

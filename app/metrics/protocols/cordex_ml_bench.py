@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from app.arrays import Array
-from app.data.known_frames import duration_text
 from app.data.times import DAY, Stamps, modal_step
+from app.durations import duration_text
 from app.errors import InputError
 from app.metrics.arithmetic import divide
 from app.metrics.climatic.days import SEASONS, Years, mean_known, season_of
