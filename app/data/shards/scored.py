@@ -10,10 +10,10 @@ from absl import logging
 
 from app.arrays import Array
 from app.data.description import ScoredFiles, Source, Variable
+from app.data.rain import as_rain, is_rain, sampled_rows
 from app.data.reading.common_times import Named, common_times
 from app.data.reading.layers import Layers, layers_of
 from app.data.reading.sources import Opened, open_source, open_static
-from app.data.rain import as_rain, is_rain, sampled_rows
 from app.data.shards.held import from_fields
 from app.data.shards.plan import same_cells
 from app.data.shards.prepared import Shards
