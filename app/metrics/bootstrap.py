@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from app.arrays import Array
 from app.data.times import DAY, Stamps, modal_step
+from app.metrics.quantiles import last_axis_quantiles
 from app.metrics.table import Row
 
 RESAMPLES = 1000
 SEED = 20190326
 LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval
+PERCENT = 100.0
 WEEK = 7 * DAY  # seconds: the memory of weather in daily means
 MIN_BLOCKS = 3
-GATHERED = 32 * 2**20  # bytes of blocks that are added at once
+DRAWN = 8 * 2**20  # bytes of numbers of blocks that are added at once
 
 
 def block_length(times: Array) -> int:
@@ -41,11 +44,14 @@ def resampled_sums(sums: Array, length: int) -> Array | None:
     running = np.cumsum(wrapped, axis=0)
     blocks = running[length:] - running[:-length]
     generator = np.random.default_rng(SEED)
-    drawn = generator.integers(0, len(blocks), size=(RESAMPLES, -(-n // length)))
+    drawn = generator.integers(0, n, size=(RESAMPLES, -(-n // length)))
     result = np.empty((RESAMPLES, sums.shape[1]))
-    step = max(1, GATHERED // (8 * drawn.shape[1] * sums.shape[1]))
+    step = max(1, DRAWN // (8 * drawn.shape[1]))
     for start in range(0, RESAMPLES, step):
-        result[start : start + step] = blocks[drawn[start : start + step]].sum(axis=1)
+        own = drawn[start : start + step]
+        ends = own.shape[1] * np.arange(len(own) + 1)
+        choice = csr_array((np.ones(own.size), own.ravel(), ends), (len(own), n))
+        result[start : start + step] = choice @ blocks
     return result
 
 
@@ -58,10 +64,14 @@ def over_drawn_seeds(values: Array, generator: np.random.Generator) -> Array:
 
 def interval(values: Array) -> tuple[float, float]:
     """Ends of the 95 % interval of resampled values; NaN where none is known."""
-    if not np.isfinite(values).any():
-        return np.nan, np.nan
-    low, high = np.nanpercentile(values, LEVELS)
-    return float(low), float(high)
+    low, high = intervals(values[:, None])
+    return float(low[0]), float(high[0])
+
+
+def intervals(values: Array) -> Array:
+    """Likewise of every column (2, k) of resampled values (R, k)."""
+    known = np.where(np.isfinite(values).any(axis=0), values, np.nan)
+    return last_axis_quantiles(known.T, [level / PERCENT for level in LEVELS])
 
 
 def interval_rows(
@@ -74,7 +84,7 @@ def interval_rows(
     """Rows of a score (k,) and of the ends of its 95 % interval, from resamples (R, k) if any."""
     ends = np.full((2, len(values)), np.nan)
     if resampled is not None:
-        ends = np.array([interval(column) for column in resampled.T]).T
+        ends = intervals(resampled)
     names = (metric, f"{metric}_low", f"{metric}_high")
     return [
         Row(name, unit, {c: (float(v), np.nan) for c, v in zip(candidates, own, strict=True)})

@@ -40,8 +40,12 @@ class Histogram:
         self.counts[:] += other.counts
 
     def add(self, values: Array) -> None:
-        place = (values.astype(np.float64) - self.low) / (self.high - self.low) * NODES
-        self.counts[:] += np.bincount(np.clip(place, 0, NODES - 1).astype(np.int64), None, NODES)
+        place = values.astype(np.float64).ravel()
+        place -= self.low
+        place /= self.high - self.low
+        place *= NODES
+        np.clip(place, 0, NODES - 1, out=place)
+        self.counts[:] += np.bincount(place.astype(np.int64), None, NODES)
 
     def quantiles(self, levels: Sequence[float]) -> Array:
         """Upper ends of the cells in which the levels are reached, at most a cell too high."""

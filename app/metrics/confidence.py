@@ -17,10 +17,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from app.arrays import Array, Json
-from app.metrics.bootstrap import block_length, interval, interval_rows, resampled_sums
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import block_length, interval_rows, intervals, resampled_sums
 from app.metrics.sampled import Sampled
 from app.metrics.table import Row
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05  # of errors of the first kind, for all pairs of a score together
 NUDGE = 1e-6  # of the size of a sum: step of numerical derivatives
+TOGETHER = 16 * 2**20  # bytes of sums that are resampled at once
+NUDGED = 8 * 2**20  # bytes of totals that derivatives are taken of at once
 ENDS = ("_low", "_high")
 BETTER, WORSE, ALIKE = "better", "worse", "not to be told apart"
 
@@ -90,24 +93,60 @@ def confidence_of(rows: Sequence[Row], subject: Subject) -> Confidence:
     """Intervals and comparisons of all rows that are made of sums over samples."""
     length, found = block_length(subject.times), list[Row]()
     compared = list[Comparison]()
+    scores = [row.sampled for row in rows if row.sampled is not None]
+    drawn = iter(_resampled(scores, length))
     for row in rows:
         found.append(row)
         made = row.sampled
         if made is None:
             continue
-        blocks = max(1, length // made.span)
-        drawn = resampled_sums(made.sums.T, blocks)
-        again = None if drawn is None else made.of(drawn)
+        totals = next(drawn)
+        again = None if totals is None else made.of(totals)
         found += _ends(row, made, again)
         if made.best is not None and len(made.names) > 1:
-            compared += _compared(row, made, again, blocks)
+            compared += _compared(row, made, again, _blocks(made, length))
     return Confidence(tuple(found), tuple(compared))
+
+
+def _blocks(made: Sampled, length: int) -> int:
+    """Columns of a score that a block of so many samples holds."""
+    return max(1, length // made.span)
+
+
+def _resampled(scores: Sequence[Sampled], length: int) -> list[Array | None]:
+    """Resampled totals (R, c) of each score; those with as many columns are drawn together."""
+    found: dict[int, Array | None] = {}
+    alike: dict[tuple[int, int], dict[int, Array]] = {}
+    for made in scores:  # some share their sums
+        key = made.sums.shape[1], _blocks(made, length)
+        alike.setdefault(key, {})[id(made.sums)] = made.sums
+    for (n, blocks), all_sums in alike.items():
+        for batch in _batches(list(all_sums.values()), TOGETHER // (8 * n)):
+            drawn = resampled_sums(np.vstack(batch).T, blocks)
+            ends = np.cumsum([len(sums) for sums in batch])
+            for sums, end in zip(batch, ends, strict=True):
+                own = None if drawn is None else drawn[:, end - len(sums) : end]
+                found[id(sums)] = own
+    return [found[id(made.sums)] for made in scores]
+
+
+def _batches(all_sums: Sequence[Array], most: int) -> Iterator[list[Array]]:
+    """Sums (c, n) in their order, as many together as have so many rows, or one."""
+    batch, held = list[Array](), 0
+    for sums in all_sums:
+        if batch and held + len(sums) > most:
+            yield batch
+            batch, held = [], 0
+        batch.append(sums)
+        held += len(sums)
+    if batch:
+        yield batch
 
 
 def effective_samples(made: Sampled, length: int) -> Array:
     """Independent samples that would tell as much of each value (k,) as all of them."""
-    held = _held(made)
-    return np.array([_effective(one, length, held) for one in _influence(made)])
+    series = _influence(made)
+    return _effective(series, long_run_variance(series, length), _held(made))
 
 
 def sentences(comparisons: Sequence[Comparison], subject: Subject) -> list[str]:
@@ -140,46 +179,35 @@ def _ends(row: Row, made: Sampled, again: Array | None) -> Iterator[Row]:
 def _compared(row: Row, made: Sampled, again: Array | None, length: int) -> list[Comparison]:
     """All pairs of candidates that have a value."""
     values = made.values
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) < 2:
+        return []
+    a, b = np.array(list(combinations(known, 2))).T
     distance, influence = made.distance(values), _influence(made)
-    drawn = None if again is None else made.distance(again)
-    known = [k for k, value in enumerate(values) if np.isfinite(value)]
-    found = []
-    for a, b in combinations(known, 2):
-        gain = float(distance[b] - distance[a])
-        low, high, p = np.nan, np.nan, np.nan
-        if drawn is not None:
-            gains = drawn[:, b] - drawn[:, a]
-            low, high = interval(gains)
-            p = two_sided(gain, float(np.nanstd(gains)))
-        difference = influence[b] - influence[a]
-        error = np.sqrt(long_run_variance(difference, length) / len(difference))
-        found.append(
-            Comparison(
-                row.metric,
-                row.unit,
-                made.names[a],
-                made.names[b],
-                float(values[a]),
-                float(values[b]),
-                gain,
-                low,
-                high,
-                p,
-                np.nan,
-                float(gain / error) if error > 0 else np.nan,
-                two_sided(gain, float(error)) if drawn is not None else np.nan,
-                _effective(difference, length, _held(made)),
-            )
-        )
-    adjusted = holm([one.p for one in found])
-    return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    gain, difference = distance[b] - distance[a], influence[b] - influence[a]
+    long_run = long_run_variance(difference, length)
+    error = np.sqrt(long_run / difference.shape[1])
+    low = high = p = p_error = np.full(len(a), np.nan)
+    if again is not None:
+        drawn = made.distance(again)
+        gains = drawn[:, b] - drawn[:, a]
+        low, high = intervals(gains)
+        p, p_error = two_sided(gain, np.nanstd(gains, axis=0)), two_sided(gain, error)
+    columns = (
+        *(values[a], values[b], gain, low, high, p, holm(p)),
+        *(divide(gain, error), p_error, _effective(difference, long_run, _held(made))),
+    )
+    return [
+        Comparison(row.metric, row.unit, made.names[i], made.names[j], *map(float, own))
+        for i, j, own in zip(a, b, np.array(columns).T, strict=True)
+    ]
 
 
-def two_sided(value: float, error: float) -> float:
-    """p of a value whose expectation is 0, by the normal distribution."""
-    if not error > 0:
-        return 1.0 if value == 0 else 0.0
-    return float(2 * norm.sf(abs(value) / error))
+def two_sided(value: Array, error: Array) -> Array:
+    """p of values whose expectation is 0, by the normal distribution."""
+    sure = np.where(value == 0, 1.0, 0.0)
+    known = error > 0
+    return np.where(known, 2 * ndtr(-np.abs(value) / np.where(known, error, 1.0)), sure)
 
 
 def concluded(p: float, gain: float) -> str:
@@ -189,7 +217,7 @@ def concluded(p: float, gain: float) -> str:
     return BETTER if gain > 0 else WORSE
 
 
-def holm(values: Sequence[float]) -> Array:
+def holm(values: Sequence[float] | Array) -> Array:
     """p values adjusted for all of them, in their order; NaN stays NaN and does not count."""
     p = np.asarray(values, np.float64)
     adjusted = np.full(len(p), np.nan)
@@ -206,33 +234,37 @@ def _influence(made: Sampled) -> Array:
     Their mean is 0, and the variance of their sum over n² that of the distance: the derivative by
     the totals, times what the sample adds to these. Of a mean it is the sample's own score.
     """
-    n = made.sums.shape[1]
+    c, n = made.sums.shape
     totals, size = made.sums.sum(axis=1), np.abs(made.sums).sum(axis=1)
     distance = made.distance if made.best is not None else (lambda values: values)
-    parts = np.zeros((len(made.names), n))
-    for c, step in enumerate(NUDGE * size):
-        if step == 0:
-            continue
-        ends = np.repeat(totals[None], 2, axis=0)
-        ends[:, c] += (step, -step)
-        up, down = distance(made.of(ends))
-        slope = np.nan_to_num((up - down) / (2 * step))
-        parts += slope[:, None] * (made.sums[c] - totals[c] / n)
-    return n * parts
+    slopes = np.zeros((c, len(made.names)))
+    step = NUDGE * size
+    moved = np.flatnonzero(step)
+    most = max(1, NUDGED // (16 * c))
+    for own in (moved[start : start + most] for start in range(0, len(moved), most)):
+        up, down = np.repeat(totals[None], len(own), axis=0), np.repeat(totals[None], len(own), 0)
+        up[np.arange(len(own)), own] += step[own]
+        down[np.arange(len(own)), own] -= step[own]
+        rise = distance(made.of(up)) - distance(made.of(down))
+        slopes[own] = np.nan_to_num(rise / (2 * step[own])[:, None])
+    parts: Array = n * (slopes.T @ (made.sums - totals[:, None] / n))
+    return parts
 
 
-def long_run_variance(series: Array, length: int) -> float:
-    """Variance of the mean of a series (n,), times n, with its autocorrelation.
+def long_run_variance(series: Array, length: int) -> Array:
+    """Variance of the means of series (…, n), times n, with their autocorrelation.
 
     Bartlett's weights up to a lag of a block, or of 4 (n / 100)^(2/9) where that is more.
     """
-    n = len(series)
-    centred = series - series.mean()
+    n = series.shape[-1]
+    centred = series - series.mean(axis=-1, keepdims=True)
     lags = min(n - 1, max(length, int(4 * (n / 100) ** (2 / 9))))
-    total = centred @ centred
+    total = np.einsum("...n,...n->...", centred, centred)
     for lag in range(1, lags + 1):
-        total += 2 * (1 - lag / (lags + 1)) * (centred[lag:] @ centred[:-lag])
-    return float(max(total, 0.0) / n)
+        products = np.einsum("...n,...n->...", centred[..., lag:], centred[..., :-lag])
+        total = total + 2 * (1 - lag / (lags + 1)) * products
+    variance: Array = np.maximum(total, 0.0) / n
+    return variance
 
 
 def _held(made: Sampled) -> int:
@@ -240,7 +272,10 @@ def _held(made: Sampled) -> int:
     return int((made.sums != 0).any(axis=0).sum())
 
 
-def _effective(series: Array, length: int, held: int) -> float:
-    """Samples held, times variance over long-run variance, no more; NaN of a constant series."""
-    long_run = long_run_variance(series, length)
-    return float(min(1.0, series.var() / long_run) * held) if long_run > 0 else np.nan
+def _effective(series: Array, long_run: Array, held: int) -> Array:
+    """Samples held, times variance over long-run variance of series (…, n), no more.
+
+    NaN of a constant series.
+    """
+    found: Array = np.minimum(1.0, divide(series.var(axis=-1), long_run)) * held
+    return found

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+CACHED_BYTES = 2**19  # of a float64 array: metrics make several passes over some of these
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -133,11 +135,13 @@ class Contest(ABC):
             for indices in self._told(self.blocks, "fields"):
                 truth, layers = stored.read(0, indices), self.fields(indices)
                 stored.write(1, indices, layers)
-                for scored in found:
-                    own = truth[..., scored.channel], *self.parted(layers, scored)
-                    block = Block(scored.subject, indices, *own)
-                    for metric in scored.metrics:
-                        metric.add(block)
+                for part in _parts(len(indices), math.prod(self.grid.shape)):
+                    for scored in found:
+                        own = np.ascontiguousarray(truth[part, ..., scored.channel])
+                        fields = self.parted(layers[:, part], scored)
+                        block = Block(scored.subject, indices[part], own, *fields)
+                        for metric in scored.metrics:
+                            metric.add(block)
             exchange.barrier()
             stored.join([exchange.path(one.rank) for one in ranks])
             self._add_series(found, stored)
@@ -199,20 +203,27 @@ class Contest(ABC):
     def _add_series(self, found: list[Scored], stored: StoredFields) -> None:
         """Scores that need the whole period of a grid point: ranks and extremes over time."""
         for rows in self._told(stored.bands, "series"):
-            fields = stored.band(rows)
-            bands = [
-                Band(
-                    scored.subject,
-                    np.arange(rows.start, rows.stop),
-                    fields[0, ..., scored.channel],
-                    *self.parted(fields[1:], scored),
-                )
-                for scored in found
-            ]
-            for place, (scored, band) in enumerate(zip(found, bands, strict=True), 1):
-                for metric in scored.metrics:
-                    metric.add_series(band)
-                    metric.add_together(band, bands[place:])
+            fields, numbers = stored.band(rows), np.arange(rows.start, rows.stop)
+            for part in _parts(len(numbers), self.samples * self.grid.shape[1]):
+                bands = [
+                    Band(
+                        scored.subject,
+                        numbers[part],
+                        fields[0, :, part, :, scored.channel],
+                        *self.parted(fields[1:, :, part], scored),
+                    )
+                    for scored in found
+                ]
+                for place, (scored, band) in enumerate(zip(found, bands, strict=True), 1):
+                    for metric in scored.metrics:
+                        metric.add_series(band)
+                        metric.add_together(band, bands[place:])
+
+
+def _parts(count: int, values: int) -> Iterator[slice]:
+    """Parts of so many samples, or rows, of so many values each, that stay in a core's cache."""
+    step = max(1, CACHED_BYTES // (8 * values))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _range_of(truth: Array) -> Array:

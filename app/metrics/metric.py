@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
@@ -13,6 +13,7 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide, spread
 from app.metrics.ground import NO_GROUND, Ground
 from app.metrics.names import called, title
+from app.metrics.ordered import Ordered
 from app.metrics.regions import NO_REGIONS, Regions
 from app.metrics.remedies import IN_SPACE, IN_TIME
 from app.metrics.sampled import HIGHEST, LOWEST, Best, Sampled, mean_of, mean_score
@@ -192,9 +193,37 @@ class Block:
         return self.subject.judged[self.indices]
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether every value is scored."""
+        return bool(self.valid.all())
+
+    @property
+    def area(self) -> Array:
+        """Cell areas (y, x)."""
+        return self.subject.area
+
+    @cached_property
     def weights(self) -> Array:
-        """Cell areas (n, y, x), 0 where nothing is scored."""
-        return self.subject.area * self.valid
+        """Cell areas (n, y, x), 0 where nothing is scored; not to be written to."""
+        return (
+            np.broadcast_to(self.area, self.valid.shape)
+            if self.complete
+            else (self.area * self.valid)
+        )
+
+    @cached_property
+    def total_weight(self) -> Array:
+        """Area of what is scored of each sample (n,)."""
+        return self.over_cells(self.valid)
+
+    def over_cells(self, values: Array) -> Array:
+        """Area-weighted sums (…, n) over the cells of values (…, n, y, x).
+
+        The values are 0 where nothing is scored.
+        """
+        area = self.area.ravel()
+        result: Array = values.reshape(*values.shape[:-2], area.size) @ area
+        return result
 
     @cached_property
     def truth_anomaly(self) -> Array:
@@ -203,10 +232,42 @@ class Block:
 
     def anomaly(self, k: int) -> Array:
         """A candidate less the truth's mean (n, y, x) float64, 0 where nothing is scored."""
-        return self._anomaly(self.fields[k])
+        if k not in self._anomalies:
+            self._anomalies[k] = self._anomaly(self.fields[k])
+        return self._anomalies[k]
+
+    @cached_property
+    def _anomalies(self) -> dict[int, Array]:
+        return {}
 
     def _anomaly(self, fields: Array) -> Array:
-        return np.where(self.valid, fields - np.float64(self.subject.truth.mean), 0.0)
+        anomaly = fields - np.float64(self.subject.truth.mean)
+        return anomaly if self.complete else np.where(self.valid, anomaly, 0.0)
+
+    def error(self, k: int) -> Array:
+        """A candidate less the truth (n, y, x) float64, 0 where nothing is scored."""
+        if k not in self._errors:
+            self._errors[k] = self.anomaly(k) - self.truth_anomaly
+        return self._errors[k]
+
+    @cached_property
+    def _errors(self) -> dict[int, Array]:
+        return {}
+
+    def version_anomalies(self) -> Iterator[Iterator[Array]]:
+        """Anomalies of the stacks: of the truth, then of the versions of each candidate."""
+        yield iter((self.truth_anomaly,))
+        for k, stack in enumerate(self.versions):
+            if k == 0 and self.members is not None:
+                yield map(self._anomaly, stack)
+            else:
+                yield iter((self.anomaly(k),))
+
+    @cached_property
+    def truth_moments(self) -> tuple[Array, Array, Array]:
+        """Number of values, sums of truth anomalies and of their squares in every cell (y, x)."""
+        anomaly = self.truth_anomaly
+        return self.valid.sum(axis=0), anomaly.sum(axis=0), np.square(anomaly).sum(axis=0)
 
     @property
     def members(self) -> Array | None:
@@ -226,6 +287,8 @@ class Block:
 
     def masked(self, field: Array) -> Array:
         """A field (n, y, x) as float64, NaN where nothing is scored."""
+        if self.complete:
+            return field.astype(np.float64)
         return np.where(self.valid, field, np.float64(np.nan))
 
 
@@ -233,10 +296,37 @@ class Block:
 class Band(Block):
     """Whole series of some rows of the grid: `indices` are rows, and y counts these alone."""
 
+    @property
+    def area(self) -> Array:
+        """Cell areas (y, x)."""
+        rows: Array = self.subject.area[self.indices]
+        return rows
+
     @cached_property
-    def weights(self) -> Array:
-        """Cell areas (n, y, x), 0 where nothing is scored."""
-        return self.subject.area[self.indices] * self.valid
+    def ordered_truth(self) -> Ordered:
+        """The truth's series (y, x, n) in order."""
+        return self._ordered(self.truth)
+
+    def ordered(self, k: int) -> Ordered:
+        """A candidate's series (y, x, n) in order."""
+        if k not in self._orders:
+            self._orders[k] = self._ordered(self.fields[k])
+        return self._orders[k]
+
+    @cached_property
+    def _orders(self) -> dict[int, Ordered]:
+        return {}
+
+    def _ordered(self, fields: Array) -> Ordered:
+        return Ordered.of(np.moveaxis(fields, 0, -1), np.moveaxis(self.valid, 0, -1))
+
+    def ordered_versions(self) -> Iterator[Iterator[Ordered]]:
+        """The series of each candidate's versions in order, one after the other."""
+        for k, stack in enumerate(self.versions):
+            if k == 0 and self.members is not None:
+                yield map(self._ordered, stack)
+            else:
+                yield iter((self.ordered(k),))
 
     @property
     def _judged(self) -> Array:

@@ -24,9 +24,10 @@ class TruthMoments(Sums):
 
     def add(self, block: Block) -> None:
         """Take in some samples."""
-        self.count += block.valid.sum(axis=0)
-        self.total += block.truth_anomaly.sum(axis=0)
-        self.squares += np.square(block.truth_anomaly).sum(axis=0)
+        count, total, squares = block.truth_moments
+        self.count += count
+        self.total += total
+        self.squares += squares
 
     def variance(self) -> tuple[Array, Array, Array]:
         """Mean less the period's, variance over time, and where it is more than rounding (y, x)."""

@@ -121,5 +121,5 @@ def _difference(
     differences = over_drawn_seeds(again[:, :first], generator) - over_drawn_seeds(
         again[:, first:], generator
     )
-    p = two_sided(means[0] - means[1], float(np.nanstd(differences)))
+    p = float(two_sided(np.array(means[0] - means[1]), np.nanstd(differences)))
     return Difference(score, label, means, *interval(differences), seeds, p, p)

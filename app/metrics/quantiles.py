@@ -22,11 +22,11 @@ def last_axis_quantile(values: Array, share: float) -> Array:
 def last_axis_quantiles(values: Array, shares: Sequence[float]) -> Array:
     """Likewise several quantiles (q, …)."""
     ranked = np.sort(values, axis=-1)  # NaN last
-    count = np.isfinite(ranked).sum(axis=-1, keepdims=True)
-    return np.stack([_at(ranked, count, share) for share in shares])
+    count = ranked.shape[-1] - np.isnan(ranked).sum(axis=-1, keepdims=True)
+    return np.stack([between_ranks(ranked, count, share) for share in shares])
 
 
-def _at(ranked: Array, count: Array, share: float) -> Array:
+def between_ranks(ranked: Array, count: Array, share: float) -> Array:
     """A quantile (…) of values in order (…, n), of which so many (…, 1) are known."""
     position = share * np.maximum(count - 1, 0)
     lower = np.floor(position).astype(np.int64)

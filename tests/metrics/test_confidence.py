@@ -145,7 +145,7 @@ def test_intervals_are_percentiles_of_the_same_blocks_for_all() -> None:
 def test_in_bounded_memory_the_resamples_are_the_same(monkeypatch) -> None:
     sums = np.random.default_rng(8).normal(size=(N, 3))
     whole = resampled_sums(sums, 7)
-    monkeypatch.setattr("app.metrics.bootstrap.GATHERED", 8 * 43 * 3 * 11)
+    monkeypatch.setattr("app.metrics.bootstrap.DRAWN", 8 * 43 * 11)
     np.testing.assert_allclose(resampled_sums(sums, 7), whole)
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
-from app.metrics.deterministic.ssim import Structure, smooth
+from app.metrics.deterministic.ssim import Structure, smooth, window
 
 
 def compute(truth, candidate, valid=None):
@@ -69,3 +70,14 @@ def test_no_valid_centre_gives_nan():
     valid[0, 0, 0] = True
     truth = np.zeros(valid.shape)
     assert np.isnan(compute(truth, truth, valid)).all()
+
+
+def test_windows_are_those_of_scipy_whatever_the_grid_and_the_order_in_memory():
+    """Of more cells than a tile, along both axes, and of fields that run backwards."""
+    fields = np.random.default_rng(3).normal(size=(2, 150, 70))
+    expected = correlate1d(
+        correlate1d(fields, window(), 1, mode="constant"), window(), 2, mode="constant"
+    )
+    np.testing.assert_allclose(smooth(fields), expected, atol=1e-14)
+    turned = np.asfortranarray(fields)[:, ::-1]
+    np.testing.assert_allclose(smooth(turned)[:, ::-1], expected, atol=1e-14)

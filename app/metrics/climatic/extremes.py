@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.arrays import Array
 from app.metrics.arithmetic import over_space
 from app.metrics.deterministic.mean_rows import ratio_rows
 from app.metrics.metric import Band, Metric, Subject, Totals
-from app.metrics.quantiles import last_axis_quantile
 from app.metrics.table import BY_CELL, About
 
 if TYPE_CHECKING:
@@ -68,30 +66,24 @@ class Extremes(Metric):
         self.above, self.below = subject.per_sample(2, 1 + len(subject.candidates))
 
     def add_series(self, band: Band) -> None:
-        def extreme(series: Array) -> Array:
-            kept = np.where(band.valid, series, np.nan)
-            return last_axis_quantile(np.moveaxis(kept, 0, -1), EXTREME)
-
-        self.truth[band.indices] = extreme(band.truth)
-        for k, stack in enumerate(band.versions):
+        (self.truth[band.indices],) = band.ordered_truth.quantiles((EXTREME,))
+        for k, versions in enumerate(band.ordered_versions()):
             # a pool of members would reach further into the tail than the truth's one series
-            self.candidates[k, band.indices] = np.mean([extreme(s) for s in stack], axis=0)
+            own = [series.quantiles((EXTREME,)) for series in versions]
+            (self.candidates[k, band.indices],) = np.mean(own, axis=0)
         if self.tail is not None:
             self._count(band, self.tail / PERCENT)
 
     def _count(self, band: Band, tail: float) -> None:
         """Add what lies beyond the truth's percentiles, where the truth itself does."""
-        area = self.subject.area[band.indices]
-        series = np.moveaxis(np.where(band.valid, band.truth, np.nan), 0, -1)
-        high = np.maximum(last_axis_quantile(series, 1 - tail), self.least)
-        low = last_axis_quantile(series, tail)
-        for sums, sign, limit in ((self.above, 1, high), (self.below, -1, low)):
-            own = band.valid & (sign * band.truth > sign * limit)
-            weights = np.where(own.any(axis=0), area, 0.0)
-            for total, stack in zip(sums, (band.truth[None], *band.versions), strict=True):
+        high, low = band.ordered_truth.quantiles((1 - tail, tail))
+        high = np.maximum(high, self.least)
+        for sums, passes, limit in ((self.above, np.greater, high), (self.below, np.less, low)):
+            there = (passes(band.truth, limit) & band.valid).any(axis=0)
+            for total, stack in zip(sums, band.stacks, strict=True):
                 for field in stack:
-                    beyond = band.valid & (sign * field > sign * limit)
-                    total += np.einsum("yx,nyx->n", weights, beyond) / len(stack)
+                    beyond = passes(field, limit) & band.valid & there
+                    total += band.over_cells(beyond) / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         biases = self.candidates - self.truth

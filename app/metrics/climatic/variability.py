@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.deterministic.mean_rows import ratio_rows
 from app.metrics.metric import Band, Block, Metric, Subject, Totals
@@ -16,6 +17,11 @@ from app.metrics.table import About
 if TYPE_CHECKING:
     from app.metrics.table import Row
 
+ALL = slice(None)
+NEIGHBOURS = (
+    ((ALL, slice(None, -1), ALL), (ALL, slice(1, None), ALL)),
+    ((ALL, ALL, slice(None, -1)), (ALL, ALL, slice(1, None))),
+)  # of a row, of a column: the first and the second cell of each pair
 IN_TIME, DETAIL, STEP = "std_ratio", "detail_ratio", "step_ratio"
 
 
@@ -67,37 +73,37 @@ class Variability(Metric):
             self.follows = 1 + np.flatnonzero(subject.consecutive)
 
     def add(self, block: Block) -> None:
-        area, origin = self.subject.area, self.subject.truth.mean
-        for axis in (1, 2):
-            valid = block.valid
-            first = np.take(valid, range(valid.shape[axis] - 1), axis)
-            both = first & np.take(valid, range(1, valid.shape[axis]), axis)
-            weights = both * np.take(area, range(area.shape[axis - 1] - 1), axis - 1)
-            self.pairs += float(weights.sum())
-            for sums, stack in zip(self.detail, block.stacks, strict=True):
-                for field in stack:
-                    anomaly = np.where(valid, field - np.float64(origin), 0.0)
-                    squares = np.square(np.diff(anomaly, axis=axis))
-                    own = np.einsum("nyx,nyx->n", weights, squares)
-                    sums[block.indices] += own / len(stack)
+        n, valid, area = len(block.truth), block.valid, block.area
+        neighbours = [(valid[near] & valid[far], area[near[1:]]) for near, far in NEIGHBOURS]
+        self.pairs += sum(float((both.sum(axis=0) * own).sum()) for both, own in neighbours)
+        for sums, anomalies, stack in zip(
+            self.detail, block.version_anomalies(), block.stacks, strict=True
+        ):
+            for anomaly in anomalies:
+                for (near, far), (both, own) in zip(NEIGHBOURS, neighbours, strict=True):
+                    squares = _squares(anomaly[far] - anomaly[near])
+                    if not block.complete:
+                        squares *= both
+                    sums[block.indices] += squares.reshape(n, own.size) @ own.ravel() / len(stack)
 
     def add_series(self, band: Band) -> None:
-        valid, weights = band.valid, band.valid * self.subject.area[band.indices]
+        valid, complete = band.valid, band.complete
         count = valid.sum(axis=0)
-        self.values += float(weights.sum())
+        self.values += float(band.total_weight.sum())
         now = np.zeros(0, np.int64) if self.follows is None else self.follows
-        pairs = valid[now] & valid[now - 1]
-        pairs = pairs * self.subject.area[band.indices]
-        self.steps += float(pairs.sum())
-        stacks = zip(self.in_time, self.step, band.stacks, strict=True)
-        for in_time, step, stack in stacks:
-            for series in stack:
-                anomaly = np.where(valid, series - np.float64(self.subject.truth.mean), 0.0)
+        both = valid[1:] & valid[:-1]
+        self.steps += float(band.over_cells(both)[now - 1].sum())
+        for in_time, step, anomalies, stack in zip(
+            self.in_time, self.step, band.version_anomalies(), band.stacks, strict=True
+        ):
+            for anomaly in anomalies:
                 mean = np.nan_to_num(divide(anomaly.sum(axis=0), count))
-                squares = np.square(anomaly - mean)
-                in_time += np.einsum("nyx,nyx->n", weights, squares) / len(stack)
-                change = np.square(anomaly[now] - anomaly[now - 1])
-                step[now] += np.einsum("nyx,nyx->n", pairs, change) / len(stack)
+                apart, change = _squares(anomaly - mean), _squares(anomaly[1:] - anomaly[:-1])
+                if not complete:
+                    apart *= valid
+                    change *= both
+                in_time += band.over_cells(apart) / len(stack)
+                step[now] += band.over_cells(change)[now - 1] / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         rounding = (SPREAD_FLOOR * abs(self.subject.truth.mean)) ** 2
@@ -112,3 +118,9 @@ class Variability(Metric):
             varies = sums[0].sum() > rounding * total
             rows += ratio_rows(self.subject, name, sums if varies else 0 * sums, root=True)
         return rows
+
+
+def _squares(values: Array) -> Array:
+    """Squares, in place."""
+    result: Array = np.square(values, out=values)
+    return result

@@ -63,16 +63,15 @@ class Wet(Metric):
     def add(self, block: Block) -> None:
         if self.limit is None:
             return
-        indices, truth, weights = block.indices, block.truth, block.weights
-        wet = truth >= self.limit
-        self.weight[indices] = weights.sum(axis=(1, 2))
-        self.truth[indices] = np.einsum("nyx,nyx->n", weights, wet)
-        self.truth_amount[indices] = np.einsum("nyx,nyx->n", weights, np.where(wet, truth, 0.0))
+        indices = block.indices
+        self.weight[indices] = block.total_weight
+        wet = block.valid & (block.truth >= self.limit)
+        self.truth[indices] = block.over_cells(wet)
+        self.truth_amount[indices] = block.over_cells(np.where(wet, block.truth, 0.0))
         for area, amount, stack in zip(self.candidates, self.amounts, block.versions, strict=True):
-            wet = stack >= self.limit
-            area[indices] = np.einsum("nyx,mnyx->n", weights, wet) / len(stack)
-            falls = np.where(wet, stack, 0.0)
-            amount[indices] = np.einsum("nyx,mnyx->n", weights, falls) / len(stack)
+            wet = block.valid & (stack >= self.limit)
+            area[indices] = block.over_cells(wet).mean(axis=0)
+            amount[indices] = block.over_cells(np.where(wet, stack, 0.0)).mean(axis=0)
 
     def rows(self, errors: Totals) -> list[Row]:
         subject = self.subject

@@ -47,6 +47,11 @@ class ValueBins(Metric):
         assert climate is not None
         self.bins = climate.bins
         k, b = len(subject.candidates), len(self.bins)
+        ends = np.array([(low, high) for _, low, high in self.bins])
+        self.edges = np.unique(ends[np.isfinite(ends)])  # between intervals
+        lowest = np.concatenate([[-np.inf], self.edges])
+        # whether each interval is in each bin (b, i)
+        self.holds = (ends[:, :1] <= lowest) & (lowest < ends[:, 1:])
         self.weight = subject.per_sample(b)
         names = ("squares", "absolute", "error")
         self.sums = {name: subject.per_sample(k, b) for name in names}
@@ -60,21 +65,33 @@ class ValueBins(Metric):
         return subject.climate is not None
 
     def add(self, block: Block) -> None:
-        truth, weights, indices = block.truth, block.weights, block.indices
-        valid = weights > 0
-        inside = [valid & (truth >= low) & (truth < high) for _, low, high in self.bins]
-        for b, where in enumerate(inside):
-            self.weight[b, indices] = np.where(where, weights, 0).sum(axis=(1, 2))
-        for k, field in enumerate(block.fields):
-            e = np.where(valid, field.astype(np.float64) - truth, 0.0)
-            for name, values in (("squares", e**2), ("absolute", np.abs(e)), ("error", e)):
-                weighted = weights * values
-                for b, where in enumerate(inside):
-                    self.sums[name][k, b, indices] = np.where(where, weighted, 0).sum(axis=(1, 2))
-        self.truth.add(truth[valid])
+        indices, weights = block.indices, block.weights
+        place = self._place(block.truth)
+        self.weight[:, indices] = self._by_bin(place, weights)
+        for k in range(len(block.fields)):
+            e = block.error(k)
+            for name, values in (("squares", np.square(e)), ("absolute", np.abs(e)), ("error", e)):
+                self.sums[name][k][:, indices] = self._by_bin(place, weights * values)
+        valid = ... if block.complete else block.valid
+        self.truth.add(block.truth[valid])
         for histogram, stack in zip(self.fields, block.versions, strict=True):
             for version in stack:
                 histogram.add(version[valid])
+
+    def _place(self, truth: Array) -> Array:
+        """Number, counted over all samples, of the interval between edges that a value is in."""
+        steps = len(self.edges) + 1
+        place = np.repeat(np.arange(len(truth)) * steps, truth[0].size).reshape(truth.shape)
+        for edge in self.edges:
+            place += truth >= edge
+        return place
+
+    def _by_bin(self, place: Array, weighted: Array) -> Array:
+        """Sums (b, n) of values (n, y, x) by bin, whose intervals are side by side or overlap."""
+        n, steps = len(weighted), len(self.edges) + 1
+        sums = np.bincount(place.ravel(), weighted.ravel(), n * steps).reshape(n, steps)
+        result: Array = self.holds @ sums.T
+        return result
 
     def result(self) -> BinScores:
         """Scores of the bins, their intervals from a bootstrap over days."""

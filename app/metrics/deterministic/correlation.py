@@ -73,38 +73,35 @@ class Correlation(Metric):
         self.moments = TruthMoments(subject)
 
     def add(self, block: Block) -> None:
-        t, weights = block.truth_anomaly, block.weights
+        t = block.truth_anomaly
         self.moments.add(block)
         ranks = _flat_ranks(block.truth, block.valid)
-        centred, floor = self._centre(t, weights)
+        centred, still = self._centre(block, t)
         for k, field in enumerate(block.fields):
             p = block.anomaly(k)
             self.cell["sum"][k] += p.sum(axis=0)
-            self.cell["squares"][k] += np.einsum("nyx,nyx->yx", p, p)
-            self.cell["products"][k] += np.einsum("nyx,nyx->yx", t, p)
-            own, own_floor = self._centre(p, weights)
-            pearson = np.where(
-                _constant(centred, floor) | _constant(own, own_floor),
-                np.nan,
-                correlate(centred, own),
-            )
+            self.cell["squares"][k] += np.square(p).sum(axis=0)
+            self.cell["products"][k] += (t * p).sum(axis=0)
+            own, own_still = self._centre(block, p)
+            pearson = np.where(still | own_still, np.nan, correlate(centred, own))
             self.sample["pearson"][k, block.indices] = pearson
             spearman = correlate(ranks, _flat_ranks(field, block.valid))
             self.sample["spearman"][k, block.indices] = spearman
 
-    def _centre(self, values: Array, weights: Array) -> tuple[Array, Array]:
-        """Anomalies times the root of their weight (n, y·x), and the spread that is rounding."""
-        total = np.maximum(weights.sum(axis=(1, 2)), np.finfo(float).tiny)
-        mean = np.einsum("nyx,nyx->n", weights, values) / total
-        anomalies = np.sqrt(weights) * (values - mean[:, None, None])
+    def _centre(self, block: Block, values: Array) -> tuple[Array, Array]:
+        """Anomalies times the root of their weight (n, y·x), and where they are rounding (n,)."""
+        total = np.maximum(block.total_weight, np.finfo(float).tiny)
+        mean = block.over_cells(values) / total
+        anomalies = values - mean[:, None, None]
+        anomalies *= np.sqrt(block.area if block.complete else block.weights)
+        anomalies = anomalies.reshape(len(values), -1)
         floor = SPREAD_FLOOR * (np.abs(mean) + abs(self.subject.truth.mean))
-        return anomalies.reshape(len(values), -1), floor
+        return anomalies, _constant(anomalies, floor)
 
     def add_series(self, band: Band) -> None:
-        valid = np.ascontiguousarray(np.moveaxis(band.valid, 0, -1))
-        ranks = centred_ranks(np.moveaxis(band.truth, 0, -1), valid)
-        for k, field in enumerate(band.fields):
-            own = centred_ranks(np.moveaxis(field, 0, -1), valid)
+        ranks = band.ordered_truth.centred_ranks
+        for k in range(len(band.fields)):
+            own = band.ordered(k).centred_ranks
             self.spearman[k, band.indices] = correlate(ranks, own)
 
     def _over_time(self) -> dict[str, Array]:
@@ -152,5 +149,6 @@ def _flat_ranks(values: Array, valid: Array) -> Array:
 
 def _constant(values: Array, floor: Array) -> Array:
     """Whether the spread of values (n, c) is no more than rounding (n,)."""
-    result: Array = np.square(values).mean(axis=-1) <= floor**2
+    squares = np.einsum("nc,nc->n", values, values)
+    result: Array = squares <= floor**2 * values.shape[-1]
     return result

@@ -70,18 +70,21 @@ class Errors(SampleErrors):
         self.missing = np.zeros(k, dtype=np.int64)  # of those, without a value of the candidate
 
     def add(self, block: Block) -> None:
-        known = np.isfinite(block.truth)
-        self.offered += int(known.sum())
-        self.missing += (known & ~block.given).sum(axis=(1, 2, 3))
-        t, weights = block.truth_anomaly, block.weights
+        indices = block.indices
+        if block.complete:
+            self.offered += block.truth.size
+        else:
+            known = np.isfinite(block.truth)
+            self.offered += int(known.sum())
+            self.missing += (known & ~block.given).sum(axis=(1, 2, 3))
         self.count += int(block.valid.sum())
-        self.weight[block.indices] = weights.sum(axis=(1, 2))
-        self.truth_sum[block.indices] = np.einsum("nyx,nyx->n", weights, t)
+        self.weight[indices] = block.total_weight
+        self.truth_sum[indices] = block.over_cells(block.truth_anomaly)
         self.moments.add(block)
         for k in range(len(block.fields)):
-            e = block.anomaly(k) - t
-            for name, values in (("absolute", np.abs(e)), ("squares", e**2), ("error", e)):
-                self.sample[name][k, block.indices] = np.einsum("nyx,nyx->n", weights, values)
+            e = block.error(k)
+            for name, values in (("absolute", np.abs(e)), ("squares", np.square(e)), ("error", e)):
+                self.sample[name][k, indices] = block.over_cells(values)
                 self.cell[name][k] += values.sum(axis=0)
 
     @property

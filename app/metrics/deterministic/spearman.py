@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from app.arrays import Array
+from app.metrics.ordered import Ordered
 
 
 def centred_ranks(values: Array, valid: Array) -> Array:
@@ -13,10 +13,7 @@ def centred_ranks(values: Array, valid: Array) -> Array:
 
     Ties share their mean rank. Shape and mask (…, n).
     """
-    ranks = rankdata(np.where(valid, values, np.inf), axis=-1)
-    count = valid.sum(axis=-1, keepdims=True)
-    # invalid values sort last, so the valid ones hold ranks 1 … count whatever their ties
-    return np.where(valid, ranks - (count + 1) / 2, 0.0)
+    return Ordered.of(values, valid).centred_ranks
 
 
 def correlate(a: Array, b: Array) -> Array:

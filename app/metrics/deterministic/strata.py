@@ -64,7 +64,7 @@ class Regions(Metric):
         indices = block.indices
         self.weight[:, indices] = np.einsum("ayx,nyx->an", masks, block.weights)
         for k in range(len(block.fields)):
-            error = block.anomaly(k) - block.truth_anomaly
+            error = block.error(k)
             parts = np.abs(error), error**2, error
             for name, values in zip(NAMES, parts, strict=True):
                 weighted = block.weights * values

@@ -100,16 +100,16 @@ class SeasonSpectra(Metric):
     def add(self, block: Block) -> None:
         if len(self.modes.wavelengths) < MIN_BANDS:
             return
-        used, whole = completed(block)
+        used, stacks = completed(block)
         season = self.season[block.indices][used]
         detrend = self.subject.scoring.spectrum_detrend
-        for s in np.unique(season):
-            own = season == s
-            self.samples[s] += int(own.sum())
-            for layer, stack in enumerate(block.stacks):
-                for fields in stack:
-                    kept = detrended(whole(fields)[own], detrend) * self.window
-                    self.power[s, layer] += self.modes.power(kept) / len(stack)
+        self.samples += np.bincount(season, minlength=len(SEASONS))
+        for layer, (versions, stack) in enumerate(zip(stacks, block.stacks, strict=False)):
+            for fields in versions:
+                kept = detrended(fields, detrend) * self.window
+                for s in np.unique(season):
+                    power = self.modes.power(kept[season == s])
+                    self.power[s, layer] += power / len(stack)
 
     @cached_property
     def spectra(self) -> dict[str, tuple[int, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +14,7 @@ from app.arrays import Array
 from app.grids.sphere import unit_vectors
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import block_length
+from app.metrics.climatic.days import starts_of
 from app.metrics.drawing.units import squared
 from app.metrics.metric import CONSTANT, Block, Metric, Sheet, Subject, Totals
 from app.metrics.sampled import LOWEST, Best, Sampled
@@ -105,14 +106,17 @@ def nearest_valid(valid: Array) -> Array:
     return found
 
 
-def completed(block: Block) -> tuple[Array, Callable[[Array], Array]]:
-    """Which samples (n,) lack few cells or none, and what gives fields (n, y, x) of these alone.
+def completed(block: Block) -> tuple[Array, Iterator[Iterator[Array]]]:
+    """Which samples (n,) lack few cells or none, and the fields (n, y, x) of these alone.
 
-    They are float64 less the mean of the truth, each missing cell filled by the nearest valid one.
+    First those of the truth, then of each candidate's versions: float64 less the mean of the truth,
+    each missing cell filled by the nearest valid one.
     """
+    if block.complete:
+        return np.ones(len(block.truth), dtype=bool), block.version_anomalies()
     used = 1 - block.valid.mean(axis=(1, 2)) <= FEW_MISSING
     if not used.any():
-        return used, lambda fields: np.zeros((0, *fields.shape[1:]))
+        return used, iter(())
     origin, nearest = np.float64(block.subject.truth.mean), nearest_valid(block.valid[used])
 
     def whole(fields: Array) -> Array:
@@ -120,7 +124,7 @@ def completed(block: Block) -> tuple[Array, Callable[[Array], Array]]:
         result: Array = taken.reshape(len(nearest), *fields.shape[1:]) - origin
         return result
 
-    return used, whole
+    return used, (map(whole, stack) for stack in block.stacks)
 
 
 def mode_variance(fields: Array) -> Array:
@@ -132,7 +136,7 @@ def mode_variance(fields: Array) -> Array:
     Denis, Côté and Laprise (2002),
     doi:10.1175/1520-0493(2002)130<1812:SDOTDA>2.0.CO;2
     """
-    modes = dctn(fields.astype(np.float64), axes=(-2, -1), norm="ortho")
+    modes = dctn(fields, axes=(-2, -1), norm="ortho")
     result: Array = np.square(modes, out=modes)
     result /= modes[0].size
     return result
@@ -234,7 +238,7 @@ class Spectrum(Metric):
         self.complete = self.filled = 0  # samples
 
     def add(self, block: Block) -> None:
-        used, whole = completed(block)
+        used, stacks = completed(block)
         if not used.any() or len(self.bands.wavelengths) < MIN_BANDS:
             return
         complete = block.valid.all(axis=(1, 2))
@@ -242,10 +246,11 @@ class Spectrum(Metric):
         self.filled += int((used & ~complete).sum())
         place = block.indices[used] // self.length
         np.add.at(self.used, place, 1)
-        for total, stack in zip(self.power, block.stacks, strict=True):
-            for fields in stack:
-                power = self.bands.gather(mode_variance(whole(fields)))
-                np.add.at(total.T, place, power / len(stack))
+        starts = starts_of(place)
+        for total, versions, stack in zip(self.power, stacks, block.stacks, strict=True):
+            for fields in versions:
+                power = np.add.reduceat(mode_variance(fields), starts, axis=0)
+                np.add.at(total.T, place[starts], self.bands.gather(power) / len(stack))
 
     def result(self) -> Spectra | None:
         """Spectra, NaN where there is no variance beyond rounding; None without a sample."""
@@ -272,12 +277,14 @@ class Spectrum(Metric):
         if spectra is None:
             return [Row(name, "dB", {}) for name in ROWS]
 
+        sums = self._sums
+
         def row(name: str, best: Best) -> Row:
             def of(totals: Array) -> Array:
                 result: Array = getattr(self._spectra(totals), name)()
                 return result
 
-            made = Sampled(self.subject.candidates, self._sums, of, best, self.length)
+            made = Sampled(self.subject.candidates, sums, of, best, self.length)
             return self.subject.sampled_row(name, "dB", made)
 
         return [row(name, best) for name, best in zip(ROWS, (LOWEST, 0.0, None), strict=True)]
