@@ -49,7 +49,8 @@ class OnePhase(Method):
         folder.check(experiment.flags, experiment.overwrite)
 
         from app.running.changed_data import refuse_changed_data_of
-        from app.training.loop import Loop, already_trained, remake_small_files
+        from app.training.loop import Loop
+        from app.training.position import already_trained, remake_small_files
 
         if not experiment.overwrite and already_trained(folder, experiment.training):
             if ranks.first:

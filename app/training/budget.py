@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from app.arrays import Json
-from app.training.pace import VALIDATION_STEP
+from app.training.pace import VALIDATION_STEP, Stopwatch
 
 AIM = 0.98  # of the budget; what is left is for the last checkpoint and the model
 EPOCH_SHARE = 0.05  # of the budget that an epoch takes, unless it has seen all samples before
@@ -55,29 +55,24 @@ class Plan:
 
 
 class Budget:
-    """The clock of a run with a budget of `seconds`, and what its steps and validations take.
+    """The time left of a budget of `seconds`, and what steps and validations take of it.
 
-    begun: on the monotonic clock; before: seconds that earlier processes of the run have trained.
+    watch: of the run.
     """
 
-    def __init__(self, seconds: float, begun: float, before: float = 0.0) -> None:
-        self.seconds, self._begun, self._before = seconds, begun, before
+    def __init__(self, seconds: float, watch: Stopwatch) -> None:
+        self.seconds, self._watch = seconds, watch
         self._steps = 0
         self._since: tuple[int, float] | None = None
         self._step_s: float | None = None
         self._validation_s: float | None = None
-        self._epoch_begun = begun
+        self._epoch_begun = time.monotonic()
         self._first_s = 0.0  # of the first step, which compiles
-
-    @property
-    def spent(self) -> float:
-        """Seconds that training has taken, those of earlier processes counted in."""
-        return self._before + time.monotonic() - self._begun
 
     @property
     def left(self) -> float:
         """Seconds left for steps and validations."""
-        return max(0.0, AIM * self.seconds - self.spent)
+        return max(0.0, AIM * self.seconds - self._watch.seconds)
 
     def begin_epoch(self, compiles: bool) -> None:
         """`compiles`: whether its first step does."""

@@ -16,7 +16,6 @@ from absl import logging
 from app.data.streaming.sampler import Sampler
 from app.data.streaming.samples import Samples
 from app.distributed import Communicator
-from app.durations import clock
 from app.errors import InputError, Interrupted, RunError
 from app.integrity.archives import archive_damage
 from app.integrity.blocks import file_crc
@@ -28,63 +27,16 @@ from app.running.progress import log_epoch, shown
 from app.running.run_folder import RunFolder
 from app.running.status import INTERRUPTED, TIME_FORMAT, peak_memory_mib
 from app.training import checkpoints
-from app.training.budget import Budget, Plan
+from app.training.course import Course, Pass, TimedCourse
 from app.training.history import HistoryFile, remake_history
-from app.training.pace import Notices, Pace
+from app.training.pace import Notices, Pace, Stopwatch
+from app.training.position import Position
 from app.training.state import capture, restore
 from app.training.summaries import Summaries
 from app.training.trainer import LEAVE, MEMORY, SAVE, STOP, Batch, Trainer
 
 FLOAT = 4  # bytes
-FEW_PASSES = 5  # over the samples, with fewer of which a network has learnt little
 ENOUGH_STEPS = 8  # of a process, for the time that training takes to be foreseen
-
-
-@dataclass
-class Position:
-    """The progress of a run; together with the trainer's variables this is its whole state.
-
-    `samples` of the epoch's permutation are behind: a number that means the same on any number
-    of ranks. When they are all behind, the validation is what comes next.
-    """
-
-    epoch: int = 0
-    samples: int = 0
-    total_steps: int = 0
-    best_loss: float = math.inf
-    epochs_without_gain: int = 0
-    stopped_early: bool = False
-    best_crc: int = 0  # of best.keras, 0 where there is none
-    seconds: float = 0.0  # that training has taken
-    plan: dict[str, float] = field(default_factory=dict)  # with a time budget, see `Plan`
-    spent: float = 0.0  # the time budget that is behind
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def done(self, training: TrainingConfig) -> bool:
-        """Whether all epochs, or the time, are behind, or early stopping has said so."""
-        if self.stopped_early and training.early_stopping:
-            return True
-        if training.time_budget is not None:
-            return self.spent >= training.time_budget
-        return self.epoch >= training.epochs
-
-
-def already_trained(folder: RunFolder, training: TrainingConfig) -> bool:
-    """Whether an earlier call has finished this run; looks at the folder alone."""
-    facts = checkpoints.load_facts(folder.checkpoints, Position)
-    if facts is None or not Position(**facts).done(training):
-        return False
-    damage = archive_damage(folder.model) if training.save else None
-    if damage and folder.model.exists():
-        logging.warning("%s: %s; making it again", folder.model, damage)
-    return damage is None
-
-
-def remake_small_files(folder: RunFolder) -> None:
-    """Write again what a finished run's checkpoint keeps a copy of, where it has changed."""
-    facts = checkpoints.load_facts(folder.checkpoints, Position)
-    if facts is not None:
-        remake_history(folder.history, facts["history"])
 
 
 @dataclass
@@ -112,10 +64,9 @@ class Loop:
         self.notices = Notices(self.ranks)
         self.history = HistoryFile(self.folder.history)
         self._heard: Any = None
-        self._budget: Budget | None = None
         self._steps_here = 0
-        self._last_progress = 0.0
-        self._before = 0.0  # seconds that processes before this one have trained
+        self._watch = Stopwatch(self.begun)
+        self._course = self._made_course()
 
     def run(self) -> None:
         """Train to the last epoch from wherever the run folder's checkpoints are."""
@@ -124,15 +75,21 @@ class Loop:
                 "resuming at epoch %d, sample %d", self.position.epoch + 1, self.position.samples
             )
         self._look_at_room()
-        self._begin_budget()
+        self._say(self._course.begin(), logging.WARNING)
         with self.guard.interruption.deferred():
             self._remake()
             while not self.finished:
                 self._epoch()
             self._keep_model()
-            self._tell_the_end()
+            self._say(self._course.summary())
+            self._say(self._course.shortfall(), logging.WARNING)
             self.summaries.close()
             self.communicator.barrier()  # the next stage of any rank reads the model
+
+    def _say(self, text: str, level: int = logging.INFO) -> None:
+        """A line of the first rank, where there is anything to say."""
+        if text and self.ranks.first:
+            logging.log(level, "%s", text)
 
     def _look_at_room(self) -> None:
         """NoRoom, before anything is trained, where the checkpoints to come do not fit."""
@@ -173,39 +130,26 @@ class Loop:
         share = math.ceil(self.samples.size("train") / self.ranks.size)
         return min(self.sampling.batch_size, share)
 
-    @property
-    def _epoch_samples(self) -> int:
-        """Samples of the epoch at hand."""
-        plan = self._plan
-        return self._pass_samples if plan is None else self._of_epoch(plan)
-
-    def _of_epoch(self, plan: Plan) -> int:
-        return min(self._pass_samples, plan.epoch_steps * self._global_batch)
-
-    @cached_property
-    def _pass_samples(self) -> int:
-        """Samples of an epoch that sees as many as it may."""
+    def _made_course(self) -> Course:
+        """How far this run goes, seen from where it stands."""
         n, steps = self.samples.size("train"), self.sampling.max_steps
-        return min(n, steps * self._global_batch) if steps else n
-
-    @property
-    def _plan(self) -> Plan | None:
-        return Plan.of(self.position.plan) if self.position.plan else None
-
-    @property
-    def _seconds(self) -> float:
-        """That training has taken in all, processes before this one counted in."""
-        return self._before + time.monotonic() - self.begun
-
-    @property
-    def _epochs(self) -> int:
-        """How many epochs there will be; with a time budget, as things stand."""
-        plan = self._plan
-        if self._budget is None or plan is None:
-            return self.training.epochs
-        left = max(plan.step + plan.steps - self.position.total_steps, 0)
-        behind = self.position.samples // self._global_batch
-        return self.position.epoch + max(round((behind + left) / plan.epoch_steps), bool(left))
+        whole = Pass(
+            samples=min(n, steps * self._global_batch) if steps else n,
+            batch=self._global_batch,
+            validation_steps=math.ceil(self.samples.size("validation") / self._global_batch),
+        )
+        if self.training.time_budget is None:
+            return Course(self.position, self.training, self.pace, whole)
+        return TimedCourse(
+            self.position,
+            self.training,
+            self.pace,
+            whole,
+            watch=self._watch,
+            turns=self.samples.turns,
+            follow=self.trainer.plan,
+            communicator=self.communicator,
+        )
 
     def _epoch(self) -> None:
         position = self.position
@@ -214,15 +158,14 @@ class Loop:
             self.trainer.start_epoch()
         begun, first_sample = time.monotonic(), position.samples
         self.pace.begin_epoch(first_sample)
-        if self._budget is not None:
-            self._budget.begin_epoch(compiles=self._turned())
-        steps = math.ceil((self._epoch_samples - first_sample) / self._global_batch)
+        self._course.begin_epoch()
+        steps = math.ceil((self._course.epoch_samples - first_sample) / self._global_batch)
         sampler = self._sampler("train", position.epoch, start=first_sample)
-        title = f"epoch {position.epoch + 1}/{self._epochs}"
+        title = f"epoch {position.epoch + 1}/{self._course.epochs}"
         with self.samples.batches("train", sampler) as stream:
             for batch in shown(islice(stream, steps), steps, title, self.ranks.first):
                 self._step(batch)
-                if position.samples >= self._epoch_samples:
+                if position.samples >= self._course.epoch_samples:
                     break
         losses = self._finite(self.trainer.epoch_losses())
         rate = (position.samples - first_sample) / max(time.monotonic() - begun, 1e-9)
@@ -240,20 +183,19 @@ class Loop:
         if self.notices.change(stop=stop, save=save, leave=leave):
             self.trainer.post(self.notices.values)
         self.trainer.train_step(batch)
-        position.samples = min(position.samples + self._global_batch, self._epoch_samples)
+        position.samples = min(position.samples + self._global_batch, self._course.epoch_samples)
         position.total_steps += 1
         self._steps_here += 1
         if self._steps_here == 1:  # which compiles: the time to go is judged by later ones
-            self.pace.passed(self._passed)
+            self.pace.passed(self._course.passed)
         interruption.reserve = self.pace.step_done()
         heard, self._heard = self._heard, self.trainer.heard()
         agreed = np.zeros(MEMORY + 1) if heard is None else np.asarray(heard)
         self._obey(agreed[STOP], agreed[LEAVE])
-        if self._budget is not None and self._budget.step_done():
-            self._plan_anew(self._budget)
+        self._course.step_done()
         if self._steps_here == ENOUGH_STEPS:
-            self._announce()
-        within = position.samples < self._epoch_samples
+            self._say(self._course.announcement())
+        within = position.samples < self._course.epoch_samples
         if agreed[SAVE] or (within and self.pace.step_to_save(position.total_steps)):
             self._checkpoint()
         if self.guard.status.due:
@@ -306,9 +248,7 @@ class Loop:
             "seconds": time.monotonic() - begun,
         }
         position.history.append(row)
-        if self._budget is not None:
-            self._budget.validated(validation_s)
-            self._plan_next(self._budget)
+        self._course.end_epoch(validation_s)
         self._record(row)
         every = self.training.checkpoints_frequency
         due = self.pace.step_to_save(position.total_steps)
@@ -334,7 +274,7 @@ class Loop:
     def _record(self, row: dict[str, float]) -> None:
         if not self.ranks.first:
             return
-        log_epoch(row, self._epochs, self._eta)
+        log_epoch(row, self._course.epochs, self._course.eta)
         self.summaries.write(row)
         self.history.keep(self.position.history)
         self._report(0, samples_per_s=row["samples_per_s"], loss=row["loss"])
@@ -346,13 +286,13 @@ class Loop:
         position, history = self.position, self.position.history
         known = {
             "phase": "training",
-            "epoch": min(position.epoch + 1, self._epochs),
-            "epochs": self._epochs,
+            "epoch": min(position.epoch + 1, self._course.epochs),
+            "epochs": self._course.epochs,
             "step": position.total_steps,
             "samples_per_s": self.pace.rate(position.samples),
             "loss": self.trainer.epoch_losses()["loss"],
             "val_loss": history[-1]["val_loss"] if history else None,
-            "eta_s": self._eta,
+            "eta_s": self._course.eta,
             "memory_mib": max(int(memory_mib), peak_memory_mib()),
             "ranks": self.ranks.size,
         }
@@ -361,7 +301,7 @@ class Loop:
     def _checkpoint(self) -> None:
         self.samples.confirm()
         begun = time.monotonic()
-        self.position.seconds = self._seconds
+        self.position.seconds = self._watch.seconds
         arrays = capture(self.trainer, self.communicator)
         checkpoint = checkpoints.Checkpoint(arrays, asdict(self.position))
         if self.ranks.first:
@@ -371,123 +311,6 @@ class Loop:
             )
         self.pace.saved(time.monotonic() - begun)
         self.communicator.commit(str(self.folder.path), checkpoint)
-
-    def _begin_budget(self) -> None:
-        """Start the clock of --time_budget; a finished budget may have grown since."""
-        seconds, position = self.training.time_budget, self.position
-        if seconds is None:
-            return
-        self._budget = Budget(seconds, self.begun, position.seconds)
-        if not (self.finished or self._budget.left) and self.ranks.first:
-            logging.warning(
-                "time budget of %s: used up already by %s of training; it ends with this epoch",
-                clock(seconds),
-                clock(position.seconds),
-            )
-        if self._plan is not None and not self.finished:
-            self._plan_anew(self._budget)
-
-    @property
-    def _progress(self) -> float:
-        """Share of the training that is behind."""
-        if self._budget is None:
-            return self.position.epoch / self.training.epochs
-        plan = self._plan
-        return plan.progress_at(self.position.total_steps) if plan else 0.0
-
-    def _turned(self) -> bool:
-        """Whether batches hold something else from this epoch on."""
-        before, self._last_progress = self._last_progress, self._progress
-        return any(before < turn <= self._progress for turn in self.samples.turns)
-
-    def _plan_anew(self, budget: Budget) -> None:
-        """Size what is left of the run to the time that is left, on all ranks alike."""
-        position = self.position
-        progress = position.spent / budget.seconds if position.spent else self._progress
-        plan = budget.plan(
-            position.total_steps,
-            progress,
-            step_s=position.plan.get("step_s", 0.0),
-            behind=position.samples // self._global_batch,
-            pass_steps=self._pass_steps,
-            validation_steps=self._validation_steps,
-            turns=sum(progress < turn < 1 for turn in self.samples.turns),
-        )
-        position.plan = dict(self.communicator.gather(plan.facts)[0])
-        position.spent = 0.0
-        followed = Plan.of(position.plan)
-        self.trainer.plan(followed.step, followed.progress, followed.steps)
-
-    def _plan_next(self, budget: Budget) -> None:
-        """After an epoch: end the run where its time is over, else plan what is left."""
-        before, position = self._plan, self.position
-        if before is not None:
-            ended = before.ends_at(position.total_steps) or budget.over(before)
-            if self.communicator.gather(ended)[0]:
-                position.spent = budget.seconds
-                return
-        self._plan_anew(budget)
-
-    def _announce(self) -> None:
-        """Say how long training is going to take, once some steps have been timed."""
-        if not self.ranks.first:
-            return
-        if self._budget is not None:
-            logging.info(
-                "time budget of %s: about %d epochs of %d samples",
-                clock(self._budget.seconds),
-                self._epochs,
-                self._epoch_samples,
-            )
-            return
-        seconds = self.pace.foreseen(self._pass_steps, self._validation_steps)
-        logging.info(
-            "training takes about %s on this machine: %d epochs of %d samples%s",
-            clock(seconds * (self.training.epochs - self.position.epoch)),
-            self.training.epochs,
-            self._epoch_samples,
-            "; less if it stops improving" if self.training.early_stopping else "",
-        )
-
-    def _tell_the_end(self) -> None:
-        if self._budget is None or not self.ranks.first:
-            return
-        steps, whole = self.position.total_steps, self._pass_steps
-        logging.info(
-            "trained for %s of a time budget of %s: %d steps, %.3g passes over the samples",
-            clock(self._seconds),
-            clock(self._budget.seconds),
-            steps,
-            steps / whole,
-        )
-        if steps < FEW_PASSES * whole:
-            wanted = self._seconds + (self.pace.foreseen(whole, 0) * FEW_PASSES)
-            logging.warning(
-                "the time was too short to learn from all samples: --time_budget=%.0fmin gives "
-                "about %d passes here",
-                math.ceil(wanted / 60),
-                FEW_PASSES,
-            )
-
-    @property
-    def _pass_steps(self) -> int:
-        return math.ceil(self._pass_samples / self._global_batch)
-
-    @property
-    def _validation_steps(self) -> int:
-        return self._sampler("validation", 0, shuffle=False).steps
-
-    @property
-    def _eta(self) -> float | None:
-        """Seconds to go."""
-        if self._budget is not None:
-            return 0.0 if self.finished else self._budget.left
-        return self.pace.eta(self._passed, self.training.epochs)
-
-    @property
-    def _passed(self) -> float:
-        """Epochs so far, the part of the one at hand counted in."""
-        return self.position.epoch + self.position.samples / self._epoch_samples
 
     def _restore(self) -> bool:
         committed = self.communicator.committed(str(self.folder.path))
@@ -503,7 +326,8 @@ class Loop:
             return False
         restore(self.trainer, checkpoint.arrays, self.ranks)
         self.position = Position(**checkpoint.facts)
-        self._before = self.position.seconds
+        self._watch = Stopwatch(self.begun, self.position.seconds)
+        self._course = self._made_course()
         return True
 
     def _keep_model(self) -> None:
@@ -539,7 +363,7 @@ class Loop:
             batch_size=self._batch_size,
             shuffle=shuffle,
             start=start,
-            progress=self._progress,
+            progress=self._course.progress,
         )
 
     def _finite(self, losses: dict[str, float]) -> dict[str, float]:

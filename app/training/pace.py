@@ -38,6 +38,20 @@ class Notices:
         return bool((before != self.values).any())
 
 
+class Stopwatch:
+    """Seconds that a run has trained: those before this process and those since it has begun.
+
+    begun: on the monotonic clock.
+    """
+
+    def __init__(self, begun: float, before: float = 0.0) -> None:
+        self._begun, self._before = begun, before
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._begun
+
+
 class Pace:
     """Clock of one process's part of a run."""
 

@@ -24,8 +24,9 @@ from app.ranks import Ranks
 from app.running.guard import Guard
 from app.running.run_folder import RunFolder
 from app.training import budget, loop, pace
-from app.training.loop import Loop, already_trained
+from app.training.loop import Loop
 from app.training.pace import Pace
+from app.training.position import already_trained
 
 SIZES = {"train": 10, "validation": 5}
 FALLING = [9.0 - epoch for epoch in range(12)]  # a validation that was cut short is repeated

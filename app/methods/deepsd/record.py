@@ -16,7 +16,7 @@ from app.models.loading import load_model
 from app.options import JOIN, Experiment, TrainingConfig
 from app.running.atomic import read_json, write_json
 from app.running.run_folder import RunFolder
-from app.training.loop import already_trained
+from app.training.position import already_trained
 
 
 def stage_folder(folder: RunFolder, number: int) -> RunFolder:

@@ -46,7 +46,8 @@ from app.running.run_folder import MADE_BY, RunFolder, flags_digest
 from app.session import Session
 from app.training.base import NetworkTrainer
 from app.training.density import fit_dense_weights, write_dense_weights
-from app.training.loop import Loop, already_trained, remake_small_files
+from app.training.loop import Loop
+from app.training.position import already_trained, remake_small_files
 
 Fields = NDArray[np.float32]
 FINETUNE_SHARE = 0.1  # of the learning rate, where --finetune_rate does not say otherwise
