@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 BY_TIME = frozenset({"epochs", "early_stopping", "patience"})  # what a time budget decides
-AUTO, ENSEMBLE = "auto", "ensemble"
+AUTO, ENSEMBLE, DL4DS = "auto", "ensemble", "dl4ds"
 DATA_FLAGS = ("data", "data_config")  # data that a recipe is chosen for
 
 
@@ -54,7 +54,9 @@ def with_trainer(values: Values, given: frozenset[str]) -> Values:
 
 def as_kept(values: Values, given: frozenset[str]) -> Values:
     """The flags, those not given as the run folder has kept them from a recipe chosen before."""
-    kept = _kept(values) if wanted(values) and not values["overwrite"] else None
+    there = None if values["overwrite"] else _kept(values)
+    values = with_head(values, given, there)
+    kept = there if wanted(values) else None
     same = kept and ("trainer" not in given or values["trainer"] == kept["trainer"])
     if kept and same and kept["recipe"] == ENSEMBLE and "recipe" not in given:
         values = {**values, "recipe": ENSEMBLE}
@@ -63,6 +65,14 @@ def as_kept(values: Values, given: frozenset[str]) -> Values:
         return values
     chosen = {name: kept[name] for name in method_flags(values) if name not in given}
     return {**values, **chosen}
+
+
+def with_head(values: Values, given: frozenset[str], there: Values | None = None) -> Values:
+    """The flags, --wide_head where it is not given as `there`, in the run folder, or as DL4DS."""
+    if "wide_head" in given:
+        return values
+    wide = values["recipe"] == DL4DS or values["data_module"] is not None
+    return {**values, "wide_head": wide if there is None else there["wide_head"]}
 
 
 def method_flags(values: Values) -> tuple[str, ...]:

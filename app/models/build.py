@@ -58,16 +58,19 @@ def build_network(
             coarse = keras.Input((frames, *grid, n_inputs), name="coarse")
         static = keras.Input((height, width, n_static), name="static") if n_static else None
         y = REGISTRY.resolve("backbone", model.backbone)(coarse, model)
+        width = y.shape[-1] if model.wide_head else model.n_filters
         if model.upsampling != "pin":
             y = upsampling_layer(
                 model.upsampling,
                 scale,
-                model.n_filters,
+                width,
                 model.rc_interpolation,
                 model.padding,
                 "upsampling",
+                shared=width > model.n_filters,
+                narrow=model.n_filters,
             )(y)
-        y = head(y, static, model, n_outputs, zero_output=zero_output)
+        y = head(y, static, model, n_outputs, width=width, zero_output=zero_output)
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
         if frames is not None:
             y = UnfoldFrames(frames, dtype="float32", name="unfold")(y)

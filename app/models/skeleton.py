@@ -74,8 +74,9 @@ def trunk(
 ) -> Tensor:
     """Stem, blocks of growing width (block i has i·F filters), 3×3, dropout, skip from the stem.
 
-    `skip` is "none", "add" or "concat" (followed by a transition back to F). With a time window
-    recurrent blocks take the place of all others, and the frames come out folded.
+    The result has F channels, with --wide_head those of the last block. `skip` is "none", "add" or
+    "concat" (followed by a transition back to that width). With a time window recurrent blocks
+    take the place of all others, and the frames come out folded.
     """
     if config.time_window is not None:
         return _recurrent_trunk(x, config, skip)
@@ -84,7 +85,8 @@ def trunk(
     y = stem
     for number in range(1, config.n_blocks + 1):
         y = make_block(number * filters, f"block_{number}")(y)
-    y = convolution(filters, 3, padding=config.padding, name="trunk")(y)
+    width = config.n_blocks * filters if config.wide_head else filters
+    y = convolution(width, 3, padding=config.padding, name="trunk")(y)
     return _skipped(stem, y, config, skip)
 
 
@@ -103,22 +105,32 @@ def _recurrent_trunk(x: Tensor, config: ModelConfig, skip: str) -> Tensor:
 
 
 def _skipped(stem: Tensor, y: Tensor, config: ModelConfig, skip: str) -> Tensor:
-    """Dropout, then the stem added, joined (with a transition back to F), or left out."""
+    """Dropout, then the stem added, joined (with a transition behind it), or left out."""
+    width = y.shape[-1] if config.wide_head else config.n_filters
     y = run_chain(dropout_layers(config.dropout_variant, config.dropout_rate, None), y)
     if skip == "add":
+        if stem.shape[-1] != y.shape[-1]:
+            stem = TransitionBlock(width, name="skip_transition")(stem)
         return keras.layers.Add(name="skip")([stem, y])
     if skip == "concat":
         joined = keras.layers.Concatenate(name="skip")([stem, y])
-        return TransitionBlock(config.n_filters, name="skip_transition")(joined)
+        return TransitionBlock(width, name="skip_transition")(joined)
     return y
 
 
 def head(
-    y: Tensor, static: Tensor | None, config: ModelConfig, n_outputs: int, *, zero_output: bool
+    y: Tensor,
+    static: Tensor | None,
+    config: ModelConfig,
+    n_outputs: int,
+    *,
+    width: int,
+    zero_output: bool,
 ) -> Tensor:
     """[LCB], [auxiliary branch of the statics], transition (F), ConvBlock (F), ConvBlock (C).
 
-    `(B, H, W, …)` to `(B, H, W, C)`; frames of windows are folded into the batch.
+    `(B, H, W, …)` to `(B, H, W, C)`; frames of windows are folded into the batch. `width`: filters
+    of the auxiliary branch.
     The transition carries the activation: without one, nothing behind the upsampling would be
     able to let the statics act differently in different weather. The last block is neither
     normalised nor thinned by dropout, so that its few channels keep their values. softplus is
@@ -130,7 +142,7 @@ def head(
         y = LocalizedConvBlock(name="localized")(y)
     if static is not None:
         options = {**block_options(config), "attention": False}
-        branch = ConvBlock(filters, name="auxiliary", **options)(static)
+        branch = ConvBlock(width, name="auxiliary", **options)(static)
         y = JoinStatic(config.time_window or 1, name="join_static")([y, branch])
     y = TransitionBlock(filters, config.activation, name="transition")(y)
     y = ConvBlock(

@@ -49,6 +49,12 @@ class NetworkOptions(Options):
     )
     n_filters: int = option(8, "Filters of the first block.", bounds=Bounds(1, WIDTH), common=True)
     n_blocks: int = option(6, "Blocks of the backbone.", bounds=Bounds(1, 1000), common=True)
+    wide_head: bool = option(
+        False,
+        "Keep the width of the last block through the upsampling, as DL4DS does, where blocks grow "
+        "(convnet, resnet, densenet, convnext); equal steps of spc then share their weights. "
+        "--recipe=dl4ds and data of --data_module do so unless told otherwise.",
+    )
     bidirectional: bool = option(
         True, "With --time_window: recurrent layers run both ways, so that frames see later ones."
     )

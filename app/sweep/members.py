@@ -12,6 +12,7 @@ from pathlib import Path
 from app import options
 from app.arrays import Json
 from app.errors import InputError
+from app.methods.recipe_choice import with_head
 from app.options import SweepConfig
 from app.running.atomic import write_json, write_text
 from app.running.run_folder import RunFolder
@@ -172,8 +173,9 @@ def read_members(folder: Path) -> list[SweepRun]:
 def _values(changes: Changes, sweep: SweepConfig) -> options.Values:
     """Flags of one member: command line over its flagfile, swept values over both."""
     own = [f"--{name}={text}" for name, text in changes.items()]
-    _, values = options.parse([*sweep.shared, *own])
-    return values
+    argv = [*sweep.shared, *own]
+    _, values = options.parse(argv)
+    return with_head(values, options.assigned_names(argv))
 
 
 def _refuse_impossible(wanted: list[tuple[Changes, options.Values]], sweep: SweepConfig) -> None:

@@ -23,6 +23,7 @@ BATCHES = 4  # in memory at once: one used, one being made, two waiting
 # CPUs, within a third, for residual networks and U-Nets of 8 and 64 filters.
 LAYERS_A_BLOCK = 6
 LAYERS_BEHIND = 32
+LAYERS_OF_WIDE_HEAD = 4  # of the last block's width
 FRAMEWORK = 650 * MEBI
 BEYOND_DOUBT = 2.0  # times the memory there is: the estimate is right within a third
 
@@ -101,5 +102,8 @@ def network_values(model: ModelConfig, trunk: int, fine: int) -> int:
 
     trunk: cells of the grid that its blocks work on.
     """
-    kept = trunk * model.n_filters
-    return kept * LAYERS_A_BLOCK * model.n_blocks + fine * model.n_filters * LAYERS_BEHIND
+    kept = trunk * model.n_filters * LAYERS_A_BLOCK * model.n_blocks
+    kept += fine * model.n_filters * LAYERS_BEHIND
+    if model.wide_head and trunk < fine:
+        kept += fine * model.n_filters * model.n_blocks * LAYERS_OF_WIDE_HEAD
+    return kept

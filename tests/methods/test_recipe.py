@@ -12,6 +12,7 @@ from app.main import main
 from app.methods import speed
 from app.methods.one_phase import OnePhase
 from app.methods.recipe import Recipe
+from app.methods.recipe_choice import as_kept
 from app.methods.spatial.recipe import choose_constraint
 from app.methods.speed import samples_per_second
 from app.methods.supervised import recipe as supervised
@@ -180,6 +181,29 @@ def test_names_given_in_flagfiles_count(tmp_path: Path) -> None:
     outer.write_text(f"# a comment\n--flagfile={inner.name}\n--nosave\n")
     named = options.assigned_names(["train", f"--flagfile={outer}", "--epochs", "3"])
     assert named == {"flagfile", "n_blocks", "save", "epochs"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "wide"),
+    [
+        (["--recipe=dl4ds"], True),
+        (["--data_module=data.py"], True),
+        (["--recipe=dl4ds", "--wide_head=false"], False),
+        (["--data=data.nc", "--variable=v"], False),
+        (["--data=data.nc", "--variable=v", "--wide_head"], True),
+    ],
+)
+def test_heads_are_wide_where_the_original_is_meant(argv: list[str], wide: bool) -> None:
+    values = options.parse(argv)[1]
+    assert as_kept(values, options.assigned_names(argv))["wide_head"] is wide
+
+
+def test_a_run_keeps_the_head_that_it_began_with(tmp_path: Path) -> None:
+    """The flags of runs that were begun before there was a choice do not name it."""
+    (tmp_path / "experiment.cfg").write_text("--recipe=dl4ds\n--epochs=3\n")
+    argv = ["--recipe=dl4ds", f"--save_path={tmp_path}"]
+    values = options.parse(argv)[1]
+    assert as_kept(values, options.assigned_names(argv))["wide_head"] is False
 
 
 def test_temperature_in_time_follows_the_sun(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ SELECTION = [
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "spc", "normalization": "bn"},
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "dc", "activation": "crelu"},
     {"backbone": "unet", "upsampling": "pin", "decoder_upsampling": "pin", "n_blocks": 6},
+    {"backbone": "resnet", "upsampling": "spc", "wide_head": True, "localcon_layer": True},
+    {"backbone": "densenet", "upsampling": "dc", "wide_head": True, "normalization": "bn"},
     {"backbone": "swin2sr", "upsampling": "spc", "n_filters": 8, "n_blocks": 1},
     {"backbone": "conv_baseline", "upsampling": "spc", "activation": "crelu"},
 ]
@@ -77,6 +79,26 @@ def test_parameters_of_the_reference_network():
     """
     network = build_network(ModelConfig(), n_inputs=1, n_static=0, n_outputs=1, scale=4)
     assert network.count_params() == 107_827
+
+
+def test_a_wide_head_has_the_weights_of_the_original():
+    """DL4DS 1.8.0 counts 204,405, of which 8·2 + 2 + 2·8 + 8 are a channel attention.
+
+    By hand: up to the blocks 98,368 as above; trunk 9·48·48 + 48; skip 8·48 + 48; one convolution
+    to 4·48 for both steps; transition 48·8 + 8; refinement 1168; output 73 + 10.
+    """
+    config = ModelConfig(wide_head=True)
+    network = build_network(config, n_inputs=1, n_static=0, n_outputs=1, scale=4)
+    by_hand = 98_368 + 20_784 + 432 + 83_136 + 392 + 1168 + 83
+    assert network.count_params() == by_hand == 204_405 - 42
+
+
+@pytest.mark.parametrize("options", [{"backbone": "unet", "upsampling": "pin"}, {"time_window": 2}])
+def test_blocks_of_one_width_have_no_wide_head(options):
+    narrow, wide = (ModelConfig(**TINY, **options, wide_head=wide) for wide in (False, True))
+    sizes = {"n_inputs": 1, "n_static": 1, "n_outputs": 1, "scale": 4}
+    counts = [build_network(config, **sizes).count_params() for config in (narrow, wide)]
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("options", SELECTION)

@@ -72,6 +72,16 @@ def test_unknown_kind_is_refused():
         upsampling_layer("pixelshuffle", 2, 1, "bilinear")
 
 
+@pytest.mark.parametrize("kind", ["spc", "dc"])
+def test_layers_saved_before_heads_could_be_wide_are_read(kind):
+    layer = upsampling_layer(kind, 4, 3, "bilinear")
+    layer.build((None, None, None, 3))
+    config = {n: v for n, v in layer.get_config().items() if n not in ("shared", "narrow")}
+    read = type(layer).from_config(config)
+    read.build((None, None, None, 3))
+    assert [w.shape for w in read.weights] == [w.shape for w in layer.weights]
+
+
 def _built(scale: int) -> SubpixelUpsampling:
     layer = SubpixelUpsampling(scale, 2)
     layer.build((None, None, None, 2))

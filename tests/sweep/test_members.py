@@ -54,6 +54,11 @@ def test_flags_come_from_flagfiles_command_line_and_sweep_in_that_order(tmp_path
     assert written["sweep"] is None
 
 
+def test_heads_are_wide_as_in_the_original_where_that_is_meant(tmp_path: Path) -> None:
+    members = planned(tmp_path, "recipe=dl4ds,auto")
+    assert [one.values["wide_head"] for one in members] == [True, False]
+
+
 def test_excluded_members_match_swept_and_other_flags(tmp_path: Path) -> None:
     grid = tmp_path / "grid.yml"
     grid.write_text(

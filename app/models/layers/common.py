@@ -72,10 +72,12 @@ def normalization_layers(name: str | None, channels: int, dtype: Any) -> list[ke
 def build_chain(chain: Sequence[keras.layers.Layer], shape: Shape) -> Shape:
     """Build layers one behind the other; the shape behind the last one.
 
-    Explicit building gives every nested weight its place before a saved file is read into it.
+    Explicit building gives every nested weight its place before a saved file is read into it. A
+    layer that comes twice has its weights once.
     """
     for layer in chain:
-        layer.build(shape)
+        if not layer.built:
+            layer.build(shape)
         shape = tuple(layer.compute_output_shape(shape))
     return shape
 

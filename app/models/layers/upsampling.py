@@ -110,18 +110,30 @@ class Upsampling(keras.layers.Layer):
 class SubpixelUpsampling(Upsampling):
     """spc: for each prime factor of the scale a 3×3 convolution and depth-to-space.
 
-    Reference: Shi et al. 2016, arXiv:1609.05158.
+    With `shared` one convolution serves all steps of the same factor; the input then has `filters`
+    channels. Reference: Shi et al. 2016, arXiv:1609.05158.
     """
+
+    def __init__(
+        self, scale: int, filters: int, padding: str = ZERO, *, shared: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(scale, filters, padding, **kwargs)
+        self.shared = shared
+
+    def get_config(self) -> Json:
+        return {**super().get_config(), "shared": self.shared}
 
     def _chain(self) -> list[keras.layers.Layer]:
         chain: list[keras.layers.Layer] = []
+        made: dict[int, keras.layers.Layer] = {}
         for factor in prime_factors(self.scale):
-            start = RepeatedSubpixels(factor)
-            wide = self.filters * factor**2
-            chain += [
-                convolution(wide, 3, self.dtype_policy, self.padding, kernel_initializer=start),
-                DepthToSpace(factor, dtype=self.dtype_policy),
-            ]
+            if not self.shared or factor not in made:
+                start = RepeatedSubpixels(factor)
+                wide = self.filters * factor**2
+                made[factor] = convolution(
+                    wide, 3, self.dtype_policy, self.padding, kernel_initializer=start
+                )
+            chain += [made[factor], DepthToSpace(factor, dtype=self.dtype_policy)]
         return chain
 
 
@@ -145,13 +157,29 @@ class ResizeUpsampling(Upsampling):
 class TransposedUpsampling(Upsampling):
     """dc: a transition, then one transposed 9×9 convolution with the scale as its stride.
 
-    Beyond scale 9 the kernel grows with the stride, since it would leave cells untouched.
+    The transition is to `narrow` channels, by default `filters`. Beyond scale 9 the kernel grows
+    with the stride, since it would leave cells untouched.
     """
+
+    def __init__(
+        self,
+        scale: int,
+        filters: int,
+        padding: str = ZERO,
+        *,
+        narrow: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scale, filters, padding, **kwargs)
+        self.narrow = narrow or filters
+
+    def get_config(self) -> Json:
+        return {**super().get_config(), "narrow": self.narrow}
 
     def _chain(self) -> list[keras.layers.Layer]:
         kernel = max(TRANSPOSED_KERNEL, self.scale)
         spread = transposed(self.filters, kernel, self.scale, self.dtype_policy, self.padding)
-        return [TransitionBlock(self.filters, dtype=self.dtype_policy), spread]
+        return [TransitionBlock(self.narrow, dtype=self.dtype_policy), spread]
 
 
 def upsampling_layer(
@@ -161,14 +189,20 @@ def upsampling_layer(
     method: str,
     padding: str = ZERO,
     name: str | None = None,
+    *,
+    shared: bool = False,
+    narrow: int | None = None,
 ) -> keras.layers.Layer:
-    """The layer of an upsampling flag; "pin" stands for interpolation and nothing else."""
+    """The layer of an upsampling flag; "pin" stands for interpolation and nothing else.
+
+    `shared` counts for spc, `narrow` for dc.
+    """
     if kind == "spc":
-        return SubpixelUpsampling(scale, filters, padding, name=name)
+        return SubpixelUpsampling(scale, filters, padding, shared=shared, name=name)
     if kind == "rc":
         return ResizeUpsampling(scale, filters, method, padding=padding, name=name)
     if kind == "dc":
-        return TransposedUpsampling(scale, filters, padding, name=name)
+        return TransposedUpsampling(scale, filters, padding, narrow=narrow, name=name)
     if kind == "pin":
         return Resize(method, scale=scale, name=name)
     raise ValueError(f"upsampling: expected spc, rc, dc or pin, received {kind!r}")
