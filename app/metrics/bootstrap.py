@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -26,6 +27,47 @@ def block_length(times: Array) -> int:
     step = modal_step(Stamps.of(times).seconds)
     span = DAY if step < DAY else WEEK
     return max(1, span // step) if step > 0 else 1
+
+
+@dataclass(frozen=True, eq=False)
+class TimeBlocks:
+    """Blocks of consecutive samples (n,) whose sums are kept, where those of all would be too many.
+
+    place (n,): number of each sample's block, rising. span: samples in a block.
+    """
+
+    place: Array
+    span: int
+
+    @classmethod
+    def of(cls, times: Array, groups: Array | None = None) -> TimeBlocks:
+        """As long as intervals have them; a new one also begins where groups (n,) change."""
+        span = block_length(times)
+        place = np.arange(len(times)) // span
+        if groups is not None:
+            new = (np.diff(place) != 0) | (np.diff(groups) != 0)
+            place = np.concatenate([[0], np.cumsum(new)])
+        return cls(place, span)
+
+    @classmethod
+    def of_groups(cls, groups: Array) -> TimeBlocks:
+        """Of samples of one group (n,), such as a year, that follow each other."""
+        place = np.concatenate([[0], np.cumsum(np.diff(groups) != 0)])
+        return cls(place, max(1, len(groups) // (int(place[-1]) + 1)))
+
+    @property
+    def count(self) -> int:
+        return int(self.place[-1]) + 1
+
+    def moved(self, influence: Array) -> Array:
+        """Influences of samples (…, n), of mean 0, as those of blocks (…, b)."""
+        found = np.zeros((*influence.shape[:-1], self.count))
+        self.add(found, np.arange(len(self.place)), influence)
+        return found * self.count / len(self.place)
+
+    def add(self, sums: Array, indices: Array, values: Array) -> None:
+        """Add values (…, m) of some samples to sums of the blocks (…, b)."""
+        np.add.at(np.moveaxis(sums, -1, 0), self.place[indices], np.moveaxis(values, -1, 0))
 
 
 def resampled_sums(sums: Array, length: int) -> Array | None:

@@ -8,9 +8,13 @@ import xarray as xr
 from app.metrics.probabilistic.ensemble import EnsembleSums, fair_crps, truth_ranks
 
 
+def days(count):
+    return np.datetime64("2001-01-01", "ns") + np.arange(count) * np.timedelta64(1, "D")
+
+
 def sums_of(truth, members, weights=None):
     weights = np.ones(truth.shape) if weights is None else weights
-    sums = EnsembleSums(len(members), len(truth))
+    sums = EnsembleSums(len(members), days(len(truth)))
     sums.add(np.arange(len(truth)), truth, members, weights)
     return sums
 
@@ -94,10 +98,10 @@ def test_ties_are_broken_evenly_and_the_same_way_however_cut():
     members = np.zeros((4, *dry.shape))
     sums = sums_of(dry, members)
     np.testing.assert_allclose(sums.shares, 0.2, atol=0.02)
-    cut = EnsembleSums(4, 400)
+    cut = EnsembleSums(4, days(400))
     for indices in np.array_split(np.arange(400), 7):
         cut.add(indices, dry[indices], members[:, indices], np.ones((len(indices), 5, 5)))
-    np.testing.assert_allclose(cut.histogram, sums.histogram)
+    np.testing.assert_allclose(cut.histograms, sums.histograms)
     assert np.isnan(sums.spread_skill)  # no error to compare the spread with
 
 
@@ -113,6 +117,6 @@ def test_values_without_weight_have_no_say():
     weights[:, 2] = 0
     spoiled = members.copy()
     spoiled[:, :, 2] = np.nan
-    for name in ("crps", "variance", "squares", "histogram"):
+    for name in ("crps", "variance", "squares", "histograms"):
         expected = getattr(sums_of(truth, members, weights), name)
         np.testing.assert_allclose(getattr(sums_of(truth, spoiled, weights), name), expected)

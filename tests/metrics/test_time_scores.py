@@ -10,7 +10,7 @@ from subjects import NAMES, fed, subject_of
 
 from app.data.wet import WetLimit
 from app.metrics.temporal.autocorrelation import Autocorrelation
-from app.metrics.temporal.cycles import Cycles, harmonic
+from app.metrics.temporal.cycles import Cycles, harmonic, harmonic_sums
 from app.metrics.temporal.spells import Spells
 from app.metrics.temporal.time_spectrum import TimeSpectrum
 from app.options.scoring import ScoringConfig, Threshold
@@ -110,9 +110,8 @@ def test_courses_of_day_and_year():
     noon = next(line for line in lines if line[1:3] == ["hour", 12.0])
     assert noon[4] == pytest.approx(truth[hours.hour == 12].mean())
     assert noon[6] == pytest.approx(model[hours.hour == 12].mean())
-    amplitude, phase = harmonic(
-        np.arange(8) / 8, np.cos(2 * np.pi * (np.arange(8) / 8 - 0.9))[None]
-    )
+    sums = harmonic_sums(np.arange(8) / 8, np.cos(2 * np.pi * (np.arange(8) / 8 - 0.9))[None])
+    amplitude, phase = harmonic(sums.sum(axis=1))
     assert (amplitude[0], phase[0]) == pytest.approx((1, 0.9))
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps
 from app.errors import InputError
-from app.metrics.arithmetic import over_space
-from app.metrics.climatic.cells import CellStatistics
+from app.metrics.arithmetic import divide, over_space
+from app.metrics.climatic.cells import CellStatistics, Measured
 from app.metrics.climatic.climate_statistics import INDICES, MEANS, ClimateStatistics
 from app.metrics.climatic.days import Days, Years
 from app.metrics.climatic.return_values import LEAST, PERIODS, return_values
 from app.metrics.metric import Sheet, Subject
 from app.metrics.probabilistic.events import thresholds_of
 from app.metrics.table import About
-from app.metrics.temporal.spells import LENGTH, limits_of, spell_statistics
+from app.metrics.temporal.spells import LENGTH, limits_of, spell_parts
 from app.options.scoring import ScoringConfig
 
 PREFIX = "change_"
@@ -87,9 +87,9 @@ class Change(CellStatistics):
         wet = np.zeros(truth.shape[1:]) if climate is None else climate.level(truth)
         return np.concatenate([wet[None], limits_of(self.thresholds, truth)])
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
         before, after = (self._of_period(p, series, level) for p in range(len(self.rows_of)))
-        return {name: after[name] - before[name] for name in self.units}
+        return {name: Measured(after[name] - before[name]) for name in self.units}
 
     def _of_period(self, p: int, series: Array, level: Array) -> dict[str, Array]:
         """Every statistic (y, x) of one of the periods, by the name of its change."""
@@ -98,7 +98,8 @@ class Change(CellStatistics):
         if self.extremes:
             values = return_values(self.years[p].highest(own))
             found |= {f"return_{period}": one for period, one in zip(PERIODS, values, strict=True)}
-        found |= spell_statistics(self.thresholds, own, level[1:], self.follows[p])
+        spells = spell_parts(self.thresholds, own, level[1:], self.follows[p])
+        found |= {n: divide(a.sum(axis=0), b.sum(axis=0)) for n, (a, b) in spells.items()}
         return {PREFIX + name: values for name, values in found.items()}
 
     def tables(self) -> dict[str, Sheet]:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from app.arrays import Array
-from app.metrics.climatic.cells import CellStatistics
+from app.data.times import Stamps
+from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import TimeBlocks
+from app.metrics.climatic.cells import CellStatistics, Measured
 from app.metrics.climatic.climate_statistics import INDICES, ClimateStatistics
+from app.metrics.influence import ratio_influence
 from app.metrics.metric import Subject
 from app.metrics.table import About
 
@@ -45,6 +49,14 @@ class ClimateIndices(CellStatistics):
         assert self.climate is not None
         return self.climate.level(truth)
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
+    def blocks_of(self, subject: Subject) -> TimeBlocks:
+        return TimeBlocks.of_groups(Stamps.of(subject.times).fields()[0])
+
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
         assert self.climate is not None
-        return self.climate.indices(series, level)
+        return {
+            name: Measured(
+                divide(above.sum(axis=0), below.sum(axis=0)), ratio_influence(above, below, area)
+            )
+            for name, (above, below) in self.climate.parts(series, level).items()
+        }

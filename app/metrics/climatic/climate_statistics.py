@@ -11,6 +11,7 @@ from app.arrays import Array
 from app.data.description import Variable
 from app.data.units import conversion, normalise_unit
 from app.data.wet import AMOUNTS, RATES
+from app.metrics.arithmetic import divide
 from app.metrics.climatic.days import Days, Years, deviation_known, mean_known
 from app.metrics.metric import Subject
 from app.metrics.quantiles import last_axis_quantile, last_axis_quantiles
@@ -91,11 +92,18 @@ class ClimateStatistics:
 
     def indices(self, series: Array, level: Array) -> dict[str, Array]:
         """Every index (y, x); NaN in cells without a value."""
+        return {
+            name: divide(above.sum(axis=0), below.sum(axis=0))
+            for name, (above, below) in self.parts(series, level).items()
+        }
+
+    def parts(self, series: Array, level: Array) -> dict[str, tuple[Array, Array]]:
+        """Every index as the ratio of the sums of two fields of years (a, y, x)."""
         found = self._rain(series, level) if self.to_mm else self._heat(series)
         known = np.isfinite(series).any(axis=0)
-        return {name: np.where(known, found[name], np.nan) for name in self.units}
+        return {name: (found[name][0], found[name][1] * known) for name in self.units}
 
-    def _heat(self, series: Array) -> dict[str, Array]:
+    def _heat(self, series: Array) -> dict[str, tuple[Array, Array]]:
         if not self.units:
             return {}
         unit = normalise_unit(self.variable.units or "1")
@@ -104,15 +112,15 @@ class ClimateStatistics:
         low = high if self.days.daily else self.days.reduce(series, np.minimum)
         years = self.years
         return {
-            "txx": mean_known(years.highest(high)),
-            "txn": mean_known(years.lowest(high)),
-            "tnx": mean_known(years.highest(low)),
-            "tnn": mean_known(years.lowest(low)),
-            "su": years.count(high > summer).mean(axis=0),
-            "fd": years.count(low < frost).mean(axis=0),
+            "txx": _of_years(years.highest(high)),
+            "txn": _of_years(years.lowest(high)),
+            "tnx": _of_years(years.highest(low)),
+            "tnn": _of_years(years.lowest(low)),
+            "su": _of_years(years.count(high > summer)),
+            "fd": _of_years(years.count(low < frost)),
         }
 
-    def _rain(self, series: Array, level: Array) -> dict[str, Array]:
+    def _rain(self, series: Array, level: Array) -> dict[str, tuple[Array, Array]]:
         days, years, breaks = self.totals(series), self.years, self.days.breaks
         wet, dry = days >= np.float32(WET), days < np.float32(WET)
         long = np.full_like(days, np.nan)
@@ -121,14 +129,15 @@ class ClimateStatistics:
             last, first = self.days.numbers[LONG_RAIN - 1 :], self.days.numbers[: len(running)]
             together = last - first == LONG_RAIN - 1
             long[LONG_RAIN - 1 :] = np.where(together[:, None, None], running, np.nan)
+        fallen, count = np.nan_to_num(years.total(np.where(wet, days, np.nan))), years.count(wet)
         return {
-            "rx1day": mean_known(years.highest(days)),
-            "rx5day": mean_known(years.highest(long)),
-            "sdii": mean_known(np.where(wet, days, np.nan)),
-            "wet_days": years.count(wet).mean(axis=0),
-            "cdd": years.longest_run(dry, breaks).mean(axis=0),
-            "cwd": years.longest_run(wet, breaks).mean(axis=0),
-            "r95p": np.nan_to_num(years.total(np.where(days > level, days, 0.0))).mean(axis=0),
+            "rx1day": _of_years(years.highest(days)),
+            "rx5day": _of_years(years.highest(long)),
+            "sdii": (fallen, count),
+            "wet_days": _of_years(count),
+            "cdd": _of_years(years.longest_run(dry, breaks)),
+            "cwd": _of_years(years.longest_run(wet, breaks)),
+            "r95p": _of_years(np.nan_to_num(years.total(np.where(days > level, days, 0.0)))),
         }
 
     def summary(self, series: Array) -> dict[str, Array]:
@@ -142,6 +151,12 @@ class ClimateStatistics:
             **dict(zip(names, quantiles, strict=True)),
             "interannual_std": deviation_known(self.years.mean(self.days.mean(series))),
         }
+
+
+def _of_years(values: Array) -> tuple[Array, Array]:
+    """Values of years (a, y, x) for their mean: 0 where not known, and where they are known."""
+    known = np.isfinite(values)
+    return np.where(known, values, 0.0), known
 
 
 def _method(variable: Variable) -> set[str]:

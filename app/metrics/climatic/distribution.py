@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import over_space
-from app.metrics.climatic.cells import CellStatistics
+from app.metrics.climatic.cells import CellStatistics, Measured
 from app.metrics.climatic.days import mean_known
+from app.metrics.influence import expanded, quantiles_moved, transported
 from app.metrics.metric import Band, Block, Map, Sheet, Subject, Totals
 from app.metrics.quantiles import last_axis_quantiles
+from app.metrics.sampled import LOWEST
 from app.metrics.sketch import Distribution
 from app.metrics.table import BY_CELL, About
 
@@ -22,13 +25,15 @@ if TYPE_CHECKING:
 PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.9)
 LEVELS = np.array([0.0, 0.001, 0.01, *np.arange(0.05, 0.96, 0.05), 0.99, 0.999, 1.0])  # of Q-Q
 COLUMNS = ("variable", "unit", "level", "truth", "candidate", "value", "bias")
+CELLS = "wasserstein_cells"
+FOLLOWED = 2**18  # values of a candidate in the cells whose samples are followed for intervals
 NAMES = {f"quantile_p{percent:g}": percent / 100 for percent in PERCENTILES}
 
 
 class ValueDistribution(CellStatistics):
     """Quantiles by cell, distances (k, y, x), and the distribution of all values, truth first."""
 
-    summed = ("found", "distances", "values")
+    summed = (*CellStatistics.summed, "distances", "values", "apart", "cells", "kept")
     about: ClassVar[Mapping[str, About]] = {
         "quantile_": About(
             "percentile over time less the truth's",
@@ -42,7 +47,7 @@ class ValueDistribution(CellStatistics):
             "exact up to 2097152 values, then by bins of 2⁻⁹ of a value; members together",
             "none",
         ),
-        "wasserstein_cells": About(
+        CELLS: About(
             "Wasserstein distance over time", "∫|F̂ - F|", "series of each cell", order=BY_CELL
         ),
     }
@@ -54,16 +59,24 @@ class ValueDistribution(CellStatistics):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
-        self.distances = np.zeros((len(subject.candidates), *subject.area.shape))
-        layers = 1 + len(subject.candidates)
-        self.values = [Distribution(subject.truth.mean) for _ in range(layers)]
+        k = len(subject.candidates)
+        self.distances = np.zeros((k, *subject.area.shape))
+        self.values = [Distribution(subject.truth.mean) for _ in range(1 + k)]
+        self.apart, self.cells = np.zeros((k, self.blocks.count)), 0.0
+        versions = max(1, subject.members)
+        self.every = -(-subject.area.size * subject.samples * versions // FOLLOWED)
+        shape = subject.samples, -(-subject.area.size // self.every)
+        layers = (1, versions, *[1] * (k - 1))
+        self.kept = [np.zeros((own, *shape), np.float32) for own in layers]
 
     def units_of(self, subject: Subject) -> dict[str, str]:
         return dict.fromkeys(NAMES, subject.unit)
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        found = last_axis_quantiles(np.moveaxis(series, 0, -1), tuple(NAMES.values()))
-        return dict(zip(NAMES, found, strict=True))
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        own = partial(last_axis_quantiles, np.moveaxis(series, 0, -1))
+        values, moved = quantiles_moved(series, tuple(NAMES.values()), area, own)
+        pairs = zip(values, self.blocks.moved(moved), strict=True)
+        return {name: Measured(*pair) for name, pair in zip(NAMES, pairs, strict=True)}
 
     def add(self, block: Block) -> None:
         for own, stack in zip(self.values, block.stacks, strict=True):
@@ -72,12 +85,25 @@ class ValueDistribution(CellStatistics):
 
     def add_series(self, band: Band) -> None:
         super().add_series(band)
-        truth, *candidates = (
-            [np.sort(band.masked(series), axis=0) for series in stack] for stack in band.stacks
-        )
+        truth, *candidates = ([band.masked(series) for series in stack] for stack in band.stacks)
+        ranked = np.sort(truth[0], axis=0)
+        area = self.subject.area[band.indices]
+        width = area.shape[1]
+        place = band.indices[:, None] * width + np.arange(width)
+        followed = place % self.every == 0
+        columns = place[followed] // self.every
+        for kept, stack in zip(self.kept, ([truth[0]], *candidates), strict=True):
+            for own, series in zip(kept, stack, strict=True):
+                own[:, columns] = series[:, followed]
+        followed &= np.isfinite(truth[0]).any(axis=0)
+        self.cells += float(area[followed].sum())
         for k, stack in enumerate(candidates):
-            apart = [mean_known(np.abs(series - truth[0])) for series in stack]
-            self.distances[k, band.indices] = np.mean(apart, axis=0)
+            for series in stack:
+                apart = mean_known(np.abs(np.sort(series, axis=0) - ranked))
+                self.distances[k, band.indices] += apart / len(stack)
+                pair = truth[0][:, followed], series[:, followed]
+                moved = transported(*pair) @ area[followed]
+                self.apart[k] += self.blocks.moved(moved) / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         subject, (truth, *candidates) = self.subject, self.values
@@ -85,9 +111,30 @@ class ValueDistribution(CellStatistics):
         apart = np.array([truth.distance(own) for own in candidates])
         return [
             *super().rows(errors),
-            subject.row("wasserstein", subject.unit, apart),
-            subject.row("wasserstein_cells", subject.unit, *cells.T),
+            self._of_values(apart),
+            self._of_cells(cells),
         ]
+
+    def _of_values(self, values: Array) -> Row:
+        """The distances of all values (k,), bounded by what moves those of the cells followed."""
+        truth, *candidates = self.kept
+        moved = []
+        for own in candidates:
+            pair = np.broadcast_to(truth, own.shape).reshape(-1, 1), own.reshape(-1, 1)
+            by_sample = transported(*pair).reshape(own.shape).mean(axis=(0, 2))
+            moved.append(self.blocks.moved(by_sample))
+        subject = self.subject
+        made = expanded(subject.candidates, values, np.array(moved), LOWEST, self.blocks.span)
+        return subject.sampled_row("wasserstein", subject.unit, made)
+
+    def _of_cells(self, cells: Array) -> Row:
+        """The mean distance of cells and their spread (k, 2), bounded by what moves it."""
+        subject, (values, spreads) = self.subject, cells.T
+        if not self.cells:
+            return subject.row(CELLS, subject.unit, values, spreads)
+        moved = self.apart / self.cells
+        made = expanded(subject.candidates, values, moved, LOWEST, self.blocks.span)
+        return subject.sampled_row(CELLS, subject.unit, made, spreads)
 
     def maps(self, errors: Totals) -> list[Map]:
         told = "Wasserstein distance over time", "mean distance of the values in order"

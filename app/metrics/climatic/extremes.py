@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.metrics.arithmetic import over_space
+from app.metrics.arithmetic import divide, over_space
+from app.metrics.bootstrap import TimeBlocks
+from app.metrics.climatic.cells import moved_row
 from app.metrics.deterministic.mean_rows import ratio_rows
+from app.metrics.influence import quantiles_moved
 from app.metrics.metric import Band, Metric, Subject, Totals
 from app.metrics.table import BY_CELL, About
 
@@ -25,11 +28,13 @@ ABOVE, BELOW = "frequency_above_p", "frequency_below_p"  # and the percentile
 class Extremes(Metric):
     """The quantile over time of the truth (y, x) and of candidates (k, y, x).
 
-    above, below (1 + k, n): area of each sample where a value is beyond the truth's percentile
-    of the cell, the truth first; of members, their mean.
+    moved (1 + k, b): what each block of samples moves them by, the truth's first, summed over the
+    cells that have them by area, whose sum is areas (1 + k,). above, below (1 + k, n): area of
+    each sample where a value is beyond the truth's percentile of the cell, the truth first; of
+    members, their mean.
     """
 
-    summed = ("truth", "candidates", "above", "below")
+    summed = ("truth", "candidates", "moved", "areas", "above", "below")
     about: ClassVar[Mapping[str, About]] = {
         "p99_bias": About(
             "99th percentile over time less the truth's",
@@ -59,6 +64,9 @@ class Extremes(Metric):
         super().__init__(subject)
         self.truth = np.zeros(subject.area.shape)
         self.candidates = np.zeros((len(subject.candidates), *subject.area.shape))
+        self.blocks = TimeBlocks.of(subject.times)
+        self.moved = np.zeros((1 + len(subject.candidates), self.blocks.count))
+        self.areas = np.zeros(1 + len(subject.candidates))
         judged = int(subject.judged.sum())
         self.tail = next((percent for least, percent in TAILS if judged >= least), None)
         limit = None if subject.wet is None else subject.wet.value
@@ -66,11 +74,18 @@ class Extremes(Metric):
         self.above, self.below = subject.per_sample(2, 1 + len(subject.candidates))
 
     def add_series(self, band: Band) -> None:
-        (self.truth[band.indices],) = band.ordered_truth.quantiles((EXTREME,))
-        for k, versions in enumerate(band.ordered_versions()):
-            # a pool of members would reach further into the tail than the truth's one series
-            own = [series.quantiles((EXTREME,)) for series in versions]
-            (self.candidates[k, band.indices],) = np.mean(own, axis=0)
+        area = self.subject.area[band.indices]
+        orders = (iter((band.ordered_truth,)), *band.ordered_versions())
+        for layer, (versions, stack) in enumerate(zip(orders, band.stacks, strict=True)):
+            found = self.candidates[layer - 1] if layer else self.truth
+            for ordered, series in zip(versions, stack, strict=True):
+                # a pool of members would reach further into the tail than the truth's one series
+                (values,), (moved,) = quantiles_moved(
+                    band.masked(series), (EXTREME,), area, ordered.quantiles
+                )
+                found[band.indices] += values / len(stack)
+                self.moved[layer] += self.blocks.moved(moved) / len(stack)
+                self.areas[layer] += (area * np.isfinite(values)).sum() / len(stack)
         if self.tail is not None:
             self._count(band, self.tail / PERCENT)
 
@@ -88,7 +103,8 @@ class Extremes(Metric):
     def rows(self, errors: Totals) -> list[Row]:
         biases = self.candidates - self.truth
         found = np.array([over_space(self.subject.area, field) for field in biases])
-        rows = [self.subject.row("p99_bias", self.subject.unit, *found.T)]
+        moved = divide(self.moved, self.areas[:, None])
+        rows = [moved_row(self.subject, "p99_bias", self.subject.unit, found, moved, self.blocks)]
         sums = {"above": self.above, "below": self.below}
         for name, side, _ in self.tails:
             rows += ratio_rows(self.subject, name, sums[side])

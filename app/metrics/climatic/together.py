@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.metrics.arithmetic import over_space
+from app.metrics.arithmetic import divide, over_space
+from app.metrics.bootstrap import TimeBlocks
+from app.metrics.climatic.cells import moved_row
+from app.metrics.influence import correlation_influence
 from app.metrics.metric import Band, Map, Metric, Subject, Totals
 from app.metrics.pairs import correlation, matched
 from app.metrics.table import BY_CELL, About
@@ -17,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class Together(Metric):
-    """Correlations by cell with each predictand that follows (1 + k, y, x), the truth first."""
+    """Correlations by cell with each predictand that follows (1 + k, y, x), the truth first.
+
+    moved (1 + k, b), areas (1 + k,): what each block of samples moves them by, summed over the
+    cells that have them by area, and that area.
+    """
 
     core = False
-    summed = ("found",)
+    summed = ("found", "moved", "areas")
     about: ClassVar[Mapping[str, About]] = {
         "correlation_with_": About(
             "correlation over time with another predictand, less the truth's",
@@ -36,26 +43,40 @@ class Together(Metric):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
-        shape = 1 + len(subject.candidates), *subject.area.shape
-        self.found = {name: np.zeros(shape) for name in subject.companions}
+        layers, names = 1 + len(subject.candidates), subject.companions
+        self.blocks = TimeBlocks.of(subject.times)
+        self.found = {name: np.zeros((layers, *subject.area.shape)) for name in names}
+        self.moved = {name: np.zeros((layers, self.blocks.count)) for name in names}
+        self.areas = {name: np.zeros(layers) for name in names}
 
     @classmethod
     def suits(cls, subject: Subject) -> bool:
         return bool(subject.companions)
 
     def add_together(self, band: Band, others: Sequence[Band]) -> None:
+        area = self.subject.area[band.indices]
         for other in others:
-            found = self.found[other.subject.variable.name]
+            name = other.subject.variable.name
             for layer, pairs in enumerate(matched(band, other)):
-                own = [correlation(band.masked(a), other.masked(b)) for a, b in pairs]
-                found[layer, band.indices] = np.mean(own, axis=0) if own else np.nan
+                if not pairs:
+                    self.found[name][layer, band.indices] = np.nan
+                for a, b in pairs:
+                    pair = band.masked(a), other.masked(b)
+                    values = correlation(*pair)
+                    known = np.where(np.isfinite(values), area, 0.0)
+                    moved = correlation_influence(*pair, known, len(a))
+                    self.found[name][layer, band.indices] += values / len(pairs)
+                    self.moved[name][layer] += self.blocks.moved(moved) / len(pairs)
+                    self.areas[name][layer] += known.sum() / len(pairs)
 
     def rows(self, errors: Totals) -> list[Row]:
         rows = []
         for name, found in self.found.items():
             pairs = [over_space(self.subject.area, own - found[0]) for own in found[1:]]
             row = f"correlation_with_{name}_bias"
-            rows.append(self.subject.row(row, "1", *np.array(pairs).T))
+            # a candidate that does not give both is moved by nothing
+            moved = np.nan_to_num(divide(self.moved[name], self.areas[name][:, None]))
+            rows.append(moved_row(self.subject, row, "1", np.array(pairs), moved, self.blocks))
         return rows
 
     def maps(self, errors: Totals) -> list[Map]:

@@ -10,8 +10,10 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.times import Stamps
-from app.metrics.climatic.cells import CellStatistics
-from app.metrics.climatic.days import Years, deviation_known
+from app.metrics.bootstrap import TimeBlocks
+from app.metrics.climatic.cells import CellStatistics, Measured
+from app.metrics.climatic.days import Years, deviation_known, mean_known
+from app.metrics.influence import over_cells
 from app.metrics.metric import Subject, Totals
 from app.metrics.table import BY_CELL, About
 
@@ -63,9 +65,37 @@ class YearToYear(CellStatistics):
     def rows(self, errors: Totals) -> list[Row]:
         return [replace(row, n=len(self.years.numbers)) for row in super().rows(errors)]
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        means = self.years.mean(series)
-        return {STD: deviation_known(means), TREND: DECADE * slope(self.years.numbers, means)}
+    def blocks_of(self, subject: Subject) -> TimeBlocks:
+        return TimeBlocks.of_groups(Stamps.of(subject.times).fields()[0])
+
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        numbers, means = self.years.numbers, self.years.mean(series)
+        spread, trend = deviation_known(means), slope(numbers, means)
+        return {
+            STD: Measured(spread, spread_influence(means, spread, area)),
+            TREND: Measured(DECADE * trend, DECADE * slope_influence(numbers, means, trend, area)),
+        }
+
+
+def spread_influence(values: Array, spread: Array, weights: Array) -> Array:
+    """Of the standard deviation of values (a, y, x), sums over cells by weights (a,)."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    apart = np.where(known, np.square(values - mean_known(values)) - spread**2, 0.0)
+    share = np.where(spread > 0, weights * len(values) / count / np.where(spread > 0, spread, 1), 0)
+    return over_cells(apart, share / 2)
+
+
+def slope_influence(years: Array, values: Array, trend: Array, weights: Array) -> Array:
+    """Of the slope of least squares, likewise: what is left, by its distance from the middle."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    place = np.where(known, years[:, None, None], 0.0)
+    place = np.where(known, place - place.sum(axis=0) / count, 0.0)
+    size = np.square(place).sum(axis=0)
+    left = np.where(known, values - mean_known(values) - trend * place, 0.0)
+    share = np.where(size > 0, weights * len(values) / np.where(size > 0, size, 1.0), 0.0)
+    return over_cells(place * left, share)
 
 
 def slope(years: Array, values: Array) -> Array:

@@ -10,8 +10,10 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps
 from app.metrics.arithmetic import divide, over_space
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.days import deviation_known, mean_known
 from app.metrics.deterministic.mean_rows import mean_rows
+from app.metrics.influence import expanded, over_cells, standardised
 from app.metrics.metric import CONSTANT, Band, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.names import CLIMATOLOGY
@@ -29,6 +31,7 @@ OVER = "skill_over_"
 class Efficiency(Metric):
     """Sums over the cells of each sample, and the Kling-Gupta efficiency of each cell (k, y, x).
 
+    moved (k, b), areas (k,): what each block of samples moves that by, and the area that has it.
     squares, persistence (k, n): squared errors, and those on samples that follow another.
     centred, variance (n,): of the truth less its mean, and of its squares. climatology, persisted
     (n,): squared errors of climatology, and of the sample before. products, own (k, n): of
@@ -37,7 +40,7 @@ class Efficiency(Metric):
 
     core = False
     summed = (
-        *("kge", "squares", "persistence", "centred", "variance"),
+        *("kge", "moved", "areas", "squares", "persistence", "centred", "variance"),
         *("climatology", "persisted", "products", "own"),
     )
     about: ClassVar[Mapping[str, About]] = {
@@ -80,6 +83,8 @@ class Efficiency(Metric):
         super().__init__(subject)
         k = len(subject.candidates)
         self.kge = np.zeros((k, *subject.area.shape))
+        self.blocks = TimeBlocks.of(subject.times)
+        self.moved, self.areas = np.zeros((k, self.blocks.count)), np.zeros(k)
         self.squares, self.persistence, self.products, self.own = subject.per_sample(4, k)
         self.centred, self.variance, self.climatology, self.persisted = subject.per_sample(4)
         self.follows = np.zeros(0, np.int64)
@@ -116,7 +121,10 @@ class Efficiency(Metric):
             self.own[k] += summed(own, own)
             wrong = np.where(both, error[now], 0.0)
             self.persistence[k, now] += np.einsum("yx,nyx->n", area, wrong**2)
-            self.kge[k, band.indices] = self._efficiency(fields, truth)
+            values, moved = self._efficiency(fields, truth, area)
+            self.kge[k, band.indices] = values
+            self.moved[k] += self.blocks.moved(moved)
+            self.areas[k] += float(area[np.isfinite(values)].sum())
 
     def _climatology(self, band: Band, truth: Array) -> Array:
         """The candidate of that name, else the truth's mean by month of each cell."""
@@ -129,8 +137,11 @@ class Efficiency(Metric):
             found[own] = mean_known(truth[own])
         return found
 
-    def _efficiency(self, fields: Array, truth: Array) -> Array:
-        """Kling-Gupta efficiency (y, x); NaN where the truth or the field does not vary."""
+    def _efficiency(self, fields: Array, truth: Array, area: Array) -> tuple[Array, Array]:
+        """Kling-Gupta efficiency (y, x), NaN where the truth or the field does not vary.
+
+        And what each sample moves it by (n,), summed over cells by area.
+        """
         mean, own_mean = mean_known(truth), mean_known(fields)
         spread, own_spread = deviation_known(truth), deviation_known(fields)
         origin = np.abs(mean) + abs(self.subject.truth.mean)
@@ -138,9 +149,35 @@ class Efficiency(Metric):
         spread = np.where(varies, spread, np.nan)
         ratio = self.subject.variable.kind == "ratio"
         bias = divide(own_mean - mean, mean if ratio else spread)
-        parts = correlation(fields, truth) - 1, own_spread / spread - 1, bias
-        result: Array = 1 - np.sqrt(sum(part**2 for part in parts))
-        return result
+        r, variability = correlation(fields, truth), own_spread / spread
+        apart = np.sqrt((r - 1) ** 2 + (variability - 1) ** 2 + bias**2)
+        known = np.isfinite(truth) & np.isfinite(fields)
+        count = known.sum(axis=0)
+        x, y = (standardised(values, known, count) for values in (truth, fields))
+        # derivatives by the parts, and of these by the standardised values of a sample
+        share = len(truth) * divide(area, count * np.where(apart > 0, apart, np.nan))
+        if ratio:
+            slopes = (
+                divide(own_spread, mean),
+                divide(own_mean * spread, mean**2),
+                np.zeros_like(bias),
+            )
+        else:
+            slopes = variability, np.ones_like(bias), bias / 2
+        by_r, by_variability = share * (r - 1), share * (variability - 1) * variability / 2
+        by_y, by_x, by_square = (share * bias * own for own in slopes)
+        moved = sum(
+            over_cells(values, np.nan_to_num(by))
+            for values, by in (
+                (x * y, by_r),
+                (y**2, by_variability - by_r * r / 2),
+                (x**2, -by_variability - by_r * r / 2),
+                (known - x**2, by_square),
+                (y, by_y),
+                (x, -by_x),
+            )
+        )
+        return 1 - apart, -np.asarray(moved)
 
     def rows(self, errors: Totals) -> list[Row]:
         subject = self.subject
@@ -150,7 +187,7 @@ class Efficiency(Metric):
         variance = self.variance - 2 * offset * self.centred + offset**2 * errors.weight
         rows = [
             *self._skill(R2, variance, self.squares, errors),
-            subject.row(KGE, "1", *cells.T),
+            self._of_cells(cells),
             subject.sampled_row(ACC, "1", self._anomaly_correlation()),
             *self._skill(f"{OVER}climatology", self.climatology, self.squares, errors),
         ]
@@ -158,6 +195,12 @@ class Efficiency(Metric):
             name = f"{OVER}persistence"
             rows += self._skill(name, self.persisted, self.persistence, errors)
         return rows
+
+    def _of_cells(self, cells: Array) -> Row:
+        """The mean efficiency of cells and their spread (k, 2), bounded by what moves it."""
+        moved = np.nan_to_num(divide(self.moved, self.areas[:, None]))
+        made = expanded(self.subject.candidates, cells[:, 0], moved, HIGHEST, self.blocks.span)
+        return self.subject.sampled_row(KGE, "1", made, cells[:, 1])
 
     def _skill(self, name: str, reference: Array, squares: Array, errors: Totals) -> list[Row]:
         """1 - squared errors (k, n) over those of a reference (n,), none of rounding alone."""

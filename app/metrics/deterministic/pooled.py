@@ -61,7 +61,7 @@ class Pooled(Metric):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         members = subject.members
-        self.ensemble = EnsembleSums(members, subject.samples) if members > 1 else None
+        self.ensemble = EnsembleSums(members, subject.times) if members > 1 else None
         self.absolute = subject.per_sample(len(subject.candidates))
         self.weight = subject.per_sample()
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from app.arrays import Array
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.deterministic.mean_rows import mean_rows
+from app.metrics.influence import expanded
 from app.metrics.metric import Block, Metric, Sheet, Subject, Sums, Totals
-from app.metrics.sampled import Sampled, ratio_of
+from app.metrics.sampled import LOWEST, Sampled, ratio_of
 from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
@@ -49,14 +51,15 @@ SPREAD_SKILL, OUTSIDE = "spread_skill", "outside"  # rows
 
 
 class EnsembleSums(Sums):
-    """Area-weighted sums over the cells of each sample, and the rank histogram of all."""
+    """Area-weighted sums over the cells of each sample; rank histograms of blocks (M + 1, b)."""
 
-    summed = ("crps", "variance", "squares", "outside", "histogram")
+    summed = ("crps", "variance", "squares", "outside", "histograms")
 
-    def __init__(self, members: int, samples: int) -> None:
+    def __init__(self, members: int, times: Array) -> None:
         self.members = members
-        self.crps, self.variance, self.squares, self.outside = np.zeros((4, samples))
-        self.histogram = np.zeros(members + 1)
+        self.crps, self.variance, self.squares, self.outside = np.zeros((4, len(times)))
+        self.blocks = TimeBlocks.of(times)
+        self.histograms = np.zeros((members + 1, self.blocks.count))
 
     def add(self, indices: Array, truth: Array, members: Array, weights: Array) -> None:
         """Take in truth and weights (n, y, x), 0 where not scored, and members (M, n, y, x)."""
@@ -74,9 +77,9 @@ class EnsembleSums(Sums):
         ranks = truth_ranks(distances, np.stack(drawn))
         beyond = (ranks == 0) | (ranks == self.members)
         self.outside[indices] = np.einsum("nyx,nyx->n", weights, beyond)
-        self.histogram += np.bincount(
-            ranks[valid], weights=weights[valid], minlength=self.members + 1
-        )
+        place = self.blocks.place[indices][:, None, None] + self.blocks.count * ranks
+        own = np.bincount(place[valid], weights[valid], self.histograms.size)
+        self.histograms += own.reshape(self.histograms.shape)
 
     def spread_to_error(self, candidates: Sequence[str]) -> Sampled:
         """sqrt((M + 1)/M · mean unbiased variance) / RMSE of the mean; 1 if members are reliable.
@@ -93,17 +96,33 @@ class EnsembleSums(Sums):
 
     @property
     def reliability_index(self) -> float:
-        """Deviation of the rank histogram from flat: Σ|f - 1/(M + 1)|, in %; 0 where flat.
+        """Its value; see `deviation_from_flat`."""
+        return float(self.deviation(("",)).values[0])
 
-        Delle Monache et al. (2006), reliability index of ensemble rank histograms
-        """
-        return float(PERCENT * np.abs(self.shares - 1 / len(self.shares)).sum())
+    def deviation(self, candidates: Sequence[str]) -> Sampled:
+        """The reliability index of the first candidate, which has the members."""
+        return deviation_from_flat(candidates[:1], self.histograms, self.blocks.span)
 
     @property
     def shares(self) -> Array:
         """Rank histogram (M + 1,): shares of the area-weighted values."""
-        result: Array = self.histogram / self.histogram.sum()
+        histogram = self.histograms.sum(axis=1)
+        result: Array = histogram / histogram.sum()
         return result
+
+
+def deviation_from_flat(names: Sequence[str], histograms: Array, span: int) -> Sampled:
+    """Reliability index of rank histograms (M + 1, b): Σ|f - 1/(M + 1)|, in %; 0 where flat.
+
+    Delle Monache et al. (2006), reliability index of ensemble rank histograms. Intervals are of
+    first order: resamples of a flat histogram are all less flat.
+    """
+    held = histograms.sum(axis=0)
+    shares = histograms.sum(axis=1) / held.sum()
+    off = shares - 1 / len(shares)
+    value = PERCENT * np.abs(off).sum()
+    influence = PERCENT * np.sign(off) @ (histograms - shares[:, None] * held) / held.mean()
+    return expanded(names, np.array([value]), influence[None], LOWEST, span)
 
 
 class Ensemble(Metric):
@@ -144,7 +163,7 @@ class Ensemble(Metric):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
-        self.sums = EnsembleSums(subject.members, subject.samples)
+        self.sums = EnsembleSums(subject.members, subject.times)
 
     @classmethod
     def suits(cls, subject: Subject) -> bool:
@@ -164,7 +183,7 @@ class Ensemble(Metric):
         return [
             subject.mean_row("crps", subject.unit, self._crps(errors), weight),
             subject.sampled_row(SPREAD_SKILL, "1", sums.spread_to_error(subject.candidates)),
-            subject.model_row("reliability_index", "%", sums.reliability_index),
+            subject.sampled_row("reliability_index", "%", sums.deviation(subject.candidates)),
             *mean_rows(subject, OUTSIDE, "1", outside, weight, best=self.outside_if_calibrated),
         ]
 

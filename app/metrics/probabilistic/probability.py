@@ -11,10 +11,12 @@ from scipy.optimize import isotonic_regression
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.deterministic.mean_rows import mean_rows
+from app.metrics.influence import expanded
 from app.metrics.metric import Band, Metric, Sheet, Subject, Totals
 from app.metrics.probabilistic.events import DEFINITION, beyond, levels, thresholds_of
-from app.metrics.sampled import HIGHEST, Sampled
+from app.metrics.sampled import HIGHEST, LOWEST, Best, Sampled
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ COLUMNS = (
 SHARE = "p: share of the members with the event, 0 or 1 of a single field"
 BY_PROBABILITY = f"{SHARE}; values grouped by p"
 RECALIBRATED = f"{SHARE}; recalibrated by isotonic regression of the event on p"
+EVENT = np.array([0.0, 1.0])  # what is observed: none, or the event
 ROUNDING = 1e-9  # of shares: sums over samples and over cells end differently
 NEVER = "the event is always there, or never"
 
@@ -34,8 +37,8 @@ NEVER = "the event is always there, or never"
 class Probability(Metric):
     """Weights by threshold T, candidate and number of members with the event, and by sample.
 
-    counts (T, k, L, 2): of values without and with the event in truth. brier (T, k, n). events
-    (T, n): weights of the values with the event.
+    counts (T, k, L, 2, b): of values without and with the event in truth, by blocks of samples.
+    brier (T, k, n). events (T, n): weights of the values with the event.
     """
 
     core = False
@@ -75,14 +78,17 @@ class Probability(Metric):
         super().__init__(subject)
         self.thresholds = thresholds_of(subject)
         t, k = len(self.thresholds), len(subject.candidates)
-        self.counts = np.zeros((t, k, max(subject.members, 1) + 1, 2))
+        self.blocks = TimeBlocks.of(subject.times)
+        votes = max(subject.members, 1) + 1
+        self.counts = np.zeros((t, k, votes, 2, self.blocks.count))
         self.brier = subject.per_sample(t, k)
         self.events = subject.per_sample(t)
 
     def add_series(self, band: Band) -> None:
         weights = band.weights
         chosen = weights > 0
-        kept = weights[chosen]
+        kept, count = weights[chosen], self.blocks.count
+        block = np.broadcast_to(self.blocks.place[:, None, None], chosen.shape)[chosen]
         for t, (threshold, level) in enumerate(
             zip(self.thresholds, levels(band, self.thresholds), strict=True)
         ):
@@ -93,9 +99,9 @@ class Probability(Metric):
                 squares = np.square(votes / len(stack) - event)
                 self.brier[t, k] += np.einsum("nyx,nyx->n", weights, squares)
                 step = (self.counts.shape[2] - 1) // len(stack)
-                place = 2 * step * votes[chosen] + event[chosen]
-                size = 2 * self.counts.shape[2]
-                self.counts[t, k] += np.bincount(place, kept, size).reshape(-1, 2)
+                place = (2 * step * votes[chosen] + event[chosen]) * count + block
+                own = np.bincount(place, kept, self.counts[t, k].size)
+                self.counts[t, k] += own.reshape(-1, 2, count)
 
     @cached_property
     def parts(self) -> list[list[Parts]]:
@@ -109,10 +115,16 @@ class Probability(Metric):
             rows += mean_rows(subject, name, "1", self.brier[t], errors.weight)
             skill = self._skill(t, errors.weight)
             rows.append(subject.sampled_row(f"brier_skill_{threshold}", "1", skill))
-            for name, of in Parts.ROWS.items():
-                values = np.array([getattr(own, of) for own in self.parts[t]])
-                rows.append(subject.row(f"{name}_{threshold}", "1", values))
+            for name, best in Parts.ROWS.items():
+                made = self._part(t, name.removeprefix("brier_"), best)
+                rows.append(subject.sampled_row(f"{name}_{threshold}", "1", made))
         return rows
+
+    def _part(self, t: int, name: str, best: Best) -> Sampled:
+        """A part of the score of every candidate, and what each block of samples moves it by."""
+        values = np.array([getattr(own, name) for own in self.parts[t]])
+        influence = np.array([own.influence(name) for own in self.parts[t]])
+        return expanded(self.subject.candidates, values, influence, best, self.blocks.span)
 
     def _skill(self, t: int, weight: Array) -> Sampled:
         names = self.subject.candidates
@@ -140,20 +152,24 @@ class Probability(Metric):
 
 
 class Parts:
-    """The Brier score of weights (L, 2), of values without and with the event by probability."""
+    """The Brier score of weights (L, 2, b), of values without and with the event by probability.
 
-    ROWS: ClassVar[dict[str, str]] = {
-        "brier_reliability": "reliability",
-        "brier_resolution": "resolution",
-        "brier_uncertainty": "uncertainty",
-        "brier_miscalibration": "miscalibration",
-        "brier_discrimination": "discrimination",
-        "roc_area": "roc_area",
+    They are of blocks of samples, and scores of all of them.
+    """
+
+    ROWS: ClassVar[dict[str, Best]] = {
+        "brier_reliability": LOWEST,
+        "brier_resolution": HIGHEST,
+        "brier_uncertainty": None,
+        "brier_miscalibration": LOWEST,
+        "brier_discrimination": HIGHEST,
+        "roc_area": HIGHEST,
     }
 
-    def __init__(self, counts: Array) -> None:
+    def __init__(self, blocks: Array) -> None:
+        counts = blocks.sum(axis=-1)
         held = counts.sum(axis=1) > 0
-        self.counts = counts[held]
+        self.blocks, self.counts = blocks[held], counts[held]
         self.p = np.linspace(0, 1, len(counts))[held]
         self.weights = self.counts.sum(axis=1)
         self.observed = self.counts[:, 1] / self.weights
@@ -196,6 +212,59 @@ class Parts:
             return np.nan
         below = np.cumsum(without) - without / 2
         return float(event @ below / (event.sum() * without.sum()))
+
+    def influence(self, name: str) -> Array:
+        """What each block moves a score by (b,), to first order, their mean 0.
+
+        Every value moves a score by a number that depends on its probability and on the event.
+        """
+        by_value: Array = getattr(self, f"_{name}_by_value")
+        held = self.blocks.sum(axis=(0, 1))
+        mean = np.einsum("le,le->", self.counts, by_value) / self.counts.sum()
+        summed = np.einsum("leb,le->b", self.blocks, by_value) - mean * held
+        result: Array = summed / held.mean()
+        return result
+
+    @property
+    def _uncertainty_by_value(self) -> Array:
+        return np.broadcast_to((1 - 2 * self.base) * EVENT, self.counts.shape)
+
+    @property
+    def _reliability_by_value(self) -> Array:
+        off = (self.p - self.observed)[:, None]
+        result: Array = 2 * off * (self.p[:, None] - EVENT) - off**2
+        return result
+
+    @property
+    def _resolution_by_value(self) -> Array:
+        # score = reliability - resolution + uncertainty
+        return self._reliability_by_value + self._uncertainty_by_value - self._squares(self.p)
+
+    @property
+    def _miscalibration_by_value(self) -> Array:
+        # the regression is the best there is: to first order the score does not move with it
+        return self._squares(self.p) - self._squares(self.isotonic)
+
+    @property
+    def _discrimination_by_value(self) -> Array:
+        return self._uncertainty_by_value - self._squares(self.isotonic)
+
+    @property
+    def _roc_area_by_value(self) -> Array:
+        without, event = self.counts.T
+        if not (without.any() and event.any()):
+            return np.zeros(self.counts.shape)
+        below = (np.cumsum(without) - without / 2) / without.sum()
+        above = (event.sum() - np.cumsum(event) + event / 2) / event.sum()
+        total = self.counts.sum()
+        found = [above * total / without.sum(), below * total / event.sum()]
+        lost = self.roc_area * total / np.array([without.sum(), event.sum()])
+        result: Array = np.stack(found, axis=1) - lost
+        return result
+
+    def _squares(self, p: Array) -> Array:
+        result: Array = np.square(p[:, None] - EVENT)
+        return result
 
     @property
     def curve(self) -> Array:

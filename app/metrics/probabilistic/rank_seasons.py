@@ -10,23 +10,24 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.times import Stamps
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.days import SEASONS, season_of
 from app.metrics.deterministic.mean_rows import mean_rows
 from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
+from app.metrics.probabilistic.ensemble import deviation_from_flat
 from app.metrics.table import AT_ONCE, About
 
 if TYPE_CHECKING:
     from app.metrics.table import Row
 
-PERCENT = 100.0
 COLUMNS = ("variable", "season", "rank", "share")
 DEBIASED, MEAN_RANK, BY_SEASON = "rmse_debiased", "mean_rank", "reliability_index_"
 
 
 class RankSeasons(Metric):
-    """Weights by sample and rank (n, M + 1), the seasons' sums of them; errors by sample (n,).
+    """Rank histograms of blocks of one season (M + 1, b); errors by sample (n,).
 
-    histograms (4, M + 1). rank (n,): area-weighted sums of the truth's rank among the members, 0
+    rank (n,): area-weighted sums of the truth's rank among the members, 0
     to 1. squares (n,): of squared errors of the mean less the members' variance over M.
     """
 
@@ -60,8 +61,11 @@ class RankSeasons(Metric):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         _, months = Stamps.of(subject.times).fields()
-        self.season = season_of(months)
-        self.histograms = np.zeros((len(SEASONS), subject.members + 1))
+        season = season_of(months)
+        self.blocks = TimeBlocks.of(subject.times, season)
+        self.season = np.zeros(self.blocks.count, np.int64)
+        self.season[self.blocks.place] = season
+        self.histograms = np.zeros((subject.members + 1, self.blocks.count))
         self.rank, self.squares = subject.per_sample(2)
 
     @classmethod
@@ -77,18 +81,18 @@ class RankSeasons(Metric):
         apart = np.where(block.valid, members - truth.astype(np.float64), 0.0)
         squares = np.square(apart.mean(axis=0)) - apart.var(axis=0, ddof=1) / m
         self.squares[block.indices] = np.einsum("nyx,nyx->n", weights, squares)
-        for s, histogram in enumerate(self.histograms):
-            chosen = block.valid & (self.season[block.indices] == s)[:, None, None]
-            histogram += shared_ranks(below[chosen], tied[chosen], weights[chosen], m)
+        place = self.blocks.place[block.indices]
+        for b in np.unique(place):
+            chosen = block.valid & (place == b)[:, None, None]
+            own = shared_ranks(below[chosen], tied[chosen], weights[chosen], m)
+            self.histograms[:, b] += own
 
     @cached_property
-    def shares(self) -> dict[str, Array]:
-        """Rank histograms (M + 1,) of the seasons that are there."""
-        return {
-            name: own / own.sum()
-            for name, own in zip(SEASONS, self.histograms, strict=True)
-            if own.any()
-        }
+    def seasons(self) -> dict[str, Array]:
+        """Rank histograms (M + 1, b) of the seasons that are there."""
+        held = self.histograms.any(axis=0)
+        parts = {name: held & (self.season == s) for s, name in enumerate(SEASONS)}
+        return {name: self.histograms[:, own] for name, own in parts.items() if own.any()}
 
     def rows(self, errors: Totals) -> list[Row]:
         subject, weight = self.subject, errors.weight
@@ -97,16 +101,16 @@ class RankSeasons(Metric):
             *mean_rows(subject, DEBIASED, subject.unit, squares, weight, root=True),
             *mean_rows(subject, MEAN_RANK, "1", rank, weight, best=None),
         ]
-        for name, shares in self.shares.items():
-            index = PERCENT * np.abs(shares - 1 / len(shares)).sum()
-            rows.append(subject.model_row(BY_SEASON + name, "%", float(index)))
+        for name, own in self.seasons.items():
+            made = deviation_from_flat(subject.candidates[:1], own, self.blocks.span)
+            rows.append(subject.sampled_row(BY_SEASON + name, "%", made))
         return rows
 
     def tables(self) -> dict[str, Sheet]:
         lines: list[list[object]] = [
             [self.subject.variable.name, season, rank, float(share)]
-            for season, shares in self.shares.items()
-            for rank, share in enumerate(shares)
+            for season, own in self.seasons.items()
+            for rank, share in enumerate(own.sum(axis=1) / own.sum())
         ]
         return {"rank_histogram": Sheet(COLUMNS, lines)}
 

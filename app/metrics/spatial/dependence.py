@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.metric import Band, Block, Metric, Subject, Totals
 from app.metrics.quantiles import last_axis_quantile
+from app.metrics.sampled import Best, Sampled
 from app.metrics.spatial.spectra import spacing
 from app.metrics.table import About
 
@@ -21,15 +23,16 @@ LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # cells
 TAIL_LAGS = (1, 4)  # cells along rows
 TAIL = 0.95
 FALL = float(np.exp(-1))
+Of = Callable[[Array], Array]
 LENGTH, SHARED = "correlation_length", "tail_dependence"
 
 
 class Dependence(Metric):
-    """Sums over all samples, the truth first; of members their means.
+    """Sums over blocks of samples, the truth first; of members their means.
 
-    products (2, L, 1 + k), sizes (2, L, 1 + k): of anomalies of two cells that lie a lag apart
-    along columns and rows, and of their squares. both, first (H, 1 + k): weights of cells beyond
-    their own percentile together with a cell further along the row, and of themselves.
+    products, sizes (2, L, 1 + k, b): of anomalies of two cells that lie a lag apart along columns
+    and rows, and of their squares. both, first (H, 1 + k, b): weights of cells beyond their own
+    percentile together with a cell further along the row, and of themselves.
     """
 
     core = False
@@ -64,8 +67,9 @@ class Dependence(Metric):
         self.lags = [tuple(lag for lag in LAGS if lag <= n // 2) for n in (y, x)]
         self.tail_lags = tuple(lag for lag in TAIL_LAGS if lag < x)
         layers = 1 + len(subject.candidates)
-        self.products, self.sizes = np.zeros((2, 2, len(LAGS), layers))
-        self.both, self.first = np.zeros((2, len(self.tail_lags), layers))
+        self.blocks = TimeBlocks.of(subject.times)
+        self.products, self.sizes = np.zeros((2, 2, len(LAGS), layers, self.blocks.count))
+        self.both, self.first = np.zeros((2, len(self.tail_lags), layers, self.blocks.count))
 
     def add(self, block: Block) -> None:
         count = np.maximum(block.valid.sum(axis=(1, 2)), 1)[:, None, None]
@@ -80,13 +84,17 @@ class Dependence(Metric):
                     for place, lag in enumerate(lags):
                         a, b = turned[:, :-lag], turned[:, lag:]
                         known = valid[:, :-lag] & valid[:, lag:]
-                        own = np.einsum("nyx,nyx->", a, b)
-                        size = np.einsum("nyx,nyx,nyx->", known, a, a)
-                        size += np.einsum("nyx,nyx,nyx->", known, b, b)
-                        self.products[axis, place, layer] += own / len(stack)
-                        self.sizes[axis, place, layer] += size / 2 / len(stack)
+                        own = np.einsum("nyx,nyx->n", a, b)
+                        size = np.einsum("nyx,nyx,nyx->n", known, a, a)
+                        size += np.einsum("nyx,nyx,nyx->n", known, b, b)
+                        for sums, values in (
+                            (self.products, own / len(stack)),
+                            (self.sizes, size / 2 / len(stack)),
+                        ):
+                            self.blocks.add(sums[axis, place, layer], block.indices, values)
 
     def add_series(self, band: Band) -> None:
+        every = np.arange(self.subject.samples)
         for layer, stack in enumerate(band.stacks):
             for fields in stack:
                 series = band.masked(fields)
@@ -97,33 +105,57 @@ class Dependence(Metric):
                     weights = pair * self.subject.area[band.indices][:, :-lag]
                     first = beyond[:, :, :-lag]
                     both = first & beyond[:, :, lag:]
-                    self.first[place, layer] += (weights * first).sum() / len(stack)
-                    self.both[place, layer] += (weights * both).sum() / len(stack)
+                    for sums, held in ((self.first, first), (self.both, both)):
+                        own = np.einsum("nyx,nyx->n", weights, held) / len(stack)
+                        self.blocks.add(sums[place, layer], every, own)
 
-    @property
-    def lengths(self) -> Array:
-        """Correlation lengths in km (1 + k,); NaN where it never falls to 1/e."""
+    def _lengths(self, totals: Array) -> Array:
+        """Correlation lengths in km (…, 1 + k) of totals (…, c); NaN where it never falls to 1/e.
+
+        Totals of products, then of sizes.
+        """
+        lead = totals.shape[:-1]
+        products, sizes = np.moveaxis(totals.reshape(*lead, 2, *self.products.shape[:-1]), -4, 0)
         found = []
         for axis, (lags, step) in enumerate(
             zip(self.lags, spacing(self.subject.grid), strict=True)
         ):
-            curve = divide(self.products[axis, : len(lags)], self.sizes[axis, : len(lags)])
-            distance = np.array([0.0, *lags]) * step
-            curves = np.vstack([np.ones(curve.shape[1]), curve]).T
-            found.append([_fallen(distance, own) for own in curves])
+            curve = divide(products[..., axis, : len(lags), :], sizes[..., axis, : len(lags), :])
+            curve = np.concatenate([np.ones((*lead, 1, curve.shape[-1])), curve], axis=-2)
+            found.append(_fallen(np.array([0.0, *lags]) * step, np.swapaxes(curve, -1, -2)))
         result: Array = np.exp(np.log(np.array(found)).mean(axis=0))
         return result
 
+    @property
+    def lengths(self) -> Array:
+        """Correlation lengths of all samples in km (1 + k,)."""
+        return self._lengths(self._sums.sum(axis=-1))
+
+    @property
+    def _sums(self) -> Array:
+        result: Array = np.stack([self.products, self.sizes]).reshape(-1, self.blocks.count)
+        return result
+
     def rows(self, errors: Totals) -> list[Row]:
-        truth, *candidates = self.lengths
-        lengths = np.array(candidates)
+        names, span = self.subject.candidates, self.blocks.span
+
+        def row(name: str, unit: str, sums: Array, of: Of, best: Best) -> Row:
+            return self.subject.sampled_row(name, unit, Sampled(names, sums, of, best, span))
+
+        def length(totals: Array) -> Array:
+            return self._lengths(totals)[..., 1:]
+
+        def ratio(totals: Array) -> Array:
+            lengths = self._lengths(totals)
+            result: Array = lengths[..., 1:] / lengths[..., :1]
+            return result
+
         rows = [
-            self.subject.row(LENGTH, "km", lengths),
-            self.subject.row(f"{LENGTH}_ratio", "1", lengths / truth),
+            row(LENGTH, "km", self._sums, length, None),
+            row(f"{LENGTH}_ratio", "1", self._sums, ratio, 1.0),
         ]
-        shared = divide(self.both, self.first)
-        for lag, own in zip(self.tail_lags, shared, strict=True):
-            rows.append(self.subject.row(f"{SHARED}_{lag}_bias", "1", own[1:] - own[0]))
+        for lag, both, first in zip(self.tail_lags, self.both, self.first, strict=True):
+            rows.append(row(f"{SHARED}_{lag}_bias", "1", np.vstack([both, first]), _apart, 0.0))
         return rows
 
     def remarks(self) -> list[str]:
@@ -135,11 +167,22 @@ class Dependence(Metric):
         return "longer than half of the domain" if row.startswith(LENGTH) else None
 
 
-def _fallen(distance: Array, curve: Array) -> float:
-    """Where a curve (d,) that begins at 1 first falls to 1/e; NaN if it never does."""
-    below = np.flatnonzero(curve <= FALL)
-    if not len(below) or np.isnan(curve[: below[0] + 1]).any():
-        return np.nan
-    j = below[0]
-    part = (curve[j - 1] - FALL) / (curve[j - 1] - curve[j])
-    return float(distance[j - 1] + part * (distance[j] - distance[j - 1]))
+def _apart(totals: Array) -> Array:
+    """Shares of events that both cells have, less the truth's, of totals (…, 2 + 2k): (…, k)."""
+    both, first = np.split(totals, 2, axis=-1)
+    shared = divide(both, first)
+    result: Array = shared[..., 1:] - shared[..., :1]
+    return result
+
+
+def _fallen(distance: Array, curve: Array) -> Array:
+    """Where curves (…, d) that begin at 1 first fall to 1/e; NaN if they never do."""
+    below = curve <= FALL
+    after = below.argmax(axis=-1)[..., None]
+    known = np.isfinite(curve).cumprod(axis=-1).astype(bool)
+    there = below.any(axis=-1) & np.take_along_axis(known, after, axis=-1)[..., 0]
+    before = np.maximum(after - 1, 0)
+    high, low = (np.take_along_axis(curve, own, axis=-1)[..., 0] for own in (before, after))
+    near, far = distance[before[..., 0]], distance[after[..., 0]]
+    part = (high - FALL) / np.where(there, high - low, 1.0)
+    return np.where(there, near + part * (far - near), np.nan)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from app.arrays import Array
 from app.data.times import Stamps
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.days import SEASONS, season_of
 from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
+from app.metrics.sampled import LOWEST, Sampled
 from app.metrics.spatial.spectra import DECIBEL, MIN_BANDS, completed, spacing
 from app.metrics.table import About
 
@@ -65,7 +67,7 @@ class Modes:
 
 
 class SeasonSpectra(Metric):
-    """Power by season, the truth first (4, 1 + k, K), and how many samples (4,).
+    """Power, the truth first (1 + k, K, b), and how many samples (b,), by blocks of one season.
 
     Of samples that are complete, or nearly, as for the spectra of the core.
     """
@@ -90,10 +92,13 @@ class SeasonSpectra(Metric):
         super().__init__(subject)
         self.modes = Modes.of(subject.grid)
         _, months = Stamps.of(subject.times).fields()
-        self.season = season_of(months)
+        season = season_of(months)
+        self.blocks = TimeBlocks.of(subject.times, season)
+        self.season = np.zeros(self.blocks.count, np.int64)
+        self.season[self.blocks.place] = season
         layers = 1 + len(subject.candidates)
-        self.power = np.zeros((len(SEASONS), layers, len(self.modes.wavelengths)))
-        self.samples = np.zeros(len(SEASONS), dtype=np.int64)
+        self.power = np.zeros((layers, len(self.modes.wavelengths), self.blocks.count))
+        self.samples = np.zeros(self.blocks.count)
         how = subject.scoring
         self.window = window(how.spectrum_window, subject.area.shape)
 
@@ -101,36 +106,40 @@ class SeasonSpectra(Metric):
         if len(self.modes.wavelengths) < MIN_BANDS:
             return
         used, stacks = completed(block)
-        season = self.season[block.indices][used]
+        place = self.blocks.place[block.indices[used]]
+        np.add.at(self.samples, place, 1)
         detrend = self.subject.scoring.spectrum_detrend
-        self.samples += np.bincount(season, minlength=len(SEASONS))
         for layer, (versions, stack) in enumerate(zip(stacks, block.stacks, strict=False)):
             for fields in versions:
                 kept = detrended(fields, detrend) * self.window
-                for s in np.unique(season):
-                    power = self.modes.power(kept[season == s])
-                    self.power[s, layer] += power / len(stack)
+                for b in np.unique(place):
+                    self.power[layer, :, b] += self.modes.power(kept[place == b]) / len(stack)
 
     @cached_property
+    def parts(self) -> dict[str, Array]:
+        """Numbers of the blocks of the year and of the seasons that are there."""
+        held = self.samples > 0
+        found = {YEAR: held}
+        found |= {name: held & (self.season == s) for s, name in enumerate(SEASONS)}
+        return {name: np.flatnonzero(own) for name, own in found.items() if own.any()}
+
+    @property
     def spectra(self) -> dict[str, tuple[int, Array]]:
         """Samples and mean power (1 + k, K) of the year and of the seasons that are there."""
         found = {}
-        if self.samples.any():
-            found[YEAR] = int(self.samples.sum()), self.power.sum(axis=0) / self.samples.sum()
-        for name, n, power in zip(SEASONS, self.samples, self.power, strict=True):
-            if n:
-                found[name] = int(n), power / n
+        for name, own in self.parts.items():
+            n = self.samples[own].sum()
+            found[name] = int(n), self.power[..., own].sum(axis=-1) / n
         return found
 
     def rows(self, errors: Totals) -> list[Row]:
-        rows = []
-        for name, (_, power) in self.spectra.items():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = DECIBEL * np.log10(power[0] / power[1:])
-            distance = np.sqrt(np.square(ratio).mean(axis=-1))
-            distance = np.where(np.isfinite(distance), distance, np.nan)
+        rows, layers = [], len(self.power)
+        for name, own in self.parts.items():
             label = NAME if name == YEAR else f"{NAME}_{name}"
-            rows.append(self.subject.row(label, "dB", distance))
+            sums = np.vstack([self.power[..., own].reshape(-1, len(own)), self.samples[own]])
+            of = partial(_distance, layers=layers)
+            made = Sampled(self.subject.candidates, sums, of, LOWEST, self.blocks.span)
+            rows.append(self.subject.sampled_row(label, "dB", made))
         return rows
 
     def remarks(self) -> list[str]:
@@ -151,6 +160,16 @@ class SeasonSpectra(Metric):
             for wave, value in zip(self.modes.wavelengths, own, strict=True)
         ]
         return {"season_spectra": Sheet(COLUMNS, lines)}
+
+
+def _distance(totals: Array, layers: int) -> Array:
+    """Log spectral distance (…, k) of power, the truth's first, and samples (…, (1 + k)K + 1)."""
+    mean = totals[..., :-1] / np.maximum(totals[..., -1:], 1.0)
+    power = mean.reshape(*totals.shape[:-1], layers, -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = DECIBEL * np.log10(power[..., :1, :] / power[..., 1:, :])
+    distance = np.sqrt(np.square(ratio).mean(axis=-1))
+    return np.where(np.isfinite(distance), distance, np.nan)
 
 
 TAKEN_OFF = {"none": "nothing", "mean": "its mean", "plane": "a plane"}

@@ -9,7 +9,8 @@ import numpy as np
 
 from app.arrays import Array
 from app.data.times import Stamps, modal_step
-from app.metrics.climatic.cells import CellStatistics
+from app.metrics.climatic.cells import CellStatistics, Measured
+from app.metrics.influence import correlation_influence
 from app.metrics.metric import Subject
 from app.metrics.pairs import correlation
 from app.metrics.table import BY_CELL, About
@@ -45,11 +46,15 @@ class Autocorrelation(CellStatistics):
     def units_of(self, subject: Subject) -> dict[str, str]:
         return {f"autocorrelation_{lag}": "1" for lag in self.pairs}
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        return {
-            f"autocorrelation_{lag}": correlation(series[before], series[after])
-            for lag, (before, after) in self.pairs.items()
-        }
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        found = {}
+        for lag, (before, after) in self.pairs.items():
+            pair = series[before], series[after]
+            values, moved = correlation(*pair), np.zeros(len(series))
+            known = np.where(np.isfinite(values), area, 0.0)
+            moved[after] = correlation_influence(*pair, known, len(series))
+            found[f"autocorrelation_{lag}"] = Measured(values, self.blocks.moved(moved))
+        return found
 
 
 def pairs_of(subject: Subject) -> dict[int, tuple[Array, Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from app.arrays import Array
 from app.data.times import DAY, Stamps, share_of_year
 from app.metrics.arithmetic import divide
 from app.metrics.metric import Block, Metric, Sheet, Subject, Totals
+from app.metrics.sampled import Sampled
 from app.metrics.table import About
 
 if TYPE_CHECKING:
@@ -88,13 +90,13 @@ class Cycles(Metric):
         ):
             if not enough:
                 continue
-            means = self.sums[:, scored] / self.weight[scored]
-            amplitude, phase = harmonic(share[scored], means)
-            apart = (phase[1:] - phase[0] + 0.5) % 1 - 0.5
-            moved = np.where(amplitude[1:] * amplitude[0] > 0, apart * length, np.nan)
-            ratio = divide(amplitude[1:], amplitude[0])
-            rows.append(self.subject.row(f"{name}_amplitude_ratio", "1", ratio))
-            rows.append(self.subject.row(f"{name}_phase_shift", unit, moved))
+            sums = harmonic_sums(share[scored], self.sums[:, scored] / self.weight[scored])
+            for row, measure, of, best in (
+                (f"{name}_amplitude_ratio", "1", amplitude_ratio, 1.0),
+                (f"{name}_phase_shift", unit, partial(phase_shift, length=length), 0.0),
+            ):
+                made = Sampled(self.subject.candidates, sums, of, best)
+                rows.append(self.subject.sampled_row(row, measure, made))
         return rows
 
     def why_undefined(self, row: str) -> str | None:
@@ -119,12 +121,38 @@ class Cycles(Metric):
         return {"cycles": Sheet(COLUMNS, lines)}
 
 
-def harmonic(share: Array, values: Array) -> tuple[Array, Array]:
-    """Amplitude (k,) of the first harmonic, and the share of its period at which it is highest.
+def harmonic_sums(share: Array, values: Array) -> Array:
+    """Sums over samples that the first harmonic of least squares follows from (9 + 3k, n).
 
-    Of least squares, of values (k, n) at shares of a period (n,).
+    Of values (k, n) at shares of a period (n,).
     """
     angle = 2 * np.pi * share
-    design = np.stack([np.ones_like(angle), np.cos(angle), np.sin(angle)], axis=1)
-    _, cosine, sine = np.linalg.lstsq(design, values.T, rcond=None)[0]
+    design = np.stack([np.ones_like(angle), np.cos(angle), np.sin(angle)])
+    squares = design[:, None] * design
+    products = values[:, None] * design
+    return np.concatenate([squares.reshape(9, -1), products.reshape(-1, len(share))])
+
+
+def harmonic(totals: Array) -> tuple[Array, Array]:
+    """Amplitude (…, k) of the first harmonic, and the share of its period at which it is highest.
+
+    Of totals (…, 9 + 3k) of `harmonic_sums`.
+    """
+    lead = totals.shape[:-1]
+    inverse = np.linalg.pinv(totals[..., :9].reshape(*lead, 3, 3), hermitian=True)
+    found = totals[..., 9:].reshape(*lead, -1, 3) @ inverse
+    _, cosine, sine = np.moveaxis(found, -1, 0)
     return np.hypot(cosine, sine), np.arctan2(sine, cosine) / (2 * np.pi) % 1
+
+
+def amplitude_ratio(totals: Array) -> Array:
+    """Of the candidates to the first (…, k)."""
+    amplitude, _ = harmonic(totals)
+    return divide(amplitude[..., 1:], amplitude[..., :1])
+
+
+def phase_shift(totals: Array, length: float) -> Array:
+    """How much later than the first the candidates are highest (…, k), of periods of a length."""
+    amplitude, phase = harmonic(totals)
+    apart = (phase[..., 1:] - phase[..., :1] + 0.5) % 1 - 0.5
+    return np.where(amplitude[..., 1:] * amplitude[..., :1] > 0, apart * length, np.nan)

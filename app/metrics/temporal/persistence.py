@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from app.arrays import Array
+from app.metrics.arithmetic import divide
 from app.metrics.metric import Band, Metric, Subject, Totals
+from app.metrics.sampled import Sampled
 from app.metrics.table import About, Row
 
 REFERENCE = "bicubic"
@@ -43,7 +45,7 @@ class ResidualPersistence(Metric):
         super().__init__(subject)
         assert subject.consecutive is not None
         self.first = np.flatnonzero(subject.consecutive)
-        self.sums = np.zeros((1 + len(subject.candidates), 3))
+        self.sums = subject.per_sample(1 + len(subject.candidates), 3)
 
     @classmethod
     def suits(cls, subject: Subject) -> bool:
@@ -56,10 +58,10 @@ class ResidualPersistence(Metric):
         truth = np.where(band.valid, band.truth, np.nan)
         for sums, stack in zip(self.sums, (truth[None], *band.versions), strict=True):
             for series in stack:
-                sums += self._moments(series - reference)
+                sums[:, self.first] += self._moments(series - reference)
 
     def _moments(self, residual: Array) -> Array:
-        """Covariance and both variances of neighbouring times, summed over cells and times."""
+        """Covariance and both variances of neighbouring times, summed over cells (3, pairs)."""
         now, after = residual[self.first], residual[self.first + 1]
         known = np.isfinite(now) & np.isfinite(after)
         count = np.maximum(known.sum(axis=0), 1)
@@ -69,20 +71,22 @@ class ResidualPersistence(Metric):
             return np.where(known, kept - kept.sum(axis=0) / count, 0.0)
 
         a, b = centred(now), centred(after)
-        return np.array([(a * b).sum(), (a**2).sum(), (b**2).sum()])
+        return np.stack([np.einsum("nyx,nyx->n", *pair) for pair in ((a, b), (a, a), (b, b))])
 
     @property
     def correlations(self) -> Array:
         """(1 + k,) of the truth, then of the candidates; NaN where nothing varies."""
-        covariance, first, second = self.sums.T
-        size = np.sqrt(first * second)
-        return np.where(size > 0, covariance / np.where(size > 0, size, 1.0), np.nan)
+        return _correlation(self.sums.sum(axis=-1).ravel())
 
     def rows(self, errors: Totals) -> list[Row]:
-        row = self.subject.row("residual_lag1", "1", self.correlations[1:])
         # the reference less itself has none
-        known = {name: pair for name, pair in row.values.items() if np.isfinite(pair[0])}
-        return [Row(row.metric, row.unit, known)]
+        known = np.flatnonzero(np.isfinite(self.correlations[1:]))
+        if not len(known):
+            return [Row("residual_lag1", "1", {})]
+        names = tuple(self.subject.candidates[k] for k in known)
+        sums = self.sums[1 + known].reshape(3 * len(known), -1)
+        made = Sampled(names, sums, _correlation)
+        return [self.subject.sampled_row("residual_lag1", "1", made)]
 
     def remarks(self) -> list[str]:
         found = self.correlations[0]
@@ -90,3 +94,10 @@ class ResidualPersistence(Metric):
             f"is {found:.4g}" if np.isfinite(found) else "has no value, it does not vary in time"
         )
         return [f"residual_lag1 of the truth {value}"]
+
+
+def _correlation(totals: Array) -> Array:
+    """Of covariance and both variances, one candidate after the other (…, 3k): (…, k)."""
+    parts = totals.reshape(*totals.shape[:-1], -1, 3)
+    covariance, first, second = np.moveaxis(parts, -1, 0)
+    return divide(covariance, np.sqrt(first * second))

@@ -9,7 +9,8 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide
-from app.metrics.climatic.cells import CellStatistics
+from app.metrics.climatic.cells import CellStatistics, Measured
+from app.metrics.influence import ratio_influence
 from app.metrics.metric import Subject
 from app.metrics.probabilistic.events import DEFINITION, PERCENT, thresholds_of
 from app.metrics.quantiles import last_axis_quantiles
@@ -34,27 +35,33 @@ def limits_of(thresholds: Sequence[Threshold], truth: Array) -> Array:
     ).reshape(-1, *shape)
 
 
-def spell_statistics(
+def spell_parts(
     thresholds: Sequence[Threshold], series: Array, limits: Array, first: Array
-) -> dict[str, Array]:
-    """Transitions and lengths of spells (y, x) by name, of series (n, y, x).
+) -> dict[str, tuple[Array, Array]]:
+    """Transitions and lengths of spells by name, of series (n, y, x).
 
-    limits: (T, y, x). first: rows that the next row follows by a time step.
+    Each is the ratio of the sums over time of two fields (n, y, x). limits: (T, y, x). first: rows
+    that the next row follows by a time step.
     """
     known = np.isfinite(series)
-    found: dict[str, Array] = {}
+    found: dict[str, tuple[Array, Array]] = {}
     now, after = first, first + 1
     pairs = known[now] & known[after]
     for threshold, limit in zip(thresholds, limits, strict=True):
         event = known & ((series > limit) if threshold.local else (series >= limit))
-        stays = (pairs & event[now] & event[after]).sum(axis=0)
-        begins = (pairs & ~event[now] & event[after]).sum(axis=0)
-        from_event = (pairs & event[now]).sum(axis=0)
+
+        def placed(values: Array, after: Array = after) -> Array:
+            """Values of pairs, at the later of their rows."""
+            whole = np.zeros(series.shape, dtype=bool)
+            whole[after] = values
+            return whole
+
+        stays = placed(pairs & event[now] & event[after])
+        found[f"spell_stays_{threshold}"] = stays, placed(pairs & event[now])
+        begins = placed(pairs & ~event[now] & event[after])
+        found[f"spell_begins_{threshold}"] = begins, placed(pairs & ~event[now])
         # a spell goes on where both times of a pair have the event
-        spells = event.sum(axis=0) - stays
-        found[f"spell_stays_{threshold}"] = divide(stays, from_event)
-        found[f"spell_begins_{threshold}"] = divide(begins, pairs.sum(axis=0) - from_event)
-        found[f"{LENGTH}{threshold}"] = divide(event.sum(axis=0), spells)
+        found[f"{LENGTH}{threshold}"] = event, event & ~stays
     return found
 
 
@@ -108,8 +115,16 @@ class Spells(CellStatistics):
     def level_of(self, truth: Array) -> Array:
         return limits_of(self.thresholds, truth)
 
-    def statistics(self, series: Array, level: Array) -> dict[str, Array]:
-        return spell_statistics(self.thresholds, series, level, self.first)
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        return {
+            name: Measured(
+                divide(above.sum(axis=0), below.sum(axis=0)),
+                self.blocks.moved(ratio_influence(above, below, area)),
+            )
+            for name, (above, below) in spell_parts(
+                self.thresholds, series, level, self.first
+            ).items()
+        }
 
     def why_undefined(self, row: str) -> str | None:
         return "no cell has spells in both" if row.startswith("spell_") else None
