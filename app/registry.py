@@ -154,6 +154,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "plain convolutions of one width; spatial samples",
             "app.models.backbones:conv_baseline",
         ),
+        (
+            "deepesd",
+            "convolutions on the coarse grid, dense to every fine cell; spatial samples",
+            "app.models.backbones:deepesd",
+        ),
     ),
     "upsampling": (
         ("spc", "sub-pixel convolution after the backbone"),

@@ -154,9 +154,10 @@ class Session:
             raise InputError("this stage needs a description of the data")
         if data.idle:
             logging.info(
-                "%s of %s: not used by --paired_samples=implicit, which coarsens the predictand",
+                "%s of %s: not used by --paired_samples=%s",
                 ", ".join(data.idle),
                 self.experiment.flags["data_config"],
+                self.experiment.flags["paired_samples"],
             )
         return _with_generated(data, self.experiment.cache_dir)
 

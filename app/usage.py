@@ -19,6 +19,7 @@ usage: {program} [prepare|train|test|metrics|report|check|list …] --flagfile=F
        {program} examples [FOLDER]
        {program} bundle RUN --output=FOLDER
        {program} models FOLDER [FOLDER …]
+       {program} cordex TREE [make|describe|train|predict|validate|pack|score|cost]
        {program} completion bash|zsh|fish
 
 Several stages run in that order; train and test prepare the data by themselves. The command

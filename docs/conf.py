@@ -22,8 +22,9 @@ smartquotes = False  # else --flag becomes –flag
 
 CHAPTERS = (
     *("docs/tutorial", "docs/examples", "docs/data", "docs/methods", "docs/verification"),
-    *("docs/runs", "docs/sweeps", "docs/clusters", "docs/dl4ds", "docs/python", "docs/options"),
-    *("docs/extending", "docs/reliability", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"),
+    *("docs/cordex", "docs/runs", "docs/sweeps", "docs/clusters", "docs/dl4ds", "docs/python"),
+    *("docs/options", "docs/extending", "docs/reliability"),
+    *("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"),
 )
 ENTRY = '<!doctype html><meta http-equiv="refresh" content="0; url=README.html">\n'
 

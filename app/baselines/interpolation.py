@@ -59,6 +59,8 @@ def find_twins(shards: PreparedData) -> tuple[int | None, ...]:
 
     Arrays without real times come from a data module, which gives its inputs no units.
     """
+    if not shards.coarse_predictand:
+        return (None,) * len(shards.variables["hr"])
     offered = shards.variables[coarse_view(shards)[1]]
     return match_channels(shards.variables["hr"], offered, units_known=shards.has_times)
 

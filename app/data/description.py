@@ -213,7 +213,8 @@ class DataDescription:
     `module_inference_in_hr` that its inference_data lies on the fine grid. With `time_steps` the
     predictand is to be downscaled in time, not in space. `idle`: sources that are
     described but have no place in the pairs. `uncovered`: whether cells that an input does not
-    cover are refused, or masked, which leaves them missing.
+    cover are refused, or masked, which leaves them missing. `coarse_predictand`: whether the
+    low resolution has fields of the predictand; else it is predictors alone.
     """
 
     predictand: Source | None
@@ -231,6 +232,7 @@ class DataDescription:
     time_steps: TimeSteps | None = None
     uncovered: str = "refuse"
     idle: tuple[str, ...] = ()
+    coarse_predictand: bool = True
 
     @property
     def task(self) -> str:

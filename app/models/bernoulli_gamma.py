@@ -10,8 +10,8 @@ from scipy.special import expit, gammaincinv
 
 from app.arrays import Array, Tensor
 from app.models.codec import Codec
+from app.options.training import AMOUNT_PARAMETERS as N_PARAMETERS
 
-N_PARAMETERS = 3
 LEAST_SHAPE = 1e-2
 LEAST_SCALE = 1e-3  # in units of the predictand
 

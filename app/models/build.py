@@ -23,6 +23,7 @@ def build_network(
     n_outputs: int,
     scale: int,
     coarse_shape: tuple[int | None, int | None] = (None, None),
+    pad: tuple[int, int, int, int] = (0, 0, 0, 0),
     zero_output: bool = False,
     dtype: str | None = None,
 ) -> keras.Model:
@@ -35,7 +36,9 @@ def build_network(
         n_inputs, n_static, n_outputs: channels of low resolution and predictors together, of
             the statics, of the target.
         scale: fine cells per coarse cell and axis.
-        coarse_shape: (h, w), or None where any size is to be served (impossible with an LCB).
+        coarse_shape: (h, w), or None where any size is to be served (impossible with an LCB, and
+            where a dense layer leads to every cell).
+        pad: fine cells (top, bottom, left, right) that are no target, for such a layer.
         zero_output: start at zero everywhere, for networks that correct a first guess.
         dtype: precision policy, "float32", "mixed_bfloat16" or "mixed_float16"; None takes
             Keras' global one.
@@ -57,20 +60,26 @@ def build_network(
         else:
             coarse = keras.Input((frames, *grid, n_inputs), name="coarse")
         static = keras.Input((height, width, n_static), name="static") if n_static else None
-        y = REGISTRY.resolve("backbone", model.backbone)(coarse, model)
-        width = y.shape[-1] if model.wide_head else model.n_filters
-        if model.upsampling != "pin":
-            y = upsampling_layer(
-                model.upsampling,
-                scale,
-                width,
-                model.rc_interpolation,
-                model.padding,
-                "upsampling",
-                shared=width > model.n_filters,
-                narrow=model.n_filters,
-            )(y)
-        y = head(y, static, model, n_outputs, width=width, zero_output=zero_output)
+        backbone = REGISTRY.resolve("backbone", model.backbone)
+        if getattr(backbone, "whole", False):
+            told = coarse[..., :n_inputs]
+            sizes = {"n_outputs": n_outputs, "scale": scale, "pad": pad}
+            y = backbone(told, model, **sizes, zero_output=zero_output)
+        else:
+            y = backbone(coarse, model)
+            wide = y.shape[-1] if model.wide_head else model.n_filters
+            if model.upsampling != "pin":
+                y = upsampling_layer(
+                    model.upsampling,
+                    scale,
+                    wide,
+                    model.rc_interpolation,
+                    model.padding,
+                    "upsampling",
+                    shared=wide > model.n_filters,
+                    narrow=model.n_filters,
+                )(y)
+            y = head(y, static, model, n_outputs, width=wide, zero_output=zero_output)
         y = keras.layers.Activation("linear", dtype="float32", name="encoded")(y)
         if frames is not None:
             y = UnfoldFrames(frames, dtype="float32", name="unfold")(y)
@@ -84,6 +93,8 @@ def check_options(model: ModelConfig, coarse_shape: tuple[int | None, int | None
         REGISTRY.check(kind, getattr(model, kind))
     if model.localcon_layer and None in coarse_shape:
         raise InputError("localcon_layer needs one fixed grid: switch it off to train on patches")
+    if model.one_grid and None in coarse_shape:
+        raise InputError(f"--backbone={model.backbone} needs one fixed grid: expected another")
 
 
 @contextmanager

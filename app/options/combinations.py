@@ -41,6 +41,7 @@ COMBINATIONS: tuple[Rule[Experiment], ...] = (
         lambda e: e.model.localcon_layer and _corrects(e),
     ),
     _tied("--localcon_layer", lambda e: e.model.localcon_layer),
+    _tied("--backbone={backbone}", lambda e: e.model.one_grid),
     _tied("--first_guess={first_guess}", _corrects),
     Rule(
         lambda e: (

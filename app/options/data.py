@@ -194,6 +194,11 @@ class DataConfig(
             "--paired_samples=explicit with --data: explicit pairs need low-resolution data; name "
             "it under low_resolution in a --data_config",
         ),
+        Rule(
+            lambda d: d.predictors_alone and not d.data_config,
+            "--paired_samples=predictors with {received}: expected a --data_config, with the "
+            "inputs under predictors",
+        ),
     )
 
     @property
@@ -210,3 +215,8 @@ class DataConfig(
     def explicit(self) -> bool:
         """Whether the coarse fields have a source of their own."""
         return self.paired_samples == "explicit"
+
+    @property
+    def predictors_alone(self) -> bool:
+        """Whether the predictand's own coarse field is no input."""
+        return self.paired_samples == "predictors"

@@ -95,11 +95,30 @@ def _as_named(asked: DataConfig) -> DataDescription:
         return from_files(asked.data, asked.variable, asked.static)
     name = asked.data_config or ""
     description = from_yaml(name, data_root(asked.data_root))
+    if asked.predictors_alone:
+        return _from_predictors(description, name)
     if asked.explicit and description.low_resolution is None:
         raise InputError(f"--paired_samples=explicit: {name} has no low_resolution source")
     if asked.explicit or description.low_resolution is None:
         return description
     return replace(description, low_resolution=None, idle=("low_resolution",))
+
+
+def _from_predictors(description: DataDescription, name: str) -> DataDescription:
+    """The predictors in the place of the low resolution, the first of one time at their head."""
+    first = next((one for one in description.predictors if one.lags == (0,)), None)
+    if first is None:
+        raise InputError(
+            f"--paired_samples=predictors: {name} has no predictors of the target's own time; "
+            "expected at least one source under predictors, without lags"
+        )
+    return replace(
+        description,
+        low_resolution=first,
+        predictors=tuple(one for one in description.predictors if one is not first),
+        coarse_predictand=False,
+        idle=("low_resolution",) if description.low_resolution else (),
+    )
 
 
 def check_splits(data: DataDescription, stages: tuple[str, ...]) -> None:

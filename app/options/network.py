@@ -10,9 +10,11 @@ from app.options.option import Options, option, registered
 from app.options.rules import Rule
 from app.options.sampling import FrameOptions
 
-SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline")
+SPATIAL_ONLY = ("unet", "convnext", "swin2sr", "conv_baseline", "deepesd")
 FITTED_GUESSES = ("linear", "regression")  # first guesses that are fitted, cell by cell
 PLAIN_BLOCKS = ("swin2sr", "conv_baseline")  # these have their own normalisation, or none
+DENSE = "deepesd"  # whose last layer leads from every coarse cell to every fine one
+DEEPESD_FILTERS = (50, 25, 10)
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,18 @@ class ModelConfig(NetworkOptions, FrameOptions):
             "--upsampling=pin",
         ),
         Rule(
-            lambda m: m.backbone in PLAIN_BLOCKS and m.attention,
+            lambda m: m.backbone == DENSE and (m.upsampling == "pin" or m.localcon_layer),
+            "--backbone=deepesd with --upsampling={upsampling}, --localcon_layer={localcon_layer}: "
+            "this backbone leads from the coarse grid to every cell by itself; expected spc, and "
+            "no localized block",
+        ),
+        Rule(
+            lambda m: m.backbone in (*PLAIN_BLOCKS, DENSE) and m.attention,
             "--backbone={backbone} with --attention: the blocks of this backbone are fixed; leave "
             "it out",
         ),
         Rule(
-            lambda m: m.backbone in PLAIN_BLOCKS and m.normalization,
+            lambda m: m.backbone in (*PLAIN_BLOCKS, DENSE) and m.normalization,
             "--backbone={backbone} with --normalization={normalization}: the blocks of this "
             "backbone are fixed; leave it out",
         ),
@@ -119,6 +127,15 @@ class ModelConfig(NetworkOptions, FrameOptions):
             "network's output is a correction, of either sign; leave one of them out",
         ),
     )
+
+    @property
+    def one_grid(self) -> bool:
+        """Whether weights belong to cells, so that the network is made for one grid."""
+        return self.localcon_layer or self.backbone == DENSE
+
+    def dense_weights(self, coarse: int, values: int) -> int:
+        """Weights that lead from all coarse cells to all fine values; 0 as a rule."""
+        return (DEEPESD_FILTERS[-1] * coarse + 1) * values if self.backbone == DENSE else 0
 
     @property
     def gaps(self) -> str:

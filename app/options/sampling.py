@@ -23,8 +23,9 @@ class PairOptions(Options):
         "implicit",
         "implicit (PerfectProg): the low resolution is the coarsened predictand, in the "
         "literature perfect-model super-resolution; explicit (MOS): a second source is "
-        "the low resolution, where it is a reanalysis also called perfect prognosis.",
-        choices=("implicit", "explicit"),
+        "the low resolution, where it is a reanalysis also called perfect prognosis; predictors: "
+        "the predictors alone are the input, and no coarse field of the predictand.",
+        choices=("implicit", "explicit", "predictors"),
         common=True,
     )
     test_pairs: str | None = option(

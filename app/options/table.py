@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.options import (
+    cordex,
     data,
     diffusion,
     inference,
@@ -48,12 +49,13 @@ GROUPS: dict[str, tuple[type[Options], ...]] = {
     "SCORING": (scored_files.ScoredFileOptions, scoring.ScoringConfig),
     "MACHINE": (machine.MachineConfig, machine.LaunchConfig, machine.IgnoredOptions),
     "SWEEP": (sweep.SweepOptions,),
+    "CORDEX": (cordex.CordexOptions,),
 }
 # None of their options changes what is learnt.
 FREE_GROUPS = {
     *(run.StageOptions, run.FolderOptions, data.CacheOptions, inference.PredictionOptions),
     *(machine.LaunchConfig, machine.IgnoredOptions, sweep.SweepOptions),
-    *(scored_files.ScoredFileOptions, scoring.ScoringConfig),
+    *(scored_files.ScoredFileOptions, scoring.ScoringConfig, cordex.CordexOptions),
 }
 SECTIONS: dict[str, tuple[Option, ...]] = {
     section: tuple(

@@ -15,6 +15,7 @@ from app.options.sampling import PairOptions
 from app.options.temporal import TripleOptions
 
 AMOUNT_LOSS = "bernoulli_gamma"
+AMOUNT_PARAMETERS = 3  # wet probability, shape and scale
 DENSE_LOSSES = ("mse", "mae", "huber")
 
 
@@ -216,3 +217,8 @@ class TrainingConfig(
     def predicted_quantiles(self) -> tuple[float, ...]:
         """The levels that are predicted; none of them with other losses."""
         return self.quantiles if self.loss == "quantile" else ()
+
+    @property
+    def output_parameters(self) -> int:
+        """Channels that a network has for each predictand."""
+        return AMOUNT_PARAMETERS if self.loss == AMOUNT_LOSS else len(self.predicted_quantiles) or 1

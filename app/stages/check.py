@@ -121,7 +121,8 @@ def _print_split(
         print(_wrapped(f"  independent samples, {formula}: {', '.join(each)}", 4))
     print(f"  {'':<30}{'units':<12}{'min':>12}{'mean':>12}{'max':>12}{'missing':>10}")
     for found in members:
-        name = f"{LABELS[found.role]} {found.variable.name}"
+        alone = found.role == "lr" and not shards.coarse_predictand
+        name = f"{LABELS['predictors' if alone else found.role]} {found.variable.name}"
         values = "".join(f" {v:>11.4g}" for v in (found.minimum, found.mean, found.maximum))
         units = found.variable.units or "1"
         print(f"  {name:<30}{units:<12}{values}{found.missing:>10.1%}")
@@ -152,7 +153,7 @@ def _gaps(shards: Shards, split: str) -> str:
 
 def _print_needs(session: Session) -> None:
     """Disk and memory, roughly."""
-    from app.training.footprint import disk, memory
+    from app.training.footprint import dense_weights, disk, memory
 
     experiment, shards = session.experiment, session.shards
     print()
@@ -163,6 +164,8 @@ def _print_needs(session: Session) -> None:
         f"roughly {memory(experiment, shards) / MEBI:.0f} MiB a rank in training, with "
         f"--batch_size={size}, beside the mapped shards",
     )
+    if weights := dense_weights(experiment, shards):
+        print_line("weights", f"{weights:,} of the layer that leads to every fine cell")
 
 
 def _print_lags(comparison: Comparison, lagged: Collection[str]) -> None:

@@ -40,6 +40,9 @@ def as_yaml(
             _source(description.predictand),
         )
     ]
+    if description.predictors:
+        predictors = [_source(source) for source in description.predictors]
+        parts.append(("predictors", "Coarse inputs, each source on its own grid.", predictors))
     if description.static:
         static = [_source(source) for source in description.static]
         parts.append(("static", "Fields without time that the network is told.", static))

@@ -100,6 +100,30 @@ class Waves:
         parts = [left[:, row : row + band] @ right for row in range(0, y.size, band)]
         return np.concatenate(parts, axis=1)
 
+    def at(self, x: Array, y: Array, hours: Array) -> Array:
+        """Values (time, place), float32, at any places x and y (place,) in km, `hours` (time,)."""
+        turn, way = self._angles(x, y, hours)
+        left = np.concatenate([np.cos(turn), -np.sin(turn)], axis=1) * np.tile(self.amplitude, 2)
+        right = np.concatenate([np.cos(way), np.sin(way)])
+        result: Array = left.astype(np.float32) @ right.astype(np.float32)
+        return result
+
+    def slopes(self, x: Array, y: Array, hours: Array) -> tuple[Array, Array]:
+        """Derivatives of `at` to the east and to the north, per km."""
+        turn, way = self._angles(x, y, hours)
+        left = -np.concatenate([np.sin(turn), np.cos(turn)], axis=1) * np.tile(self.amplitude, 2)
+        right = np.concatenate([np.cos(way), np.sin(way)])
+        east, north = (
+            left.astype(np.float32) @ (right * np.tile(k, 2)[:, None]).astype(np.float32)
+            for k in (self.kx, self.ky)
+        )
+        return east, north
+
+    def _angles(self, x: Array, y: Array, hours: Array) -> tuple[Array, Array]:
+        """What each wave has turned by in time (time, wave), and along the way (wave, place)."""
+        turn = self.phase - np.outer(hours, self.omega)
+        return turn, np.outer(self.kx, x) + np.outer(self.ky, y)
+
     def still(self, plane: Plane) -> Array:
         """Values (y, x), float64, of a field that does not change."""
         result: Array = self.on(plane.x, plane.y, np.zeros(1))[0].astype(np.float64)

@@ -25,6 +25,7 @@ LAYERS_A_BLOCK = 6
 LAYERS_BEHIND = 32
 LAYERS_OF_WIDE_HEAD = 4  # of the last block's width
 FRAMEWORK = 650 * MEBI
+WEIGHT_COPIES = 5  # of weights: themselves, gradients, two moments, and their mean or a copy
 BEYOND_DOUBT = 2.0  # times the memory there is: the estimate is right within a third
 
 
@@ -51,7 +52,16 @@ def memory(experiment: Experiment, shards: Shards, with_network: bool = True) ->
     fields += fine * (channels["hr"] + channels["static"])
     samples = min(sampling.batch_size, shards.size("train")) * frames
     kept = experiment.method.kept_values(experiment, coarse, fine) if with_network else 0
-    return FRAMEWORK + samples * FLOAT * (BATCHES * fields + kept)
+    held = WEIGHT_COPIES * dense_weights(experiment, shards) if with_network else 0
+    return FRAMEWORK + FLOAT * (samples * (BATCHES * fields + kept) + held)
+
+
+def dense_weights(experiment: Experiment, shards: Shards) -> int:
+    """Weights of a layer that leads to every fine cell; 0 where there is none."""
+    geometry = shards.geometry
+    coarse, fine = math.prod(geometry.coarse_shape), math.prod(geometry.fine_shape)
+    parameters = experiment.training.output_parameters * len(shards.variables["hr"])
+    return experiment.model.dense_weights(coarse, fine * parameters)
 
 
 def refuse_excess(

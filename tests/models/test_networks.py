@@ -41,6 +41,7 @@ SELECTION = [
     {"backbone": "densenet", "upsampling": "dc", "wide_head": True, "normalization": "bn"},
     {"backbone": "swin2sr", "upsampling": "spc", "n_filters": 8, "n_blocks": 1},
     {"backbone": "conv_baseline", "upsampling": "spc", "activation": "crelu"},
+    {"backbone": "deepesd"},
 ]
 
 
@@ -71,6 +72,45 @@ def test_parameters_of_resnet_spc_by_hand(filters, blocks, n_in, n_out, scale, f
     config = ModelConfig(n_filters=filters, n_blocks=blocks)
     network = build_network(config, n_inputs=n_in, n_static=0, n_outputs=n_out, scale=scale)
     assert network.count_params() == resnet_spc_parameters(filters, blocks, n_in, n_out, factors)
+
+
+def test_parameters_of_deepesd_by_hand():
+    """Fifteen predictors on 4 × 5 cells, three parameters of each of 7 × 9 cells of the target."""
+    pad = (2, 3, 4, 2)
+    config = ModelConfig(backbone="deepesd")
+    network = build_network(
+        config, n_inputs=15, n_static=1, n_outputs=3, scale=3, coarse_shape=(4, 5), pad=pad
+    )
+    convolutions = conv(3, 15, 50) + conv(3, 50, 25) + conv(3, 25, 10)
+    dense = config.dense_weights(4 * 5, 7 * 9 * 3)
+    assert dense == (4 * 5 * 10 + 1) * 7 * 9 * 3
+    assert network.count_params() == convolutions + dense
+    ones = {"coarse": np.ones((2, 4, 5, 16)), "static": np.ones((1, 12, 15, 1))}
+    fields = np.asarray(network(ones))
+    assert fields.shape == (2, 12, 15, 3)
+    inside = np.zeros((12, 15), bool)
+    inside[2:9, 4:13] = True
+    assert (fields[:, ~inside] == 0).all()
+    assert (fields[:, inside] != 0).all()
+
+
+def test_statics_say_nothing_to_deepesd():
+    """What is the same at all times is in the dense layer already."""
+    network = build_network(
+        ModelConfig(backbone="deepesd"),
+        n_inputs=1,
+        n_static=1,
+        n_outputs=1,
+        scale=2,
+        coarse_shape=(3, 3),
+    )
+    coarse = np.random.default_rng(0).normal(size=(1, 3, 3, 2))
+    other = np.concatenate([coarse[..., :1], coarse[..., 1:] + 1], axis=-1)
+    fields = [
+        np.asarray(network({"coarse": c, "static": np.full((1, 6, 6, 1), s)}))
+        for c, s in ((coarse, 0.0), (other, 5.0))
+    ]
+    np.testing.assert_array_equal(*fields)
 
 
 def test_parameters_of_the_reference_network():

@@ -195,7 +195,8 @@ def _on_correspondence(comparison: Comparison) -> Iterator[str]:
 def _on_the_grid(shards: Shards) -> Iterator[str]:
     geometry = shards.geometry
     h, w = (size - 2 * geometry.halo for size in geometry.coarse_shape)
-    if geometry.scale > 1 and (h * w < FEWEST_COARSE_CELLS or min(h, w) < SHORTEST_SIDE):
+    own = shards.coarse_predictand  # else the pattern is that of predictors, halo and all
+    if own and geometry.scale > 1 and (h * w < FEWEST_COARSE_CELLS or min(h, w) < SHORTEST_SIDE):
         yield (
             f"a coarse grid of {h}×{w} cells is small: there is hardly a spatial pattern to learn "
             "from; expected a larger region or a smaller --scale (6×6 coarse cells, say)"

@@ -47,6 +47,7 @@ class Manifest(TypedDict):
     format: int
     fingerprint: str
     explicit: bool
+    coarse_predictand: NotRequired[bool]
     has_times: bool
     layout: NotRequired[int]
     task: NotRequired[str]

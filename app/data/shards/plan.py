@@ -48,6 +48,7 @@ class Plan:
     meanings: dict[str, dict[str, TimeMeaning]] = field(default_factory=dict)  # role → variable
     origins: tuple[str, ...] = ()  # calendars that times were in before they were in the common one
     sources: tuple[Opened, ...] = ()  # the files behind the splits
+    coarse_predictand: bool = True  # as in the description
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -104,6 +105,7 @@ def plan_of(description: DataDescription, scale: int, halo: int) -> Plan:
         },
         origins=origins_of(predictand, *(one.opened for one in aligned)),
         sources=(predictand, *(one.opened for one in aligned)),
+        coarse_predictand=description.coarse_predictand,
     )
 
 

@@ -329,6 +329,7 @@ def _manifest(job: Job, folder: Path, reports: dict[str, Json]) -> Json:
         "layout": LAYOUT,
         "fingerprint": job.fingerprint,
         "explicit": plan.explicit,
+        "coarse_predictand": plan.coarse_predictand,
         "has_times": plan.has_times,
         "task": job.description.task,
         "calendar": next(iter(plan.splits.values())).stamps.calendar,

@@ -94,6 +94,7 @@ class Shards:
     _roles: dict[tuple[str, str], Role]
     _files: dict[str, FileEntry]
     layout: int = LAYOUT  # how the files are written
+    coarse_predictand: bool = True  # whether the inputs hold the predictand's own coarse field
     _checks: tuple[FileCheck, ...] = ()
     _kept: Mapping[str, Array] = field(default_factory=dict)  # rows of splits that lack a fold
 
@@ -139,6 +140,7 @@ class Shards:
             geometry=geometry,
             source_grid=Grid.from_dict(source) if source else None,
             explicit=manifest["explicit"],
+            coarse_predictand=manifest.get("coarse_predictand", True),
             has_times=manifest["has_times"],
             task=task_of(manifest),
             variables=variables,

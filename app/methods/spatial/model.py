@@ -65,7 +65,8 @@ def build_model(
             n_static=spec.n_static,
             n_outputs=len(spec.outputs) * output.n_parameters,
             scale=experiment.sampling.scale,
-            coarse_shape=shards.geometry.coarse_shape if config.localcon_layer else (None, None),
+            coarse_shape=shards.geometry.coarse_shape if config.one_grid else (None, None),
+            pad=shards.geometry.pad,
             zero_output=config.first_guess != "none",
         )
     logging.info("network: %d weights", network.count_params())
