@@ -50,30 +50,8 @@ def ratio_influence(above: Array, below: Array, weights: Array) -> Array:
 
 def over_cells(fields: Array, weights: Array) -> Array:
     """Sums (n,) of fields (n, y, x), finite or of any kind of number, by weights (y, x)."""
-    result: Array = fields.reshape(len(fields), -1).astype(np.float64) @ weights.ravel()
-    return result
-
-
-def correlation_influence(a: Array, b: Array, weights: Array, samples: int) -> Array:
-    """Of the correlation over the first axis of what is known in both (m, y, x), likewise (m,).
-
-    samples: over which means are taken, of which the rows are some.
-    """
-    known = np.isfinite(a) & np.isfinite(b)
-    count = known.sum(axis=0)
-    x, y = (standardised(values, known, count) for values in (a, b))
-    r = divide((x * y).sum(axis=0), count)
-    share = np.where(count > 0, weights * samples / np.maximum(count, 1), 0.0)
-    return over_cells(x * y - r / 2 * (x**2 + y**2), share)
-
-
-def standardised(values: Array, known: Array, count: Array) -> Array:
-    """Anomalies over population standard deviations; 0 where not known, or nothing varies."""
-    size = np.maximum(count, 1)
-    centred = np.where(known, values, 0.0)
-    centred = np.where(known, centred - centred.sum(axis=0) / size, 0.0)
-    spread = np.sqrt((centred**2).sum(axis=0) / size)
-    result: Array = centred / np.where(spread > 0, spread, np.inf)
+    flat = fields.reshape(len(fields), -1).astype(np.float64, copy=False)
+    result: Array = flat @ weights.ravel()
     return result
 
 

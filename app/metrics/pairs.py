@@ -3,13 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.climatic.days import mean_known
+from app.metrics.influence import over_cells
 from app.metrics.metric import Band
 from app.metrics.moments import SPREAD_FLOOR
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """Two fields (n, y, x) over the first axis, of what is known in both.
+
+    x, y: less their means, over their population standard deviations; 0 where not known or where
+    nothing varies more than rounding. means, spreads: (2, y, x), spreads NaN where nothing varies.
+    known (n, y, x); count (y, x).
+    """
+
+    x: Array
+    y: Array
+    means: Array
+    spreads: Array
+    known: Array
+    count: Array
+
+    @classmethod
+    def of(cls, a: Array, b: Array) -> Paired:
+        known = np.isfinite(a) & np.isfinite(b)
+        whole, count = bool(known.all()), known.sum(axis=0)
+        size = np.maximum(count, 1)
+        parts, means, spreads = [], [], []
+        for values in (a, b):
+            mean = (values if whole else np.where(known, values, 0.0)).sum(axis=0) / size
+            centred = values - mean if whole else np.where(known, values - mean, 0.0)
+            spread = np.sqrt(np.einsum("n...,n...->...", centred, centred) / size)
+            varies = (count > 0) & (spread > SPREAD_FLOOR * np.abs(mean))
+            centred *= np.where(varies, 1 / np.where(varies, spread, 1.0), 0.0)
+            parts.append(centred)
+            means.append(np.where(count > 0, mean, np.nan))
+            spreads.append(np.where(varies, spread, np.nan))
+        x, y = parts
+        return cls(x, y, np.array(means), np.array(spreads), known, count)
+
+    @property
+    def correlation(self) -> Array:
+        """Pearson's correlation (y, x); NaN where either does not vary."""
+        varies = np.isfinite(self.spreads).all(axis=0)
+        mean = np.einsum("n...,n...->...", self.x, self.y) / np.maximum(self.count, 1)
+        return np.where(varies, mean, np.nan)
+
+    def correlation_moved(self, correlation: Array, weights: Array) -> Array:
+        """Influence of each row on the correlation, summed over cells by weights (n,)."""
+        share = np.nan_to_num(weights * len(self.x) / np.maximum(self.count, 1))
+        own = np.where(np.isfinite(correlation), share, 0.0)
+        half = own * np.nan_to_num(correlation) / 2
+        moved = over_cells(self.x * self.y, own)
+        moved -= over_cells(np.square(self.x), half)
+        moved -= over_cells(np.square(self.y), half)
+        return moved
 
 
 def correlation(a: Array, b: Array) -> Array:
@@ -17,17 +70,7 @@ def correlation(a: Array, b: Array) -> Array:
 
     NaN where either varies no more than rounding.
     """
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
-    parts, varies = [], known.any(axis=0)
-    for values in (a, b):
-        mean = mean_known(values)
-        parts.append(values - mean)
-        variance = mean_known(np.square(parts[-1]))
-        varies = varies & (variance > np.square(SPREAD_FLOOR * mean))
-    a, b = parts
-    size = np.sqrt(mean_known(a**2) * mean_known(b**2))
-    return np.where(varies, mean_known(a * b) / np.where(varies, size, 1.0), np.nan)
+    return Paired.of(a, b).correlation
 
 
 def matched(band: Band, other: Band) -> Iterator[list[tuple[Array, Array]]]:

@@ -15,12 +15,12 @@ from app.metrics.confidence import confidence_of
 from app.metrics.deterministic.efficiency import Efficiency
 from app.metrics.deterministic.errors import Errors
 from app.metrics.influence import (
-    correlation_influence,
     expanded,
     quantiles_moved,
     ratio_influence,
     transported,
 )
+from app.metrics.pairs import Paired
 from app.metrics.probabilistic.ensemble import Ensemble, deviation_from_flat
 from app.metrics.probabilistic.probability import Parts, Probability
 from app.metrics.spatial.dependence import Dependence
@@ -63,8 +63,9 @@ def test_ratios_correlations_spreads_and_slopes_move_as_their_differences_say():
         ratio_influence(cell(event), cell(held), ONE),
         differences(lambda rows: event[rows].sum() / held[rows].sum(), n),
     )
+    pair = Paired.of(cell(x), cell(y))
     assert_alike(
-        correlation_influence(cell(x), cell(y), ONE, n),
+        pair.correlation_moved(pair.correlation, ONE),
         differences(lambda rows: np.corrcoef(x[rows], y[rows])[0, 1], n),
     )
     spread = np.full((1, 1), x.std())

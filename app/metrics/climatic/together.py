@@ -10,9 +10,8 @@ import numpy as np
 from app.metrics.arithmetic import divide, over_space
 from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.cells import moved_row
-from app.metrics.influence import correlation_influence
 from app.metrics.metric import Band, Map, Metric, Subject, Totals
-from app.metrics.pairs import correlation, matched
+from app.metrics.pairs import Paired, matched
 from app.metrics.table import BY_CELL, About
 
 if TYPE_CHECKING:
@@ -61,13 +60,12 @@ class Together(Metric):
                 if not pairs:
                     self.found[name][layer, band.indices] = np.nan
                 for a, b in pairs:
-                    pair = band.masked(a), other.masked(b)
-                    values = correlation(*pair)
-                    known = np.where(np.isfinite(values), area, 0.0)
-                    moved = correlation_influence(*pair, known, len(a))
+                    pair = Paired.of(band.masked(a), other.masked(b))
+                    values = pair.correlation
+                    moved = pair.correlation_moved(values, area)
                     self.found[name][layer, band.indices] += values / len(pairs)
                     self.moved[name][layer] += self.blocks.moved(moved) / len(pairs)
-                    self.areas[name][layer] += known.sum() / len(pairs)
+                    self.areas[name][layer] += area[np.isfinite(values)].sum() / len(pairs)
 
     def rows(self, errors: Totals) -> list[Row]:
         rows = []

@@ -11,13 +11,13 @@ from app.arrays import Array
 from app.data.times import Stamps
 from app.metrics.arithmetic import divide, over_space
 from app.metrics.bootstrap import TimeBlocks
-from app.metrics.climatic.days import deviation_known, mean_known
+from app.metrics.climatic.days import mean_known
 from app.metrics.deterministic.mean_rows import mean_rows
-from app.metrics.influence import expanded, over_cells, standardised
+from app.metrics.influence import expanded, over_cells
 from app.metrics.metric import CONSTANT, Band, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.names import CLIMATOLOGY
-from app.metrics.pairs import correlation
+from app.metrics.pairs import Paired
 from app.metrics.sampled import HIGHEST, Sampled
 from app.metrics.table import AT_ONCE, BY_CELL, About
 
@@ -142,20 +142,16 @@ class Efficiency(Metric):
 
         And what each sample moves it by (n,), summed over cells by area.
         """
-        mean, own_mean = mean_known(truth), mean_known(fields)
-        spread, own_spread = deviation_known(truth), deviation_known(fields)
+        pair = Paired.of(truth, fields)
+        (mean, own_mean), (spread, own_spread) = pair.means, pair.spreads
         origin = np.abs(mean) + abs(self.subject.truth.mean)
-        varies = spread > SPREAD_FLOOR * origin
-        spread = np.where(varies, spread, np.nan)
+        spread = np.where(spread > SPREAD_FLOOR * origin, spread, np.nan)
         ratio = self.subject.variable.kind == "ratio"
         bias = divide(own_mean - mean, mean if ratio else spread)
-        r, variability = correlation(fields, truth), own_spread / spread
+        r, variability = pair.correlation, own_spread / spread
         apart = np.sqrt((r - 1) ** 2 + (variability - 1) ** 2 + bias**2)
-        known = np.isfinite(truth) & np.isfinite(fields)
-        count = known.sum(axis=0)
-        x, y = (standardised(values, known, count) for values in (truth, fields))
         # derivatives by the parts, and of these by the standardised values of a sample
-        share = len(truth) * divide(area, count * np.where(apart > 0, apart, np.nan))
+        share = len(truth) * divide(area, pair.count * np.where(apart > 0, apart, np.nan))
         if ratio:
             slopes = (
                 divide(own_spread, mean),
@@ -166,13 +162,14 @@ class Efficiency(Metric):
             slopes = variability, np.ones_like(bias), bias / 2
         by_r, by_variability = share * (r - 1), share * (variability - 1) * variability / 2
         by_y, by_x, by_square = (share * bias * own for own in slopes)
+        x, y = pair.x, pair.y
         moved = sum(
             over_cells(values, np.nan_to_num(by))
             for values, by in (
                 (x * y, by_r),
-                (y**2, by_variability - by_r * r / 2),
-                (x**2, -by_variability - by_r * r / 2),
-                (known - x**2, by_square),
+                (np.square(y), by_variability - by_r * r / 2),
+                (np.square(x), -by_variability - by_r * r / 2 - by_square),
+                (pair.known, by_square),
                 (y, by_y),
                 (x, -by_x),
             )

@@ -10,9 +10,8 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps, modal_step
 from app.metrics.climatic.cells import CellStatistics, Measured
-from app.metrics.influence import correlation_influence
 from app.metrics.metric import Subject
-from app.metrics.pairs import correlation
+from app.metrics.pairs import Paired
 from app.metrics.table import BY_CELL, About
 
 LAGS = (1, 2, 5, 10)  # time steps
@@ -49,10 +48,9 @@ class Autocorrelation(CellStatistics):
     def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
         found = {}
         for lag, (before, after) in self.pairs.items():
-            pair = series[before], series[after]
-            values, moved = correlation(*pair), np.zeros(len(series))
-            known = np.where(np.isfinite(values), area, 0.0)
-            moved[after] = correlation_influence(*pair, known, len(series))
+            pair, moved = Paired.of(series[before], series[after]), np.zeros(len(series))
+            values = pair.correlation
+            moved[after] = pair.correlation_moved(values, area) * len(series) / len(after)
             found[f"autocorrelation_{lag}"] = Measured(values, self.blocks.moved(moved))
         return found
 
