@@ -23,16 +23,23 @@ class RunningMoments:
         """Take in a block (n, …)."""
         values = np.asarray(block, np.float64)
         valid = np.isfinite(values)
+        gaps = not valid.all()
+
+        def known(others: float) -> Array:
+            return np.where(valid, values, others) if gaps else values
+
         count = valid.sum(axis=0).astype(np.float64)
-        mean = values.sum(axis=0, where=valid) / np.maximum(count, 1)
-        deviations = np.where(valid, values - mean, 0.0)
+        mean = known(0.0).sum(axis=0) / np.maximum(count, 1)
+        deviations = values - mean
+        if gaps:
+            deviations[~valid] = 0.0
         self._combine(
             {
                 "count": count,
                 "mean": mean,
-                "squares": np.square(deviations).sum(axis=0),
-                "minimum": values.min(axis=0, where=valid, initial=np.inf),
-                "maximum": values.max(axis=0, where=valid, initial=-np.inf),
+                "squares": np.square(deviations, out=deviations).sum(axis=0),
+                "minimum": known(np.inf).min(axis=0, initial=np.inf),
+                "maximum": known(-np.inf).max(axis=0, initial=-np.inf),
             }
         )
 

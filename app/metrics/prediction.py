@@ -202,6 +202,7 @@ def _open(path: str | Path) -> xr.Dataset:
     if not Path(path).exists():
         raise InputError(f"{path}: no such prediction; expected a NetCDF file as `test` writes it")
     try:
-        return xr.open_dataset(path)
+        # named, as a guess would import every engine that is installed
+        return xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a prediction ({one_line(error)})") from error

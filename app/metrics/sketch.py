@@ -9,7 +9,6 @@ whatever the range, and the sketches of parts of the data add up to that of all.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 from app.arrays import Array
 
@@ -91,6 +90,8 @@ class Distribution:
             return np.nan
         if self.exact and other.exact and len(own) == len(others):
             return float(np.abs(own - others).mean())
+        from scipy.stats import wasserstein_distance
+
         return float(wasserstein_distance(own, others, weights, other_weights))
 
 

@@ -98,8 +98,16 @@ def letter(panels: Iterable[Axes], *, inside: bool = False) -> None:
 
 
 def save_figure(figure: Figure, path: Path, dpi: int) -> None:
-    """Write a figure that is there whole or not at all, in the format that its name ends with."""
+    """Write a figure that is there whole or not at all, in the format that its name ends with.
+
+    Panels are laid out first: `savefig` would draw the whole figure twice for that.
+    """
     content, kind = io.BytesIO(), path.suffix.removeprefix(".")
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        figure.set_dpi(dpi)
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     with rc_context({"svg.hashsalt": path.stem}):
         figure.savefig(content, format=kind, dpi=dpi, metadata=NO_DATE.get(kind))
     write_bytes(path, content.getbuffer())
