@@ -23,7 +23,7 @@ smartquotes = False  # else --flag becomes –flag
 CHAPTERS = (
     *("docs/tutorial", "docs/examples", "docs/data", "docs/methods", "docs/verification"),
     *("docs/cordex", "docs/runs", "docs/sweeps", "docs/clusters", "docs/dl4ds", "docs/python"),
-    *("docs/options", "docs/extending", "docs/reliability"),
+    *("docs/options", "docs/extending", "docs/reliability", "docs/performance"),
     *("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"),
 )
 ENTRY = '<!doctype html><meta http-equiv="refresh" content="0; url=README.html">\n'

@@ -17,6 +17,7 @@ GUIDE = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
 OTHERS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PAGES = [*GUIDE, *(REPOSITORY / name for name in OTHERS)]
 FLAGS_OF_OTHERS = {"bind", "extra", "flagfile", "help", "requeue", "version"}  # not of app.options
+FLAGS_OF_OTHERS |= {"alone", "networks", "seconds"}  # of scripts.benchmarks
 
 
 def text_of(page: Path) -> str:

@@ -1,0 +1,1 @@
+"""How fast the program is, beside what one would otherwise use; `python -m scripts.benchmarks`."""
