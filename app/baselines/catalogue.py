@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.baselines.base import Baseline
@@ -31,10 +32,12 @@ def baselines_for(shards: PreparedData) -> tuple[str, ...]:
     return tuple(name for name in names if name not in unsuited)
 
 
-def fit_baselines(shards: PreparedData, names: Iterable[str] | None = None) -> list[Baseline]:
-    """Fit the named baselines, or those that suit the data, on the training period.
+def makers_of(
+    shards: PreparedData, names: Iterable[str] | None = None
+) -> list[Callable[[], Baseline]]:
+    """What fits each of the named baselines, or of those that suit the data, in training.
 
     Raises InputError for an unknown name.
     """
     chosen = baselines_for(shards) if names is None else names
-    return [REGISTRY.resolve("baseline", name)(shards) for name in chosen]
+    return [partial(REGISTRY.resolve("baseline", name), shards) for name in chosen]

@@ -13,8 +13,9 @@ from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import Baseline, split_size, time_blocks
-from app.baselines.catalogue import UNFITTED, fit_baselines
+from app.baselines.catalogue import UNFITTED, makers_of
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
+from app.baselines.together import fitted_together
 from app.data.shards.scored import compare
 from app.data.times import Stamps, modal_step
 from app.data.wet import summed_over, wet_limit
@@ -230,7 +231,8 @@ def evaluate(
     `scoring`: which scores, and how. `title`: of the table.
     Memory is bounded by a block of time; truth, candidates' fields and members pass through a
     temporary file in `out_folder` once, for the ranks over time. The ranks of `exchange` share
-    blocks of time, then rows of the grid; the first writes the files, the others return None.
+    the baselines to be fitted, blocks of time, then rows of the grid; the first writes the files,
+    the others return None.
     Raises InputError where the prediction does not fit the truth.
     """
     if not split_size(shards, split):
@@ -246,7 +248,8 @@ def evaluate(
         where = None if mask is None else canonical_mask(mask, grid)
         check_times(scoring, times)
         regions = NO_REGIONS if scoring.regions is None else Regions.read(scoring.regions, grid)
-        baselines = [*([base()] if base else []), *fit_baselines(shards, candidates)]
+        makers = [*([base] if base else []), *makers_of(shards, candidates)]
+        baselines = fitted_together(makers, shards, exchange)
         contest = _FieldContest(
             shards, opened, baselines, undo, where, split, accumulation, scoring, exchange
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide
@@ -115,8 +115,8 @@ def transported(a: Array, b: Array) -> Array:
 
 def _ends(share: float, n: int) -> tuple[float, float]:
     """Between which shares the slope of the quantile function is taken."""
-    place = float(norm.ppf(share))
-    height = float(norm.pdf(place))
-    tail = float(norm.ppf(1 - LEVEL / 2)) ** (2 / 3)
+    place = float(ndtri(share))
+    height = np.exp(-(place**2) / 2) / np.sqrt(2 * np.pi)  # density of the normal distribution
+    tail = float(ndtri(1 - LEVEL / 2)) ** (2 / 3)
     width = n ** (-1 / 3) * tail * (1.5 * height**2 / (2 * place**2 + 1)) ** (1 / 3)
     return max(share - width, 0.0), min(share + width, 1.0)

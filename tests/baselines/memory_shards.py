@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.baselines.base import Baseline
+from app.baselines.catalogue import makers_of
 from app.data.description import Variable
 from app.data.shards import Shards
 from app.data.shards.held import in_memory
@@ -64,3 +66,8 @@ def perfect_prog(
         roles["predictors"] = tuple(Variable(f"p{c}", f"p{c}", units="1") for c in range(count))
     stamps = np.datetime64(start, "ns") + step_hours * np.arange(n) * np.timedelta64(1, "h")
     return held(geometry=geometry, times=stamps, splits=rows_of, fields=fields, variables=roles)
+
+
+def fitted(shards: Shards, names: tuple[str, ...]) -> list[Baseline]:
+    """Baselines by name."""
+    return [make() for make in makers_of(shards, names)]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from memory_shards import perfect_prog
+from memory_shards import fitted, perfect_prog
 
-from app.baselines.catalogue import baselines_for, fit_baselines
+from app.baselines.catalogue import baselines_for
 from app.baselines.quantile_mapping import Bcsd, QuantileMapping
 from app.data.description import Variable
 
@@ -53,7 +53,7 @@ def test_bcsd_of_a_field_that_is_everywhere_its_climatology_is_the_fine_one():
 def test_they_are_computed_for_ratio_variables_or_on_request():
     plain = perfect_prog(orographic(60), variables=(Variable("t", "t", units="K"),))
     assert "bcsd" not in baselines_for(plain)
-    assert [b.name for b in fit_baselines(plain, ("bcsd",))] == ["bcsd"]
+    assert [b.name for b in fitted(plain, ("bcsd",))] == ["bcsd"]
     assert {"bcsd", "quantile_mapping"} < set(
         baselines_for(perfect_prog(orographic(60), variables=RAIN))
     )

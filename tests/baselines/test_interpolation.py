@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from memory_shards import fine_grid, held, perfect_prog
+from memory_shards import fine_grid, fitted, held, perfect_prog
 
 from app.baselines.base import time_blocks
 from app.baselines.bias import BiasCorrected
-from app.baselines.catalogue import fit_baselines
 from app.baselines.interpolation import Interpolation, match_channels
 from app.data.description import Variable
 from app.errors import InputError
@@ -52,7 +51,7 @@ def test_every_baseline_exists_on_grids_with_2d_coordinates(axes, halo):
     hr = np.random.default_rng(0).gamma(2.0, size=(60, 9, 14, 1))
     rain = (Variable("pr", "pr", units="mm", kind="ratio"),)
     known = {
-        grid: fit_baselines(perfect_prog(hr, scale=4, halo=halo, grid=grid, variables=rain), NAMES)
+        grid: fitted(perfect_prog(hr, scale=4, halo=halo, grid=grid, variables=rain), NAMES)
         for grid in (plain, Grid(*plain.mesh(), ("y", "x"), **numbers))
     }
     for one, other in zip(*known.values(), strict=True):
@@ -135,7 +134,7 @@ def test_bias_correction_removes_the_mean_error_per_cell():
 
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match=r"'cubic'.*known: nearest"):
-        fit_baselines(perfect_prog(ramp()), ["cubic"])
+        fitted(perfect_prog(ramp()), ["cubic"])
 
 
 def test_blocks_cover_everything_once():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from memory_shards import fitted
 
-from app.baselines.catalogue import fit_baselines
 from app.data.description import DataDescription, Source, Splits, Variable
 from app.data.shards import Shards
 from app.data.shards.prepare import prepare
@@ -43,12 +43,12 @@ def rmse_by_name(description, cache):
     test = np.arange(shards.size("test"))
     truth = shards.read("hr", "test", test).astype(np.float64)
     weights = shards.geometry.fine.cell_areas()[..., None] * np.isfinite(truth)
-    fitted = fit_baselines(shards, ("bilinear", "bicubic", "linear"))
+    baselines = fitted(shards, ("bilinear", "bicubic", "linear"))
     return {
         baseline.name: np.sqrt(
             np.nansum(weights * (baseline.predict(test, "test") - truth) ** 2) / weights.sum()
         )
-        for baseline in fitted
+        for baseline in baselines
     }
 
 

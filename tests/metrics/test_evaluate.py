@@ -126,7 +126,7 @@ def test_every_variable_says_what_it_is(shards, tmp_path):
 def test_scores_that_cannot_be_are_refused_before_baselines_are_fitted(
     shards, tmp_path, monkeypatch, asked, said
 ):
-    monkeypatch.setattr("app.metrics.evaluate.fit_baselines", lambda *_: pytest.fail("fitted"))
+    monkeypatch.setattr("app.metrics.evaluate.fitted_together", lambda *_: pytest.fail("fitted"))
     with pytest.raises(InputError, match=said):
         evaluate(shards, y_hat(shards), tmp_path, scoring=ScoringConfig(**asked))
 
