@@ -1,5 +1,7 @@
 """What samples move scores of whole series by: against differences, theory and repetition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -7,6 +9,7 @@ from scipy.stats import norm, wasserstein_distance
 from subjects import START, fed, subject_of
 
 from app.metrics.bootstrap import TimeBlocks, block_length, resampled_sums
+from app.metrics.climatic.change import Change
 from app.metrics.climatic.climate_indices import ClimateIndices
 from app.metrics.climatic.distribution import ValueDistribution
 from app.metrics.climatic.extremes import Extremes
@@ -184,16 +187,17 @@ def weather(rng, n, lasting=0.5, shape=(5, 6)):
     return fields
 
 
-def rows_of(kinds, truth, fields, layers=None, **about):
+def rows_of(kinds, truth, fields, layers=None, *, units="K", **about):
     """Rows by name."""
     n = len(truth)
+    about = {"scoring": ScoringConfig(thresholds=(Threshold(80.0, local=True),)), **about}
     subject = subject_of(
         truth,
         consecutive=np.ones(n - 1, bool),
         members=0 if layers is None else len(layers),
-        scoring=ScoringConfig(thresholds=(Threshold(80.0, local=True),)),
         **about,
     )
+    subject = replace(subject, variable=replace(subject.variable, units=units))
     metrics = [Errors(subject), *(kind(subject) for kind in kinds)]
     fed(metrics, truth, fields, layers)
     return {row.metric: row for metric in metrics for row in metric.rows(metrics[0])}, subject
@@ -257,6 +261,28 @@ def test_scores_of_years_and_cycles_spread_as_their_intervals_say():
 
     names = ("interannual_std_bias", "trend_bias", "annual_amplitude_ratio", "annual_phase_shift")
     assert_intervals_have_the_width_of_repetitions(draw, (YearToYear, Cycles), names, 16, 0.5, 1.8)
+
+
+def test_changes_spread_as_their_intervals_say():
+    """Between ten years and ten others, of which each is a block."""
+
+    def draw(rng, kinds):
+        n = 20 * 365
+        year = 8 * np.cos(2 * np.pi * np.arange(n) / 365)[:, None, None]
+        own = rng.normal(size=20).repeat(365)[:, None, None]  # what a year has of its own
+        truth = 15 + year + own + 4 * weather(rng, n, 0.5, (2, 2))
+        model = 15 + 1.1 * year + 0.5 * own + 4 * weather(rng, n, 0.5, (2, 2))
+        scoring = ScoringConfig(
+            change_periods=((2001, 2010), (2011, 2020)), thresholds=(Threshold(22.0),)
+        )
+        return rows_of(kinds, truth, model[None], scoring=scoring, units="degC")
+
+    names = [
+        f"change_{name}_bias"
+        for name in ("mean", "std", "p95", "interannual_std", "txx", "su", "return_10")
+    ]
+    names.append("change_spell_length_22_bias")
+    assert_intervals_have_the_width_of_repetitions(draw, (Change,), names, 10, 0.4, 2.0)
 
 
 def test_every_score_of_a_kind_has_its_interval_and_candidates_are_compared():

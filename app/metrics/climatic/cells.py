@@ -11,7 +11,7 @@ import numpy as np
 from app.arrays import Array
 from app.metrics.arithmetic import divide, over_space
 from app.metrics.bootstrap import TimeBlocks
-from app.metrics.influence import expanded
+from app.metrics.influence import expanded, ratio_influence
 from app.metrics.metric import Band, Map, Metric, Subject, Totals
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ class Measured:
 
     values: Array
     moved: Array | None = None
+
+    @classmethod
+    def of_ratio(
+        cls, above: Array, below: Array, area: Array, blocks: TimeBlocks | None = None
+    ) -> Measured:
+        """The ratio of the sums over rows of two fields (m, y, x).
+
+        The rows are blocks, or samples that lie in them.
+        """
+        moved = ratio_influence(above, below, area)
+        values = divide(above.sum(axis=0), below.sum(axis=0))
+        return cls(values, moved if blocks is None else blocks.moved(moved))
 
 
 def moved_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -10,20 +11,26 @@ import numpy as np
 from app.arrays import Array
 from app.data.times import Stamps
 from app.errors import InputError
-from app.metrics.arithmetic import divide, over_space
+from app.metrics.arithmetic import over_space
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.cells import CellStatistics, Measured
-from app.metrics.climatic.climate_statistics import INDICES, MEANS, ClimateStatistics
-from app.metrics.climatic.days import Days, Years
+from app.metrics.climatic.climate_statistics import INDICES, ClimateStatistics
+from app.metrics.climatic.days import Days, Years, deviation_known
 from app.metrics.climatic.return_values import LEAST, PERIODS, return_values
+from app.metrics.climatic.years import spread_influence
+from app.metrics.influence import quantiles_moved
 from app.metrics.metric import Sheet, Subject
 from app.metrics.probabilistic.events import thresholds_of
+from app.metrics.quantiles import last_axis_quantiles
 from app.metrics.table import About
 from app.metrics.temporal.spells import LENGTH, limits_of, spell_parts
 from app.options.scoring import ScoringConfig
 
 PREFIX = "change_"
 COLUMNS = ("variable", "statistic", "unit", "candidate", "change", "truth_change", "bias", "rmse")
-INTERANNUAL = "interannual_std"
+MEAN, STD, INTERANNUAL = "mean", "std", "interannual_std"
+PERCENTILES = {"p1": 0.01, "p5": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99}
+FEWEST_YEARS = 5  # of each period, that intervals need
 
 
 class Change(CellStatistics):
@@ -41,8 +48,8 @@ class Change(CellStatistics):
     definitions = (
         "change_S_bias: statistic S of the second of the two periods less that of the first, less"
         " the same of the truth; r95p and spell_length_T by the truth's percentiles over all times"
-        " scored; return_T from ten years of each period on. change.csv has the changes"
-        " themselves.",
+        " scored; return_T from ten years of each period on, intervals from five. change.csv has"
+        " the changes themselves.",
     )
 
     def __init__(self, subject: Subject) -> None:
@@ -50,9 +57,10 @@ class Change(CellStatistics):
         self.rows_of = periods_of(subject.scoring, subject.times)
         found = [ClimateStatistics.of(subject, subject.times[rows]) for rows in self.rows_of]
         self.climates = [climate for climate in found if climate is not None]
-        self.years = [Years.of(Stamps.of(subject.times[rows]).fields()[0]) for rows in self.rows_of]
+        self.years = [Years.of(years_of(subject)[rows]) for rows in self.rows_of]
         self.extremes = all(len(years.numbers) >= LEAST for years in self.years)
         self.thresholds = thresholds_of(subject, low=False)
+        self.own_years = [TimeBlocks.of_groups(years_of(subject)[rows]) for rows in self.rows_of]
         self.follows = [_follow(subject, rows) for rows in self.rows_of]
         super().__init__(subject)
 
@@ -72,7 +80,7 @@ class Change(CellStatistics):
         return bool(subject.scoring.change_periods)
 
     def units_of(self, subject: Subject) -> dict[str, str]:
-        plain = dict.fromkeys((*MEANS, INTERANNUAL), subject.unit)
+        plain = dict.fromkeys((MEAN, STD, *PERCENTILES, INTERANNUAL), subject.unit)
         own = {
             name: self.climates[0].units[name] for name in INDICES if name in self.climates[0].units
         }
@@ -87,20 +95,53 @@ class Change(CellStatistics):
         wet = np.zeros(truth.shape[1:]) if climate is None else climate.level(truth)
         return np.concatenate([wet[None], limits_of(self.thresholds, truth)])
 
-    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
-        before, after = (self._of_period(p, series, level) for p in range(len(self.rows_of)))
-        return {name: Measured(after[name] - before[name]) for name in self.units}
+    def blocks_of(self, subject: Subject) -> TimeBlocks:
+        return TimeBlocks.of_groups(years_of(subject))
 
-    def _of_period(self, p: int, series: Array, level: Array) -> dict[str, Array]:
-        """Every statistic (y, x) of one of the periods, by the name of its change."""
-        own, climate = series[self.rows_of[p]], self.climates[p]
-        found = climate.summary(own) | climate.indices(own, level[0])
+    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        before, after = (self._of_period(p, series, level, area) for p in range(len(self.rows_of)))
+        few = min(own.count for own in self.own_years) < FEWEST_YEARS
+        found = {}
+        for name in self.units:
+            values = after[name].values - before[name].values
+            moved = None if few else self._moved(before[name], after[name])
+            found[name] = Measured(values, moved)
+        return found
+
+    def _moved(self, *periods: Measured) -> Array:
+        """What each year (b,) moves a change by: the years of the first period, and the second."""
+        total = np.zeros(self.blocks.count)
+        for sign, rows, one in zip((-1, 1), self.rows_of, periods, strict=True):
+            assert one.moved is not None
+            own = np.unique(self.blocks.place[rows])
+            total[own] += sign * one.moved * len(total) / len(own)
+        return total
+
+    def _of_period(self, p: int, series: Array, level: Array, area: Array) -> dict[str, Measured]:
+        """Every statistic (y, x) of one of the periods, by the name of its change.
+
+        And what each of its years moves it by.
+        """
+        own, climate, years = series[self.rows_of[p]], self.climates[p], self.own_years[p]
+        known = np.isfinite(own)
+        found = {MEAN: Measured.of_ratio(np.where(known, own, 0.0), known, area, years)}
+        spread = deviation_known(own)
+        found[STD] = Measured(spread, years.moved(spread_influence(own, spread, area)))
+        ordered = partial(last_axis_quantiles, np.moveaxis(own, 0, -1))
+        values, moved = quantiles_moved(own, tuple(PERCENTILES.values()), area, ordered)
+        pairs = zip(values, years.moved(moved), strict=True)
+        found |= {name: Measured(*pair) for name, pair in zip(PERCENTILES, pairs, strict=True)}
+        means = climate.years.mean(climate.days.mean(own))
+        spread = deviation_known(means)
+        found[INTERANNUAL] = Measured(spread, spread_influence(means, spread, area))
+        for name, parts in climate.parts(own, level[0]).items():
+            found[name] = Measured.of_ratio(*parts, area)
         if self.extremes:
-            values = return_values(self.years[p].highest(own))
-            found |= {f"return_{period}": one for period, one in zip(PERIODS, values, strict=True)}
+            found |= _return_values(self.years[p].highest(own), area)
         spells = spell_parts(self.thresholds, own, level[1:], self.follows[p])
-        found |= {n: divide(a.sum(axis=0), b.sum(axis=0)) for n, (a, b) in spells.items()}
-        return {PREFIX + name: values for name, values in found.items()}
+        for name, parts in spells.items():
+            found[name] = Measured.of_ratio(*parts, area, years)
+        return {PREFIX + name: one for name, one in found.items()}
 
     def tables(self) -> dict[str, Sheet]:
         area, lines = self.subject.area, []
@@ -127,6 +168,25 @@ def periods_of(scoring: ScoringConfig, times: Array) -> list[Array]:
     """Rows of the times that lie in each period."""
     years, _ = Stamps.of(times).fields()
     return [np.flatnonzero((a <= years) & (years <= b)) for a, b in scoring.change_periods]
+
+
+def years_of(subject: Subject) -> Array:
+    """Calendar year of every sample (n,)."""
+    years: Array = Stamps.of(subject.times).fields()[0]
+    return years
+
+
+def _return_values(maxima: Array, area: Array) -> dict[str, Measured]:
+    """Of maxima of years (a, y, x); what a year moves them by is told by leaving it out."""
+    values, count = return_values(maxima), len(maxima)
+    moved = np.zeros((len(PERIODS), count))
+    for year in range(count):
+        without = return_values(np.delete(maxima, year, axis=0))
+        moved[:, year] = np.nansum((count - 1) * (values - without) * area, axis=(1, 2))
+    return {
+        f"return_{period}": Measured(*pair)
+        for period, pair in zip(PERIODS, zip(values, moved, strict=True), strict=True)
+    }
 
 
 def _follow(subject: Subject, rows: Array) -> Array:

@@ -7,11 +7,9 @@ from typing import ClassVar
 
 from app.arrays import Array
 from app.data.times import Stamps
-from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.cells import CellStatistics, Measured
 from app.metrics.climatic.climate_statistics import INDICES, ClimateStatistics
-from app.metrics.influence import ratio_influence
 from app.metrics.metric import Subject
 from app.metrics.table import About
 
@@ -54,9 +52,5 @@ class ClimateIndices(CellStatistics):
 
     def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
         assert self.climate is not None
-        return {
-            name: Measured(
-                divide(above.sum(axis=0), below.sum(axis=0)), ratio_influence(above, below, area)
-            )
-            for name, (above, below) in self.climate.parts(series, level).items()
-        }
+        parts = self.climate.parts(series, level)
+        return {name: Measured.of_ratio(*pair, area) for name, pair in parts.items()}

@@ -11,10 +11,9 @@ from app.arrays import Array
 from app.data.description import Variable
 from app.data.units import conversion, normalise_unit
 from app.data.wet import AMOUNTS, RATES
-from app.metrics.arithmetic import divide
-from app.metrics.climatic.days import Days, Years, deviation_known, mean_known
+from app.metrics.climatic.days import Days, Years
 from app.metrics.metric import Subject
-from app.metrics.quantiles import last_axis_quantile, last_axis_quantiles
+from app.metrics.quantiles import last_axis_quantile
 
 SUMMER, FROST = 25.0, 0.0  # degC
 WET = 1.0  # mm a day
@@ -23,7 +22,6 @@ LONG_RAIN = 5  # days
 TEMPERATURES = ("K", "degC", "degF")
 HIGHEST = ("tasmax", "tx", "tmax", "maximum")
 LOWEST = ("tasmin", "tn", "tmin", "minimum")
-MEANS = {"mean": None, "std": None, "p1": 0.01, "p5": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99}
 INDICES = {
     "txx": ("highest value of a year", "mean_years max_days x"),
     "txn": ("lowest daily maximum of a year", "mean_years min_days max x"),
@@ -90,13 +88,6 @@ class ClimateStatistics:
         wet = np.where(days >= np.float32(WET), days, np.nan)
         return last_axis_quantile(np.moveaxis(wet, 0, -1), VERY_WET)
 
-    def indices(self, series: Array, level: Array) -> dict[str, Array]:
-        """Every index (y, x); NaN in cells without a value."""
-        return {
-            name: divide(above.sum(axis=0), below.sum(axis=0))
-            for name, (above, below) in self.parts(series, level).items()
-        }
-
     def parts(self, series: Array, level: Array) -> dict[str, tuple[Array, Array]]:
         """Every index as the ratio of the sums of two fields of years (a, y, x)."""
         found = self._rain(series, level) if self.to_mm else self._heat(series)
@@ -138,18 +129,6 @@ class ClimateStatistics:
             "cdd": _of_years(years.longest_run(dry, breaks)),
             "cwd": _of_years(years.longest_run(wet, breaks)),
             "r95p": _of_years(np.nan_to_num(years.total(np.where(days > level, days, 0.0)))),
-        }
-
-    def summary(self, series: Array) -> dict[str, Array]:
-        """Mean, standard deviation, percentiles and interannual deviation (y, x)."""
-        shares = [share for share in MEANS.values() if share is not None]
-        quantiles = last_axis_quantiles(np.moveaxis(series, 0, -1), shares)
-        names = [name for name, share in MEANS.items() if share is not None]
-        return {
-            "mean": mean_known(series),
-            "std": deviation_known(series),
-            **dict(zip(names, quantiles, strict=True)),
-            "interannual_std": deviation_known(self.years.mean(self.days.mean(series))),
         }
 
 

@@ -8,9 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.arithmetic import divide
 from app.metrics.climatic.cells import CellStatistics, Measured
-from app.metrics.influence import ratio_influence
 from app.metrics.metric import Subject
 from app.metrics.probabilistic.events import DEFINITION, PERCENT, thresholds_of
 from app.metrics.quantiles import last_axis_quantiles
@@ -116,15 +114,8 @@ class Spells(CellStatistics):
         return limits_of(self.thresholds, truth)
 
     def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
-        return {
-            name: Measured(
-                divide(above.sum(axis=0), below.sum(axis=0)),
-                self.blocks.moved(ratio_influence(above, below, area)),
-            )
-            for name, (above, below) in spell_parts(
-                self.thresholds, series, level, self.first
-            ).items()
-        }
+        parts = spell_parts(self.thresholds, series, level, self.first)
+        return {name: Measured.of_ratio(*pair, area, self.blocks) for name, pair in parts.items()}
 
     def why_undefined(self, row: str) -> str | None:
         return "no cell has spells in both" if row.startswith("spell_") else None
