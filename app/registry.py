@@ -104,8 +104,11 @@ def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
 def _builtin() -> Registry:
     registry = Registry()
     for kind, entries in _BUILTIN.items():
-        for entry in entries:
-            registry.add(kind, *entry)
+        for name, *told in entries:
+            if not told:  # the same as of fields in space
+                own = registry.entry("metric", name)
+                told = [own.summary, own.path]
+            registry.add(kind, name, *told)
     return registry
 
 
@@ -466,38 +469,18 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "flicker, autocorrelation and power in time",
             "app.metrics.temporal.series:Series",
         ),
-        (
-            "variability",
-            "standard deviation over time, differences of neighbours",
-            "app.metrics.climatic.variability:Variability",
-        ),
-        ("wet", "frequency and intensity of wet cells", "app.metrics.climatic.wet:Wet"),
-        (
-            "extremes",
-            "99th percentile over time, and how often it is passed",
-            "app.metrics.climatic.extremes:Extremes",
-        ),
+        ("variability",),
+        ("wet",),
+        ("extremes",),
         # further scores, for --scores=all or by name
-        (
-            "fss",
-            "fractions skill score of events, by window",
-            "app.metrics.spatial.fss:FractionsSkill",
-        ),
-        (
-            "dependence",
-            "correlation length, extremes that neighbours share",
-            "app.metrics.spatial.dependence:Dependence",
-        ),
+        ("fss",),
+        ("dependence",),
         (
             "efficiency",
             "R², Kling-Gupta, anomaly correlation, skill over climatology",
             "app.metrics.deterministic.efficiency:Efficiency",
         ),
-        (
-            "distribution",
-            "quantiles, Q-Q and Wasserstein distances",
-            "app.metrics.climatic.distribution:ValueDistribution",
-        ),
+        ("distribution",),
     ),
     "formulation": (
         ("edm", "preconditioned denoiser, log-normal noise levels"),
