@@ -122,7 +122,7 @@ class Bcsd:
         """Disaggregated fields (n, y, x, C), float32, held to the valid range."""
         low = self._low(indices, split)
         fields = [
-            self._disaggregated(self._corrected(low[..., c], c, v.kind == "ratio"), c, v.kind)
+            self._disaggregated(low[..., c], c, v.kind == "ratio")
             for c, v in enumerate(self._variables)
         ]
         return clip_fields(np.stack(fields, axis=-1), self._variables)
@@ -133,9 +133,10 @@ class Bcsd:
         own, wanted = self._maps
         return mapped(low, own[..., c], wanted[..., c], ratio)
 
-    def _disaggregated(self, low: Array, c: int, kind: str) -> Array:
+    def _disaggregated(self, low: Array, c: int, ratio: bool) -> Array:
+        low = self._corrected(low, c, ratio)
         coarse, fine = self._coarse_mean[..., c], self._fine_mean[..., c]
-        if kind != "ratio":
+        if not ratio:
             return fine + self._regrid(low - coarse)
         enough = coarse > LEAST_MEAN * np.nan_to_num(coarse).max()  # never in a dry record
         factor = np.where(enough, low / np.where(enough, coarse, 1.0), 0.0)

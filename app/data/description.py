@@ -34,15 +34,16 @@ UNCOVERED = ("refuse", "mask")
 class Variable:
     """One physical variable: where it stands in its file and how it is to be read and scaled.
 
-    `units` are the wanted ones (None: as in the file); `transform_scale` is x0 of
-    log1p(x / x0), in those units; `kind` "ratio" allows relative scores. `accumulation`: the
-    time, such as 1h, that an amount has gathered over; `wet_threshold`: the smallest wet value,
-    in the variable's unit, if not 1 mm a day. `time_method` "sum" is an amount of the time before
-    its stamp (None: as the file's cell_methods say, else "point"). `missing`: values, in the file's
-    own units, that stand for "missing" there though the file does not declare them. `level_units`:
-    the unit of `level` (None: that of the file). `standard_name`: CF's, by which other files are
-    searched for it (None: as in the file). `long_name` and `cell_methods` are the file's, for the
-    files that are written; they are no part of what data are.
+    `units` are the wanted ones (None: as in the file); `transform_scale` is x0 of log1p(x /
+    x0), in those units; `kind` "ratio" allows relative scores (None: a ratio if it is rain,
+    else "interval"). `accumulation`: the time, such as 1h, that an amount has gathered over;
+    `wet_threshold`: the smallest wet value, in the variable's unit, if not 1 mm a day.
+    `time_method` "sum" is an amount of the time before its stamp (None: as the file's
+    cell_methods say, else "point"). `missing`: values, in the file's own units, that stand for
+    "missing" there though the file does not declare them. `level_units`: the unit of `level`
+    (None: that of the file). `standard_name`: CF's, by which other files are searched for it
+    (None: as in the file). `long_name` and `cell_methods` are the file's, for the files that
+    are written; they are no part of what data are.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Variable:
     transform_scale: float = 1.0
     valid_min: float | None = None
     valid_max: float | None = None
-    kind: str = "interval"
+    kind: str | None = None
     accumulation: str | None = None
     wet_threshold: float | None = None
     time_method: str | None = None
@@ -67,7 +68,8 @@ class Variable:
         object.__setattr__(self, "name", self.name.replace("/", "_"))  # no path of a group
         object.__setattr__(self, "missing", tuple(float(value) for value in self.missing))
         check_choice("transform", self.transform, TRANSFORMS, self.name)
-        check_choice("kind", self.kind, KINDS, self.name)
+        if self.kind is not None:
+            check_choice("kind", self.kind, KINDS, self.name)
         if self.time_method is not None:
             check_choice("time_method", self.time_method, TIME_METHODS, self.name)
         for key in ("transform_scale", "wet_threshold"):
@@ -253,8 +255,7 @@ class ScoredFiles:
     """Files that are scored against others of the same variables, and what else is known.
 
     climatology: files of an earlier period of the truth. coarse: files of the field that was
-    downscaled. match: one of `ALIGNMENTS`, when times are the same. is_interval: whether the user
-    says that the truth is no ratio: then its files are not asked whether it is rain.
+    downscaled. match: one of `ALIGNMENTS`, when times are the same.
     """
 
     truth: Source
@@ -264,7 +265,6 @@ class ScoredFiles:
     static: tuple[Source, ...] = ()
     region: Region | None = None
     match: str = "exact"
-    is_interval: bool = False
 
 
 def check_choice(key: str, value: object, choices: tuple[str, ...], where: str) -> None:

@@ -12,6 +12,7 @@ from app.data.description import Variable
 from app.durations import duration_text
 
 SAMPLED_TIMES = 24  # read to tell the range of values
+INTERVAL, RATIO = "interval", "ratio"
 LONGEST_ACCUMULATION = 86400  # seconds; a longer step, such as a month, has no one length
 
 
@@ -31,9 +32,9 @@ def is_rain(meaning: TimeMeaning, values: Array) -> bool:
 def as_rain(given: Variable, meaning: TimeMeaning, step: int) -> Variable:
     """A variable that is rain: a ratio that is not below 0, amounts gathered over a `step` (s).
 
-    What is said of bounds, accumulation and wet threshold stays as it is.
+    What is said of kind, bounds, accumulation and wet threshold stays as it is.
     """
-    told: Json = {"kind": "ratio"}
+    told: Json = {"kind": given.kind or RATIO}
     if given.valid_min is None:
         told["valid_min"] = 0.0
     known = given.accumulation or given.wet_threshold

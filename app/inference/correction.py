@@ -14,6 +14,7 @@ from app.arrays import Array
 from app.baselines.base import coarse_inputs
 from app.baselines.quantile_mapping import training_quantiles
 from app.data.quantile_mapping import LEVELS, delta_mapped, mapped
+from app.data.rain import INTERVAL
 from app.errors import InputError
 from app.inference.external import ExternalInput
 from app.integrity import trailer
@@ -34,9 +35,14 @@ def write_input_climate(path: Path, shards: Shards) -> None:
         lambda indices: coarse_inputs(shards, indices, "train"), shards.size("train"), shape
     )
     dims = ("level", "y", "x")
+    kinds = {variable.name: variable.kind for variable in shards.predictands}
     content = {
-        variable.name: (dims, found[..., c].astype(np.float32), {"kind": variable.kind})
-        for c, variable in enumerate(variables)
+        v.name: (
+            dims,
+            found[..., c].astype(np.float32),
+            {"kind": v.kind or kinds.get(v.name) or INTERVAL},
+        )
+        for c, v in enumerate(variables)
     }
     dataset = xr.Dataset(content, {"level": LEVELS})
     title = "quantiles of the coarse inputs in the training period"

@@ -78,7 +78,6 @@ def scored_of(values: Values, stages: tuple[str, ...]) -> ScoredFiles | None:
         data.static,
         data.region,
         asked.match_times,
-        is_interval=values["kind"] == "interval",
     )
 
 

@@ -76,6 +76,8 @@ def told(description: DataDescription, look: Look) -> DataDescription:
 
 def is_rain(look: Look, c: int) -> bool:
     """Whether a predictand is an amount of rain or snow, and no anomaly of one."""
+    if look.plan.variables["hr"][c].kind == rain.INTERVAL:
+        return False
     return rain.is_rain(_meaning(look, c), look.fields[c])
 
 

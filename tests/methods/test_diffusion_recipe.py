@@ -100,7 +100,7 @@ def test_rain_is_prepared_anew_as_amounts(tmp_path: Path) -> None:
     write(tmp_path / "data.nc", **RAIN)
     session = followed(tmp_path, "--recipe=ensemble")
     flags = session.experiment.flags
-    (variable,) = session.shards.variables["hr"]
+    (variable,) = session.shards.predictands
     assert (variable.transform, variable.kind, variable.valid_min) == ("sqrt", "ratio", 0)
     assert (flags["constraint"], flags["target_scaling"]) == ("multiplicative", "domain")
     assert session.shards.scaling["hr"].maximum.max() < 2.3  # the root of a normal number
@@ -112,10 +112,10 @@ def test_what_is_said_of_rain_wins(tmp_path: Path) -> None:
     assert (kept["transform"], kept["kind"], kept["constraint"]) == ("log1p", "interval", "none")
 
 
-def test_several_kinds_of_rain_share_a_transform_alone(tmp_path: Path) -> None:
+def test_several_kinds_of_rain_share_transform_and_constraint(tmp_path: Path) -> None:
     write(tmp_path / "data.nc", names=("rain", "snow"), **RAIN)
     kept = chosen(tmp_path, "--variable=rain,snow")
-    assert (kept["transform"], kept["kind"], kept["constraint"]) == ("sqrt", None, "none")
+    assert (kept["transform"], kept["constraint"]) == ("sqrt", "multiplicative")
 
 
 def test_winds_of_a_year_of_360_days(tmp_path: Path) -> None:
@@ -191,8 +191,14 @@ def test_too_few_samples_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--trainer=SupervisedTrainer",), "expected --trainer=DiffusionTrainer, or leave one"),
-        (("--trainer=TemDeepTrainer",), "expected --trainer=DiffusionTrainer, or leave one"),
+        (
+            ("--trainer=SupervisedTrainer",),
+            "=DiffusionTrainer or CRPSTrainer, or leave",
+        ),
+        (
+            ("--trainer=TemDeepTrainer",),
+            "=DiffusionTrainer or CRPSTrainer, or leave",
+        ),
         (("--data_module=own.py",), "recipes look at files; expected --data or --data_config"),
         (("--loss=quantile",), "expected SupervisedTrainer"),
         (("--time_window=4",), "spatial samples only; expected one of SupervisedTrainer"),

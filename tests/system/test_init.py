@@ -103,7 +103,7 @@ def test_anomalies_of_rain_are_no_amounts(folder: Path) -> None:
     begin("--data=anomaly.nc", "--variable=tp")
     written = from_yaml(str(folder / "my run" / "data.yml"), "")
     assert written.predictand is not None
-    assert written.predictand.variables[0].kind == "interval"
+    assert written.predictand.variables[0].kind is None
 
 
 @pytest.mark.slow

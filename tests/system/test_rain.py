@@ -22,6 +22,7 @@ EXTRA = {
         *("--scale=2", "--recipe=ensemble", "--n_channels=4", "--channel_multipliers=1"),
         *("--attention_levels=F", "--members=2", "--sampling_steps=2"),
     ],
+    "CRPSTrainer": [*SPACE, "--recipe=ensemble", "--members=2"],
     "DeepSDTrainer": ["--scale=2", "--srcnn_filters=4,4"],
     "TemDeepTrainer": ["--input_step=3h", "--target_step=1h", "--flow=false", *SPACE[1:]],
 }

@@ -18,7 +18,7 @@ from app.data.amounts import TimeMeaning
 from app.data.calendars import pieces
 from app.data.contract import ALL, Rows
 from app.data.description import Variable
-from app.data.rain import as_rain, is_rain
+from app.data.rain import INTERVAL, as_rain, is_rain
 from app.data.shards.field_file import FIELD_TYPE, TIME, TIME_TYPES, name_in_file
 from app.data.shards.manifest import (
     AGAIN,
@@ -243,7 +243,10 @@ class Shards:
 
     @property
     def predictands(self) -> tuple[Variable, ...]:
-        """Variables of "hr"; rain and snow as the ratios that training values show them to be."""
+        """Variables of "hr", each with its kind.
+
+        Rain and snow are the ratios that training values show them to be, if nothing else is said.
+        """
         meanings = self.meanings.get("hr", {})
         found = []
         for c, variable in enumerate(self.variables["hr"]):
@@ -253,7 +256,7 @@ class Shards:
                 ends = (scaling.minimum[..., c].min(), scaling.maximum[..., c].max())
                 if is_rain(meaning, np.array([inverse(end, variable) for end in ends])):
                     variable = as_rain(variable, meaning, self.step("train"))
-            found.append(variable)
+            found.append(replace(variable, kind=variable.kind or INTERVAL))
         return tuple(found)
 
     @property

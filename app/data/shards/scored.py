@@ -10,7 +10,7 @@ from absl import logging
 
 from app.arrays import Array
 from app.data.description import ScoredFiles, Source, Variable
-from app.data.rain import as_rain, is_rain, sampled_rows
+from app.data.rain import INTERVAL, as_rain, is_rain, sampled_rows
 from app.data.reading.common_times import Named, common_times
 from app.data.reading.layers import Layers, layers_of
 from app.data.reading.sources import Opened, open_source, open_static
@@ -88,8 +88,7 @@ def compare(asked: ScoredFiles) -> Compared:
     Raises InputError, in one line, for what does not fit: variables, units, grids, calendars.
     """
     truth = open_source(asked.truth, asked.region)
-    if not asked.is_interval:
-        truth = _told(truth, asked.truth.aggregate)
+    truth = _told(truth, asked.truth.aggregate)
     grid = truth.grid
     wanted = _in_units_of(truth, asked.prediction)
     layers = layers_of(wanted)
@@ -153,7 +152,7 @@ def _told(truth: Opened, aggregate: str | None) -> Opened:
         step = 0
     variables = list(truth.variables)
     for c, (meaning, values) in enumerate(zip(truth.meanings, fields, strict=True)):
-        if not is_rain(meaning, values):
+        if variables[c].kind == INTERVAL or not is_rain(meaning, values):
             continue
         given = variables[c]
         # its values stay as they are
