@@ -130,6 +130,11 @@ _BUILTIN: dict[str, tuple[tuple[str, ...], ...]] = {
             "app.methods.diffusion.method:Diffusion",
         ),
         (
+            "CRPSTrainer",
+            "members from noise in one pass, trained on their CRPS",
+            "app.methods.crps.method:Crps",
+        ),
+        (
             "DeepSDTrainer",
             "a stack of stages, each on its own, then joined",
             "app.methods.deepsd.method:DeepSD",

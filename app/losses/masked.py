@@ -15,9 +15,14 @@ def split_missing(y_true: Tensor) -> tuple[Tensor, Tensor]:
     return ops.where(missing, 0.0, y_true), 1.0 - ops.cast(missing, y_true.dtype)
 
 
-def masked_mean(values: Tensor, weight: Tensor, axes: tuple[int, ...] = CELL_AXES) -> Tensor:
-    """Mean of values where the weight (0 or 1) is 1; 0 where it is 0 everywhere."""
-    return ops.sum(values * weight, axis=axes) / ops.maximum(ops.sum(weight, axis=axes), 1.0)
+def masked_mean(
+    values: Tensor, weight: Tensor, axes: tuple[int, ...] = CELL_AXES, least: float = 1.0
+) -> Tensor:
+    """Weighted mean of values; 0 where weights are 0 everywhere.
+
+    least: what sums of weights are taken as at least; of weights 0 and 1 none but 0 is less than 1.
+    """
+    return ops.sum(values * weight, axis=axes) / ops.maximum(ops.sum(weight, axis=axes), least)
 
 
 def valid_fraction(y_true: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from app.models.diffusion.model import DiffusionModel
 from app.models.diffusion.regression import ModelGuess
 from app.models.first_guess import InterpolationGuess, LinearGuess
 from app.models.fitted import Drawing, FittedModel
+from app.models.noisy import NoisyModel
 from app.models.output import FieldOutput, QuantileOutput, output_of
 from app.models.physical import PhysicalModel
 from app.models.spec import Channel, ModelArrays, ModelSpec
@@ -27,6 +28,7 @@ __all__ = [
     "ModelArrays",
     "ModelGuess",
     "ModelSpec",
+    "NoisyModel",
     "PhysicalModel",
     "QuantileOutput",
     "build_network",

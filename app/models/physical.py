@@ -103,10 +103,7 @@ class PhysicalModel(FittedModel):
 
         In training the whole correction counts; `share` is as for `encoded`.
         """
-        inputs = self.encode_inputs(
-            *(batch.get(name) for name in ("coarse", "static", "time", "observed")), noisy=training
-        )
-        y = self.network(inputs, training=training)
+        y = self.network(self.network_inputs(batch, training), training=training)
         if self.share is not None and not training:
             y = y * (self.share if share is None else share)
         y = self._combined(y, self.guess(batch["coarse"], batch.get("time")))
@@ -114,6 +111,11 @@ class PhysicalModel(FittedModel):
             return y
         floor = self.output_codec.encode(ops.array(self.spec.lower_bounds, "float32"))
         return floor + ops.softplus(y - floor)
+
+    def network_inputs(self, batch: Batch, training: bool) -> Json:
+        """What the network takes of a batch as it is for `encoded`; noisy in training."""
+        names = ("coarse", "static", "time", "observed")
+        return self.encode_inputs(*(batch.get(name) for name in names), noisy=training)
 
     def _combined(self, y: Tensor, guess: Tensor | None) -> Tensor:
         frames = self.spec.time_window

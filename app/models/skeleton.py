@@ -24,7 +24,8 @@ from app.options import ModelConfig
 
 # What `build_network` and `head` put behind a backbone, by layer names.
 BEHIND_BACKBONE = frozenset(
-    {"upsampling", "localized", "static", "auxiliary", "join_static", "transition"}
+    {"upsampling", "localized", "static", "auxiliary", "join_static", "noise", "join_noise"}
+    | {"transition", "coarse_noise", "told_noise"}
     | {"refine", "output", "encoded", "unfold"}
 )
 

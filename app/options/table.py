@@ -42,7 +42,8 @@ GROUPS: dict[str, tuple[type[Options], ...]] = {
     ),
     "DIFFUSION": (diffusion.DiffusionConfig,),
     "TRAINING": (
-        *(training.LossOptions, stack.StackTrainingOptions, training.TransferConfig),
+        *(training.LossOptions, training.MemberOptions),
+        *(stack.StackTrainingOptions, training.TransferConfig),
         *(sampling.BatchOptions, training.DescentOptions, temporal.TripleOptions),
     ),
     "INFERENCE": (inference.PredictionOptions, data.ModuleOptions),

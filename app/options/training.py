@@ -8,7 +8,7 @@ from typing import ClassVar
 from app.durations import Interval
 from app.options.bounds import BELOW_ONE, COUNT, RATE, WEIGHT, WIDTH, WITHIN_ONE, Bounds, above
 from app.options.option import Options, option, registered
-from app.options.readers import fold, interval, time_limit
+from app.options.readers import fold, interval, time_limit, whole_numbers
 from app.options.rules import Rule, rising
 from app.options.run import KeepingOptions
 from app.options.sampling import PairOptions
@@ -29,6 +29,33 @@ class DiscriminatorOptions(Options):
     )
     disc_dropout_rate: float = option(
         0.4, "Share dropped in the discriminator; 0 for none.", bounds=BELOW_ONE
+    )
+
+
+@dataclass(frozen=True)
+class MemberOptions(Options):
+    """Members that a network draws from noise in one pass, and how they are scored in training."""
+
+    noise_channels: int = option(
+        4, "Channels of noise that members differ by.", bounds=Bounds(1, WIDTH)
+    )
+    train_members: int = option(
+        2, "Members of each sample in a step of training.", bounds=Bounds(2, 1000)
+    )
+    member_score: str = option(
+        "crps",
+        "Score of the members: CRPS of cells, or energy score of whole fields.",
+        choices=("crps", "energy"),
+    )
+    calibrated_spread: bool = option(
+        True,
+        "Multiply the noise of a trained network by what the validation period supports, from "
+        "0.3 to 3, so that members spread as far as they err.",
+    )
+    score_scales: tuple[int, ...] = option(
+        "1,2,4",
+        "Cells on a side of the means whose scores are averaged; 1: the cells themselves.",
+        read=whole_numbers(1, 1000),
     )
 
 
@@ -176,6 +203,7 @@ class TrainingConfig(
     PairOptions,
     KeepingOptions,
     DiscriminatorOptions,
+    MemberOptions,
     LossOptions,
     DescentOptions,
     TripleOptions,

@@ -21,6 +21,7 @@ ABILITIES = {
     "SupervisedTrainer": "time_windows observations dense_weights quantiles amounts",
     "CGANTrainer": "time_windows observations dense_weights",
     "DiffusionTrainer": "observations members",
+    "CRPSTrainer": "observations members",
     "DeepSDTrainer": "dense_weights stages",
     "TemDeepTrainer": "",
 }

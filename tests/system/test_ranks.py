@@ -48,6 +48,7 @@ METHODS = {
     "supervised": ["--learning_rate=1e-2"],
     "cgan": [*CGAN, "--disc_dropout_rate=0", "--learning_rate=1e-3"],
     "diffusion": [*DIFFUSION, "--learning_rate=1e-3"],
+    "crps": ["--trainer=CRPSTrainer", "--learning_rate=1e-3", "--dropout_rate=0"],
 }
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from app.baselines.features import n_features
 from app.baselines.interpolation import find_twins
 from app.baselines.regression import affordable
-from app.data.shards.advice import meaning_of
 from app.errors import InputError
 from app.methods.recipe import Recipe
-from app.methods.spatial.recipe import choose_constraint, choose_times
+from app.methods.spatial.recipe import all_rain, choose_constraint, choose_roots, choose_times
 from app.options.network import FITTED_GUESSES
 
 if TYPE_CHECKING:
@@ -61,13 +60,11 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
         )
     found = Recipe()
     found.choose("members are drawn by taking noise off", trainer=trainer)
-    rain = _rain(shards)
-    if rain and all(v.transform == "none" for v in shards.predictands):
-        found.choose("roots of rain are less skewed", transform="sqrt")
+    choose_roots(found, shards)
     fitted = _first_guess(found, experiment, shards)
     choose_times(found, shards)
     choose_constraint(found, shards)
-    _noise(found, rain, fitted)
+    _noise(found, all_rain(shards), fitted)
     _network(found, shards)
     found.choose(
         "rates fall and weights are averaged",
@@ -83,14 +80,6 @@ def recipe(experiment: Experiment, shards: Shards) -> Recipe:
         sampling_steps=STEPS,
     )
     return found
-
-
-def _rain(shards: Shards) -> bool:
-    """Whether all predictands are rain or snow, and no anomalies of such."""
-    return all(
-        meaning_of(shards, v.name).precipitation and v.valid_min is not None and v.valid_min >= 0
-        for v in shards.predictands
-    )
 
 
 def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.baselines.interpolation import find_twins
+from app.data.shards.advice import meaning_of
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -36,6 +37,20 @@ def _missing_at_times(shards: Shards) -> float:
     rows = np.unique(np.linspace(0, shards.size("train") - 1, LOOKED_AT).astype(int))
     missing = np.isnan(shards.read("hr", "train", rows))
     return float((missing & ~missing.all(axis=0)).mean())
+
+
+def all_rain(shards: Shards) -> bool:
+    """Whether all predictands are rain or snow, and no anomalies of such."""
+    return all(
+        meaning_of(shards, v.name).precipitation and v.valid_min is not None and v.valid_min >= 0
+        for v in shards.predictands
+    )
+
+
+def choose_roots(found: Recipe, shards: Shards) -> None:
+    """Rain is transformed where nothing else is said."""
+    if all_rain(shards) and all(v.transform == "none" for v in shards.predictands):
+        found.choose("roots of rain are less skewed", transform="sqrt")
 
 
 def choose_constraint(found: Recipe, shards: Shards) -> None:
