@@ -229,13 +229,17 @@ def _parts(count: int, values: int) -> Iterator[slice]:
 def _range_of(truth: Array) -> Array:
     """Sum, number, lowest and highest of the valid values (n, y, x, C), each (C,)."""
     valid = np.isfinite(truth)
-    axes = (0, 1, 2)
+    whole, axes = bool(valid.all()), (0, 1, 2)
+
+    def known(others: float) -> Array:
+        return truth if whole else np.where(valid, truth, others)
+
     return np.stack(
         [
-            np.where(valid, truth, 0.0).sum(axis=axes, dtype=np.float64),
+            known(0.0).sum(axis=axes, dtype=np.float64),
             valid.sum(axis=axes),
-            np.where(valid, truth, np.inf).min(axis=axes),
-            np.where(valid, truth, -np.inf).max(axis=axes),
+            known(np.inf).min(axis=axes),
+            known(-np.inf).max(axis=axes),
         ]
     )
 

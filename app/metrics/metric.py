@@ -269,6 +269,36 @@ class Block:
         anomaly = self.truth_anomaly
         return self.valid.sum(axis=0), anomaly.sum(axis=0), np.square(anomaly).sum(axis=0)
 
+    @cached_property
+    def ordered_truth(self) -> Ordered:
+        """The truth in order: the cells of each sample (n, y·x), in a band the times of each cell.
+
+        The latter (y, x, n).
+        """
+        return self._ordered(self.truth)
+
+    def ordered(self, k: int) -> Ordered:
+        """A candidate likewise."""
+        if k not in self._orders:
+            self._orders[k] = self._ordered(self.fields[k])
+        return self._orders[k]
+
+    @cached_property
+    def _orders(self) -> dict[int, Ordered]:
+        return {}
+
+    def _ordered(self, fields: Array) -> Ordered:
+        flat = len(fields), -1
+        return Ordered.of(fields.reshape(flat), self.valid.reshape(flat))
+
+    def ordered_versions(self) -> Iterator[Iterator[Ordered]]:
+        """Each candidate's versions likewise, one after the other."""
+        for k, stack in enumerate(self.versions):
+            if k == 0 and self.members is not None:
+                yield map(self._ordered, stack)
+            else:
+                yield iter((self.ordered(k),))
+
     @property
     def members(self) -> Array | None:
         """Members (M, n, y, x); None without an ensemble."""
@@ -302,31 +332,8 @@ class Band(Block):
         rows: Array = self.subject.area[self.indices]
         return rows
 
-    @cached_property
-    def ordered_truth(self) -> Ordered:
-        """The truth's series (y, x, n) in order."""
-        return self._ordered(self.truth)
-
-    def ordered(self, k: int) -> Ordered:
-        """A candidate's series (y, x, n) in order."""
-        if k not in self._orders:
-            self._orders[k] = self._ordered(self.fields[k])
-        return self._orders[k]
-
-    @cached_property
-    def _orders(self) -> dict[int, Ordered]:
-        return {}
-
     def _ordered(self, fields: Array) -> Ordered:
         return Ordered.of(np.moveaxis(fields, 0, -1), np.moveaxis(self.valid, 0, -1))
-
-    def ordered_versions(self) -> Iterator[Iterator[Ordered]]:
-        """The series of each candidate's versions in order, one after the other."""
-        for k, stack in enumerate(self.versions):
-            if k == 0 and self.members is not None:
-                yield map(self._ordered, stack)
-            else:
-                yield iter((self.ordered(k),))
 
     @property
     def _judged(self) -> Array:

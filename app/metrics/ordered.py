@@ -11,8 +11,7 @@ from app.arrays import Array
 from app.metrics.quantiles import between_ranks
 
 SINGLE = np.dtype(np.float32)
-HALF = 32  # bits of a key that hold the value; the others hold its place
-LOWER_HALF = np.int64(2**HALF - 1)
+HALF = 32  # bits of a value, of half a key
 MAGNITUDE = np.int32(2**31 - 1)  # all bits but the sign
 
 
@@ -57,22 +56,29 @@ class Ordered:
 
     def quantiles(self, shares: Sequence[float]) -> Array:
         """Quantiles (q, …), linear between order statistics; NaN without a value."""
-        return np.stack([between_ranks(self.values, self.count, share) for share in shares])
+        return between_ranks(self.values, self.count, shares)
 
 
 def _by_keys(values: Array) -> tuple[Array, Array]:
     """Values (m, n) float32 in order, and their flat places.
 
-    Sorted are 64-bit integers, which is several times as fast as an indirect sort: above a value's
-    bits, turned so that they are in its order, below its place.
+    Sorted are integers, which is several times as fast as an indirect sort: above a value's bits,
+    turned so that they are in its order, below its place. They have 32 bits where the values of
+    each series lie so near to each other that both fit in, else 64.
     """
-    keys = _turned(values.view(np.int32)).astype(np.int64)
-    keys <<= HALF
-    keys |= np.arange(values.size).reshape(values.shape)
+    n = values.shape[-1]
+    bits = _turned(values.view(np.int32))
+    lowest = bits.min(axis=-1, keepdims=True).view(np.uint32)
+    above = bits.view(np.uint32) - lowest
+    shift = (n - 1).bit_length()
+    keys = above if int(above.max()) >> (HALF - shift) == 0 else above.astype(np.uint64)
+    keys <<= keys.dtype.type(shift)
+    keys |= np.arange(n, dtype=keys.dtype)
     keys.sort(axis=-1)
-    places = keys & LOWER_HALF
-    keys >>= HALF
-    return _turned(keys.astype(np.int32)).view(np.float32), places
+    places = (keys & keys.dtype.type(2**shift - 1)).astype(np.int64)
+    places += n * np.arange(len(values))[:, None]
+    keys >>= keys.dtype.type(shift)
+    return _turned((keys.astype(np.uint32) + lowest).view(np.int32)).view(np.float32), places
 
 
 def _turned(bits: Array) -> Array:

@@ -23,14 +23,13 @@ def last_axis_quantiles(values: Array, shares: Sequence[float]) -> Array:
     """Likewise several quantiles (q, …)."""
     ranked = np.sort(values, axis=-1)  # NaN last
     count = ranked.shape[-1] - np.isnan(ranked).sum(axis=-1, keepdims=True)
-    return np.stack([between_ranks(ranked, count, share) for share in shares])
+    return between_ranks(ranked, count, shares)
 
 
-def between_ranks(ranked: Array, count: Array, share: float) -> Array:
-    """A quantile (…) of values in order (…, n), of which so many (…, 1) are known."""
-    position = share * np.maximum(count - 1, 0)
+def between_ranks(ranked: Array, count: Array, shares: Sequence[float] | Array) -> Array:
+    """Quantiles (q, …) of values in order (…, n), of which so many (…, 1) are known."""
+    position = np.maximum(count - 1, 0) * np.asarray(shares, np.float64)
     lower = np.floor(position).astype(np.int64)
     upper = np.ceil(position).astype(np.int64)
     low, high = (np.take_along_axis(ranked, i, axis=-1).astype(np.float64) for i in (lower, upper))
-    result: Array = (low + (position - lower) * (high - low))[..., 0]
-    return result
+    return np.moveaxis(low + (position - lower) * (high - low), -1, 0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.arrays import Array
+from app.metrics.quantiles import between_ranks
 
 BITS = 18  # of 32, kept of a value: sign, 8 of the exponent, 9 of the mantissa
 BINS = 2**BITS
@@ -26,7 +27,7 @@ class Distribution:
     def __init__(self, origin: float, most: int = KEPT) -> None:
         self.origin, self.most = origin, most
         self._values: list[Array] = []
-        self._kept = 0
+        self._kept, self._sorted = 0, False
         self._bins: tuple[Array, Array] | None = None
 
     @property
@@ -36,7 +37,7 @@ class Distribution:
 
     def add(self, values: Array) -> None:
         """Take in values of any shape, none of them NaN."""
-        self._take(values.ravel().astype(np.float32))
+        self._take(values.astype(np.float32).ravel())
 
     def merge(self, other: Distribution) -> None:
         """Add the values of another part of the data."""
@@ -50,6 +51,7 @@ class Distribution:
 
     def _take(self, values: Array) -> None:
         self._values.append(values)
+        self._sorted = False
         self._kept += values.size
         if self._kept > self.most or self._bins is not None:
             self._count()
@@ -67,14 +69,27 @@ class Distribution:
     def points(self) -> tuple[Array, Array]:
         """Values in order, the origin added, and how many each stands for."""
         if self._bins is None:
-            values = np.sort(np.concatenate([np.zeros(0, np.float32), *self._values]))
+            values = self._in_order()
             return values.astype(np.float64), np.ones(len(values))
         counts, sums = self._bins
         held = counts > 0
         return sums[held] / counts[held] + self.origin, counts[held]
 
+    def _in_order(self) -> Array:
+        """All values that are kept, sorted once."""
+        if not self._sorted:
+            self._values = [np.sort(np.concatenate([np.zeros(0, np.float32), *self._values]))]
+            self._sorted = True
+        return self._values[0]
+
     def quantiles(self, levels: Array) -> Array:
         """Linear between order statistics (q,); NaN without values."""
+        if self.exact:
+            values = self._in_order()
+            count = np.array([len(values)])
+            if not len(values):
+                return np.full(len(levels), np.nan)
+            return between_ranks(values, count, levels)
         values, counts = self.points()
         if not len(values):
             return np.full(len(levels), np.nan)
@@ -85,11 +100,12 @@ class Distribution:
 
     def distance(self, other: Distribution) -> float:
         """Wasserstein's distance of order 1; NaN where either has no values."""
+        if self.exact and other.exact and self._kept == other._kept:
+            apart = np.subtract(self._in_order(), other._in_order(), dtype=np.float64)
+            return float(np.abs(apart).mean()) if apart.size else np.nan
         (own, weights), (others, other_weights) = self.points(), other.points()
         if not len(own) or not len(others):
             return np.nan
-        if self.exact and other.exact and len(own) == len(others):
-            return float(np.abs(own - others).mean())
         from scipy.stats import wasserstein_distance
 
         return float(wasserstein_distance(own, others, weights, other_weights))

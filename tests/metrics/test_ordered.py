@@ -13,6 +13,8 @@ def series(kind: str, dtype: type) -> np.ndarray:
     values = rng.normal(scale=10.0 ** rng.integers(-30, 30, (2, 3, 1)), size=(2, 3, 41))
     if kind == "ties":
         values = rng.integers(-3, 4, values.shape)
+    elif kind == "near":
+        values = np.round(280 + rng.normal(size=values.shape), 1)
     elif kind == "constant":
         values = np.full(values.shape, -7.5)
     elif kind == "infinite":
@@ -25,7 +27,7 @@ def series(kind: str, dtype: type) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("gaps", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("kind", ["plain", "ties", "constant", "infinite", "zeros"])
+@pytest.mark.parametrize("kind", ["plain", "ties", "near", "constant", "infinite", "zeros"])
 def test_ranks_are_those_of_scipy(kind: str, gaps: float, dtype: type) -> None:
     values = series(kind, dtype)
     valid = np.random.default_rng(12).random(values.shape) >= gaps

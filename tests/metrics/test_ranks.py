@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from app.metrics.deterministic.spearman import centred_ranks, correlate
+from app.metrics.deterministic.spearman import correlate
+from app.metrics.ordered import Ordered
+
+
+def centred_ranks(values, valid):
+    return Ordered.of(values, valid).centred_ranks
 
 
 @pytest.mark.parametrize("ties", [False, True])

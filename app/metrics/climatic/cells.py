@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -100,12 +101,16 @@ class CellStatistics(Metric):
         level, area = self.level_of(band.masked(band.truth)), self.subject.area[band.indices]
         for layer, stack in enumerate(band.stacks):
             for series in stack:
-                for name, own in self.measured(band.masked(series), level, area).items():
-                    self.found[name][layer, band.indices] += own.values / len(stack)
-                    moved = np.nan if own.moved is None else own.moved
-                    self.moved[name][layer] += moved / len(stack)
-                    known = np.isfinite(own.values)
-                    self.areas[name][layer] += (area * known).sum() / len(stack)
+                self.put(band, layer, self.measured(band.masked(series), level, area), len(stack))
+
+    def put(self, band: Band, layer: int, measured: Mapping[str, Measured], versions: int) -> None:
+        """Take in the statistics of one of the versions of the truth, 0, or of a candidate."""
+        for name, own in measured.items():
+            self.found[name][layer, band.indices] += own.values / versions
+            moved = np.nan if own.moved is None else own.moved
+            self.moved[name][layer] += moved / versions
+            known = np.isfinite(own.values)
+            self.areas[name][layer] += (band.area * known).sum() / versions
 
     def bias(self, name: str) -> Array:
         """A statistic of the candidates less the truth's (k, y, x)."""

@@ -128,6 +128,9 @@ class Years:
 def mean_known(values: Array) -> Array:
     """Mean over the first axis of what is known (…); NaN where nothing is."""
     known = np.isfinite(values)
+    if len(values) and known.all():
+        whole: Array = values.mean(axis=0)
+        return whole
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

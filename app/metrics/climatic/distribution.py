@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from app.metrics.climatic.cells import CellStatistics, Measured
 from app.metrics.climatic.days import mean_known
 from app.metrics.influence import expanded, quantiles_moved, transported
 from app.metrics.metric import Band, Block, Map, Sheet, Subject, Totals
-from app.metrics.quantiles import last_axis_quantiles
+from app.metrics.ordered import Ordered
 from app.metrics.sampled import LOWEST
 from app.metrics.sketch import Distribution
 from app.metrics.table import BY_CELL, About
@@ -72,22 +71,25 @@ class ValueDistribution(CellStatistics):
     def units_of(self, subject: Subject) -> dict[str, str]:
         return dict.fromkeys(NAMES, subject.unit)
 
-    def measured(self, series: Array, level: Array, area: Array) -> dict[str, Measured]:
-        own = partial(last_axis_quantiles, np.moveaxis(series, 0, -1))
-        values, moved = quantiles_moved(series, tuple(NAMES.values()), area, own)
+    def _quantiles(self, series: Array, ordered: Ordered, area: Array) -> dict[str, Measured]:
+        """The percentiles of series (n, y, x), given also in order."""
+        values, moved = quantiles_moved(series, tuple(NAMES.values()), area, ordered.quantiles)
         pairs = zip(values, self.blocks.moved(moved), strict=True)
         return {name: Measured(*pair) for name, pair in zip(NAMES, pairs, strict=True)}
 
     def add(self, block: Block) -> None:
         for own, stack in zip(self.values, block.stacks, strict=True):
             for fields in stack:
-                own.add(fields[block.valid])
+                own.add(fields if block.complete else fields[block.valid])
 
     def add_series(self, band: Band) -> None:
-        super().add_series(band)
+        area = band.area
         truth, *candidates = ([band.masked(series) for series in stack] for stack in band.stacks)
-        ranked = np.sort(truth[0], axis=0)
-        area = self.subject.area[band.indices]
+        ranked = [[band.ordered_truth], *map(list, band.ordered_versions())]
+        for layer, (stack, orders) in enumerate(zip((truth, *candidates), ranked, strict=True)):
+            for series, ordered in zip(stack, orders, strict=True):
+                own_quantiles = self._quantiles(series, ordered, area)
+                self.put(band, layer, own_quantiles, len(stack))
         width = area.shape[1]
         place = band.indices[:, None] * width + np.arange(width)
         followed = place % self.every == 0
@@ -97,10 +99,11 @@ class ValueDistribution(CellStatistics):
                 own[:, columns] = series[:, followed]
         followed &= np.isfinite(truth[0]).any(axis=0)
         self.cells += float(area[followed].sum())
-        for k, stack in enumerate(candidates):
-            for series in stack:
-                apart = mean_known(np.abs(np.sort(series, axis=0) - ranked))
-                self.distances[k, band.indices] += apart / len(stack)
+        for k, (stack, orders) in enumerate(zip(candidates, ranked[1:], strict=True)):
+            for series, ordered in zip(stack, orders, strict=True):
+                apart = np.subtract(ordered.values, band.ordered_truth.values, dtype=np.float64)
+                distance = mean_known(np.moveaxis(np.abs(apart, out=apart), -1, 0))
+                self.distances[k, band.indices] += distance / len(stack)
                 pair = truth[0][:, followed], series[:, followed]
                 moved = transported(*pair) @ area[followed]
                 self.apart[k] += self.blocks.moved(moved) / len(stack)

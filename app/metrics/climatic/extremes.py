@@ -95,10 +95,13 @@ class Extremes(Metric):
         high = np.maximum(high, self.least)
         for sums, passes, limit in ((self.above, np.greater, high), (self.below, np.less, low)):
             there = (passes(band.truth, limit) & band.valid).any(axis=0)
+            area = np.where(there, band.area, 0.0).ravel()
             for total, stack in zip(sums, band.stacks, strict=True):
                 for field in stack:
-                    beyond = passes(field, limit) & band.valid & there
-                    total += band.over_cells(beyond) / len(stack)
+                    beyond = passes(field, limit)
+                    if not band.complete:
+                        beyond &= band.valid
+                    total += beyond.reshape(-1, area.size) @ area / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         biases = self.candidates - self.truth

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide, over_space
-from app.metrics.deterministic.spearman import centred_ranks, correlate
+from app.metrics.deterministic.spearman import correlate
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 from app.metrics.table import BY_CELL, BY_SAMPLE, About
@@ -75,9 +75,9 @@ class Correlation(Metric):
     def add(self, block: Block) -> None:
         t = block.truth_anomaly
         self.moments.add(block)
-        ranks = _flat_ranks(block.truth, block.valid)
+        ranks = block.ordered_truth.centred_ranks
         centred, still = self._centre(block, t)
-        for k, field in enumerate(block.fields):
+        for k in range(len(block.fields)):
             p = block.anomaly(k)
             self.cell["sum"][k] += p.sum(axis=0)
             self.cell["squares"][k] += np.square(p).sum(axis=0)
@@ -85,7 +85,7 @@ class Correlation(Metric):
             own, own_still = self._centre(block, p)
             pearson = np.where(still | own_still, np.nan, correlate(centred, own))
             self.sample["pearson"][k, block.indices] = pearson
-            spearman = correlate(ranks, _flat_ranks(field, block.valid))
+            spearman = correlate(ranks, block.ordered(k).centred_ranks)
             self.sample["spearman"][k, block.indices] = spearman
 
     def _centre(self, block: Block, values: Array) -> tuple[Array, Array]:
@@ -140,11 +140,6 @@ class Correlation(Metric):
             ),
             Map("spearman", found["spearman"], "1", "Spearman correlation over time", ranks),
         ]
-
-
-def _flat_ranks(values: Array, valid: Array) -> Array:
-    flat = (len(values), -1)
-    return centred_ranks(values.reshape(flat), valid.reshape(flat))
 
 
 def _constant(values: Array, floor: Array) -> Array:

@@ -93,19 +93,17 @@ class Efficiency(Metric):
         self.month = Stamps.of(subject.times).fields()[1]
 
     def add_series(self, band: Band) -> None:
-        weights = band.weights
         truth = band.masked(band.truth)
         reference = self._climatology(band, truth)
 
-        def summed(*factors: Array) -> Array:
-            total = weights.copy()
-            for factor in factors:
-                total *= np.nan_to_num(factor)
-            result: Array = total.sum(axis=(1, 2))
-            return result
+        def summed(a: Array, b: Array) -> Array:
+            products = a * b
+            return band.over_cells(
+                products if band.complete else np.where(band.valid, products, 0.0)
+            )
 
         anomaly, centred = truth - reference, truth - self.subject.truth.mean
-        self.centred += summed(centred)
+        self.centred += summed(centred, np.ones(()))
         self.variance += summed(centred, centred)
         self.climatology += summed(anomaly, anomaly)
         now, before = self.follows, self.follows - 1

@@ -5,15 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from app.arrays import Array
-from app.metrics.ordered import Ordered
-
-
-def centred_ranks(values: Array, valid: Array) -> Array:
-    """Ranks along the last axis among the valid values, their mean subtracted; 0 elsewhere.
-
-    Ties share their mean rank. Shape and mask (…, n).
-    """
-    return Ordered.of(values, valid).centred_ranks
 
 
 def correlate(a: Array, b: Array) -> Array:

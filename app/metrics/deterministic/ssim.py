@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from app.arrays import Array, DType
+from app.arrays import Array
 from app.metrics.metric import CONSTANT, Block, Metric, Subject, Totals
+from app.metrics.spatial.windows import window_sums
 from app.metrics.table import BY_SAMPLE, About
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 WINDOW = 11  # cells
 SIGMA = 1.5  # cells
 K1, K2 = 0.01, 0.03
-TILE = 64  # cells
 MIN_WEIGHT = 0.5  # share of the window's weight that must lie on valid cells
 
 
@@ -32,33 +31,8 @@ def window() -> Array:
 
 
 def smooth(fields: Array) -> Array:
-    """Gaussian window sums of (n, y, x); cells beyond the domain count as 0.
-
-    By products with the matrix of the window, tile by tile of cells along each axis.
-    """
-    n, y, x = fields.shape
-    flat, rows = fields.reshape(n * y, x), np.empty((n * y, x), fields.dtype)
-    for tile, reach, weights in _tiles(x, fields.dtype):
-        rows[:, tile] = flat[:, reach] @ weights
-    rows, result = rows.reshape(n, y, x), np.empty((n, y, x), fields.dtype)
-    for tile, reach, weights in _tiles(y, fields.dtype):
-        result[:, tile] = weights.T @ rows[:, reach]
-    return result
-
-
-@cache
-def _tiles(cells: int, precision: DType) -> list[tuple[slice, slice, Array]]:
-    """Tiles of an axis of so many cells, what each one's windows reach, and their weights."""
-    place, half = np.arange(cells), WINDOW // 2
-    found = []
-    for start in range(0, cells, TILE):
-        stop = min(cells, start + TILE)
-        low, high = max(0, start - half), min(cells, stop + half)
-        offset = place[low:high, None] - place[start:stop]
-        inside = np.abs(offset) <= half
-        weights = np.where(inside, window()[np.clip(offset, -half, half) + half], 0.0)
-        found.append((slice(start, stop), slice(low, high), weights.astype(precision)))
-    return found
+    """Gaussian window sums of (n, y, x); cells beyond the domain count as 0."""
+    return window_sums(fields, window())
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.metric import Band, Subject
-from app.metrics.quantiles import last_axis_quantiles
 from app.options.scoring import Threshold
 
 HIGH, LOW = Threshold(90.0, local=True), Threshold(10.0, local=True)
@@ -32,8 +31,7 @@ def levels(band: Band, thresholds: tuple[Threshold, ...]) -> list[Array]:
     shares = [one.value / PERCENT for one in thresholds if one.local]
     own = iter(())
     if shares:
-        series = np.moveaxis(band.masked(band.truth), 0, -1)
-        own = iter(last_axis_quantiles(series, shares))
+        own = iter(band.ordered_truth.quantiles(shares))
     shape = band.truth.shape[1:]
     return [next(own) if one.local else np.full(shape, one.value) for one in thresholds]
 

@@ -70,8 +70,10 @@ class Multivariate(Metric):
 
             def rise(fields: Array, near: Slices = near, far: Slices = far) -> Array:
                 cut = (..., *near[1:]), (..., *far[1:])
-                apart = np.abs(fields[cut[0]].astype(np.float64) - fields[cut[1]])
-                return np.where(np.isfinite(apart), apart, 0.0) ** POWER
+                apart = np.abs(np.subtract(fields[cut[0]], fields[cut[1]], dtype=np.float64))
+                known = apart if block.complete else np.nan_to_num(apart, posinf=0.0)
+                powers: Array = known**POWER
+                return powers
 
             truth = rise(block.truth)
             for k, stack in enumerate(block.versions):

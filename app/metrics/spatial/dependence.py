@@ -11,7 +11,6 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide
 from app.metrics.bootstrap import TimeBlocks
 from app.metrics.metric import Band, Block, Metric, Subject, Totals
-from app.metrics.quantiles import last_axis_quantile
 from app.metrics.sampled import Best, Sampled
 from app.metrics.spatial.spectra import spacing
 from app.metrics.table import About
@@ -73,33 +72,24 @@ class Dependence(Metric):
 
     def add(self, block: Block) -> None:
         count = np.maximum(block.valid.sum(axis=(1, 2)), 1)[:, None, None]
-        for layer, stack in enumerate(block.stacks):
-            for fields in stack:
-                kept = np.where(block.valid, fields - np.float64(self.subject.truth.mean), 0.0)
-                mean = kept.sum(axis=(1, 2), keepdims=True) / count
-                anomaly = np.where(block.valid, kept - mean, 0.0)
+        layers = zip(block.stacks, block.version_anomalies(), strict=True)
+        for layer, (stack, versions) in enumerate(layers):
+            for kept in versions:
+                anomaly = kept - kept.sum(axis=(1, 2), keepdims=True) / count
+                if not block.complete:
+                    anomaly *= block.valid
                 for axis, lags in enumerate(self.lags):
-                    turned = np.swapaxes(anomaly, 1, 2) if axis else anomaly
-                    valid = np.swapaxes(block.valid, 1, 2) if axis else block.valid
-                    for place, lag in enumerate(lags):
-                        a, b = turned[:, :-lag], turned[:, lag:]
-                        known = valid[:, :-lag] & valid[:, lag:]
-                        own = np.einsum("nyx,nyx->n", a, b)
-                        size = np.einsum("nyx,nyx,nyx->n", known, a, a)
-                        size += np.einsum("nyx,nyx,nyx->n", known, b, b)
-                        for sums, values in (
-                            (self.products, own / len(stack)),
-                            (self.sizes, size / 2 / len(stack)),
-                        ):
-                            self.blocks.add(sums[axis, place, layer], block.indices, values)
+                    products, sizes = _pairs(anomaly, block.valid, axis, lags)
+                    for sums, values in ((self.products, products), (self.sizes, sizes)):
+                        own = sums[axis, : len(lags), layer]
+                        self.blocks.add(own, block.indices, values / len(stack))
 
     def add_series(self, band: Band) -> None:
         every = np.arange(self.subject.samples)
-        for layer, stack in enumerate(band.stacks):
-            for fields in stack:
-                series = band.masked(fields)
-                level = last_axis_quantile(np.moveaxis(series, 0, -1), TAIL)
-                beyond = series > level
+        orders = (iter((band.ordered_truth,)), *band.ordered_versions())
+        for layer, (stack, versions) in enumerate(zip(band.stacks, orders, strict=True)):
+            for fields, ordered in zip(stack, versions, strict=True):
+                beyond = (fields > ordered.quantiles((TAIL,))[0]) & band.valid
                 for place, lag in enumerate(self.tail_lags):
                     pair = band.valid[:, :, :-lag] & band.valid[:, :, lag:]
                     weights = pair * self.subject.area[band.indices][:, :-lag]
@@ -165,6 +155,25 @@ class Dependence(Metric):
 
     def why_undefined(self, row: str) -> str | None:
         return "longer than half of the domain" if row.startswith(LENGTH) else None
+
+
+def _pairs(anomaly: Array, valid: Array, axis: int, lags: tuple[int, ...]) -> tuple[Array, Array]:
+    """Sums over pairs of valid cells that lie lags apart, of each sample (L, n).
+
+    Of products of anomalies (n, y, x), 0 where not valid, and of the mean of their squares. axis: 0
+    along columns, 1 along rows.
+    """
+    n = len(anomaly)
+    a, known = (np.swapaxes(own, 1, 2) if axis else own for own in (anomaly, valid))
+    step, a = a.shape[2], a.reshape(n, -1)
+    squares, there = np.square(a), known.reshape(n, -1).astype(np.float64)
+    products, sizes = np.zeros((2, len(lags), n))
+    for place, lag in enumerate(lags):
+        first, second = slice(None, -lag * step), slice(lag * step, None)
+        products[place] = np.einsum("nc,nc->n", a[:, first], a[:, second])
+        sizes[place] = np.einsum("nc,nc->n", squares[:, first], there[:, second])
+        sizes[place] += np.einsum("nc,nc->n", there[:, first], squares[:, second])
+    return products, sizes / 2
 
 
 def _apart(totals: Array) -> Array:

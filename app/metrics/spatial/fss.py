@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from app.metrics.deterministic.mean_rows import mean_rows
 from app.metrics.metric import Block, Metric, Subject, Totals
 from app.metrics.probabilistic.events import thresholds_of
 from app.metrics.sampled import HIGHEST
+from app.metrics.spatial.windows import window_sums
 from app.metrics.table import About
 from app.options.scoring import Threshold
 
@@ -58,32 +59,22 @@ class FractionsSkill(Metric):
         cells = (valid[:1] if shared else valid).astype(np.float32)
         counts = [np.maximum(box_sum(cells, side), 1.0) for side in self.windows]
         for t, threshold in enumerate(self.thresholds):
-            truth = self._events(block, block.truth, threshold)
+            (level,), *levels = _levels(block, threshold)
+            truth = _events(block, block.truth, level)
             fractions = [
                 box_sum(truth, side) / own for side, own in zip(self.windows, counts, strict=True)
             ]
-            squares = [_total(valid, f**2) for f in fractions]
-            for k, stack in enumerate(block.versions):
-                for fields in stack:
-                    events = self._events(block, fields, threshold)
+            squares = [_total(block, np.square(f)) for f in fractions]
+            for k, (stack, own_levels) in enumerate(zip(block.versions, levels, strict=True)):
+                for fields, level in zip(stack, own_levels, strict=True):
+                    events = _events(block, fields, level)
                     for s, side in enumerate(self.windows):
                         own = box_sum(events, side) / counts[s]
                         place = t, s, k, block.indices
-                        self.apart[place] += _total(valid, (own - fractions[s]) ** 2) / len(stack)
-                        self.reference[place] += (_total(valid, own**2) + squares[s]) / len(stack)
-
-    def _events(self, block: Block, fields: Array, threshold: Threshold) -> Array:
-        """1 where a field (n, y, x) has the event, 0 elsewhere."""
-        if not threshold.local:
-            from_it_on = fields >= fields.dtype.type(threshold.value)
-            return np.asarray(block.valid & from_it_on, np.float32)
-        level = [
-            np.quantile(field[chosen], threshold.value / PERCENT) if chosen.any() else np.inf
-            for field, chosen in zip(fields, block.valid, strict=True)
-        ]
-        above = fields > np.array(level)[:, None, None]
-        result: Array = (block.valid & above).astype(np.float32)
-        return result
+                        apart = _total(block, np.square(own - fractions[s]))
+                        both = _total(block, np.square(own)) + squares[s]
+                        self.apart[place] += apart / len(stack)
+                        self.reference[place] += both / len(stack)
 
     def rows(self, errors: Totals) -> list[Row]:
         rows = []
@@ -100,21 +91,31 @@ class FractionsSkill(Metric):
         return "neither truth nor prediction has the event" if row.startswith("fss_") else None
 
 
+def _levels(block: Block, threshold: Threshold) -> Iterator[list[Array]]:
+    """From which value on (n,) the truth's and each candidate's versions have the event."""
+    if not threshold.local:
+        level = np.full(len(block.truth), threshold.value, block.truth.dtype)
+        yield from ([level] * len(stack) for stack in block.stacks)
+        return
+    share = threshold.value / PERCENT
+    for versions in (iter((block.ordered_truth,)), *block.ordered_versions()):
+        # above a percentile of the field itself
+        yield [np.nextafter(own.quantiles((share,))[0], np.inf) for own in versions]
+
+
+def _events(block: Block, fields: Array, level: Array) -> Array:
+    """1 where a field (n, y, x) has the event, 0 elsewhere."""
+    result: Array = (block.valid & (fields >= level[:, None, None])).astype(np.float32)
+    return result
+
+
 def box_sum(fields: Array, side: int) -> Array:
     """Sums (n, y, x) over a square window around each cell, cut at the borders; `side` is odd."""
-    if side == 1:
-        return fields
-    for axis in (1, 2):
-        n = fields.shape[axis]
-        start = np.zeros_like(np.take(fields, [0], axis))
-        running = np.concatenate([start, np.cumsum(fields, axis=axis)], axis=axis)
-        place = np.arange(n)
-        high, low = np.minimum(place + side // 2 + 1, n), np.maximum(place - side // 2, 0)
-        fields = np.take(running, high, axis) - np.take(running, low, axis)
-    return fields
+    return fields if side == 1 else window_sums(fields, np.ones(side))
 
 
-def _total(valid: Array, values: Array) -> Array:
+def _total(block: Block, values: Array) -> Array:
     """Sums (n,) over the valid cells."""
-    result: Array = np.einsum("nyx,nyx->n", valid, values, dtype=np.float64)
+    kept = values if block.complete else np.where(block.valid, values, 0.0)
+    result: Array = kept.reshape(len(kept), -1).sum(axis=1, dtype=np.float64)
     return result
