@@ -7,37 +7,25 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from app.arrays import Json, Tensor
+from app.arrays import Tensor
 from app.losses.ensemble import SCORES
 from app.losses.masked import valid_fraction
-from app.models.diffusion.noise import keyed_generator
 from app.models.noisy import NoisyModel
-from app.training.base import NetworkTrainer
+from app.training.keyed import VALIDATION, KeyedTrainer
 from app.training.trainer import Batch
 
-TRAINING, VALIDATION = 0, 1  # parts of the keys of noise
 NEAR = np.array([1.0, 0.9, 1.1])  # times the spread so far; the first of equal ones is taken
 LEAST_SPREAD, LARGEST_SPREAD = 0.3, 3.0
 GIVEN = ("coarse", "static", "time", "observed", "origin")  # of a batch, to the model
 
 
-class CrpsTrainer(NetworkTrainer):
+class CrpsTrainer(KeyedTrainer):
     """Trains a model's network on the almost fair CRPS, or energy score, of --train_members.
 
-    The noise of a sample is keyed by seed, step and sample: any number of ranks, and a resumed
-    run, see the same. In validation the step is left out, so that epochs compare. A constraint
-    holds for each member before it is scored.
+    A constraint holds for each member before it is scored.
     """
 
     model: NoisyModel
-
-    def train_step(self, batch: Batch) -> None:
-        step = int(np.asarray(self._inner_optimizer().iterations))
-        super().train_step(self._with_noise(batch, TRAINING, step))
-
-    def validate(self, batches: Iterator[Batch]) -> float:
-        """Weighted mean of the score, with the same noise each time, dropout off."""
-        return super().validate(self._with_noise(batch, VALIDATION, 0) for batch in batches)
 
     def calibrate(self, batches: Callable[[], Iterator[Batch]]) -> None:
         """Give the model's noise the factor of the least score, of those near the present one."""
@@ -57,21 +45,11 @@ class CrpsTrainer(NetworkTrainer):
         """The batch with "noise" `(B, M, H, W, K)`."""
         members, channels = self.config.train_members, self.model.noise_channels
         shape = (members, *batch["hr"].shape[1:3], channels)
-        noise = np.empty((len(batch["index"]), *shape), np.float32)
-        for row, index in enumerate(batch["index"]):
-            generator = keyed_generator(self.config.seed, purpose, step, int(index))
-            noise[row] = generator.standard_normal(shape, np.float32)
-        return {**batch, "noise": noise}
+        generators = self._generators(batch, purpose, step)
+        drawn = [own.standard_normal(shape, np.float32) for own in generators]
+        return {**batch, "noise": np.stack(drawn)}
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
-        loss, weight = self._scored(batch, training=True)
-        return {"loss": loss}, weight
-
-    def _validation_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self._scored(batch, training=False)
-
-    def _scored(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
-        """Sums over the samples of weight × score, and of the weights."""
+    def _sums_of(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
         truth = self.model.encode_targets(batch["hr"])
         weights = batch["weight"] * valid_fraction(truth)
         score = SCORES[self.config.member_score]

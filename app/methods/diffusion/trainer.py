@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from app.arrays import Json, Tensor
+from app.arrays import Tensor
 from app.losses.masked import masked_mean, split_missing, valid_fraction
 from app.methods.diffusion.cross_fitting import CrossFitted
 from app.models.diffusion.model import DiffusionModel
-from app.models.diffusion.noise import keyed_generator
-from app.training.base import NetworkTrainer
+from app.training.keyed import KeyedTrainer
 from app.training.trainer import Batch
 
-TRAINING, VALIDATION = 0, 1  # parts of the keys of noise
 
-
-class DiffusionTrainer(NetworkTrainer):
-    """Trains a diffusion model's network on the squared error of its answer to noisy fields.
-
-    Noise and level of a sample are keyed by seed, step and sample: any number of ranks, and a
-    resumed run, see the same. In validation the step is left out, so that epochs compare.
-    """
+class DiffusionTrainer(KeyedTrainer):
+    """Trains a diffusion model's network on the squared error of its answer to noisy fields."""
 
     model: DiffusionModel
 
@@ -34,14 +26,9 @@ class DiffusionTrainer(NetworkTrainer):
         self.cross_fitted = cross_fitted
 
     def train_step(self, batch: Batch) -> None:
-        step = int(np.asarray(self._inner_optimizer().iterations))
         if self.cross_fitted is not None:
             batch = {**batch, "guess": self.cross_fitted.guess(batch)}
-        super().train_step(self._with_noise(batch, TRAINING, step))
-
-    def validate(self, batches: Iterator[Batch]) -> float:
-        """Weighted mean of the loss at fixed levels and noise, dropout off."""
-        return super().validate(self._with_noise(batch, VALIDATION, 0) for batch in batches)
+        super().train_step(batch)
 
     def _with_noise(self, batch: Batch, purpose: int, step: int) -> Batch:
         """The batch with "noise" like "hr", the level "sigma" and what follows from it."""
@@ -49,8 +36,7 @@ class DiffusionTrainer(NetworkTrainer):
         shape = batch["hr"].shape[1:]
         noise = np.empty(batch["hr"].shape, np.float32)
         sigma = np.empty(len(noise))
-        for row, index in enumerate(batch["index"]):
-            generator = keyed_generator(self.config.seed, purpose, step, int(index))
+        for row, generator in enumerate(self._generators(batch, purpose, step)):
             sigma[row] = process.draw(generator)
             noise[row] = generator.standard_normal(shape, np.float32)
         found = process.coefficients(sigma)
@@ -59,15 +45,7 @@ class DiffusionTrainer(NetworkTrainer):
         drawn = {name: values.astype(np.float32) for name, values in levels.items()}
         return {**batch, **drawn, "noise": noise}
 
-    def _loss_sums(self, batch: Batch) -> tuple[Json, Tensor]:
-        loss, weight = self._denoising(batch, training=True)
-        return {"loss": loss}, weight
-
-    def _validation_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self._denoising(batch, training=False)
-
-    def _denoising(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
-        """Sums over the samples of weight × loss, and of the weights."""
+    def _sums_of(self, batch: Batch, training: bool) -> tuple[Tensor, Tensor]:
         given = self.model.conditioning(batch, noisy=training)
         truth = self.model.targets(batch, given)
         z, known = split_missing(truth)
