@@ -37,7 +37,8 @@ NEVER = "the event is always there, or never"
 class Probability(Metric):
     """Weights by threshold T, candidate and number of members with the event, and by sample.
 
-    counts (T, k, L, 2, b): of values without and with the event in truth, by blocks of samples.
+    counts, of each candidate (T, L, 2, b): of values without and with the event in truth, by
+    blocks of samples.
     brier (T, k, n). events (T, n): weights of the values with the event.
     """
 
@@ -79,8 +80,8 @@ class Probability(Metric):
         self.thresholds = thresholds_of(subject)
         t, k = len(self.thresholds), len(subject.candidates)
         self.blocks = TimeBlocks.of(subject.times)
-        votes = max(subject.members, 1) + 1
-        self.counts = np.zeros((t, k, votes, 2, self.blocks.count))
+        members = (max(subject.members, 1), *[1] * (k - 1))
+        self.counts = [np.zeros((t, m + 1, 2, self.blocks.count)) for m in members]
         self.brier = subject.per_sample(t, k)
         self.events = subject.per_sample(t)
 
@@ -98,15 +99,14 @@ class Probability(Metric):
                 votes = beyond(stack, level, threshold).sum(axis=0)
                 squares = np.square(votes / len(stack) - event)
                 self.brier[t, k] += np.einsum("nyx,nyx->n", weights, squares)
-                step = (self.counts.shape[2] - 1) // len(stack)
-                place = (2 * step * votes[chosen] + event[chosen]) * count + block
-                own = np.bincount(place, kept, self.counts[t, k].size)
-                self.counts[t, k] += own.reshape(-1, 2, count)
+                place = (2 * votes[chosen] + event[chosen]) * count + block
+                counts = self.counts[k][t]
+                counts += np.bincount(place, kept, counts.size).reshape(counts.shape)
 
     @cached_property
     def parts(self) -> list[list[Parts]]:
         """By threshold and candidate, once all is in."""
-        return [[Parts(own) for own in found] for found in self.counts]
+        return [[Parts(own[t]) for own in self.counts] for t in range(len(self.thresholds))]
 
     def rows(self, errors: Totals) -> list[Row]:
         rows, subject = [], self.subject

@@ -32,7 +32,8 @@ from app.report.page.tables import COLUMNS, Cell, Row, SortableTable
 # Candidates of charts, as far as there are any: all together no line would be seen.
 SHOWN = (MODEL, BASE, "linear", "bicubic", "bcsd", "cubic", "optical_flow", "climatology")
 SPECTRAL = SHOWN[:-1]
-BY_PERIOD = "Variance by period"
+SMOOTH = "too smooth"
+BY_PERIOD = ("period [h]", "Variance by period", "changes too little")
 DECIBEL = 10.0
 RANGE = (-30.0, 10.0)  # dB, as of the figures of spectra
 JUDGED_BY = ("crps", "rmse", "restoration_rate", "mae")  # the first that has intervals
@@ -79,7 +80,8 @@ def sources_of(run: RunFacts) -> list[Source]:
 class Spectrum:
     """A table of variances: its columns, and what is said of them.
 
-    bands: into how many, each the mean of its points, points that are too many are gathered.
+    lacking: what is wrong where a candidate has less than the truth. bands: into how many, each the
+    mean of its points, points that are too many are gathered.
     """
 
     table: str
@@ -88,6 +90,7 @@ class Spectrum:
     variance: str
     label: str
     title: str
+    lacking: str
     bands: int = 0
 
     def points(self, run: RunFacts, predictand: Predictand, candidate: str) -> tuple[Array, Array]:
@@ -99,10 +102,11 @@ class Spectrum:
 
 SPECTRA = (
     Spectrum(
-        "spectra", "field", "wavelength_km", "variance", "wavelength [km]", "Variance by scale"
+        *("spectra", "field", "wavelength_km", "variance"),
+        *("wavelength [km]", "Variance by scale", SMOOTH),
     ),
-    Spectrum("spectrum_in_time", "field", "period_h", "variance", "period [h]", BY_PERIOD),
-    Spectrum("time_spectrum", "candidate", "period_hours", "power", "period [h]", BY_PERIOD, 40),
+    Spectrum("spectrum_in_time", "field", "period_h", "variance", *BY_PERIOD),
+    Spectrum("time_spectrum", "candidate", "period_hours", "power", *BY_PERIOD, 40),
 )
 
 
@@ -140,7 +144,7 @@ def spectra(sources: Sequence[Source], predictand: Predictand, salt: str) -> lis
                 across,
                 upwards,
                 f"{salt}-{table}-ratio",
-                caption="Below 0: too smooth.",
+                caption=f"Below 0: {told.lacking}.",
             )
         )
     return found
@@ -166,7 +170,7 @@ def season_spectra(run: RunFacts, predictand: Predictand, salt: str) -> list[Cha
             Axis("wavelength [km]", log=True, reversed=True),
             Axis("10·log₁₀(P / P of the truth) [dB]", flat=0.0),
             f"{salt}-seasons",
-            caption=f"Of {run.called(MODEL)}. Below 0: too smooth.",
+            caption=f"Of {run.called(MODEL)}. Below 0: {SMOOTH}.",
         )
     ]
 
