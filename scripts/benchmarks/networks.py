@@ -14,14 +14,15 @@ class Network:
     """A network of one kind.
 
     flags: what makes it here, beside `COMMON`. sizes: what makes it in PyTorch. dl4ds: name of the
-    function of DL4DS that makes it, with its arguments; none where there is no counterpart.
-    batch: samples a step.
+    function of DL4DS that makes it, with its arguments; none where there is no counterpart. within:
+    share of the weights by which its number there may differ. batch: samples a step.
     """
 
     kind: str
     flags: tuple[str, ...]
     sizes: dict[str, Any]
     dl4ds: tuple[str, dict[str, Any]] | None = None
+    within: float = 0.01
     batch: int = 32
     frames: int | None = None
 
@@ -93,6 +94,7 @@ NETWORKS = {
                 "n_blocks": 2,
             },
         ),
+        within=0.06,  # both steps of its spc share their weights, its last transition is narrower
         batch=8,
         frames=4,
     ),

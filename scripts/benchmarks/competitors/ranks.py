@@ -59,10 +59,8 @@ def main() -> None:
         times.append((time.perf_counter() - begun) / task["steps"])
     weights = sum(int(w.shape.num_elements()) for w in parts.trainer.learners[0].weights)
     sums = _sums(communicator, task) if ranks.size > 1 else {}
-    steps_an_epoch = sampler.steps
-    communicator.finish()
     if ranks.first:
-        found = {"step_s": times, "weights": weights, "sums": sums, "steps": steps_an_epoch}
+        found = {"step_s": times, "weights": weights, "sums": sums, "steps": sampler.steps}
         print("RESULT " + json.dumps(found), flush=True)
     session.leave(0)
 

@@ -17,6 +17,7 @@ from scripts.benchmarks.temporary import environment, folder
 
 TIMES, CELLS = 438, 64
 SCORES = ("core", "all")
+MOST_RUNS = 3
 
 
 def run(settings: Settings) -> list[Table]:
@@ -44,7 +45,7 @@ def run(settings: Settings) -> list[Table]:
             except Unavailable as error:
                 notes.append(f"DL4DS: {error}.")
         try:
-            costs: Costs = in_turns(cases, 1 if settings.small else min(settings.runs, 3))
+            costs: Costs = in_turns(cases, min(settings.runs, MOST_RUNS))
         finally:
             if competitor is not None:
                 competitor.close()

@@ -15,6 +15,7 @@ from scripts.benchmarks.settings import Settings
 from scripts.benchmarks.temporary import environment, folder
 
 CELLS = 128
+MOST_RUNS = 3
 MIB = 512
 
 
@@ -33,7 +34,7 @@ def run(settings: Settings) -> list[Table]:
             "prepare, the function": lambda: _function(data, work / "cache", amount),
             "prepare, the command": lambda: _command(data, work / "cache", amount, settings),
         }
-        costs = in_turns(cases, 1 if settings.small else min(settings.runs, 3))
+        costs = in_turns(cases, min(settings.runs, MOST_RUNS))
     copied = costs["cp, synced"]
     rows: list[dict[str, Any]] = [
         {

@@ -58,7 +58,8 @@ def run(settings: Settings) -> list[Table]:
     by_size: list[dict[str, Any]] = []
     for size in BYTES:
         own = {f"{name}, µs": s[str(size)] * 1e6 for name, s in sums.items() if str(size) in s}
-        by_size.append({"bytes": size, **own})
+        if own:
+            by_size.append({"bytes": size, **own})
     if sums:
         tables.append(Table("scale_sums", "Sums over two ranks by size", by_size, [SUMS]))
         tables.append(Table("scale_model", "A model of 512 ranks", models, [MODEL]))
@@ -79,8 +80,7 @@ def _measured(
 ) -> dict[int, list[dict[str, Any]]]:
     """What the first rank found, by number of ranks, launched in turns."""
     found: dict[int, list[dict[str, Any]]] = {ranks: [] for ranks in RANKS}
-    turns = 1 if settings.small else min(settings.runs, MOST_LAUNCHES)
-    for _ in range(turns):
+    for _ in range(min(settings.runs, MOST_LAUNCHES)):
         for ranks in RANKS:
             found[ranks].append(_launched(network, launcher(ranks), library, settings))
     return found

@@ -13,6 +13,7 @@ from scripts.benchmarks.results import REPOSITORY, Table
 from scripts.benchmarks.settings import Settings
 from scripts.benchmarks.temporary import environment, folder
 
+MOST_RUNS = 3
 FIRST_STEP = """
 import os, sys
 import app.main
@@ -38,13 +39,10 @@ def run(settings: Settings) -> list[Table]:
             "check of the quickstart": lambda: _program(
                 *("check", *COMMON, f"--cache_dir={settings.cache}"), settings=settings
             ),
+            "the first step of train is done": lambda: _first_step(work, settings),
         }
         settings.say("startup")
-        costs = in_turns(cases, min(settings.runs, 3) if not settings.small else 1)
-        costs |= in_turns(
-            {"the first step of train is done": lambda: _first_step(work, settings)},
-            1 if settings.small else 3,
-        )
+        costs = in_turns(cases, min(settings.runs, MOST_RUNS))
     rows: list[dict[str, Any]] = [
         {"what": name, "s": [c.wall for c in own], "core-s": [c.cpu for c in own]}
         for name, own in costs.items()

@@ -15,7 +15,6 @@ from scripts.benchmarks.settings import Settings
 
 OURS = "finescale"
 TORCH_WAYS = ("PyTorch eager", "PyTorch compiled")
-NEARLY = 0.01  # share of the weights by which those of DL4DS may differ
 
 
 def run(settings: Settings) -> list[Table]:
@@ -50,10 +49,12 @@ def _network(
         key=lambda way: median([cost.cpu_rate for cost in costs[way]]),
         default="",
     )
+    if OURS not in costs:
+        raise RuntimeError(" ".join(missing))
     if best:
         _assert_equal(name, weights[OURS], weights[best], 0.0, best)
     if "DL4DS" in costs:
-        _assert_equal(name, weights[OURS], weights["DL4DS"], NEARLY, "DL4DS")
+        _assert_equal(name, weights[OURS], weights["DL4DS"], NETWORKS[name].within, "DL4DS")
     rows = []
     beside: dict[str, dict[str, Any]] = {}
     for label, reference in (("DL4DS", "DL4DS"), ("PyTorch", best)):
