@@ -25,7 +25,7 @@ from app.starting.shipped import SCHEMA, root
 
 VALIDATED = 0.1  # share of each training period, at its end
 APART = 366 * DAY  # seconds between the periods of an experiment, at least
-COARSEST = 16  # fine cells along one side of a coarse cell, about as many as in the predictors' own
+COARSE_CELLS = 8  # along a side of the target: about as large as those of the predictors
 HALO = 2  # coarse cells beyond the target
 KINDS: dict[str, Json] = {
     "pr": {"units": "mm day-1", "kind": "ratio", "valid_min": 0.0, "wet_threshold": 1.0},
@@ -196,8 +196,8 @@ def _scale(path: Path, target: str) -> int:
             raise InputError(f"{path}: no variable {target}")
         sizes = file[target].shape[-2:]
     common = math.gcd(*sizes)
-    most = min(COARSEST, max(2, min(sizes) // 4))
-    return max(n for n in range(1, most + 1) if common % n == 0)
+    most = max(2, min(sizes) // COARSE_CELLS)
+    return max((n for n in range(2, most + 1) if common % n == 0), default=most)
 
 
 def _plain(path: Path) -> str:

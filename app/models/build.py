@@ -69,7 +69,7 @@ def build_network(
         noise = keras.Input((height, width, n_noise), name="noise") if n_noise else None
         backbone = REGISTRY.resolve("backbone", model.backbone)
         if getattr(backbone, "whole", False):
-            told = coarse[..., :n_inputs]
+            told = coarse[:, :, :, :n_inputs]  # the statics aside
             sizes = {"n_outputs": n_outputs, "scale": scale, "pad": pad}
             y = backbone(told, model, **sizes, zero_output=zero_output)
         else:

@@ -78,13 +78,13 @@ def test_predictors_alone_are_data(
 def test_one_weight_of_deepesd_a_cell_is_told(
     tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """16 × 16 cells by 4: 4 × 4 of them and two on each side, ten filters, three parameters."""
+    """16 × 16 cells by 2: 8 × 8 of them and two on each side, ten filters, three parameters."""
     folder = tmp_path / "own"
     words = ["cordex", str(tree.folder), "describe", *ONE, f"--submission={folder}"]
     assert main([*words, "--backbone=deepesd"]) == 0
     flagfile = folder / "experiments" / "ALPS_ESD_pseudo_reality_pr.cfg"
     assert main(["check", f"--flagfile={flagfile}"]) == 0
-    weights = (8 * 8 * 10 + 1) * 16 * 16 * 3
+    weights = (12 * 12 * 10 + 1) * 16 * 16 * 3
     assert f"{weights:,} of the layer" in capsys.readouterr().out
 
 

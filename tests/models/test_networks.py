@@ -9,6 +9,7 @@ from contract import POLICIES, gradients, random_inputs, run_layer_test
 
 from app.errors import InputError
 from app.models import build_network
+from app.models.loading import load_model
 from app.models.unet import encoder_depth
 from app.options import ModelConfig
 from app.options.network import PLAIN_BLOCKS
@@ -74,7 +75,7 @@ def test_parameters_of_resnet_spc_by_hand(filters, blocks, n_in, n_out, scale, f
     assert network.count_params() == resnet_spc_parameters(filters, blocks, n_in, n_out, factors)
 
 
-def test_parameters_of_deepesd_by_hand():
+def test_parameters_of_deepesd_by_hand(tmp_path):
     """Fifteen predictors on 4 × 5 cells, three parameters of each of 7 × 9 cells of the target."""
     pad = (2, 3, 4, 2)
     config = ModelConfig(backbone="deepesd")
@@ -86,7 +87,9 @@ def test_parameters_of_deepesd_by_hand():
     assert dense == (4 * 5 * 10 + 1) * 7 * 9 * 3
     assert network.count_params() == convolutions + dense
     ones = {"coarse": np.ones((2, 4, 5, 16)), "static": np.ones((1, 12, 15, 1))}
-    fields = np.asarray(network(ones))
+    network.save(tmp_path / "network.keras")
+    fields = np.asarray(load_model(tmp_path / "network.keras")(ones))
+    np.testing.assert_array_equal(fields, np.asarray(network(ones)))
     assert fields.shape == (2, 12, 15, 3)
     inside = np.zeros((12, 15), bool)
     inside[2:9, 4:13] = True
