@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from app.data.contract import PreparedData
 
 UNFITTED = ("nearest", "bilinear", "bicubic")  # these need no training period
+INTERPOLATED = (
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "bicubic_orography",
+    "bias_corrected",
+    "quantile_mapping",
+    "bcsd",
+)  # these need a low-resolution twin
 FOR_RATIOS = ("quantile_mapping", "bcsd")  # costly, and meant for what is zero or skewed
 
 
@@ -27,6 +36,8 @@ def baselines_for(shards: PreparedData) -> tuple[str, ...]:
     unsuited: set[str] = set() if "ratio" in kinds else set(FOR_RATIOS)
     if "interval" not in kinds or height_field(shards) is None:
         unsuited.add(OrographyCorrected.name)
+    if not shards.coarse_predictand:
+        unsuited.update(INTERPOLATED)
     if "train" not in shards.splits:
         unsuited.update(name for name in names if name not in UNFITTED)
     return tuple(name for name in names if name not in unsuited)

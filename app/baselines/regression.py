@@ -70,20 +70,33 @@ class Choice:
         return " + ".join(parts)
 
 
-def sight(geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]]) -> tuple[int, int]:
+def sight(
+    geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]], own: bool = True
+) -> tuple[int, int]:
     """Coarse cells around its own that a cell sees of low-resolution fields and of predictors.
 
-    Fewer where the fit would take too much memory or time.
+    Fewer where the fit would take too much memory or time. own: whether the low resolution has
+    fields of the predictands; predictors alone are seen as predictors are.
     """
+    if not own:
+        radius = predictor_radius(RADIUS)
+        return radius, radius
     radius = RADIUS if _affordable(RADIUS, geometry, variables) else LEAST_RADIUS
     return radius, predictor_radius(radius)
 
 
 def affordable(
-    geometry: Geometry, variables: Mapping[str, tuple[Variable, ...]], fits: int = 1
+    geometry: Geometry,
+    variables: Mapping[str, tuple[Variable, ...]],
+    fits: int = 1,
+    own: bool = True,
 ) -> bool:
-    """Whether so many regressions of every fine cell fit into memory, and some minutes."""
-    return _affordable(LEAST_RADIUS, geometry, variables, fits)
+    """Whether so many regressions of every fine cell fit into memory, and some minutes.
+
+    own: as for `sight`.
+    """
+    radius = LEAST_RADIUS if own else predictor_radius(RADIUS)
+    return _affordable(radius, geometry, variables, fits)
 
 
 def _affordable(
@@ -127,7 +140,8 @@ class _Fit:
     """One choice among the parts, and their fit."""
 
     def __init__(self, fields: EncodedFields, twins: Sequence[int | None]) -> None:
-        self.radius, self.beside = sight(fields.geometry, fields.variables)
+        own = fields.coarse_predictand
+        self.radius, self.beside = sight(fields.geometry, fields.variables, own)
         self.sums = RidgeSums(fields, self.beside, self.radius)
         self.twins, self.fields = tuple(twins), fields
         self.n_lr = len(fields.variables["lr"])

@@ -53,6 +53,7 @@ class Encoded:
         self._shards, self._time_channels = shards, list(time_channels)
         self.geometry, self.variables = shards.geometry, shards.variables
         self.scaling = shards.scaling
+        self.coarse_predictand = shards.coarse_predictand
         self.splits, self.size = shards.splits, shards.size
 
     def harmonics(self, split: str, indices: slice | Array = ALL) -> Array:

@@ -37,6 +37,10 @@ class Fields(Protocol):
     @property
     def splits(self) -> tuple[str, ...]: ...
 
+    @property
+    def coarse_predictand(self) -> bool:
+        """Whether "lr" has fields of the predictands; else it is predictors alone."""
+
     def size(self, split: str) -> int:
         """Samples of a split."""
 
@@ -58,8 +62,7 @@ class PreparedData(Fields, Protocol):
     """The whole of prepared data: fields in physical units, times, gaps, statics and scaling.
 
     explicit: whether the low resolution is another source than the coarsened target; it then lies
-    on `source_grid`. coarse_predictand: whether the low resolution has fields of the predictands;
-    else it is predictors alone. has_times: False for arrays whose times are made up.
+    on `source_grid`. has_times: False for arrays whose times are made up.
     scaling: offset and scale by role, fitted on the training period.
     static: `(y, x, S)` on the fine grid; padded_static: the same on the padded grid.
     Implementations: `Shards`, a fold of theirs left out or not; tests hold theirs in memory.
@@ -74,9 +77,6 @@ class PreparedData(Fields, Protocol):
 
     @property
     def explicit(self) -> bool: ...
-
-    @property
-    def coarse_predictand(self) -> bool: ...
 
     @property
     def has_times(self) -> bool: ...

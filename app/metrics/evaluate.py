@@ -13,7 +13,7 @@ from absl import logging
 
 from app.arrays import Array
 from app.baselines.base import Baseline, split_size, time_blocks
-from app.baselines.catalogue import UNFITTED, makers_of
+from app.baselines.catalogue import INTERPOLATED, UNFITTED, makers_of
 from app.baselines.interpolation import coarse_view, find_twins, read_coarse
 from app.baselines.together import fitted_together
 from app.data.shards.scored import compare
@@ -42,15 +42,6 @@ if TYPE_CHECKING:
     from app.data.description import ScoredFiles
     from app.grids import Grid
 
-INTERPOLATED = (
-    "nearest",
-    "bilinear",
-    "bicubic",
-    "bicubic_orography",
-    "bias_corrected",
-    "quantile_mapping",
-    "bcsd",
-)  # these need a low-resolution twin
 HELD = 2  # fields in a block besides those of candidates and members
 Undo = Callable[[Array], Array]
 

@@ -20,6 +20,7 @@ class Plain:
     def __init__(self, shards):
         self._shards = shards
         self.geometry, self.variables = shards.geometry, shards.variables
+        self.coarse_predictand = shards.coarse_predictand
         self.splits, self.size = shards.splits, shards.size
         count = len(shards.variables["hr"])
         self.scaling = {
@@ -174,6 +175,7 @@ def test_large_problems_see_less_or_are_left_to_the_interpolation():
     hr = weather(4)
     small = perfect_prog(hr)
     assert regression.sight(small.geometry, small.variables) == (3, 1)
+    assert regression.sight(small.geometry, small.variables, own=False) == (1, 1)
     many = {**small.variables, "lr": small.variables["lr"] * 30}
     assert regression.affordable(small.geometry, small.variables)
     with pytest.MonkeyPatch.context() as patch:

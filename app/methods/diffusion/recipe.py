@@ -90,7 +90,8 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> bool:
     guess = model.first_guess if "first_guess" in (experiment.given or ()) else ""
     few, whole = shards.size("train") < FEW_SAMPLES, experiment.sampling.patch_size is None
     folds = MOST_FOLDS if few else FOLDS
-    if not guess and whole and affordable(shards.geometry, shards.variables, folds + 1):
+    own = shards.coarse_predictand
+    if not guess and whole and affordable(shards.geometry, shards.variables, folds + 1, own):
         guess = "linear" if _many(shards) else "regression"
         if guess == "linear":
             found.choose(

@@ -202,7 +202,7 @@ def _sight(experiment: Experiment, shards: Shards) -> Json:
     radius = experiment.model.first_guess_radius
     beside = radius - 1
     if experiment.model.first_guess == "regression":
-        radius, beside = sight(shards.geometry, shards.variables)
+        radius, beside = sight(shards.geometry, shards.variables, shards.coarse_predictand)
     return {
         "lr_radius": radius,
         "predictor_radius": beside,

@@ -60,7 +60,7 @@ def _first_guess(found: Recipe, experiment: Experiment, shards: Shards) -> None:
     if training.loss == AMOUNT_LOSS or model.output_activation or experiment.transfer.init_from:
         return
     whole = experiment.sampling.patch_size is None and not model.one_grid
-    whole = whole and affordable(shards.geometry, shards.variables)
+    whole = whole and affordable(shards.geometry, shards.variables, own=shards.coarse_predictand)
     guess = model.first_guess if "first_guess" in (experiment.given or ()) else ""
     if not guess and whole:
         guess = "regression"
