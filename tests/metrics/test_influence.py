@@ -15,6 +15,7 @@ from app.metrics.climatic.distribution import ValueDistribution
 from app.metrics.climatic.extremes import Extremes
 from app.metrics.climatic.years import YearToYear, slope, slope_influence, spread_influence
 from app.metrics.confidence import confidence_of
+from app.metrics.deterministic.correlation import Correlation
 from app.metrics.deterministic.efficiency import Efficiency
 from app.metrics.deterministic.errors import Errors
 from app.metrics.influence import (
@@ -78,6 +79,28 @@ def test_ratios_correlations_spreads_and_slopes_move_as_their_differences_say():
     assert_alike(
         slope_influence(years, cell(y), trend, ONE),
         differences(lambda rows: np.polyfit(rows, y[rows], 1)[0], n),
+    )
+
+
+def test_correlations_over_time_move_as_those_of_pairs_do():
+    truth, model = 280 + RNG.normal(size=(2, 60, 3, 4))
+    model += 0.5 * truth
+    truth[:9, 1, 2] = np.nan
+    truth[:, 2, 3] = 280.0  # does not vary
+    area = np.arange(1.0, 13).reshape(3, 4)
+    metric = Correlation(subject_of(truth, area=area))
+    fed([metric], truth, model[None])
+    pair = Paired.of(truth, np.where(np.isfinite(truth), model, np.nan))
+    expected = pair.correlation_moved(pair.correlation, area)
+    blocks = metric.blocks.moved(expected)
+    np.testing.assert_allclose(metric.moved[0], blocks, rtol=1e-7, atol=1e-7)
+    assert metric.areas[0] == pytest.approx(area.sum() - 12)
+    row = next(row for row in metric.rows(None) if row.metric == "pearson_time")
+    assert row.sampled.values[0] == pytest.approx(
+        np.average(
+            np.nan_to_num(pair.correlation),
+            weights=np.where(np.isfinite(pair.correlation), area, 0),
+        )
     )
 
 
@@ -229,7 +252,9 @@ def test_scores_of_series_spread_as_their_intervals_say():
         return rows_of(kinds, truth, model[None])
 
     kinds = (Efficiency, ValueDistribution, Extremes, Spells, Autocorrelation, Dependence)
+    kinds += (Correlation,)
     names = (
+        "pearson_time",
         *("kge", "quantile_p10_bias", "quantile_p90_bias", "wasserstein", "wasserstein_cells"),
         *("p99_bias", "spell_stays_p80_bias", "spell_begins_p80_bias", "spell_length_p80_bias"),
         *("autocorrelation_1_bias", "tail_dependence_1_bias", "correlation_length_ratio"),

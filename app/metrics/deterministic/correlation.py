@@ -9,9 +9,12 @@ import numpy as np
 
 from app.arrays import Array
 from app.metrics.arithmetic import divide, over_space
+from app.metrics.bootstrap import TimeBlocks
 from app.metrics.deterministic.spearman import correlate
+from app.metrics.influence import expanded, over_cells
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
+from app.metrics.sampled import HIGHEST
 from app.metrics.table import BY_CELL, BY_SAMPLE, About
 
 if TYPE_CHECKING:
@@ -22,9 +25,13 @@ STILL = "truth or prediction does not change in time in any cell"
 
 
 class Correlation(Metric):
-    """Correlation of every sample over space (k, n), and of every cell over time (k, y, x)."""
+    """Correlation of every sample over space (k, n), and of every cell over time (k, y, x).
 
-    summed = ("sample", "cell", "spearman", "moments")
+    moved (k, b), areas (k,): what each block of samples moves Pearson's over time by, summed by
+    area over the cells that have one, and their area.
+    """
+
+    summed = ("sample", "cell", "spearman", "moments", "moved", "areas")
     about: ClassVar[Mapping[str, About]] = {
         "pearson": About(
             "correlation over space",
@@ -71,6 +78,8 @@ class Correlation(Metric):
         self.cell = {name: np.zeros((k, *shape)) for name in ("sum", "squares", "products")}
         self.spearman = np.zeros((k, *shape))
         self.moments = TruthMoments(subject)
+        self.blocks = TimeBlocks.of(subject.times)
+        self.moved, self.areas = np.zeros((k, self.blocks.count)), np.zeros(k)
 
     def add(self, block: Block) -> None:
         t = block.truth_anomaly
@@ -103,6 +112,39 @@ class Correlation(Metric):
         for k in range(len(band.fields)):
             own = band.ordered(k).centred_ranks
             self.spearman[k, band.indices] = correlate(ranks, own)
+            self._move(band, k)
+
+    def _move(self, band: Band, k: int) -> None:
+        """Add what blocks of samples move Pearson's correlation of a candidate over time by.
+
+        z_t·z_p - r/2 (z_t² + z_p²) of standardised values z, multiplied out.
+        """
+        t, p = band.truth_anomaly, band.anomaly(k)
+        count = np.maximum(band.valid.sum(axis=0), 1)
+        parts = t, p, t * t, p * p, t * p
+        mean, own, squares, own_squares, products = (part.sum(axis=0) / count for part in parts)
+        variance, own_variance = squares - mean**2, own_squares - own**2
+        origin = abs(self.subject.truth.mean)
+        varies = np.minimum(
+            variance - (SPREAD_FLOOR * (np.abs(mean) + origin)) ** 2,
+            own_variance - (SPREAD_FLOOR * (np.abs(own) + origin)) ** 2,
+        )
+        area = np.where(varies > 0, band.area, 0.0)
+        share = area * len(t) / count
+        variance, own_variance = (np.where(area > 0, v, 1.0) for v in (variance, own_variance))
+        size = np.sqrt(variance * own_variance)
+        r = (products - mean * own) / size
+        slopes = (
+            *(r * mean / variance - own / size, r * own / own_variance - mean / size),
+            *(-r / (2 * variance), -r / (2 * own_variance), 1 / size),
+        )
+        pairs = zip(parts, slopes, strict=True)
+        moved = sum(over_cells(part, share * slope) for part, slope in pairs)
+        if not band.complete:
+            middle = mean * own / size - r / 2 * (mean**2 / variance + own**2 / own_variance)
+            moved = moved + over_cells(band.valid, share * middle)
+        self.moved[k] += self.blocks.moved(np.asarray(moved))
+        self.areas[k] += float(area.sum())
 
     def _over_time(self) -> dict[str, Array]:
         """Correlations of every cell (k, y, x), NaN where nothing varies."""
@@ -121,8 +163,17 @@ class Correlation(Metric):
         for name, series in self.sample.items():
             rows.append(self.subject.score_row(name, "1", series))
             in_time = np.array([over_space(self.subject.area, own) for own in over_time[name]])
-            rows.append(self.subject.row(f"{name}_time", "1", *in_time.T))
+            rows.append(self._in_time(name, *in_time.T))
         return rows
+
+    def _in_time(self, name: str, values: Array, spreads: Array) -> Row:
+        """A row of correlations over time (k,); Pearson's bounded by what moves it."""
+        row = f"{name}_time"
+        if name != "pearson":
+            return self.subject.row(row, "1", values, spreads)
+        moved = np.nan_to_num(divide(self.moved, self.areas[:, None]))
+        made = expanded(self.subject.candidates, values, moved, HIGHEST, self.blocks.span)
+        return self.subject.sampled_row(row, "1", made, spreads)
 
     def series(self, errors: Totals) -> dict[str, Array]:
         return {"pearson": self.sample["pearson"]}
