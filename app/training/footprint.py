@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
+from app.options.network import DEEPESD_FILTERS, DENSE
 
 if TYPE_CHECKING:
     from app.data.shards import Shards
@@ -23,9 +24,12 @@ BATCHES = 4  # in memory at once: one used, one being made, two waiting
 # CPUs, within a third, for residual networks and U-Nets of 8 and 64 filters.
 LAYERS_A_BLOCK = 6
 LAYERS_BEHIND = 32
+KEPT_A_LAYER = 2  # of DeepESD: a convolution's output, and that of its activation
 LAYERS_OF_WIDE_HEAD = 4  # of the last block's width
 FRAMEWORK = 650 * MEBI
-WEIGHT_COPIES = 5  # of weights: themselves, gradients, two moments, and their mean or a copy
+# Of the weights of a layer that leads to every cell, as measured with 42 and 126 million of them:
+# themselves, gradients, moments, running means, and what checkpoints are written from.
+WEIGHT_COPIES = 15
 BEYOND_DOUBT = 2.0  # times the memory there is: the estimate is right within a third
 
 
@@ -112,6 +116,8 @@ def network_values(model: ModelConfig, trunk: int, fine: int) -> int:
 
     trunk: cells of the grid that its blocks work on.
     """
+    if model.backbone == DENSE:
+        return KEPT_A_LAYER * trunk * sum(DEEPESD_FILTERS) + fine
     kept = trunk * model.n_filters * LAYERS_A_BLOCK * model.n_blocks
     kept += fine * model.n_filters * LAYERS_BEHIND
     if model.wide_head and trunk < fine:

@@ -55,3 +55,20 @@ def test_a_gpu_keeps_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_refused_where_the_memory_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footprint, "machine_memory", lambda: 0)
     footprint.refuse_excess(experiment("--batch_size=900000000"), shards(10**9, 4000), 1, True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "measured"), [("mse", 3150), ("bernoulli_gamma", 8029)], ids=["field", "amounts"]
+)
+def test_weights_to_every_cell_count_as_measured(loss: str, measured: int) -> None:
+    """MiB that training took with 42 and 126 million weights, in batches of eight."""
+    given = ["--backbone=deepesd", "--scale=16", "--halo=4", "--batch_size=8", f"--loss={loss}"]
+    degrees = 0.1 * np.arange(128)
+    predictors = tuple(map(str, range(15)))
+    data = SimpleNamespace(
+        geometry=Geometry.build(Grid(lat=degrees, lon=degrees), 16, 4),
+        variables={"hr": ("t",), "lr": predictors, "predictors": (), "static": ()},
+        size=lambda split: 22,
+    )
+    found = footprint.memory(experiment(*given), data) / 2**20
+    assert abs(found / measured - 1) < 0.05
