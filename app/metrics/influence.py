@@ -10,7 +10,7 @@ doi:10.1214/aos/1176347265). Nothing is sorted or fitted again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,6 +20,7 @@ from app.metrics.arithmetic import divide
 from app.metrics.sampled import Best, Sampled
 
 FEWEST_BEYOND = 3  # samples beyond a percentile, on average, that its interval needs
+PART_BYTES = 2**22  # of a float64 array, of which influences hold a dozen at a time
 LEVEL = 0.05  # of the bandwidth of Hall and Sheather
 
 
@@ -46,6 +47,13 @@ def ratio_influence(above: Array, below: Array, weights: Array) -> Array:
     ratio = divide(above.sum(axis=0), total)
     share = np.where(total > 0, weights * n / np.where(total > 0, total, 1), 0.0)
     return over_cells(above, share) - over_cells(below, share * np.nan_to_num(ratio))
+
+
+def columns_of(fields: Array) -> Iterator[slice]:
+    """Columns of fields (n, y, x), so many at once as long series leave memory for."""
+    n, rows, columns = fields.shape
+    step = max(1, PART_BYTES // (8 * n * rows))
+    return (slice(start, start + step) for start in range(0, columns, step))
 
 
 def over_cells(fields: Array, weights: Array) -> Array:

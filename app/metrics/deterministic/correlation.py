@@ -11,7 +11,7 @@ from app.arrays import Array
 from app.metrics.arithmetic import divide, over_space
 from app.metrics.bootstrap import TimeBlocks
 from app.metrics.deterministic.spearman import correlate
-from app.metrics.influence import expanded, over_cells
+from app.metrics.influence import columns_of, expanded, over_cells
 from app.metrics.metric import Band, Block, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR, TruthMoments
 from app.metrics.sampled import HIGHEST
@@ -112,15 +112,17 @@ class Correlation(Metric):
         for k in range(len(band.fields)):
             own = band.ordered(k).centred_ranks
             self.spearman[k, band.indices] = correlate(ranks, own)
-            self._move(band, k)
+            for part in columns_of(band.truth):
+                self._move(band, k, part)
 
-    def _move(self, band: Band, k: int) -> None:
+    def _move(self, band: Band, k: int, columns: slice) -> None:
         """Add what blocks of samples move Pearson's correlation of a candidate over time by.
 
         z_t·z_p - r/2 (z_t² + z_p²) of standardised values z, multiplied out.
         """
-        t, p = band.truth_anomaly, band.anomaly(k)
-        count = np.maximum(band.valid.sum(axis=0), 1)
+        t, p = band.truth_anomaly[..., columns], band.anomaly(k)[..., columns]
+        valid = band.valid[..., columns]
+        count = np.maximum(valid.sum(axis=0), 1)
         parts = t, p, t * t, p * p, t * p
         mean, own, squares, own_squares, products = (part.sum(axis=0) / count for part in parts)
         variance, own_variance = squares - mean**2, own_squares - own**2
@@ -129,7 +131,7 @@ class Correlation(Metric):
             variance - (SPREAD_FLOOR * (np.abs(mean) + origin)) ** 2,
             own_variance - (SPREAD_FLOOR * (np.abs(own) + origin)) ** 2,
         )
-        area = np.where(varies > 0, band.area, 0.0)
+        area = np.where(varies > 0, band.area[:, columns], 0.0)
         share = area * len(t) / count
         variance, own_variance = (np.where(area > 0, v, 1.0) for v in (variance, own_variance))
         size = np.sqrt(variance * own_variance)
@@ -142,7 +144,7 @@ class Correlation(Metric):
         moved = sum(over_cells(part, share * slope) for part, slope in pairs)
         if not band.complete:
             middle = mean * own / size - r / 2 * (mean**2 / variance + own**2 / own_variance)
-            moved = moved + over_cells(band.valid, share * middle)
+            moved = moved + over_cells(valid, share * middle)
         self.moved[k] += self.blocks.moved(np.asarray(moved))
         self.areas[k] += float(area.sum())
 

@@ -13,7 +13,7 @@ from app.metrics.arithmetic import divide, over_space
 from app.metrics.bootstrap import TimeBlocks
 from app.metrics.climatic.days import mean_known
 from app.metrics.deterministic.mean_rows import mean_rows
-from app.metrics.influence import expanded, over_cells
+from app.metrics.influence import columns_of, expanded, over_cells
 from app.metrics.metric import CONSTANT, Band, Map, Metric, Subject, Totals
 from app.metrics.moments import SPREAD_FLOOR
 from app.metrics.names import CLIMATOLOGY
@@ -119,10 +119,12 @@ class Efficiency(Metric):
             self.own[k] += summed(own, own)
             wrong = np.where(both, error[now], 0.0)
             self.persistence[k, now] += np.einsum("yx,nyx->n", area, wrong**2)
-            values, moved = self._efficiency(fields, truth, area)
-            self.kge[k, band.indices] = values
-            self.moved[k] += self.blocks.moved(moved)
-            self.areas[k] += float(area[np.isfinite(values)].sum())
+            for part in columns_of(truth):
+                own_area = area[:, part]
+                values, moved = self._efficiency(fields[..., part], truth[..., part], own_area)
+                self.kge[k, band.indices, part] = values
+                self.moved[k] += self.blocks.moved(moved)
+                self.areas[k] += float(own_area[np.isfinite(values)].sum())
 
     def _climatology(self, band: Band, truth: Array) -> Array:
         """The candidate of that name, else the truth's mean by month of each cell."""
