@@ -153,7 +153,7 @@ def _orography(path: Path) -> str:
         found = [
             name
             for name, one in file.variables.items()
-            if len(one.dimensions) == 2 and name.lower().startswith(protocol.OROGRAPHY)
+            if len(one.dimensions) >= 2 and name.lower().startswith(protocol.OROGRAPHY)
         ]
     if not found:
         raise InputError(f"{path}: no orography; expected a variable {protocol.OROGRAPHY}")

@@ -9,6 +9,8 @@ from pathlib import Path
 from app.cordex import protocol
 from app.errors import InputError
 
+STATIC = "static"  # begins the name of the file of the orography
+
 
 @dataclass(frozen=True)
 class Training:
@@ -89,9 +91,8 @@ class Tree:
                 f"{folder}: {'_'.join(missing[0])} has a file in one of predictors and target "
                 "alone; expected one in each"
             )
-        static = next(
-            (p / protocol.STATIC for p in places.values() if (p / protocol.STATIC).is_file()), None
-        )
+        statics = [one for place in places.values() for one in sorted(place.glob("*.nc"))]
+        static = next((one for one in statics if plain(one.name).startswith(STATIC)), None)
         keys = sorted(predictors)
         return Training(
             tuple(predictors[key] for key in keys), tuple(targets[key] for key in keys), static

@@ -34,6 +34,9 @@ def test_odd_spellings_and_files_without_a_partner(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "tree")
     training = tree.training("NZ", "ESD_pseudo_reality")
     assert training.targets[0].parent.parent.name == "ESD_pseudo-reality"
+    assert training.static is not None
+    other = training.static.rename(training.static.with_name("Static_fields.nc"))
+    assert tree.training("NZ", "ESD_pseudo_reality").static == other
     training.targets[0].unlink()
     with pytest.raises(InputError, match=r"no file GCM_YEARS\.nc of NZ ESD_pseudo_reality"):
         tree.training("NZ", "ESD_pseudo_reality")
