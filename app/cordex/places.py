@@ -42,6 +42,11 @@ class Places:
         return self.folder / "cache"
 
     @property
+    def work(self) -> Path:
+        """Fields of each target, until both are in one file."""
+        return self.folder / "work"
+
+    @property
     def scores(self) -> Path:
         return self.folder / "scores"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ from app.running.atomic import read_json, write_json
 from app.running.run_folder import model_file
 
 # Flags that prediction takes on from the command line.
-TAKEN = frozenset((*names_of(PredictionOptions, MachineConfig), "seed", "batch_size"))
+DECIDING = frozenset((*names_of(PredictionOptions), "seed"))  # on what is predicted
+TAKEN = DECIDING | {*names_of(MachineConfig), "batch_size"}
 GIVEN_HERE = frozenset({"model", "input", "output", "input_reference", "ensemble"})
 WITHOUT_CORRECTION = "none"
 
@@ -60,6 +62,7 @@ class Predictor:
             kept = KeptModels()
             for test in tests[domain]:
                 self._predict(test, experiment, own, templates[domain], kept)
+        shutil.rmtree(self.places.work, ignore_errors=True)
 
     def _models(self, domain: str, experiment: str) -> dict[str, Path]:
         """The run of each target."""
@@ -82,7 +85,7 @@ class Predictor:
             return
         logging.info("predict %s, %s", test, experiment)
         begun = time.monotonic()
-        work = self.places.folder / "work"
+        work = self.places.work
         work.mkdir(parents=True, exist_ok=True)
         fields = {}
         for name, run in runs.items():
@@ -125,7 +128,8 @@ class Predictor:
 
     def _how(self, test: TestFile) -> str:
         """Flags that make other fields of the same models, as text."""
-        told = {**self.flags, **self._corrected(test)}
+        told = {name: value for name, value in self.flags.items() if name in DECIDING}
+        told |= self._corrected(test)
         return " ".join(f"{name}={value}" for name, value in sorted(told.items()))
 
     def _note(self, target: Path, seconds: float) -> None:
