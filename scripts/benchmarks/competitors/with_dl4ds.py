@@ -96,7 +96,7 @@ def _epochs(dl4ds: Any, tf: Any, task: dict[str, Any]) -> Step:
     def step(count: int) -> dict[str, float]:
         if count < 0:  # the error alone, whose time does not count
             _, squared = model.evaluate(generators["test"], verbose=0)
-            return {"error": float(squared**0.5 * deviation)}
+            return {"rmse": float(squared**0.5 * deviation)}
         validation = generators["validation"]
         model.fit(generators["train"], validation_data=validation, epochs=count, verbose=0)
         return {}

@@ -20,7 +20,7 @@ BATCH = 8
 TILE, OVERLAP = 128, 16  # fine cells
 WIDE = 4096  # fine cells a side of the large field
 SPACING = 0.02  # degrees: 4096 of them fit a hemisphere
-MEMBERS, STEPS = 4, 16
+MEMBERS, STEPS = 16, 16  # of one field
 NET = (
     *("--variable=t2m", "--scale=4", "--recipe=dl4ds", "--wide_head=false", "--dropout_rate=0"),
     *("--epochs=1", "--notensorboard", "--device=CPU", "--noverbose"),
@@ -102,13 +102,13 @@ def _members(work: Path, settings: Settings) -> Table:
     steps = 2 if settings.small else STEPS
     rng = np.random.default_rng(0)
     batch = {
-        "coarse": 280 + rng.standard_normal((BATCH, 16, 16, 1), np.float32),
-        "time": np.zeros((BATCH, 8), np.float32),
-        "seconds": np.arange(BATCH),
+        "coarse": 280 + rng.standard_normal((1, 16, 16, 1), np.float32),
+        "time": np.zeros((1, 8), np.float32),
+        "seconds": np.arange(1),
     }
     how = Drawing(sampling=SamplingOptions(sampler="dpm++", steps=steps))
     given = {
-        name: np.zeros((BATCH * MEMBERS, *(64 if n is None else n for n in tensor.shape[1:])), "f4")
+        name: np.zeros((MEMBERS, *(64 if n is None else n for n in tensor.shape[1:])), "f4")
         for name, tensor in model.network.input.items()
     }
     network = tf.function(lambda x: model.network(x, training=False), autograph=False)
@@ -122,10 +122,10 @@ def _members(work: Path, settings: Settings) -> Table:
         BARE: bare,
         "drawn members": lambda: model.predict_fields(batch, 0, MEMBERS, how),
     }
-    rows = rates(_repeated(cases, BATCH * MEMBERS, settings), "members", BARE)
+    rows = rates(_repeated(cases, MEMBERS, settings), "members", BARE)
     note = (
-        f"Fields of 64 × 64 cells, {MEMBERS} members by {steps} steps of DPM-Solver++, a denoising "
-        "U-Net of 16, 32 and 32 channels with attention on the coarsest level."
+        f"{MEMBERS} members of a field of 64 × 64 cells by {steps} steps of DPM-Solver++; a "
+        "denoising U-Net of 16, 32 and 32 channels with attention on the coarsest level."
     )
     return Table("infer_members", "Drawing members", rows, [note])
 

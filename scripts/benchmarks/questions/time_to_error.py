@@ -97,7 +97,7 @@ def _dl4ds(settings: Settings, arrays: Path) -> list[tuple[float, float]]:
         while spent < settings.error_seconds and not (settings.small and points):
             spent += competitor.steps(1).cpu
             competitor.steps(-1)
-            points.append((spent, competitor.last["error"]))
+            points.append((spent, competitor.last["rmse"]))
             settings.say(f"time to error: DL4DS, {spent:.0f} s, {points[-1][1]:.2f} K")
     finally:
         competitor.close()
