@@ -179,7 +179,7 @@ def _assign(values: Values, arguments: Assignments, any_name: bool) -> None:
     for argument, where in arguments:
         name, equals, text = argument[2:].partition("=")
         name = name.strip()
-        if not equals and name.startswith("no") and name not in KNOWN:
+        if not equals and _switches_off(name):
             name, equals, text = name[2:], "=", "false"
         flag = KNOWN.get(name)
         if flag is None:
@@ -195,6 +195,12 @@ def _assign(values: Values, arguments: Assignments, any_name: bool) -> None:
         values[name] = value
         begun.add(name)
     _replace_data(values, begun)
+
+
+def _switches_off(name: str) -> bool:
+    """Whether it is "no" before a flag that is either true or false."""
+    negated = KNOWN.get(name.removeprefix("no")) if name not in KNOWN else None
+    return negated is not None and negated.bare and name.startswith("no")
 
 
 def _replace_data(values: Values, begun: set[str]) -> None:

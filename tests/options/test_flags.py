@@ -87,6 +87,7 @@ def test_stages_and_none(tmp_path: Path) -> None:
     ("argv", "expected"),
     [
         (["--epohcs=3"], "unknown flag 'epohcs' (did you mean 'epochs'?)"),
+        (["--noplugins"], "unknown flag 'noplugins' (did you mean 'plugins'?)"),
         (["--backbone=resnt"], "--backbone=resnt: expected one of convnet, resnet"),
         (["--epochs=many"], "--epochs=many: expected a whole number"),
         (["--learning_rate=fast"], "expected numbers with commas"),
