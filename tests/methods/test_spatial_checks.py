@@ -16,7 +16,7 @@ def test_amounts_are_told_in_units_of_their_spread_or_of_the_threshold(
 ) -> None:
     rain = Variable("pr", "pr", units="mm", kind="ratio", wet_threshold=0.3)
     scaling = SimpleNamespace(mean=np.array([mean]), std=np.array([std]))
-    shards = SimpleNamespace(variables={"hr": (rain,)}, scaling={"hr": scaling})
+    shards = SimpleNamespace(predictands=(rain,), scaling={"hr": scaling})
     argv = ["train", "--data=synthetic", "--variable=pr", "--loss=bernoulli_gamma"]
     experiment = options.build(*options.parse(argv))
     assert amount_limits(experiment, shards) == ((unit, 0.3),)
