@@ -21,7 +21,8 @@ class RainShards:
     """Training targets in memory: half dry, the rest gamma distributed."""
 
     def __init__(self, n: int = 60) -> None:
-        self.variables = {"hr": (RAIN,)}
+        self.predictands = (RAIN,)
+        self.variables = {"hr": self.predictands}
         rng = np.random.default_rng(0)
         wet = rng.random((n, 12, 10, 1)) < 0.5
         self.hr = np.where(wet, rng.gamma(0.7, 3.0, wet.shape), 0.0).astype("float32")
