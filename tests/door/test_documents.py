@@ -84,6 +84,7 @@ def test_the_chapter_runs_from_top_to_bottom(
     waves(COARSE_LAT, COARSE_LON, 12, "2021-01-01").to_netcdf("coarse.nc")
     waves(LAT, LON, 12, "2021-01-01").to_netcdf("truth.nc")
     flags = ["--data=fine.nc", "--variable=t2m", "--scale=4", "--epochs=1", *SMALL]
+    flags += ["--first_guess=bicubic"]  # for tiles
     assert main(["train", *flags, "--save_path=runs/first"]) == 0
     names: dict[str, Any] = {}
     for block in blocks("python.md", "python"):
