@@ -10,6 +10,7 @@ from typing import Any
 from app.data.units import BASE, normalise_unit
 
 SUM, MEAN, POINT = "sum", "mean", "point"
+BOUNDS = "time bounds"  # the reason for where in its time a value is stamped
 # The last of several: "time: sum within days time: mean over days" ends as a mean.
 CELL_METHOD = re.compile(r"\btime:\s*(?:\w+:\s*)*(\w+)")
 CELL_METHODS = {"sum": SUM, "mean": MEAN, "point": POINT}
@@ -58,6 +59,11 @@ class TimeMeaning:
     precipitation: bool = False
     contradicted: bool = False
     stamped: str = "end"
+
+    @property
+    def place(self) -> str | None:
+        """Where in its time a value is stamped, as far as the files tell."""
+        return self.stamped if self.reason.endswith(BOUNDS) else None
 
     def describe(self, name: str) -> str:
         """In words, for messages: "tp: an amount of the time before its stamp (units m)"."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from absl import logging
 
 from app.arrays import Array
 from app.data.times import Stamps
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MEMBER = "member"  # dimension
 QUANTILE = "quantile"  # dimension
 MEDIAN = 0.5
+NEAR_MEDIAN = 0.1  # from it, beyond which a quantile is no field of the middle
 
 
 class Prediction(ABC):
@@ -84,6 +86,11 @@ class FilePrediction(Prediction):
         self.where, self.quantiles = compared.where, compared.quantiles
         self._fields = compared.fields
         self.members = 1 if self.quantiles else len(self._fields)
+        if self.quantiles and abs(self.quantiles[self.central] - MEDIAN) > NEAR_MEDIAN:
+            logging.warning(
+                "%s has no quantile near the median: that of %g is scored as the field",
+                *(self.where, self.quantiles[self.central]),
+            )
 
     def read_layers(self, indices: Array) -> Array:
         layers = [np.stack([one.read(indices) for one in own], axis=-1) for own in self._fields]

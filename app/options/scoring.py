@@ -68,6 +68,8 @@ def two_periods(text: str | None, name: str) -> tuple[tuple[int, int], ...]:
         raise InputError(
             f"--{name}={text}: expected two periods of years, such as 1981-2000,2081-2100"
         )
+    if years and max(years[0][0], years[1][0]) <= min(years[0][1], years[1][1]):
+        raise InputError(f"--{name}={text}: expected periods that have no year in common")
     return years
 
 

@@ -39,6 +39,7 @@ IN_METRICS = "|".join(
     (
         r"summary\.(csv|txt|md|tex)|verdict\.json|(gridpoint|samples|bins)\.nc",
         r"(bins|quantiles|qq|by_hour|strata|definitions|comparisons|cordex_ml_bench)\.csv",
+        r"(cycles|change)\.csv",
         r"(spectra|season_spectra|spectrum_in_time|time_spectrum)\.csv",
         r"(rank_histogram|reliability|wet_reliability)\.csv|comparisons\.json",
         rf"({'|'.join(FIGURES)})(_[^/]+)?\.(png|pdf|svg)|animation(_[^/]+)?\.gif",

@@ -28,7 +28,7 @@ from app.running.atomic import write_text
 from app.running.disk_space import full, no_room
 from app.running.hardware import hardware
 from app.running.masking import command_line
-from app.running.run_files import FLAGFILE, contents, remove_own
+from app.running.run_files import FLAGFILE, OWN_FILE, contents, remove_own
 
 LOCK = ".lock"
 MADE_BY, PLUGINS = "flags_sha256", "plugins"  # keys of provenance.json
@@ -192,9 +192,10 @@ class RunFolder:
 
     @contextmanager
     def whole_files(self, target: Path, confirm: Callable[[], None]) -> Iterator[Path]:
-        """A folder to write to, whose files appear in `target` when all of them are complete.
+        """A folder to write to, whose files take the place of those in `target`, all at once.
 
-        `confirm` is called before they do, and may raise.
+        They do so when all of them are complete; `confirm` is called before, and may raise. Files
+        of `target` that the program has not written stay.
         """
         temporary = self.path / f".{target.name}.{os.getpid()}"
         try:
@@ -202,8 +203,13 @@ class RunFolder:
             yield temporary
             confirm()
             target.mkdir(exist_ok=True)
-            for path in temporary.iterdir():
-                os.replace(path, target / path.name)
+            written = {path.name for path in temporary.iterdir()}
+            for path in target.iterdir():
+                own = OWN_FILE.fullmatch(path.relative_to(self.path).as_posix())
+                if own and path.name not in written:
+                    path.unlink()  # of scores that were others
+            for name in written:
+                os.replace(temporary / name, target / name)
         finally:
             _remove(temporary)
 

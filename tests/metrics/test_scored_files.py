@@ -12,6 +12,7 @@ import xarray as xr
 
 from app import options
 from app.errors import InputError
+from app.main import main
 from app.metrics.evaluate import evaluate_files
 
 LAT, LON, TIMES = np.linspace(40.0, 44.0, 5), np.linspace(-3.0, 4.0, 8), 40
@@ -325,3 +326,82 @@ def test_what_is_no_rain_is_not_taken_for_it(tmp_path: Path) -> None:
             flags = {"variable": "sfcWind"}
         table = scored(tmp_path, found, found + 1.0, **{"variable": "pr", **flags})
         assert not any(row.metric.startswith(("wet_", "relative")) for row in table.rows)
+
+
+def rained(times: np.ndarray, bounds: tuple[int, int] | None) -> xr.Dataset:
+    """Amounts, with bounds so many hours before and after each stamp, if any."""
+    data = field(np.abs(drawn(shape=(len(times), 5, 8))), times, units="mm", name="pr")
+    data.pr.attrs["cell_methods"] = "time: sum"
+    if bounds is not None:
+        early, late = (np.timedelta64(hours, "h") for hours in bounds)
+        data["time_bnds"] = (("time", "nv"), np.stack([times - early, times + late], axis=1))
+        data.time.attrs["bounds"] = "time_bnds"
+        for name in ("time", "time_bnds"):
+            data[name].encoding["units"] = "hours since 2001-01-01"
+    return data
+
+
+DAYS = START + np.arange(20) * np.timedelta64(1, "D")
+
+
+def test_amounts_of_other_lengths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a step of 1D, --prediction of 6h.*--aggregate=1D"):
+        scored(tmp_path, rained(DAYS, None), rained(HOURS, None), variable="pr")
+
+
+@pytest.mark.parametrize(("bounds", "refused"), [((24, 0), False), ((0, 24), True), (None, False)])
+def test_stamps_at_the_end_and_at_the_start_are_of_other_days(
+    bounds: tuple[int, int] | None, refused: bool, tmp_path: Path
+) -> None:
+    truth, guess = rained(DAYS, (24, 0)), rained(DAYS, bounds)
+    if refused:
+        with pytest.raises(InputError, match=r"at the end of the time .* prediction at its start"):
+            scored(tmp_path, truth, guess, variable="pr")
+    else:
+        assert scored(tmp_path, truth, guess, variable="pr").value("rmse", "model") == 0
+
+
+def test_amounts_are_gathered_by_the_days_that_their_bounds_tell(tmp_path: Path) -> None:
+    """Four of six hours each, stamped at their ends, are the day that is stamped at its end."""
+    parts = rained(HOURS + np.timedelta64(6, "h"), (6, 0))
+    whole = rained(START + np.arange(1, 11) * np.timedelta64(1, "D"), (24, 0))
+    whole.pr.values[:] = parts.pr.values.reshape(10, 4, 5, 8).sum(axis=1)
+    table = scored(tmp_path, whole, parts, variable="pr", aggregate="1D:sum")
+    assert table.value("rmse", "model") == pytest.approx(0, abs=1e-3)
+
+
+def test_steps_that_differ_are_pointed_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored(tmp_path, field(drawn(shape=(20, 5, 8)), DAYS), field(drawn()))
+    assert "--truth has a step of 1D, --prediction of 6h; if values are means" in caplog.text
+
+
+def test_a_field_far_from_the_median_is_pointed_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels = field(drawn(shape=(TIMES, 2, 5, 8)), quantile=[0.1, 0.9])
+    scored(tmp_path, field(drawn()), levels)
+    assert "no quantile near the median: that of 0.1 is scored" in caplog.text
+
+
+def test_files_of_other_scores_go(tmp_path: Path) -> None:
+    """Those that the program has written; a user's own stays."""
+    field(drawn()).to_netcdf(tmp_path / "truth.nc")
+    field(drawn(1)).to_netcdf(tmp_path / "prediction.nc")
+    words = [f"--truth={tmp_path}/truth.nc", f"--prediction={tmp_path}/prediction.nc"]
+    words += ["--variable=t2m", f"--save_path={tmp_path}/out"]
+    assert main(["metrics", *words, "--scores=core,cycles,strata"]) == 0
+    out = tmp_path / "out" / "metrics"
+    assert {"cycles.csv", "strata.csv"} <= {path.name for path in out.iterdir()}
+    (out / "notes.txt").write_text("mine")
+    assert main(["metrics", *words]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert not {"cycles.csv", "strata.csv"} & names
+    assert {"summary.csv", "notes.txt"} <= names
+
+
+def test_periods_of_a_change_have_no_year_in_common() -> None:
+    words = ["metrics", "--data=synthetic", "--variable=t2m"]
+    with pytest.raises(InputError, match="no year in common"):
+        options.build(*options.parse([*words, "--change_periods=1980-1990,1990-2000"]))

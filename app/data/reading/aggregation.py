@@ -26,10 +26,19 @@ class Aggregated:
 
     A missing step makes the whole period missing: a sum or an extreme of part of a day is none.
     Steps shorter than a day that are `gathered` before their stamps belong to the period in which
-    they were gathered: that of 00:00 to the day before.
+    they were gathered: that of 00:00 to the day before. So do steps of any length where time bounds
+    say that stamps are their `ends`.
     """
 
-    def __init__(self, series: Series, option: str, where: str, *, gathered: bool = False) -> None:
+    def __init__(
+        self,
+        series: Series,
+        option: str,
+        where: str,
+        *,
+        gathered: bool = False,
+        ends: bool = False,
+    ) -> None:
         text, _, method = option.partition(":")
         if method not in METHODS:
             raise InputError(
@@ -42,9 +51,9 @@ class Aggregated:
         self._series, self._reduce = series, METHODS[method]
         self.calendar = series.calendar
         step = modal_step(series.seconds)
-        early = gathered and 0 < step < DAY
+        early = ends or (gathered and 0 < step < DAY)
         if early:
-            logging.info("%s: an amount stamped 00:00 is counted to the day before", where)
+            logging.info("%s: a value stamped 00:00 is counted to the day before", where)
         periods, starts, counts = np.unique(
             (series.seconds - early) // length, return_index=True, return_counts=True
         )

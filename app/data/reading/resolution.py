@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from absl import logging
 
-from app.data.amounts import POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
+from app.data.amounts import BOUNDS, POINT, SUM, TimeMeaning, aggregation_hint, time_meaning
 from app.data.cf_attributes import told_by
 from app.data.description import Variable
 from app.data.reading.decoding import declares_range, other_packing
@@ -108,6 +108,6 @@ def _meaning(variable: Variable, units: str, parts: list[Part]) -> TimeMeaning:
                 part.path,
             )
             break
-    if meaning.method == SUM and place in ("start", "middle"):
-        return replace(meaning, stamped=place, reason=f"{meaning.reason}, time bounds")
+    if meaning.method != POINT and place is not None:
+        return replace(meaning, stamped=place, reason=f"{meaning.reason}, {BOUNDS}")
     return meaning

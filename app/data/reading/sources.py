@@ -94,6 +94,7 @@ def open_source(source: Source, region: Region | None = None, margin: int = 0) -
             source.aggregate,
             f"{parts[0].path}: {variable.source_name}",
             gathered=meaning.method == SUM and meaning.stamped == "end" and not shift,
+            ends=meaning.place == "end" and not shift,
         )
         if source.aggregate
         else one

@@ -9,6 +9,7 @@ import numpy as np
 from absl import logging
 
 from app.arrays import Array
+from app.data.amounts import SUM
 from app.data.description import ScoredFiles, Source, Variable
 from app.data.rain import INTERVAL, as_rain, is_rain, sampled_rows
 from app.data.reading.common_times import Named, common_times
@@ -20,6 +21,7 @@ from app.data.shards.prepared import Shards
 from app.data.times import Stamps, duration, modal_step
 from app.data.transforms import clip
 from app.data.wet import summed_over
+from app.durations import step_text
 from app.errors import InputError
 from app.grids import Geometry, Grid, columns_of, difference
 from app.grids.identity import same_grid
@@ -101,6 +103,8 @@ def compare(asked: ScoredFiles) -> Compared:
     if asked.coarse is not None:
         coarse = open_source(_in_units_of(truth, asked.coarse))
         records.append(("--coarse_from", coarse.stamps))
+    _warn_of_other_steps(truth, opened[0])
+    _refuse_other_ends(truth, opened[0], (asked.truth.aggregate, wanted.aggregate))
     stamps, rows = common_times(records, asked.match)
     whole = np.arange(grid.shape[0]), np.arange(grid.shape[1])
     channels = range(len(truth.variables))
@@ -220,6 +224,38 @@ def _cells(own: Grid, grid: Grid, where: str) -> tuple[Array, Array]:
         raise InputError(f"{where} lies on another grid than the truth: {difference(own, grid)}")
     logging.info("%s covers more than the truth, whose cells are taken of it", where)
     return rows, some
+
+
+def _warn_of_other_steps(truth: Opened, other: Opened) -> None:
+    """InputError for amounts of other lengths of time; a warning where values may be means."""
+    steps = [modal_step(one.stamps.seconds) for one in (truth, other)]
+    if not all(steps) or steps[0] == steps[1]:
+        return
+    told = f"--truth has a step of {step_text(steps[0])}, --prediction of {step_text(steps[1])}"
+    way = "--aggregate=1D:mean, or 1D:sum of amounts, gathers those that are shorter"
+    if any(meaning.method == SUM for meaning in (*truth.meanings, *other.meanings)):
+        raise InputError(f"{told}, of which amounts do not compare; {way}")
+    logging.warning("%s; if values are means over a step, %s", told, way)
+
+
+def _refuse_other_ends(
+    truth: Opened, other: Opened, aggregates: tuple[str | None, str | None]
+) -> None:
+    """InputError where one file's stamps end the times that values stand for, the other's do not.
+
+    Values that were gathered are stamped where their time starts.
+    """
+    for c, meanings in enumerate(zip(truth.meanings, other.meanings, strict=True)):
+        places = [
+            "start" if aggregate else meaning.place
+            for meaning, aggregate in zip(meanings, aggregates, strict=True)
+        ]
+        if None not in places and places.count("end") == 1:
+            raise InputError(
+                f"{truth.variables[c].name}: the truth is stamped at the {places[0]} of the time "
+                f"that it stands for, the prediction at its {places[1]}: the same stamps are of "
+                "other times; expected stamps of one kind"
+            )
 
 
 def _refuse_other_times(opened: Sequence[Opened], layers: Layers) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -161,7 +161,16 @@ class Change(CellStatistics):
         counts = [len(rows) for rows in self.rows_of]
         told = f"change from {a}-{b} ({counts[0]} times) to {c}-{d} ({counts[1]} times)"
         few = f"; no return values, which need {LEAST} years of each"
-        return [told if self.extremes else told + few]
+        return [told if self.extremes else told + few, *self._not_covered()]
+
+    def _not_covered(self) -> Iterator[str]:
+        """Periods of which there are fewer years than were asked for."""
+        years = years_of(self.subject)
+        periods = zip(self.subject.scoring.change_periods, self.rows_of, strict=True)
+        for (first, last), rows in periods:
+            low, high = years[rows].min(), years[rows].max()
+            if (low, high) != (first, last):
+                yield f"of the period {first}-{last} there are {low} to {high} alone"
 
 
 def periods_of(scoring: ScoringConfig, times: Array) -> list[Array]:
