@@ -29,7 +29,7 @@ from app.models.layers.upsampling import upsampling_layer
 from app.models.stack import build_stages, join_stages
 from app.models.temporal import TemporalNetwork
 from app.options import ModelConfig, StackConfig
-from app.options.network import SPATIAL_ONLY
+from app.options.network import DENSE, SPATIAL_ONLY
 from app.registry import REGISTRY
 
 RNG = np.random.default_rng(3)
@@ -127,7 +127,7 @@ def test_a_constant_field_has_no_edge(name: str, cells: int) -> None:
 
 
 FLAGS = {"n_filters": 4, "n_blocks": 2, "dropout_rate": 0.0, "activation": "elu"}  # no dead units
-BACKBONES = REGISTRY.names("backbone")
+BACKBONES = [name for name in REGISTRY.names("backbone") if name != DENSE]
 UPSAMPLINGS = REGISTRY.names("upsampling")
 RECURRENT = [name for name in BACKBONES if name not in SPATIAL_ONLY]
 NETWORKS: dict[str, dict[str, Any]] = {
