@@ -43,8 +43,7 @@ HEADINGS = {
 }
 QUESTIONS = tuple(HEADINGS)
 QUICK: dict[str, dict[str, Any]] = {
-    "train": {"networks": ("resnet-spc", "resnet-spc, wide head"), "seconds": 0.7},
-    "infer": {"seconds": 0.5},
+    "train": {"networks": ("resnet-spc",), "seconds": 0.7},
     "prepare": {},
     "startup": {"runs": 1},
 }
