@@ -103,7 +103,7 @@ def compare(asked: ScoredFiles) -> Compared:
     if asked.coarse is not None:
         coarse = open_source(_in_units_of(truth, asked.coarse))
         records.append(("--coarse_from", coarse.stamps))
-    _warn_of_other_steps(truth, opened[0])
+    _compare_steps(truth, opened[0])
     _refuse_other_ends(truth, opened[0], (asked.truth.aggregate, wanted.aggregate))
     stamps, rows = common_times(records, asked.match)
     whole = np.arange(grid.shape[0]), np.arange(grid.shape[1])
@@ -226,7 +226,7 @@ def _cells(own: Grid, grid: Grid, where: str) -> tuple[Array, Array]:
     return rows, some
 
 
-def _warn_of_other_steps(truth: Opened, other: Opened) -> None:
+def _compare_steps(truth: Opened, other: Opened) -> None:
     """InputError for amounts of other lengths of time; a warning where values may be means."""
     steps = [modal_step(one.stamps.seconds) for one in (truth, other)]
     if not all(steps) or steps[0] == steps[1]:

@@ -299,7 +299,7 @@ class NoiseWindow:
         self.mask = mask if windows is None else np.stack([mask[window] for window in windows])
 
     @classmethod
-    def of(cls, model: DiffusionModel, batch: Batch) -> NoiseWindow:
+    def of(cls, model: PhysicalModel, batch: Batch) -> NoiseWindow:
         """Where "origin" is given the fields are windows, else whole."""
         mask = np.asarray(ops.convert_to_numpy(model.mask), np.float32)
         if "origin" not in batch:
